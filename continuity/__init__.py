@@ -1,0 +1,1 @@
+"""What people do to keep the promise: bring production up, look at it, read the plan."""

@@ -1,0 +1,118 @@
+"""`continuity`: keep the service running and recover it, by either co-founder, alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import plan
+from continuity import stacks
+from continuity.stacks import ContinuityError, Stack
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False)
+_say = Console(stderr=True, highlight=False, soft_wrap=True)
+_out = Console(highlight=False, soft_wrap=True)
+
+_Stacks = Annotated[list[Stack] | None, typer.Argument(help="vault, prod, dr; vault and prod when none is named.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def up(
+    names: _Stacks = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask after the plan is shown.")] = False,
+) -> None:
+    """Bring stacks up, each after what it needs, with the policy pack in force; then say what exists and where."""
+    changes = [stacks.up(stack, yes) for stack in stacks.in_order(names or ["vault", "prod"], with_needs=True)]
+    for change in changes:
+        _out.print(change.sentence())
+    _out.print()
+    _show(_found([change.stack for change in changes]))
+
+
+@app.command()
+def preview(
+    names: _Stacks = None,
+    diff: Annotated[bool, typer.Option("--diff", help="Show each property that would change.")] = False,
+) -> None:
+    """Show what `up` would do, and what the policy pack says of it. Nothing is changed."""
+    for stack in stacks.in_order(names or ["vault", "prod"], with_needs=False):
+        stacks.preview(stack, ["--diff"] if diff else [])
+
+
+@app.command()
+def status(as_json: _Json = False) -> None:
+    """Say what exists and where. Exit code 3 when production does not exist."""
+    found = _found(list(stacks.ORDER))
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        _show(found)
+    if "prod" not in found:
+        raise typer.Exit(3)
+
+
+@app.command("plan")
+def show_plan(as_json: _Json = False) -> None:
+    """Print what is promised: the recovery objectives, who decides, when the plan is activated."""
+    promised = plan.load()
+    if as_json:
+        print(promised.model_dump_json(indent=2))
+        return
+    _out.print(f"{promised.policy.title}, version {promised.policy.version}, effective {promised.policy.effective}")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("severity", "for example", "RTO", "RPO"):
+        table.add_column(heading)
+    for name, severity in promised.severities:
+        table.add_row(name, severity.example, f"{severity.rto_hours} h", severity.rpo)
+    _out.print(table)
+    for role in sorted(promised.roles, key=lambda role: role.authority):
+        _out.print(f"{role.authority}. {role.person} ({role.title}): {'; '.join(role.duties)}")
+    _out.print("The plan is activated when: " + "; ".join(promised.activation.when))
+
+
+def _found(names: list[Stack]) -> dict[str, dict[str, Any]]:
+    return {stack: found for stack in names if (found := stacks.outputs(stack)) is not None}
+
+
+def _show(found: dict[str, dict[str, Any]]) -> None:
+    if not found:
+        _out.print("nothing exists yet: `make up` brings production up")
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("stack", "what", "where"):
+        table.add_column(heading, overflow="fold")
+    for stack, values in found.items():
+        for name, value in values.items():
+            table.add_row(stack, name.replace("_", " "), _words(value))
+    _out.print(table)
+
+
+def _words(value: Any) -> str:
+    """One line for a person: a host is `name (location, state)`, a list its parts."""
+    match value:
+        case list():
+            return ", ".join(map(_words, value))
+        case {"name": name, **rest}:
+            return f"{name} ({', '.join(map(str, rest.values()))})"
+        case dict():
+            return ", ".join(f"{key}: {_words(item)}" for key, item in value.items())
+        case _:
+            return str(value)
+
+
+def main() -> None:
+    """Errors that a person can mend are a sentence, not a trace."""
+    try:
+        app()
+    except ContinuityError as error:
+        _say.print(f"continuity: {error}", style="red", markup=False)
+        sys.exit(error.code)
+    except plan.PlanError as error:
+        _say.print(f"continuity: {error}", style="red", markup=False)
+        sys.exit(1)

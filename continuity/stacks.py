@@ -1,0 +1,116 @@
+"""The three stacks of the one program, brought up and read through Pulumi's own command.
+
+Whether they land in real accounts or in the local cloud is a matter of the environment alone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+PROJECT = Path(__file__).resolve().parent.parent
+POLICY_PACK = PROJECT / "policy_pack"
+
+Stack = Literal["vault", "prod", "dr"]
+# The order in which they come up: what outlives the others is there before them.
+ORDER: tuple[Stack, ...] = ("vault", "prod", "dr")
+_NEEDS: dict[Stack, tuple[Stack, ...]] = {"vault": (), "prod": ("vault",), "dr": ("vault",)}
+
+
+class ContinuityError(Exception):
+    """What is wrong and what to do, for a person. `code` is the exit code."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the last update of a stack did: the number of resources by kind of step (`create`, `same`, `update`...)."""
+
+    stack: Stack
+    steps: dict[str, int]
+
+    @property
+    def none(self) -> bool:
+        return not any(count for step, count in self.steps.items() if step != "same")
+
+    def sentence(self) -> str:
+        same = self.steps.get("same", 0)
+        if self.none:
+            return f"{self.stack}: no change, {same} resources as declared"
+        done = ", ".join(f"{count} {step}" for step, count in sorted(self.steps.items()) if step != "same" and count)
+        return f"{self.stack}: {done}" + (f", {same} unchanged" if same else "")
+
+
+def in_order(stacks: Sequence[Stack], with_needs: bool) -> list[Stack]:
+    """The named stacks in the order in which they come up; with the stacks that they need, where asked."""
+    wanted = set(stacks)
+    if with_needs:
+        wanted.update(need for stack in stacks for need in _NEEDS[stack])
+    return [stack for stack in ORDER if stack in wanted]
+
+
+def up(stack: Stack, yes: bool, extra: Sequence[str] = ()) -> Change:
+    """`pulumi up` with the policy pack in force; the plan is shown first, and asked about unless `yes`."""
+    run(["up", "--stack", stack, "--policy-pack", str(POLICY_PACK), *(["--yes"] if yes else []), *extra])
+    history = json.loads(read(["stack", "history", "--stack", stack, "--json", "--page-size", "1"]))
+    return Change(stack=stack, steps=history[0].get("resourceChanges", {}))
+
+
+def preview(stack: Stack, extra: Sequence[str] = ()) -> None:
+    """`pulumi preview` with the policy pack in force."""
+    for need in _NEEDS[stack]:
+        if outputs(need) is None:
+            raise ContinuityError(
+                f"{stack} uses what {need} holds, and {need} does not exist yet: bring it up first (`make up STACK={need}`)"
+            )
+    run(["preview", "--stack", stack, "--policy-pack", str(POLICY_PACK), *extra])
+
+
+def outputs(stack: Stack) -> dict[str, Any] | None:
+    """What a stack says of itself, from its state; None when it does not exist or nothing is in it."""
+    done = _pulumi(["stack", "output", "--stack", stack, "--json", "--non-interactive"])
+    if done.returncode != 0:
+        if "no stack named" in done.stderr:
+            return None
+        raise ContinuityError(done.stderr.strip())
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found or None
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run `pulumi` in the person's sight. Ctrl-C reaches it too, and it is waited for while it ends its steps."""
+    process = subprocess.Popen([_program(), *arguments], cwd=PROJECT)
+    while True:
+        try:
+            code = process.wait()
+            break
+        except KeyboardInterrupt:
+            continue
+    if code != 0:
+        raise ContinuityError(f"`pulumi {' '.join(arguments[:3])}` ended with exit code {code}", code)
+
+
+def read(arguments: Sequence[str]) -> str:
+    done = _pulumi(arguments)
+    if done.returncode != 0:
+        raise ContinuityError(f"`pulumi {' '.join(arguments)}`: {done.stderr.strip()}", done.returncode)
+    return done.stdout
+
+
+def _pulumi(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([_program(), *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+def _program() -> str:
+    found = shutil.which("pulumi")
+    if found is None:
+        raise ContinuityError("`pulumi` is not on PATH: use `make shell`, or install it (https://www.pulumi.com/docs/install/)")
+    return found

@@ -1,0 +1,96 @@
+"""Hands out plugin instances: the engine starts a small program, which asks the running local cloud for a server.
+
+A stand-in written as a process of its own would pay for Python, gRPC and three cloud clients at every command. So the
+program on PATH (`standin.py`) only connects here, says which plugin the engine wants and in what environment, prints
+the port that it is given, and stays until the engine ends it; its server ends with the connection. Every engine, and
+every provider of a stack, so gets an instance with settings of its own.
+
+One line of JSON each way. Loopback only, and only to whoever can read the local cloud's secret from its folder.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import socketserver
+import threading
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from typing import Any
+
+import grpc
+from pulumi.runtime.proto import provider_pb2_grpc
+
+from localcloud.plugins.provider import Provider
+from localcloud.plugins.table import Plugin
+
+log = logging.getLogger(__name__)
+
+# The engine sends as many requests at once as it has resources that are ready.
+_WORKERS = 32
+_LARGEST_MESSAGE = 400 * 1024 * 1024  # the engine's own limit
+
+
+class Broker(socketserver.ThreadingTCPServer):
+    """Listens on a loopback port; `plugins` maps a name to what loads its tables, once and when first asked for."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, port: int, secret: str, plugins: Mapping[str, Callable[[], Plugin]]) -> None:
+        self.secret = secret
+        self._loaders = plugins
+        self._loaded: dict[str, Plugin] = {}
+        self._loading = threading.Lock()
+        super().__init__(("127.0.0.1", port), _Conversation)
+
+    def plugin(self, name: str) -> Plugin:
+        with self._loading:
+            if name not in self._loaded:
+                self._loaded[name] = self._loaders[name]()
+            return self._loaded[name]
+
+    def answer(self, question: Mapping[str, Any]) -> tuple[dict[str, Any], grpc.Server | None]:
+        if not hmac.compare_digest(str(question.get("secret", "")), self.secret):
+            return {"error": "the local cloud was restarted or this is not its secret: open a new `make shell`"}, None
+        name = str(question.get("plugin"))
+        if name not in self._loaders:
+            known = ", ".join(sorted(self._loaders))
+            return {"error": f"the local cloud has no stand-in for the plugin {name!r}; it has: {known}"}, None
+        provider = Provider(self.plugin(name), question.get("environment", {}))
+        if "find" in question:
+            wanted = question["find"]
+            return {"id": provider.find(wanted["type"], wanted["settings"], wanted["inputs"])}, None
+        server = grpc.server(
+            futures.ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix=f"plugin-{name}"),
+            options=[("grpc.max_receive_message_length", _LARGEST_MESSAGE), ("grpc.so_reuseport", 0)],
+        )
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        return {"port": port}, server
+
+
+class _Conversation(socketserver.StreamRequestHandler):
+    server: Broker
+
+    def handle(self) -> None:
+        line = self.rfile.readline()
+        if not line:
+            return
+        plugin_server: grpc.Server | None = None
+        try:
+            answer, plugin_server = self.server.answer(json.loads(line))
+        except Exception as fault:
+            log.exception("a plugin was asked for")
+            answer = {"error": f"{type(fault).__name__}: {fault}"}
+        try:
+            self.wfile.write(json.dumps(answer).encode() + b"\n")
+            if plugin_server is not None:
+                self.rfile.read()  # until the engine ends the program on the other side
+        except OSError:
+            pass
+        finally:
+            if plugin_server is not None:
+                plugin_server.stop(grace=None)

@@ -1,0 +1,377 @@
+"""A provider plugin made of tables: the engine's `ResourceProvider` protocol over a `Plugin`.
+
+Everything here is the same for every resource type: what is refused, what a preview knows, what a change means, what a
+refresh finds. What differs stands in the tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import any_pb2, empty_pb2
+from google.rpc import status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+from localcloud.plugins.table import Gone, Plugin, Property, Props, Refused, ResourceType
+from localcloud.plugins.wire import UNKNOWN, from_wire, has_unknown, to_wire
+
+log = logging.getLogger(__name__)
+
+# What the engine itself adds to a provider's settings.
+_ENGINES_OWN = frozenset({"version", "pluginDownloadURL", "__internal"})
+
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
+    """One instance of a plugin: the engine starts one for each provider of a stack.
+
+    `environment` is the engine's, in which the real plugin would look for credentials and endpoints.
+    """
+
+    def __init__(self, plugin: Plugin, environment: Mapping[str, str]) -> None:
+        self._plugin = plugin
+        self._environment = environment
+        self._types = {entry.token: entry for entry in plugin.resources}
+        self._functions = {entry.token: entry for entry in plugin.functions}
+        self._cloud: Any = None
+        self._connecting = threading.Lock()
+        self._settings: Props = {}
+
+    # -- the provider itself ------------------------------------------------------------------------------------------
+
+    def Handshake(
+        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ProviderHandshakeResponse:
+        return provider_pb2.ProviderHandshakeResponse()
+
+    def GetPluginInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        return plugin_pb2.PluginInfo(version=self._plugin.version)
+
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        settings = _settings(from_wire(request.news))
+        return provider_pb2.CheckResponse(
+            inputs=request.news,
+            failures=_failures(f"the {self._plugin.name} provider", self._plugin.configuration, settings),
+        )
+
+    def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        old = _settings(from_wire(request.old_inputs if request.old_inputs.fields else request.olds))
+        return _difference(self._plugin.configuration, old, _settings(from_wire(request.news)))
+
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        self._settings = _settings(from_wire(request.args))
+        return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
+
+    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        return empty_pb2.Empty()
+
+    def _connected(self) -> Any:
+        """The cloud's client, made when something is first asked of the cloud: a plain preview asks nothing."""
+        with self._connecting:
+            if self._cloud is None:
+                known = {key: value for key, value in self._settings.items() if not has_unknown(value)}
+                self._cloud = self._plugin.connect(known, self._environment)
+            return self._cloud
+
+    # -- resources ----------------------------------------------------------------------------------------------------
+
+    def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
+        token, name = _type_and_name(request.urn)
+        entry = self._entry(token, context)
+        inputs = from_wire(request.news)
+        inputs.pop("__defaults", None)
+        old = from_wire(request.olds)
+        for key, rule in entry.properties.items():
+            if rule.generated_name and key not in inputs:
+                suffix = hashlib.sha256(request.randomSeed or name.encode()).hexdigest()[:7]
+                inputs[key] = old.get(key, f"{name}-{suffix}")
+        return provider_pb2.CheckResponse(
+            inputs=to_wire(inputs, _secrets(entry)), failures=_failures(token, entry.properties, inputs)
+        )
+
+    def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        entry = self._entry(_type_and_name(request.urn)[0], context)
+        old = from_wire(request.old_inputs if request.old_inputs.fields else request.olds)
+        response = _difference(entry.properties, old, from_wire(request.news), in_place=entry.update is not None)
+        response.deleteBeforeReplace = bool(response.replaces) and entry.delete_before_replace
+        return response
+
+    def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
+        entry = self._entry(_type_and_name(request.urn)[0], context)
+        inputs = from_wire(request.properties)
+        if request.preview:
+            return provider_pb2.CreateResponse(properties=to_wire(_expected(entry, inputs), _secrets(entry)))
+        with self._answering(context, f"create {request.urn}"):
+            cloud = self._connected()
+            identity = entry.create(cloud, inputs)
+            try:
+                if entry.settle is not None:
+                    entry.settle(cloud, identity, inputs)
+                outputs = self._outputs(entry, identity, inputs, entry.read(cloud, identity, inputs))
+            except Exception as fault:
+                # The object exists: the engine must know it, or it would be made a second time.
+                log.exception("%s exists as %s, but is not complete", request.urn, identity)
+                _abort_with_partial(context, entry, identity, inputs, fault)
+        return provider_pb2.CreateResponse(id=identity, properties=to_wire(outputs, _secrets(entry)))
+
+    def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
+        entry = self._entry(_type_and_name(request.urn)[0], context)
+        state, declared = from_wire(request.properties), from_wire(request.inputs)
+        with self._answering(context, f"read {request.urn}"):
+            try:
+                found = entry.read(self._connected(), request.id, state)
+            except Gone:
+                return provider_pb2.ReadResponse()
+            outputs = self._outputs(entry, request.id, declared, found)
+            inputs = _found_inputs(entry, declared, found)
+        # An import may name an object in a longer form (`NAME@REGION`) than the id that it has.
+        identity = str(found.get("id") or request.id)
+        return provider_pb2.ReadResponse(
+            id=identity, properties=to_wire(outputs, _secrets(entry)), inputs=to_wire(inputs, _secrets(entry))
+        )
+
+    def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
+        entry = self._entry(_type_and_name(request.urn)[0], context)
+        state, new = from_wire(request.olds), from_wire(request.news)
+        old = from_wire(request.old_inputs) if request.old_inputs.fields else state
+        if request.preview:
+            expected = {**{key: value for key, value in state.items() if key not in entry.properties}, **new}
+            return provider_pb2.UpdateResponse(properties=to_wire(expected, _secrets(entry)))
+        with self._answering(context, f"update {request.urn}"):
+            if entry.update is None:
+                raise Refused(f"{entry.token} cannot be changed in place")
+            changed = frozenset(_changed(entry.properties, old, new))
+            entry.update(self._connected(), request.id, {**state, **old}, new, changed)
+            found = entry.read(self._connected(), request.id, {**state, **new})
+            outputs = self._outputs(entry, request.id, new, found)
+        return provider_pb2.UpdateResponse(properties=to_wire(outputs, _secrets(entry)))
+
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        entry = self._entry(_type_and_name(request.urn)[0], context)
+        with self._answering(context, f"delete {request.urn}"):
+            try:
+                entry.delete(self._connected(), request.id, from_wire(request.properties))
+            except Gone:
+                log.info("%s is gone already", request.urn)
+        return empty_pb2.Empty()
+
+    # -- functions ----------------------------------------------------------------------------------------------------
+
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
+        function = self._functions.get(request.tok)
+        if function is None:
+            _refuse(context, self._no_entry("function", request.tok, sorted(self._functions)))
+        arguments = from_wire(request.args)
+        failures = [
+            provider_pb2.CheckFailure(property=key, reason=f"{request.tok} has no mapping for `{key}` here")
+            for key in arguments
+            if key not in function.arguments
+        ]
+        if failures:
+            return provider_pb2.InvokeResponse(failures=failures)
+        with self._answering(context, f"call {request.tok}"):
+            result = function.call(self._connected(), arguments)
+        return provider_pb2.InvokeResponse(**{"return": to_wire(result)})
+
+    # -- what an interrupted update left behind -----------------------------------------------------------------------
+
+    def find(self, token: str, settings: Props, inputs: Props) -> str | None:
+        """The id of the object that an interrupted creation with these inputs made, if it made one."""
+        entry = self._types.get(token)
+        if entry is None or entry.find is None:
+            return None
+        self._settings = _settings(settings)
+        return entry.find(self._connected(), inputs)
+
+    # -- helpers ------------------------------------------------------------------------------------------------------
+
+    def _entry(self, token: str, context: grpc.ServicerContext) -> ResourceType:
+        entry = self._types.get(token)
+        if entry is None:
+            _refuse(context, self._no_entry("resource type", token, sorted(self._types)))
+        return entry
+
+    def _no_entry(self, kind: str, token: str, known: list[str]) -> str:
+        return (
+            f"the local cloud has no mapping for the {kind} {token}. "
+            f"Its {self._plugin.name} stand-in maps: {', '.join(known)}. "
+            "Add an entry to localcloud/plugins, or use the official plugins (LOCALCLOUD_PLUGINS=official)."
+        )
+
+    def _outputs(self, entry: ResourceType, identity: str, declared: Props, found: Props) -> Props:
+        kept = {key: declared[key] for key, rule in entry.properties.items() if rule.write_only and key in declared}
+        return {**found, **kept, "id": str(found.get("id") or identity)}
+
+    @contextmanager
+    def _answering(self, context: grpc.ServicerContext, doing: str) -> Iterator[None]:
+        """Turn whatever the cloud or its client says into the engine's error; programming errors keep their trace."""
+        try:
+            yield
+        except Refused as refusal:
+            log.info("%s: refused: %s", doing, refusal)
+            _refuse(context, str(refusal))
+        except Exception as fault:
+            if context.code() is not None:  # answered already
+                raise
+            log.exception("%s", doing)
+            context.abort(grpc.StatusCode.UNKNOWN, _words(fault))
+
+
+def _refuse(context: grpc.ServicerContext, message: str) -> NoReturn:
+    context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
+    raise AssertionError("abort raises")
+
+
+def _abort_with_partial(
+    context: grpc.ServicerContext, entry: ResourceType, identity: str, inputs: Props, fault: Exception
+) -> NoReturn:
+    reason = _words(fault)
+    partial = provider_pb2.ErrorResourceInitFailed(
+        id=identity,
+        properties=to_wire({**inputs, "id": identity}, _secrets(entry)),
+        inputs=to_wire(inputs, _secrets(entry)),
+        reasons=[reason],
+    )
+    detail = any_pb2.Any()
+    detail.Pack(partial)
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=reason, details=[detail])
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(grpc.StatusCode.UNKNOWN, reason)
+    raise AssertionError("abort raises")
+
+
+def _words(fault: Exception) -> str:
+    words = str(fault)
+    return words if isinstance(fault, Refused) or len(words) > 20 else f"{type(fault).__name__}: {words}"
+
+
+def _type_and_name(urn: str) -> tuple[str, str]:
+    """`urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME`."""
+    _, _, types, name = urn.split("::", 3)
+    return types.rsplit("$", 1)[-1], name
+
+
+def _secrets(entry: ResourceType) -> frozenset[str]:
+    return frozenset(key for key, rule in entry.properties.items() if rule.secret)
+
+
+def _settings(raw: Props) -> Props:
+    """A provider's settings: the engine sends what is not a string as JSON in a string."""
+    settings: Props = {}
+    for key, value in raw.items():
+        if key in _ENGINES_OWN:
+            continue
+        if isinstance(value, str) and (value[:1] in ("{", "[") or value in ("true", "false")):
+            value = json.loads(value)
+        settings[key] = value
+    return settings
+
+
+def _failures(subject: str, rules: Mapping[str, Property], inputs: Props) -> list[provider_pb2.CheckFailure]:
+    failures = [
+        provider_pb2.CheckFailure(
+            property=key,
+            reason=f"the local cloud has no mapping for the property `{key}` of {subject}, so it would be ignored",
+        )
+        for key in inputs
+        if key not in rules
+    ]
+    for key, rule in rules.items():
+        value = inputs.get(key)
+        if rule.required and value is None:
+            failures.append(provider_pb2.CheckFailure(property=key, reason=f"{subject} needs `{key}`"))
+        elif rule.choices and value is not None and not has_unknown(value) and value not in rule.choices:
+            allowed = ", ".join(repr(choice) for choice in rule.choices)
+            failures.append(
+                provider_pb2.CheckFailure(property=key, reason=f"`{key}` of {subject} is {value!r}; allowed: {allowed}")
+            )
+    return failures
+
+
+def _changed(rules: Mapping[str, Property], old: Props, new: Props) -> list[str]:
+    """The inputs that differ; one that is left out counts as its documented default."""
+    changed = []
+    for key, rule in rules.items():
+        before, after = old.get(key, rule.default), new.get(key, rule.default)
+        if has_unknown(after) or not _same(rule, before, after):
+            changed.append(key)
+    return changed
+
+
+def _difference(
+    rules: Mapping[str, Property], old: Props, new: Props, in_place: bool = True
+) -> provider_pb2.DiffResponse:
+    changed = _changed(rules, old, new)
+    return provider_pb2.DiffResponse(
+        changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
+        diffs=changed,
+        replaces=[key for key in changed if rules[key].replaces or not in_place],
+    )
+
+
+def _same(rule: Property, one: Any, other: Any) -> bool:
+    if _empty(one) and _empty(other):
+        return True
+    if rule.same is not None and one is not None and other is not None:
+        return rule.same(one, other)
+    return bool(one == other)
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value in ("", [], {})
+
+
+def _expected(entry: ResourceType, inputs: Props) -> Props:
+    """What a preview of a creation can say: the inputs, the documented defaults, and what only the cloud will know."""
+    defaults = {key: rule.default for key, rule in entry.properties.items() if rule.default is not None}
+    return {**dict.fromkeys(entry.computed, UNKNOWN), **defaults, **inputs}
+
+
+def _found_inputs(entry: ResourceType, declared: Props, found: Props) -> Props:
+    """The inputs as the cloud has them, in the declared words wherever these still describe it.
+
+    What was declared and still holds keeps its wording; what was not declared appears only where the cloud differs
+    from the documented default, so that a refresh shows what somebody changed by hand and nothing else.
+    """
+    importing = not declared
+    inputs: Props = {}
+    for key, rule in entry.properties.items():
+        if rule.write_only:
+            if key in declared:
+                inputs[key] = declared[key]
+            continue
+        actual = found.get(key)
+        if key in declared:
+            if _still_describes(rule, declared[key], actual):
+                inputs[key] = declared[key]
+            elif actual is not None:
+                inputs[key] = actual
+        elif not _empty(actual) and (importing or rule.default is not None) and not _same(rule, rule.default, actual):
+            inputs[key] = actual
+    return inputs
+
+
+def _still_describes(rule: Property, declared: Any, actual: Any) -> bool:
+    if rule.same is not None and actual is not None:
+        return rule.same(declared, actual)
+    return _covers(declared, actual)
+
+
+def _covers(declared: Any, actual: Any) -> bool:
+    """Whether all that was declared holds; the cloud may add keys of its own inside an object."""
+    if isinstance(declared, Mapping) and isinstance(actual, Mapping):
+        return all(_covers(value, actual.get(key)) for key, value in declared.items())
+    if isinstance(declared, list) and isinstance(actual, list):
+        return len(declared) == len(actual) and all(map(_covers, declared, actual))
+    return bool(declared == actual) or (_empty(declared) and _empty(actual))
+

@@ -1,0 +1,169 @@
+"""Makes good what a killed `pulumi` left behind in the local cloud: its lock, and what it was just making.
+
+A killed engine leaves the stack locked, and its last steps noted as pending: it had asked a cloud for something and
+never wrote the answer down. The object may exist or not. In a real account a person looks; here the clouds can be asked,
+by the name or number that the creation would have used, so that the next update neither makes it twice nor loses it.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from localcloud.environment import STAND_INS
+from localcloud.folder import Folder, LocalCloudError, Running
+
+_BROKER_PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What was done for one stack: locks taken away; pending creations found in the clouds, and those that never came."""
+
+    stack: str
+    locks: int
+    adopted: tuple[str, ...]
+    dropped: tuple[str, ...]
+    others: int
+
+    def sentence(self) -> str:
+        parts = []
+        if self.locks:
+            parts.append("released the lock of a pulumi that no longer runs")
+        if self.adopted:
+            parts.append(f"kept {len(self.adopted)} that it had just made ({_names(self.adopted)})")
+        if self.dropped:
+            parts.append(f"cleared {len(self.dropped)} that it had not made yet ({_names(self.dropped)})")
+        if self.others:
+            parts.append(f"read {self.others} again that it was changing")
+        return f"{self.stack}: recovered from an interrupted update: {'; '.join(parts)}"
+
+
+def recover(folder: Folder, running: Running, env: Mapping[str, str], project: Path) -> list[Recovered]:
+    """Look at every stack of the local backend; [] where nothing was interrupted."""
+    name = _project_name(project)
+    found = []
+    for state in sorted((folder.backend / ".pulumi" / "stacks" / name).glob("*.json")):
+        stack = state.stem
+        locks = _dead_locks(folder, name, stack)
+        pending = _pending(state)
+        if not locks and not pending:
+            continue
+        for lock in locks:
+            lock.unlink(missing_ok=True)
+        adopted, dropped = [], []
+        creating = [operation["resource"] for operation in pending if operation["type"] == "creating"]
+        if pending:
+            providers = _providers(state)
+            for resource in creating:
+                identity = _find(running, env, resource, providers)
+                if identity is None:
+                    dropped.append(resource["urn"])
+                else:
+                    adopted.extend((resource["urn"], identity))
+            _refresh(env, project, stack, adopted)
+        found.append(
+            Recovered(
+                stack=stack,
+                locks=len(locks),
+                adopted=tuple(adopted[::2]),
+                dropped=tuple(dropped),
+                others=len(pending) - len(creating),
+            )
+        )
+    return found
+
+
+def _names(urns: tuple[str, ...]) -> str:
+    return ", ".join(urn.rsplit("::", 1)[-1] for urn in urns)
+
+
+def _project_name(project: Path) -> str:
+    for line in (project / "Pulumi.yaml").read_text().splitlines():
+        if line.startswith("name:"):
+            return line.partition(":")[2].strip().strip("\"'")
+    raise LocalCloudError(f"{project}/Pulumi.yaml has no `name:`")
+
+
+def _dead_locks(folder: Folder, project: str, stack: str) -> list[Path]:
+    """The locks whose holder is gone; a living one is refused, because two updates of a stack destroy each other."""
+    dead = []
+    for lock in (folder.backend / ".pulumi" / "locks" / "organization" / project / stack).glob("*.json"):
+        holder = json.loads(lock.read_bytes())
+        if holder.get("hostname") in (None, socket.gethostname()) and not _is_pulumi(holder.get("pid")):
+            dead.append(lock)
+        else:
+            raise LocalCloudError(
+                f"the stack {stack} is being updated by process {holder.get('pid')} since {holder.get('timestamp')}: "
+                "wait for it, or end it"
+            )
+    return dead
+
+
+def _is_pulumi(pid: int | None) -> bool:
+    try:
+        return pid is not None and "pulumi" in psutil.Process(pid).name()
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _latest(state: Path) -> dict[str, Any]:
+    latest: dict[str, Any] = json.loads(state.read_bytes()).get("checkpoint", {}).get("latest") or {}
+    return latest
+
+
+def _pending(state: Path) -> list[dict[str, Any]]:
+    pending: list[dict[str, Any]] = _latest(state).get("pending_operations") or []
+    return pending
+
+
+def _providers(state: Path) -> dict[str, dict[str, Any]]:
+    """The settings of each provider of the stack, by the reference that its resources carry."""
+    return {
+        f"{resource['urn']}::{resource['id']}": resource.get("inputs", {})
+        for resource in _latest(state).get("resources", [])
+        if resource["type"].startswith("pulumi:providers:")
+    }
+
+
+def _find(
+    running: Running, env: Mapping[str, str], resource: dict[str, Any], providers: dict[str, dict[str, Any]]
+) -> str | None:
+    package = resource["type"].partition(":")[0]
+    if package not in STAND_INS:
+        return None
+    question = {
+        "secret": running.secret,
+        "plugin": package,
+        "environment": {key: env[key] for key in env if key.startswith(("AWS_", "HCLOUD_", "GITHUB_"))},
+        "find": {
+            "type": resource["type"],
+            "settings": providers.get(resource.get("provider", ""), {}),
+            "inputs": resource.get("inputs", {}),
+        },
+    }
+    with socket.create_connection(("127.0.0.1", running.broker_port), timeout=_BROKER_PATIENCE) as connection:
+        connection.sendall(json.dumps(question).encode() + b"\n")
+        answer = json.loads(connection.makefile("rb").readline())
+    if "error" in answer:
+        raise LocalCloudError(f"looking for {resource['urn']}: {answer['error']}")
+    identity: str | None = answer["id"]
+    return identity
+
+
+def _refresh(env: Mapping[str, str], project: Path, stack: str, adopted: list[str]) -> None:
+    """Let the engine itself take in what was found and forget the rest."""
+    command = ["pulumi", "refresh", "--yes", "--skip-preview", "--non-interactive", "--stack", stack]
+    for word in adopted:
+        command += ["--import-pending-creates", word]
+    command.append("--clear-pending-creates")
+    done = subprocess.run(command, cwd=project, env=dict(env), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LocalCloudError(f"`{' '.join(command)}` failed:\n{(done.stdout + done.stderr).strip()[-3000:]}")
