@@ -69,7 +69,8 @@ def preview(stack: Stack, extra: Sequence[str] = ()) -> None:
     for need in _NEEDS[stack]:
         if outputs(need) is None:
             raise ContinuityError(
-                f"{stack} uses what {need} holds, and {need} does not exist yet: bring it up first (`make up STACK={need}`)"
+                f"{stack} uses what {need} holds, and {need} does not exist yet: "
+                f"bring it up first (`make up STACK={need}`)"
             )
     run(["preview", "--stack", stack, "--policy-pack", str(POLICY_PACK), *extra])
 
@@ -112,5 +113,7 @@ def _pulumi(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 def _program() -> str:
     found = shutil.which("pulumi")
     if found is None:
-        raise ContinuityError("`pulumi` is not on PATH: use `make shell`, or install it (https://www.pulumi.com/docs/install/)")
+        raise ContinuityError(
+            "`pulumi` is not on PATH: use `make shell`, or install it (https://www.pulumi.com/docs/install/)"
+        )
     return found

@@ -19,7 +19,9 @@ from localcloud.environment import environment, exports, variables
 from localcloud.folder import Folder, LocalCloudError, Running
 from localcloud.recover import recover
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False
+)
 _say = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -74,9 +76,7 @@ def env() -> None:
     print(exports(variables(folder, _started(folder), engine)))
 
 
-@app.command(
-    name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
-)
+@app.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def execute(
     command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
 ) -> None:
@@ -103,7 +103,7 @@ def shell() -> None:
 
 @app.command("recover")
 def recover_command() -> None:
-    """Make good what a killed `pulumi` left behind: its lock, and what it was just making. Nothing to do is no error."""
+    """Make good what a killed `pulumi` left behind: its lock, and what it was just making."""
     folder = Folder.find()
     engine = _engine(folder)
     running = _started(folder)
@@ -142,7 +142,12 @@ def _started(folder: Folder, say_nothing_new: bool = True) -> Running:
 
 def _status(folder: Folder, running: Running | None) -> dict[str, Any]:
     listening = {name: f"http://127.0.0.1:{port}" for name, port in running.ports.items()} if running else {}
-    return {"running": running is not None, "pid": running.pid if running else None, "folder": str(folder.path), "clouds": listening}
+    return {
+        "running": running is not None,
+        "pid": running.pid if running else None,
+        "folder": str(folder.path),
+        "clouds": listening,
+    }
 
 
 def _show(folder: Folder, running: Running) -> None:

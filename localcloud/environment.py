@@ -22,8 +22,9 @@ PLUGINS_VARIABLE = "LOCALCLOUD_PLUGINS"
 
 # What would lead a tool past the local cloud, to a real account or through a proxy.
 _MISLEADING = (
-    "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "HCLOUD_CONTEXT", "HCLOUD_CONFIG", "GITHUB_OWNER", "GITHUB_ORGANIZATION", "GITHUB_APP_ID", "GH_TOKEN",
+    "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "HCLOUD_CONTEXT", "GITHUB_OWNER", "GITHUB_ORGANIZATION", "GITHUB_APP_ID", "GH_TOKEN",
     "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_STACK",
 )  # fmt: skip
 
@@ -49,6 +50,7 @@ def variables(folder: Folder, running: Running, engine: Engine) -> dict[str, str
         "AWS_EC2_METADATA_DISABLED": "true",
         "HCLOUD_ENDPOINT": f"http://127.0.0.1:{running.ports['hetzner']}/v1",
         "HCLOUD_TOKEN": credentials.hcloud_token,
+        "HCLOUD_CONFIG": nothing,
         "GITHUB_BASE_URL": f"http://127.0.0.1:{running.ports['github']}/",
         "GITHUB_TOKEN": credentials.github_token,
         "PATH": os.pathsep.join(dict.fromkeys([*map(str, path), *os.environ.get("PATH", "").split(os.pathsep)])),

@@ -1,12 +1,12 @@
 """The local cloud's one folder: where it keeps its clouds, the stacks' state, its secrets, its log and its whereabouts.
 
-    running.json      where the running local cloud listens, and the secret that lets a shell use it
-    credentials.json  the made-up credentials of the three clouds, and the passphrase of the stacks' secrets
-    ports.json        the ports of last time, taken again when they are free, so that an open shell stays good
-    aws/ hetzner.json github.json   what the clouds hold
-    pulumi/           the engine's state, as a real bucket would hold it;  config/  the stacks' local configuration
-    bin/              what stands first on PATH in the local cloud's environment
-    log               what the local cloud says;  requests.jsonl  every call that the clouds were asked
+running.json      where the running local cloud listens, and the secret that lets a shell use it
+credentials.json  the made-up credentials of the three clouds, and the passphrase of the stacks' secrets
+ports.json        the ports of last time, taken again when they are free, so that an open shell stays good
+aws/ hetzner.json github.json   what the clouds hold
+pulumi/           the engine's state, as a real bucket would hold it;  config/  the stacks' local configuration
+bin/              what stands first on PATH in the local cloud's environment
+log               what the local cloud says;  requests.jsonl  every call that the clouds were asked
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ class Folder:
             if (candidate / "Pulumi.yaml").exists():
                 return cls(candidate / ".localcloud")
         raise LocalCloudError(
-            f"no Pulumi.yaml in {here} or above it: run this inside a Pulumi project, or name a folder in LOCALCLOUD_FOLDER"
+            f"no Pulumi.yaml in {here} or above it: run this inside a Pulumi project, "
+            "or name a folder in LOCALCLOUD_FOLDER"
         )
 
     @property

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import psutil
+from filelock import FileLock, Timeout
 
 from localcloud.folder import Folder, LocalCloudError, Running
 
@@ -40,10 +41,9 @@ def start(folder: Folder) -> tuple[Running, bool]:
         running = folder.running()
         if running is not None:  # ours, or that of somebody who was faster
             return running, running.pid == process.pid
-        if process.poll() is not None and folder.running() is None:
-            # A faster one may hold the folder and still be loading; only when nobody does is this a failure.
-            if not _held(folder):
-                raise LocalCloudError(f"the local cloud did not start:\n{_last_words(folder)}")
+        # A faster one may hold the folder and still be loading; only when nobody does is this a failure.
+        if process.poll() is not None and folder.running() is None and not _held(folder):
+            raise LocalCloudError(f"the local cloud did not start:\n{_last_words(folder)}")
         time.sleep(0.05)
     process.kill()
     raise LocalCloudError(f"the local cloud did not answer within {_START_PATIENCE:.0f} s; see {folder.log}")
@@ -73,8 +73,6 @@ def erase(folder: Folder) -> bool:
 
 
 def _held(folder: Folder) -> bool:
-    from filelock import FileLock, Timeout
-
     try:
         with FileLock(folder.path / "lock", timeout=0):
             return False

@@ -42,7 +42,7 @@ def main(folder: Path, real: str, arguments: list[str]) -> int:
         print(f"edit {project}/Pulumi.STACK.yaml instead: the local cloud reads it anew each time", file=sys.stderr)
         return 2
     if words and words[0] in _READERS:
-        stack = options.get("stack") or os.environ.get("PULUMI_STACK") or _selected(real, arguments)
+        stack = options.get("stack") or os.environ.get("PULUMI_STACK") or _selected(real, options.get("cwd", "."))
         if stack:
             os.environ["PULUMI_OPTION_CONFIG_FILE"] = str(_copy(folder, project, stack.rsplit("/", 1)[-1], real))
     return _become(real, arguments)
@@ -66,10 +66,10 @@ def _project(here: Path) -> Path | None:
     return next((folder for folder in (here, *here.parents) if (folder / "Pulumi.yaml").exists()), None)
 
 
-def _selected(real: str, arguments: list[str]) -> str:
+def _selected(real: str, cwd: str) -> str:
     """The stack that `pulumi stack select` chose."""
-    where = [word for flag in ("-C", "--cwd") if flag in arguments for word in (flag, arguments[arguments.index(flag) + 1])]
-    return subprocess.run([real, "stack", "--show-name", *where], capture_output=True, text=True).stdout.strip()
+    said = subprocess.run([real, "stack", "--show-name", "--cwd", cwd], capture_output=True, text=True)
+    return said.stdout.strip()
 
 
 def _copy(folder: Path, project: Path, stack: str, real: str) -> Path:
@@ -82,7 +82,8 @@ def _copy(folder: Path, project: Path, stack: str, real: str) -> Path:
     copy, tracked = here / f"Pulumi.{stack}.yaml", project / f"Pulumi.{stack}.yaml"
     with open(here / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two commands at once make one stack
-        salt = _salt(copy) or _made(folder, here, name.group(1), stack, real)
+        state = folder / "pulumi" / ".pulumi" / "stacks" / name.group(1) / f"{stack}.json"
+        salt = (_salt(copy) if state.exists() else None) or _made(state, here, name.group(1), stack, real)
         content = _ENCRYPTION.sub("", tracked.read_text()) if tracked.exists() else ""
         temporary = copy.with_suffix(".new")
         temporary.write_text(f"encryptionsalt: {salt}\n{content}")
@@ -98,9 +99,8 @@ def _salt(file: Path) -> str | None:
     return match.group(1) if match else None
 
 
-def _made(folder: Path, here: Path, project: str, stack: str, real: str) -> str:
+def _made(state: Path, here: Path, project: str, stack: str, real: str) -> str:
     """Make the stack in a project of its own beside the copy; a kill in here is made good by the next call."""
-    state = folder / "pulumi" / ".pulumi" / "stacks" / project / f"{stack}.json"
     if state.exists():
         latest = json.loads(state.read_text()).get("checkpoint", {}).get("latest") or {}
         salt = latest.get("secrets_providers", {}).get("state", {}).get("salt")

@@ -1,8 +1,9 @@
 """Makes good what a killed `pulumi` left behind in the local cloud: its lock, and what it was just making.
 
 A killed engine leaves the stack locked, and its last steps noted as pending: it had asked a cloud for something and
-never wrote the answer down. The object may exist or not. In a real account a person looks; here the clouds can be asked,
-by the name or number that the creation would have used, so that the next update neither makes it twice nor loses it.
+never wrote the answer down. The object may exist or not. In a real account a person looks; here the clouds can be
+asked, by the name or number that the creation would have used, so that the next update neither makes it twice nor
+loses it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _BROKER_PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Recovered:
-    """What was done for one stack: locks taken away; pending creations found in the clouds, and those that never came."""
+    """What was done for one stack: locks taken away; creations found in the clouds, and those that never came."""
 
     stack: str
     locks: int
@@ -58,7 +59,8 @@ def recover(folder: Folder, running: Running, env: Mapping[str, str], project: P
             continue
         for lock in locks:
             lock.unlink(missing_ok=True)
-        adopted, dropped = [], []
+        adopted: list[str] = []
+        dropped: list[str] = []
         creating = [operation["resource"] for operation in pending if operation["type"] == "creating"]
         if pending:
             providers = _providers(state)

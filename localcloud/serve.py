@@ -73,7 +73,9 @@ def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running]:
         for name, application in applications.items()
     }
     secret = secrets.token_urlsafe(24)
-    broker = Broker(_port(last.get("broker")), secret, {"aws": _aws_plugin, "hcloud": _hcloud_plugin, "github": _github_plugin})
+    broker = Broker(
+        _port(last.get("broker")), secret, {"aws": _aws_plugin, "hcloud": _hcloud_plugin, "github": _github_plugin}
+    )
     running = Running(
         pid=os.getpid(),
         created=psutil.Process().create_time(),

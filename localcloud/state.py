@@ -1,4 +1,4 @@
-"""Where the local cloud keeps what it knows: one ignored folder, written so that a kill loses nothing that was answered.
+"""Where the local cloud keeps what it knows: one folder, written so that a kill loses nothing that was answered.
 
 A cloud that answered "created" must still know it after a crash, so every store is written before the answer leaves,
 by writing a new file and renaming it over the old one.

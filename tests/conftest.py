@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,16 +43,30 @@ def engine() -> Engine:
     return provide(Console(stderr=True))
 
 
-@pytest.fixture(scope="module")
-def local_cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """An empty local cloud, for the tests of one module; it is gone afterwards."""
-    folder = Folder(tmp_path_factory.mktemp("cloud") / "localcloud")
+@contextmanager
+def a_local_cloud(engine: Engine, path: Path) -> Iterator[LocalCloud]:
+    """An empty local cloud in a folder of its own; it is gone afterwards."""
+    folder = Folder(path / "localcloud")
     try:
         running, _ = process.start(folder)
         yield LocalCloud(folder, running, environment(folder, running, engine))
     finally:
         process.erase(folder)
     assert not folder.path.exists()
+
+
+@pytest.fixture(scope="module")
+def local_cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """One for all tests of a module."""
+    with a_local_cloud(engine, tmp_path_factory.mktemp("cloud")) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def fresh_cloud(engine: Engine, tmp_path: Path) -> Iterator[LocalCloud]:
+    """One for a single test."""
+    with a_local_cloud(engine, tmp_path) as cloud:
+        yield cloud
 
 
 def pytest_configure(config: pytest.Config) -> None:

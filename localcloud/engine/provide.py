@@ -149,10 +149,9 @@ def _compile(console: Console, go: str, package: str, target: Path, version: str
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stderr is not None
     said: list[str] = []
     try:
-        _show(console, process.stderr, total, said)
+        _show(console, process.stderr or (), total, said)
         code = process.wait()
     except BaseException:  # Ctrl-C: the compiler stops too
         process.terminate()
@@ -164,7 +163,13 @@ def _compile(console: Console, go: str, package: str, target: Path, version: str
 
 def _show(console: Console, lines: Iterable[str], total: int, said: list[str]) -> None:
     started = shown = time.monotonic()
-    columns = (TextColumn("  compiling"), BarColumn(), MofNCompleteColumn(), TextColumn("packages"), TimeElapsedColumn())
+    columns = (
+        TextColumn("  compiling"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("packages"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("compile", total=total)
         for line in lines:

@@ -374,4 +374,3 @@ def _covers(declared: Any, actual: Any) -> bool:
     if isinstance(declared, list) and isinstance(actual, list):
         return len(declared) == len(actual) and all(map(_covers, declared, actual))
     return bool(declared == actual) or (_empty(declared) and _empty(actual))
-

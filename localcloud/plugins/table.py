@@ -57,15 +57,15 @@ class Create(Protocol):
 
 
 class Read(Protocol):
-    def __call__(self, cloud: Any, id: str, state: Props) -> Props: ...  # noqa: A002 - the field's own word
+    def __call__(self, cloud: Any, id: str, state: Props) -> Props: ...
 
 
 class Update(Protocol):
-    def __call__(self, cloud: Any, id: str, old: Props, new: Props, changed: frozenset[str]) -> None: ...  # noqa: A002
+    def __call__(self, cloud: Any, id: str, old: Props, new: Props, changed: frozenset[str]) -> None: ...
 
 
 class Delete(Protocol):
-    def __call__(self, cloud: Any, id: str, state: Props) -> None: ...  # noqa: A002
+    def __call__(self, cloud: Any, id: str, state: Props) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,8 @@ from typing import Any, Final
 
 from google.protobuf import struct_pb2
 
-Wire = struct_pb2.Struct
-
 _SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
+_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, not a secret
 _UNKNOWN_WORDS: Final = frozenset(
     {
         "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # bool
@@ -40,7 +38,7 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 
 
-def from_wire(struct: Wire) -> dict[str, Any]:
+def from_wire(struct: struct_pb2.Struct) -> dict[str, Any]:
     """Plain data with `UNKNOWN` in it; whole numbers become `int`, secrets are unwrapped, nulls are left out."""
     return {
         key: _plain(value)
@@ -69,14 +67,16 @@ def _plain(value: struct_pb2.Value) -> Any:
             return None
 
 
-def to_wire(properties: Mapping[str, Any], secret: frozenset[str] = frozenset()) -> Wire:
+def to_wire(properties: Mapping[str, Any], secret: frozenset[str] = frozenset()) -> struct_pb2.Struct:
     """The reverse; the properties named in `secret` are marked so."""
-    struct = Wire()
+    struct = struct_pb2.Struct()
     for key, value in properties.items():
         wired = _wired(value)
         if key in secret:
             wired = struct_pb2.Value(
-                struct_value=Wire(fields={_SIGNATURE: struct_pb2.Value(string_value=_SECRET), "value": wired})
+                struct_value=struct_pb2.Struct(
+                    fields={_SIGNATURE: struct_pb2.Value(string_value=_SECRET), "value": wired}
+                )
             )
         struct.fields[key].CopyFrom(wired)
     return struct

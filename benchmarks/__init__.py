@@ -1,0 +1,1 @@
+"""What is promised about speed, measured: ratios of things that were run side by side."""

@@ -1,0 +1,238 @@
+"""How long a preview of prod takes, beside a program that only imports the same SDK modules.
+
+    make bench          (python -m benchmarks.preview [--pairs N] [--json])
+
+Two things are promised, and the exit code is 1 when one does not hold:
+
+- the preview, with the policy pack, takes at most 1.5 times as long as the bare imports on the same engine with an
+  empty pack (what the clouds, the rules and the resources add to what nobody can avoid);
+- from 4 to 40 hosts its time grows no faster than its number of resources.
+
+Each figure is the median over pairs that ran one after the other, so that a noisy machine disturbs both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from localcloud import process
+from localcloud.engine.provide import provide
+from localcloud.environment import environment
+from localcloud.folder import Folder
+
+ROOT = Path(__file__).resolve().parent.parent
+MOST_OVER_IMPORTS = 1.5
+SIZES = (4, 40)
+
+_say = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_EMPTY_PACK = """
+from pulumi_policy import PolicyPack
+
+PolicyPack("empty", [])
+"""
+
+# Runs the program under mocks and prints which modules of the providers' SDKs it brought along.
+_IMPORTED = """
+import runpy, sys
+import pulumi
+
+class Mocks(pulumi.runtime.Mocks):
+    def call(self, args):
+        return {}
+    def new_resource(self, args):
+        return "id", dict(args.inputs)
+
+pulumi.runtime.set_mocks(Mocks(), project="botbrains", stack="prod", preview=True)
+pulumi.runtime.set_all_config(%r)
+try:
+    runpy.run_path("__main__.py", run_name="__main__")
+except Exception:
+    pass  # the mocks' answers are none; what was imported is what counts
+print(*sorted(name for name in sys.modules if name.split(".")[0] in ("pulumi_aws", "pulumi_hcloud", "pulumi_github")))
+"""
+
+
+@dataclass(frozen=True)
+class Timed:
+    seconds: float
+    resources: int
+
+
+class Bench:
+    """A local cloud of its own with the vault up, so that prod can be previewed from nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cloud = Folder(folder / "localcloud")
+        engine = provide(_say)
+        running, _ = process.start(self.cloud)
+        self.env = environment(self.cloud, running, engine)
+        _say.print("bringing the vault up")
+        self.pulumi(ROOT, "up", "--yes", "--skip-preview", "--stack", "vault")
+        self.pulumi(ROOT, "stack", "init", "prod")
+        self.imports = self._imports_only()
+
+    def close(self) -> None:
+        process.erase(self.cloud)
+
+    def pulumi(self, cwd: Path, *arguments: str) -> str:
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=cwd,
+            env=dict(self.env),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            sys.exit(f"`pulumi {' '.join(arguments)}` failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def timed(self, cwd: Path, *arguments: str) -> Timed:
+        started = time.monotonic()
+        said = self.pulumi(cwd, "preview", *arguments)
+        seconds = time.monotonic() - started
+        found = re.search(r"\+ (\d+) to create", said)
+        return Timed(seconds, int(found.group(1)) if found else 0)
+
+    def prod(self, hosts: int | None = None) -> list[str]:
+        """The arguments of a preview of prod, as configured or with so many hosts."""
+        config = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+        if hosts is not None:
+            for role in config["config"]["botbrains:hosts"].values():
+                if isinstance(role, dict):
+                    role.update(active=hosts // 4, standby=hosts // 4)
+        file = self.folder / f"Pulumi.{hosts or 'prod'}.yaml"
+        file.write_text(yaml.safe_dump(config))
+        return ["--stack", "prod", "--policy-pack", str(ROOT / "policy_pack"), "--config-file", str(file)]
+
+    def _imports_only(self) -> Path:
+        """A project whose program imports what prod's program imports, and a pack without policies."""
+        config = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]
+        as_pulumi_sends_it: Mapping[str, str] = {
+            key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()
+        }
+        found = subprocess.run(
+            [sys.executable, "-c", _IMPORTED % dict(as_pulumi_sends_it)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        if not {"pulumi_aws", "pulumi_hcloud", "pulumi_github"} <= set(found):
+            sys.exit(f"prod's program is expected to import three SDKs; it brought along: {' '.join(found)}")
+        project = self.folder / "imports"
+        (project / "empty_pack").mkdir(parents=True)
+        options = f"  name: python\n  options:\n    toolchain: pip\n    virtualenv: {sys.prefix}\n"
+        (project / "Pulumi.yaml").write_text(f"name: imports\nruntime:\n{options}")
+        (project / "__main__.py").write_text("\n".join(["import pulumi", *(f"import {name}" for name in found)]))
+        (project / "empty_pack" / "PulumiPolicy.yaml").write_text(f"runtime:\n{options}")
+        (project / "empty_pack" / "__main__.py").write_text(_EMPTY_PACK)
+        self.pulumi(project, "stack", "init", "dev")
+        _say.print(f"the bare program imports {len(found)} modules of three SDKs")
+        return project
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=5, help="how many pairs to run (default 5)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        bench = Bench(Path(folder))
+        try:
+            result = measure(bench, arguments.pairs)
+        finally:
+            bench.close()
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+    else:
+        show(result)
+    sys.exit(0 if result["holds"] else 1)
+
+
+def measure(bench: Bench, pairs: int) -> dict[str, Any]:
+    bare = ["--stack", "dev", "--policy-pack", "empty_pack"]
+    small, large = SIZES
+    kinds = {
+        "imports": (bench.imports, bare),
+        "prod": (ROOT, bench.prod()),
+        f"{small} hosts": (ROOT, bench.prod(small)),
+        f"{large} hosts": (ROOT, bench.prod(large)),
+    }
+    runs: dict[str, list[Timed]] = {name: [] for name in kinds}
+    for turn in range(pairs + 1):
+        for name, (cwd, arguments) in kinds.items():
+            timed = bench.timed(cwd, *arguments)
+            if turn:  # the first of each fills caches and does not count
+                runs[name].append(timed)
+                _say.print(f"  pair {turn} of {pairs}: {name}: {timed.seconds:.2f} s, {timed.resources} resources")
+    over = statistics.median(
+        one.seconds / other.seconds for one, other in zip(runs["prod"], runs["imports"], strict=True)
+    )
+    growth = statistics.median(
+        one.seconds / other.seconds for one, other in zip(runs[f"{large} hosts"], runs[f"{small} hosts"], strict=True)
+    )
+    resources = runs[f"{large} hosts"][0].resources / runs[f"{small} hosts"][0].resources
+    return {
+        "runs": {
+            name: {
+                "median_seconds": statistics.median(run.seconds for run in timed),
+                "seconds": [run.seconds for run in timed],
+                "resources": timed[0].resources,
+            }
+            for name, timed in runs.items()
+        },
+        "prod_over_imports": over,
+        "most_over_imports": MOST_OVER_IMPORTS,
+        "time_growth": growth,
+        "resource_growth": resources,
+        "holds": over <= MOST_OVER_IMPORTS and growth <= resources,
+    }
+
+
+def _ratio(ones: list[Timed], others: list[Timed]) -> float:
+    """The median over the pairs."""
+    return statistics.median(one.seconds / other.seconds for one, other in zip(ones, others, strict=True))
+
+
+def show(result: dict[str, Any]) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("preview of", "resources", "median", "fastest", "slowest"):
+        table.add_column(heading, justify="left" if heading == "preview of" else "right")
+    for name, run in result["runs"].items():
+        seconds = run["seconds"]
+        table.add_row(
+            name,
+            str(run["resources"]),
+            f"{run['median_seconds']:.2f} s",
+            f"{min(seconds):.2f} s",
+            f"{max(seconds):.2f} s",
+        )
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(table)
+    out.print(f"prod over the bare imports: {result['prod_over_imports']:.2f} (at most {result['most_over_imports']})")
+    small, large = SIZES
+    growth = f"time x {result['time_growth']:.2f}, resources x {result['resource_growth']:.2f}"
+    out.print(f"from {small} to {large} hosts: {growth}")
+    out.print("both promises hold" if result["holds"] else "a promise does not hold")
+
+
+if __name__ == "__main__":
+    main()

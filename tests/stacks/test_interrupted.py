@@ -1,0 +1,96 @@
+"""A kill in the middle: of the engine, and of the local cloud with it, at moments all over an update."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from hcloud import Client as Hetzner
+
+from tests.conftest import ROOT, LocalCloud
+
+CONTINUITY = (sys.executable, "-m", "continuity")
+LOCALCLOUD = (sys.executable, "-m", "localcloud")
+
+
+def creations(cloud: LocalCloud) -> int:
+    """How many things the clouds other than AWS were asked to make so far."""
+    if not cloud.folder.requests.exists():
+        return 0
+    lines = cloud.folder.requests.read_text().splitlines()
+    return sum(1 for line in lines if '"method": "POST"' in line and '"hetzner"' in line)
+
+
+def kill_after(cloud: LocalCloud, made: int) -> None:
+    """Start `up` of everything and kill every process of it once the clouds were asked for so many things."""
+    before = creations(cloud)
+    update = subprocess.Popen(
+        [*CONTINUITY, "up", "--yes"],
+        cwd=ROOT,
+        env=dict(cloud.env),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 180
+    while creations(cloud) - before < made:
+        assert time.monotonic() < deadline, "the update never got that far"
+        assert update.poll() is None, "the update ended before it could be killed"
+        time.sleep(0.005)
+    os.killpg(update.pid, signal.SIGKILL)
+    update.wait()
+
+
+@pytest.mark.parametrize("with_the_cloud", [False, True], ids=["the engine", "the engine and the local cloud"])
+def test_the_next_up_recovers_from_a_kill_without_hand_work(fresh_cloud: LocalCloud, with_the_cloud: bool) -> None:
+    for made in (1, 6):
+        kill_after(fresh_cloud, made)
+        if with_the_cloud:
+            running = fresh_cloud.folder.running()
+            assert running is not None
+            psutil.Process(running.pid).kill()
+    said = fresh_cloud.run(*LOCALCLOUD, "recover")
+    assert said.returncode == 0
+    assert "recovered from an interrupted update" in said.stderr
+    assert fresh_cloud.run(*CONTINUITY, "up", "--yes").returncode == 0
+    # Nothing was made twice, and nothing is missing.
+    state = json.loads(fresh_cloud.run("pulumi", "stack", "export", "--stack", "prod").stdout)["deployment"]
+    declared = {r["id"] for r in state["resources"] if r["type"] == "hcloud:index/server:Server"}
+    client = Hetzner(fresh_cloud.env["HCLOUD_TOKEN"], api_endpoint=fresh_cloud.env["HCLOUD_ENDPOINT"])
+    assert {str(server.id) for server in client.servers.get_all()} == declared
+    assert len(client.networks.get_all()) == 1
+    again = fresh_cloud.run(*CONTINUITY, "up", "--yes")
+    assert "prod: no change" in again.stdout and "vault: no change" in again.stdout
+    said = fresh_cloud.run(*LOCALCLOUD, "recover")
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_two_updates_at_once_do_not_harm_each_other(fresh_cloud: LocalCloud) -> None:
+    first = subprocess.Popen(
+        [*CONTINUITY, "up", "--yes", "vault"],
+        cwd=ROOT,
+        env=dict(fresh_cloud.env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    locks = fresh_cloud.folder.backend / ".pulumi/locks/organization/botbrains/vault"
+    deadline = time.monotonic() + 60
+    while not list(locks.glob("*.json")):
+        assert time.monotonic() < deadline and first.poll() is None
+        time.sleep(0.005)
+    second = fresh_cloud.run(*CONTINUITY, "up", "--yes", "vault")
+    recovering = fresh_cloud.run(*LOCALCLOUD, "recover") if first.poll() is None else None
+    said, _ = first.communicate()
+    assert first.returncode == 0, said
+    assert second.returncode == 0 or "locked" in second.stdout + second.stderr
+    if recovering is not None and recovering.returncode != 0:
+        assert "is being updated by process" in recovering.stderr
+    again = fresh_cloud.run(*CONTINUITY, "up", "--yes", "vault")
+    assert "vault: no change" in again.stdout
