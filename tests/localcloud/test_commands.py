@@ -1,0 +1,169 @@
+"""The commands around the local cloud: what a person meets when something is missing, wrong, or there already."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from localcloud.engine.provide import Engine, provide
+from localcloud.environment import official_plugins
+from localcloud.folder import Folder, LocalCloudError
+from tests.conftest import ROOT
+
+
+def localcloud(
+    *arguments: str, folder: Path | None = None, cwd: Path = ROOT, **env: str
+) -> subprocess.CompletedProcess[str]:
+    led = {**os.environ, "PYTHONPATH": str(ROOT), **({"LOCALCLOUD_FOLDER": str(folder)} if folder else {}), **env}
+    return subprocess.run(
+        [sys.executable, "-m", "localcloud", *arguments], cwd=cwd, env=led, capture_output=True, text=True, check=False
+    )
+
+
+def test_status_of_what_does_not_run_is_exit_code_3(tmp_path: Path) -> None:
+    said = localcloud("status", "--json", folder=tmp_path)
+    assert said.returncode == 3
+    assert json.loads(said.stdout) == {"running": False, "pid": None, "folder": str(tmp_path), "clouds": {}}
+    assert localcloud("stop", folder=tmp_path).returncode == 0
+
+
+def test_outside_a_project_it_says_what_to_do(tmp_path: Path) -> None:
+    said = localcloud("status", cwd=tmp_path)
+    assert said.returncode == 1
+    assert "no Pulumi.yaml" in said.stderr and "LOCALCLOUD_FOLDER" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_a_wrong_choice_of_plugins_is_refused_with_what_is_allowed() -> None:
+    assert official_plugins({}) is False
+    assert official_plugins({"LOCALCLOUD_PLUGINS": "official"}) is True
+    with pytest.raises(LocalCloudError, match=r"'real'; allowed: stand-in .* official"):
+        official_plugins({"LOCALCLOUD_PLUGINS": "real"})
+
+
+def test_credentials_are_made_up_once_and_only_the_owner_reads_them(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "cloud")
+    made = folder.credentials()
+    assert folder.credentials() == made
+    assert made != Folder(tmp_path / "other").credentials()
+    assert len(made.hcloud_token) == 64  # what Hetzner's own clients insist on
+    for file in ("credentials.json", "passphrase"):
+        assert (folder.path / file).stat().st_mode & 0o077 == 0
+
+
+def a_pulumi(folder: Path, version: str) -> None:
+    folder.mkdir()
+    for name in ("pulumi", "pulumi-language-python"):
+        (folder / name).write_text(f"#!/bin/sh\necho {version}\n")
+        (folder / name).chmod(0o755)
+
+
+def test_the_engine_on_path_is_taken_before_any_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_pulumi(tmp_path / "bin", "v3.300.1")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert provide(Console(quiet=True)) == Engine(pulumi=tmp_path / "bin" / "pulumi", built=False)
+
+
+def test_an_engine_that_is_too_old_is_refused_with_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_pulumi(tmp_path / "bin", "v3.99.0")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(LocalCloudError, match=r"v3\.99\.0; the SDKs need 3\.231\.0 or newer"):
+        provide(Console(quiet=True))
+
+
+def test_without_pulumi_and_go_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(LocalCloudError, match="neither `pulumi` nor `go` is on PATH"):
+        provide(Console(quiet=True))
+
+
+class Shim:
+    """A project whose `pulumi` is the local cloud's, without the clouds."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.folder, self.engine = folder / "cloud", engine
+        self.project = folder / "project"
+        self.project.mkdir()
+        (self.project / "Pulumi.yaml").write_text(
+            f"name: shim\nruntime:\n  name: python\n  options:\n    toolchain: pip\n    virtualenv: {sys.prefix}\n"
+        )
+        (self.project / "__main__.py").write_text(
+            "import pulumi\npulumi.export('said', pulumi.Config().require('say'))\n"
+        )
+        self.tracked = self.project / "Pulumi.real.yaml"
+        self.write("hello")
+        (self.folder / "pulumi").mkdir(parents=True)
+
+    def write(self, say: str) -> None:
+        """The tracked file, as production's looks with its real key."""
+        self.tracked.write_text(
+            f"# ours\nsecretsprovider: awskms://alias/real\nencryptedkey: real\nconfig:\n  shim:say: {say}\n"
+        )
+
+    def pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        env = {
+            **os.environ,
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'pulumi'}",
+            "PULUMI_CONFIG_PASSPHRASE": "shim",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        }
+        shim = ROOT / "localcloud" / "pulumi_shim.py"
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", shim, self.folder, self.engine.pulumi, *arguments],
+            cwd=self.project,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        print(f"$ pulumi {' '.join(arguments)}  -> {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+
+@pytest.fixture
+def shim(engine: Engine, tmp_path: Path) -> Shim:
+    return Shim(engine, tmp_path)
+
+
+def test_plain_pulumi_works_and_the_tracked_file_stays_as_it_is(shim: Shim) -> None:
+    before = shim.tracked.read_bytes()
+    assert "hello" in shim.pulumi("up", "--yes", "--stack", "real").stdout
+    assert shim.pulumi("preview", "--stack", "real", "--expect-no-changes").returncode == 0
+    assert "hello" in shim.pulumi("config", "--stack", "real").stdout
+    assert shim.tracked.read_bytes() == before
+    shim.write("again")  # an edit of the tracked file counts at once
+    assert "again" in shim.pulumi("up", "--yes", "--stack=real").stdout
+    assert sorted(file.name for file in shim.project.iterdir() if not file.name.startswith("__pycache__")) == [
+        "Pulumi.real.yaml",
+        "Pulumi.yaml",
+        "__main__.py",
+    ]
+
+
+def test_what_would_write_the_tracked_file_is_refused_or_led_away(shim: Shim) -> None:
+    assert shim.pulumi("stack", "init", "real").returncode == 0
+    before = shim.tracked.read_bytes()
+    refused = shim.pulumi("config", "set", "say", "other", "--stack", "real")
+    assert refused.returncode == 2 and "edit" in refused.stderr
+    refused = shim.pulumi("stack", "change-secrets-provider", "passphrase", "--stack", "real")
+    assert refused.returncode == 2 and "local cloud's own key" in refused.stderr
+    assert shim.pulumi("stack", "rm", "real", "--yes").returncode == 0
+    assert shim.tracked.read_bytes() == before
+    assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0  # and it can be made again
+
+
+def test_a_stack_whose_making_was_killed_is_made_good(shim: Shim) -> None:
+    assert shim.pulumi("stack", "init", "real").returncode == 0
+    (shim.folder / "config/shim/Pulumi.real.yaml").unlink()  # made in the backend, not noted yet
+    assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
+    (shim.folder / "config/shim/Pulumi.real.yaml").unlink()  # the same with something in it
+    assert shim.pulumi("preview", "--stack", "real", "--expect-no-changes").returncode == 0
