@@ -1,0 +1,136 @@
+"""The database's own network, open to the hosts and to nobody else."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+import pulumi
+import pulumi_aws as aws
+
+POSTGRESQL_PORT: Final = 5432
+
+# Multi-AZ needs two zones; the third is where RDS can go when one of them has no capacity left.
+_ZONES: Final = ("a", "b", "c")
+_SUBNET_PREFIX: Final = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseNetworkArgs:
+    """Where the network is, and who may open a connection.
+
+    Raises:
+        ValueError: the range is not an IPv4 network, or has no room for a subnet in each zone.
+    """
+
+    region: str
+    """The AWS region, for the names of its zones."""
+
+    ip_range: str
+    """The network's private IPv4 range in CIDR notation, /22 or larger."""
+
+    clients: Mapping[str, pulumi.Input[str]]
+    """Public IPv4 addresses that may connect, by the name of the host that has it."""
+
+    def __post_init__(self) -> None:
+        if len(self._subnets()) < len(_ZONES):
+            raise ValueError(f"ip_range is {self.ip_range}; {len(_ZONES)} subnets of /{_SUBNET_PREFIX} must fit in it")
+
+    def _subnets(self) -> tuple[ipaddress.IPv4Network, ...]:
+        network = ipaddress.IPv4Network(self.ip_range)
+        if network.prefixlen > _SUBNET_PREFIX:
+            return ()
+        return tuple(islice(network.subnets(new_prefix=_SUBNET_PREFIX), len(_ZONES)))
+
+    def subnets(self) -> dict[str, str]:
+        """The range of the subnet in each availability zone, by the zone's full name."""
+        return {f"{self.region}{zone}": str(subnet) for zone, subnet in zip(_ZONES, self._subnets(), strict=True)}
+
+
+class DatabaseNetwork(pulumi.ComponentResource):
+    """A VPC with a subnet in three availability zones and a security group for the database.
+
+    The hosts are at another provider and come over the internet, so the subnets have a way there. What keeps the rest
+    of the internet out is the security group: one rule for each host's address, on PostgreSQL's port alone, and no rule
+    for anything outgoing, since a database opens no connections.
+    """
+
+    subnet_group_name: pulumi.Output[str]
+    security_group_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: DatabaseNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("botbrains:database:DatabaseNetwork", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+
+        vpc = aws.ec2.Vpc(
+            name,
+            cidr_block=args.ip_range,
+            # RDS gives a database that the internet can reach a public name only with both of these.
+            enable_dns_support=True,
+            enable_dns_hostnames=True,
+            tags={"Name": name},
+            opts=child,
+        )
+        gateway = aws.ec2.InternetGateway(name, vpc_id=vpc.id, tags={"Name": name}, opts=child)
+        routes = aws.ec2.RouteTable(
+            name,
+            vpc_id=vpc.id,
+            routes=[aws.ec2.RouteTableRouteArgs(cidr_block="0.0.0.0/0", gateway_id=gateway.id)],
+            tags={"Name": name},
+            opts=child,
+        )
+        subnets = {
+            zone: aws.ec2.Subnet(
+                f"{name}-{zone}",
+                vpc_id=vpc.id,
+                availability_zone=zone,
+                cidr_block=cidr_block,
+                # RDS brings its own public address; nothing else that is ever put here gets one by itself.
+                map_public_ip_on_launch=False,
+                tags={"Name": f"{name}-{zone}"},
+                opts=child,
+            )
+            for zone, cidr_block in args.subnets().items()
+        }
+        for zone, subnet in subnets.items():
+            aws.ec2.RouteTableAssociation(
+                f"{name}-{zone}",
+                subnet_id=subnet.id,
+                route_table_id=routes.id,
+                opts=child,
+            )
+        subnet_group = aws.rds.SubnetGroup(
+            name,
+            name=name,
+            description="Subnets of the application database",
+            subnet_ids=[subnet.id for subnet in subnets.values()],
+            tags={"Name": name},
+            opts=child,
+        )
+
+        security_group = aws.ec2.SecurityGroup(
+            name,
+            name=name,
+            description="PostgreSQL from the hosts",
+            vpc_id=vpc.id,
+            tags={"Name": name},
+            opts=child,
+        )
+        for host, address in args.clients.items():
+            aws.vpc.SecurityGroupIngressRule(
+                host,
+                security_group_id=security_group.id,
+                description=host,
+                ip_protocol="tcp",
+                from_port=POSTGRESQL_PORT,
+                to_port=POSTGRESQL_PORT,
+                cidr_ipv4=pulumi.Output.concat(address, "/32"),
+                opts=child,
+            )
+
+        self.subnet_group_name = subnet_group.name
+        self.security_group_id = security_group.id
+        self.register_outputs({"subnetGroupName": self.subnet_group_name, "securityGroupId": self.security_group_id})

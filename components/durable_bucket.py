@@ -1,0 +1,146 @@
+"""An S3 bucket that keeps what was deleted or overwritten, and shows nothing to the public."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+# Parts of an upload that was never finished cost money and are invisible in a listing. No upload takes a week.
+_UNFINISHED_UPLOAD_DAYS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class DurableBucketArgs:
+    """How the bucket is encrypted, and for how long it keeps what is no longer current.
+
+    Raises:
+        ValueError: the retention is not positive, which would keep nothing.
+    """
+
+    kms_key_arn: pulumi.Input[str]
+    """The key, in the bucket's region, that every object is encrypted with."""
+
+    version_days: int
+    """Days for which a deleted or overwritten object can be brought back. The plan says how many."""
+
+    retain_on_delete: bool = False
+    """Whether the bucket and its settings stay in AWS when their stack forgets them."""
+
+    def __post_init__(self) -> None:
+        if self.version_days < 1:
+            raise ValueError(f"version_days is {self.version_days}; at least 1 day is needed to bring anything back")
+
+
+class DurableBucket(pulumi.ComponentResource):
+    """A bucket whose every setting serves one sentence: nobody loses it, and nobody reads it who should not.
+
+    `name` is also the bucket's name, which is unique in all of AWS. The settings are protected with the bucket: to
+    delete its versioning, say, would suspend it, and what is overwritten from then on would be gone.
+    """
+
+    bucket_name: pulumi.Output[str]
+    bucket_arn: pulumi.Output[str]
+    versioning: aws.s3.BucketVersioning
+    """A replication of or to this bucket has to wait for this: S3 refuses to replicate without versions."""
+
+    def __init__(self, name: str, args: DurableBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("botbrains:storage:DurableBucket", name, {}, opts)
+        guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=args.retain_on_delete)
+
+        bucket = aws.s3.Bucket(name, bucket=name, force_destroy=False, tags={"Name": name}, opts=guarded)
+
+        self.versioning = aws.s3.BucketVersioning(
+            name,
+            bucket=bucket.id,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=guarded,
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            name,
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="forget-old-versions",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    noncurrent_version_expiration=(
+                        aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                            noncurrent_days=args.version_days
+                        )
+                    ),
+                    # Once the last version behind a deletion is gone, the marker of that deletion says nothing more.
+                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
+                    abort_incomplete_multipart_upload=(
+                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                            days_after_initiation=_UNFINISHED_UPLOAD_DAYS
+                        )
+                    ),
+                )
+            ],
+            # S3 refuses to expire noncurrent versions of a bucket that has none.
+            opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[self.versioning])),
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            name,
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=(
+                        aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                            sse_algorithm="aws:kms",
+                            kms_master_key_id=args.kms_key_arn,
+                        )
+                    ),
+                    # One data key per bucket and moment instead of one KMS request per object.
+                    bucket_key_enabled=True,
+                )
+            ],
+            opts=guarded,
+        )
+        aws.s3.BucketOwnershipControls(
+            name,
+            bucket=bucket.id,
+            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            opts=guarded,
+        )
+        no_public_access = aws.s3.BucketPublicAccessBlock(
+            name,
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=guarded,
+        )
+        aws.s3.BucketPolicy(
+            name,
+            bucket=bucket.id,
+            policy=_only_over_tls(bucket.arn),
+            # S3 answers 409 when a bucket's policy and its public access block are written at the same time.
+            opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[no_public_access])),
+        )
+
+        self.bucket_name = bucket.bucket
+        self.bucket_arn = bucket.arn
+        self.register_outputs({"bucketName": self.bucket_name, "bucketArn": self.bucket_arn})
+
+
+def _only_over_tls(bucket_arn: pulumi.Output[str]) -> pulumi.Output[str]:
+    """A bucket policy that refuses every request that did not come over TLS."""
+    return pulumi.Output.json_dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "OnlyOverTls",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "s3:*",
+                    "Resource": [bucket_arn, pulumi.Output.concat(bucket_arn, "/*")],
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                }
+            ],
+        }
+    )

@@ -1,0 +1,1 @@
+"""The components and the program, run against Pulumi's mocks: what they declare, without a cloud or an engine."""

@@ -1,0 +1,281 @@
+"""Runs a Pulumi program without an engine, and keeps what it registered.
+
+Pulumi's mocks show a resource's inputs but not its options, and options such as `protect` are half of what the
+components are about. So the mock monitor is replaced by one that keeps the whole registration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import runpy
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.runtime import mocks, rpc, settings
+from pulumi.runtime.stack import run_pulumi_func
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCOUNT = "123456789012"
+
+KEY = "aws:kms/key:Key"
+BUCKET = "aws:s3/bucket:Bucket"
+BUCKET_REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
+SUBNET = "aws:ec2/subnet:Subnet"
+SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup"
+INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+PARAMETER_GROUP = "aws:rds/parameterGroup:ParameterGroup"
+DATABASE = "aws:rds/instance:Instance"
+BACKUP_REPLICATION = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
+NETWORK = "hcloud:index/network:Network"
+NETWORK_SUBNET = "hcloud:index/networkSubnet:NetworkSubnet"
+FIREWALL = "hcloud:index/firewall:Firewall"
+PLACEMENT_GROUP = "hcloud:index/placementGroup:PlacementGroup"
+PRIMARY_IP = "hcloud:index/primaryIp:PrimaryIp"
+SERVER = "hcloud:index/server:Server"
+BALANCER = "hcloud:index/loadBalancer:LoadBalancer"
+BALANCER_NETWORK = "hcloud:index/loadBalancerNetwork:LoadBalancerNetwork"
+BALANCER_TARGET = "hcloud:index/loadBalancerTarget:LoadBalancerTarget"
+BALANCER_SERVICE = "hcloud:index/loadBalancerService:LoadBalancerService"
+REPOSITORY = "github:index/repository:Repository"
+RULESET = "github:index/repositoryRuleset:RepositoryRuleset"
+STACK_REFERENCE = "pulumi:pulumi:StackReference"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One resource as it was registered. Inputs are in wire form: camelCase, and every number a float."""
+
+    urn: str
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    custom: bool
+    protect: bool
+    retain_on_delete: bool
+    delete_before_replace: bool
+    provider: str
+    depends_on: frozenset[str]
+    id: str
+
+
+@dataclass
+class Deployment:
+    """Everything that a program registered, in the order of registration, and what it exported (unknown is None)."""
+
+    resources: list[Registration] = field(default_factory=list)
+    stack_references: list[str] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    def all(self, type_: str) -> list[Registration]:
+        return [resource for resource in self.resources if resource.type == type_]
+
+    def one(self, type_: str, name: str | None = None) -> Registration:
+        found = [resource for resource in self.all(type_) if name in (None, resource.name)]
+        assert len(found) == 1, f"{len(found)} of {type_} {name or ''}: {[resource.name for resource in found]}"
+        return found[0]
+
+    @property
+    def custom(self) -> list[Registration]:
+        """What a provider makes, without components and without the providers themselves."""
+        return [it for it in self.resources if it.custom and not it.type.startswith("pulumi:providers:")]
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every string in a value, however deep, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield key
+            yield from strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from strings(item)
+
+
+def configuration(stack: str, changes: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """A stack file's configuration as the engine hands it to the program: text, and the rest as JSON.
+
+    `changes` are set as `pulumi config set --path` would, by a dotted path in the `botbrains` namespace; None removes.
+    """
+    config: dict[str, Any] = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    for path, value in (changes or {}).items():
+        first, *rest = f"botbrains:{path}".split(".")
+        *parents, last = (first, *rest)
+        section = config
+        for parent in parents:
+            section = section[parent]
+        if value is None:
+            del section[last]
+        else:
+            section[last] = value
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+
+
+def deploy_stack(
+    stack: str,
+    *,
+    config: Mapping[str, str] | None = None,
+    vault: Mapping[str, Any] | None = None,
+    preview: bool = False,
+) -> Deployment:
+    """Run the program itself for one of its stacks, as Pulumi's language host does.
+
+    `vault` are the outputs of the vault's stack.
+    """
+
+    def program() -> None:
+        runpy.run_path(str(ROOT), run_name="__main__")
+
+    return deploy(program, stack=stack, config=config or configuration(stack), vault=vault, preview=preview)
+
+
+def deploy(
+    program: Callable[[], None],
+    *,
+    stack: str = "test",
+    config: Mapping[str, str] | None = None,
+    vault: Mapping[str, Any] | None = None,
+    preview: bool = False,
+) -> Deployment:
+    """Run a program and wait until everything that it registered has arrived.
+
+    Pulumi keeps the state of a run in context variables. Each run gets a context of its own, so that no run sees
+    another, whichever tests share a process.
+    """
+    deployment = Deployment()
+
+    async def run_program() -> None:
+        program()
+        exports: Mapping[str, Any] = getattr(settings.get_root_resource(), "outputs")  # noqa: B009 - not declared
+        for name, value in exports.items():
+            deployment.outputs[name] = await pulumi.Output.from_input(value).future()
+
+    def run() -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            settings.set_root_resource(None)  # type: ignore[arg-type]
+            cloud = _Cloud(deployment, vault or {}, preview)
+            pulumi.runtime.set_mocks(
+                cloud, project="botbrains", stack=stack, preview=preview, monitor=_Monitor(cloud, deployment)
+            )
+            pulumi.runtime.set_all_config(dict(config or {}), [])
+            # What a run that failed left behind is not this run's.
+            settings.SETTINGS.rpc_manager.clear()
+            settings.SETTINGS.outputs.clear()
+            loop.run_until_complete(run_pulumi_func(run_program))
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    contextvars.copy_context().run(run)
+    return deployment
+
+
+class _Monitor(mocks.MockMonitor):
+    """The mock monitor, keeping the options of every registration beside its inputs."""
+
+    def __init__(self, cloud: _Cloud, deployment: Deployment) -> None:
+        super().__init__(cloud)
+        self._deployment = deployment
+        self._lock = threading.Lock()
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        if request.type != "pulumi:pulumi:Stack":
+            registration = Registration(
+                urn=response.urn,
+                type=request.type,
+                name=request.name,
+                inputs=rpc.deserialize_properties(request.object),
+                custom=request.custom,
+                protect=request.protect,
+                retain_on_delete=request.retainOnDelete,
+                delete_before_replace=request.deleteBeforeReplace,
+                provider=request.provider,
+                depends_on=frozenset(request.dependencies),
+                id=response.id,
+            )
+            with self._lock:
+                self._deployment.resources.append(registration)
+        return response
+
+
+class _Cloud(mocks.Mocks):
+    """Clouds that accept everything and answer with ids, ARNs and addresses of the right form.
+
+    In a preview they answer with nothing that is not an input, as an engine does, so whatever depends on it is unknown.
+    """
+
+    def __init__(self, deployment: Deployment, vault: Mapping[str, Any], preview: bool) -> None:
+        self._deployment = deployment
+        self._vault = vault
+        self._preview = preview
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
+        raise AssertionError(f"the program looks something up while it is planned: {args.token}")
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        with self._lock:
+            self._count += 1
+            number = self._count
+        if args.typ == STACK_REFERENCE:
+            assert args.resource_id is not None
+            with self._lock:
+                self._deployment.stack_references.append(args.resource_id)
+            return args.resource_id, {"name": args.resource_id, "outputs": self._vault, "secretOutputNames": []}
+        if self._preview and args.custom and not args.typ.startswith("pulumi:providers:"):
+            return "", args.inputs
+        id_, outputs = self._made(args.typ, args.name, args.inputs, args.provider or "", number)
+        return id_, args.inputs | outputs
+
+    def _made(
+        self, type_: str, name: str, inputs: Mapping[str, Any], provider: str, number: int
+    ) -> tuple[str, dict[str, Any]]:
+        region = inputs.get("region") or self._region(provider)
+        match type_:
+            case "aws:kms/key:Key":
+                id_ = f"00000000-0000-0000-0000-{number:012}"
+                return id_, {"keyId": id_, "arn": f"arn:aws:kms:{region}:{ACCOUNT}:key/{id_}"}
+            case "aws:s3/bucket:Bucket":
+                return inputs["bucket"], {"arn": f"arn:aws:s3:::{inputs['bucket']}"}
+            case "aws:iam/role:Role":
+                return inputs["name"], {"arn": f"arn:aws:iam::{ACCOUNT}:role/{inputs['name']}"}
+            case "aws:rds/instance:Instance":
+                identifier = inputs["identifier"]
+                return f"db-{number}", {
+                    "arn": f"arn:aws:rds:{region}:{ACCOUNT}:db:{identifier}",
+                    "endpoint": f"{identifier}.{region}.rds.amazonaws.com:5432",
+                }
+            case _ if type_ == BACKUP_REPLICATION:
+                return f"arn:aws:rds:{region}:{ACCOUNT}:auto-backup:ab-{number}", {}
+            case "hcloud:index/primaryIp:PrimaryIp":
+                return str(number), {"ipAddress": f"203.0.113.{number}"}
+            case "hcloud:index/loadBalancer:LoadBalancer":
+                return str(number), {"ipv4": "198.51.100.1"}
+            case "hcloud:index/networkSubnet:NetworkSubnet":
+                return f"{int(inputs['networkId'])}-{inputs['ipRange']}", {}
+            case "github:index/repository:Repository":
+                return inputs["name"], {"htmlUrl": f"https://github.example/{inputs['name']}"}
+            case _:
+                # Hetzner's ids are numbers, given as text; a component that forgets to convert one sends text.
+                return str(number) if type_.startswith("hcloud:") else f"{name}-{number}", {}
+
+    def _region(self, provider: str) -> str:
+        """The region of the provider that a resource was given."""
+        urn = provider.rpartition("::")[0]
+        for resource in self._deployment.resources:
+            if resource.urn == urn:
+                return str(resource.inputs.get("region", "no-region"))
+        return "no-region"

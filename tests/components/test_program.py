@@ -1,0 +1,303 @@
+"""The program itself, run for each of its three stacks with that stack's own file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+import plan
+from components.settings import SettingsError
+from tests.components.recording import (
+    BACKUP_REPLICATION,
+    BUCKET,
+    BUCKET_REPLICATION,
+    DATABASE,
+    INGRESS_RULE,
+    KEY,
+    NETWORK_SUBNET,
+    PRIMARY_IP,
+    REPOSITORY,
+    ROOT,
+    RULESET,
+    SERVER,
+    Deployment,
+    configuration,
+    deploy_stack,
+    strings,
+)
+
+PROMISED = plan.load()
+HOME, RECOVERY = PROMISED.residency.aws.home_region, PROMISED.residency.aws.recovery_region
+
+# The one stack that another may read, by its project's name and its own.
+VAULT_STACK = "/".join(
+    (
+        "organization",
+        yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"],
+        configuration("vault")["botbrains:stack"],
+    )
+)
+
+# What cannot be made again once it is gone. Deleting any of these must take more than one mistake.
+HOLDS_DATA = (KEY, BUCKET, BUCKET_REPLICATION, DATABASE, BACKUP_REPLICATION, REPOSITORY)
+
+Deploy = Callable[..., Deployment]
+
+
+@pytest.fixture(scope="module")
+def stacks(vault: dict[str, Any]) -> dict[tuple[str, bool], Deployment]:
+    """Each stack, as an update and as a preview."""
+    return {
+        (stack, preview): deploy_stack(stack, vault=vault, preview=preview)
+        for stack in ("vault", "prod", "dr")
+        for preview in (False, True)
+    }
+
+
+@pytest.fixture(params=[False, True], ids=["up", "preview"])
+def deployed(request: pytest.FixtureRequest, stacks: dict[tuple[str, bool], Deployment]) -> dict[str, Deployment]:
+    """The stacks by name; once as an update, once as a preview, in which whatever a cloud would answer is unknown."""
+    return {stack: deployment for (stack, preview), deployment in stacks.items() if preview is request.param}
+
+
+@pytest.fixture
+def updated(stacks: dict[tuple[str, bool], Deployment]) -> dict[str, Deployment]:
+    return {stack: deployment for (stack, preview), deployment in stacks.items() if not preview}
+
+
+def every_word(deployment: Deployment) -> Iterator[str]:
+    """Every text in every input, providers' included, and every name."""
+    for resource in deployment.resources:
+        yield resource.name
+        yield from strings(resource.inputs)
+
+
+def test_every_resource_is_given_a_provider(deployed: dict[str, Deployment]) -> None:
+    for stack, deployment in deployed.items():
+        explicit = {it.urn for it in deployment.resources if it.type.startswith("pulumi:providers:")}
+        for resource in deployment.custom:
+            assert resource.provider.rpartition("::")[0] in explicit, f"{stack}: {resource.name}"
+        assert configuration(stack)["pulumi:disable-default-providers"] == '["*"]'
+
+
+def test_every_resource_has_a_name_of_its_own_that_says_whose_it_is(deployed: dict[str, Deployment]) -> None:
+    for stack, deployment in deployed.items():
+        names = Counter((resource.type, resource.name) for resource in deployment.custom)
+        assert names.most_common(1)[0][1] == 1
+        assert [name for _, name in names if not name.startswith(f"botbrains-{stack}")] == []
+
+
+def test_what_holds_data_is_protected(deployed: dict[str, Deployment]) -> None:
+    found: Counter[tuple[str, str]] = Counter()
+    for stack, deployment in deployed.items():
+        for resource in deployment.resources:
+            if resource.type in HOLDS_DATA:
+                assert resource.protect, f"{stack}: {resource.name}"
+                found[stack, resource.type] += 1
+    assert found == {
+        ("vault", KEY): 2,
+        ("vault", BUCKET): 1,
+        ("prod", KEY): 2,
+        ("prod", BUCKET): 1,
+        ("prod", BUCKET_REPLICATION): 1,
+        ("prod", DATABASE): 1,
+        ("prod", BACKUP_REPLICATION): 1,
+        ("prod", REPOSITORY): 1,
+        ("dr", BUCKET): 1,
+        ("dr", DATABASE): 1,
+    }
+
+
+def test_the_vault_outlives_its_own_stack(deployed: dict[str, Deployment]) -> None:
+    for resource in deployed["vault"].custom:
+        assert resource.protect, resource.name
+        assert resource.retain_on_delete, resource.name
+
+
+def test_the_vault_is_in_the_recovery_region_alone(deployed: dict[str, Deployment]) -> None:
+    vault = deployed["vault"]
+    regions = {word for word in every_word(vault) if word in PROMISED.residency.aws.allowed_regions}
+    assert regions == {RECOVERY}
+    assert [word for word in every_word(vault) if HOME in word] == []
+    assert vault.stack_references == []
+
+
+def test_recovery_knows_nothing_of_what_was_lost(deployed: dict[str, Deployment]) -> None:
+    recovery = deployed["dr"]
+    assert recovery.stack_references == [VAULT_STACK]
+    lost = (HOME, *PROMISED.residency.hetzner.home_locations, "botbrains-prod", "botbrains/prod")
+    assert [word for word in every_word(recovery) if any(name in word for name in lost)] == []
+
+
+def test_recovery_comes_up_in_its_own_places(deployed: dict[str, Deployment]) -> None:
+    recovery = deployed["dr"]
+    assert recovery.one("pulumi:providers:aws").inputs["region"] == RECOVERY
+    locations = {it.inputs["location"] for it in recovery.resources if "location" in it.inputs}
+    assert locations == set(PROMISED.residency.hetzner.recovery_locations)
+
+
+def test_recovery_uses_the_vaults_keys_and_leaves_its_replica_alone(
+    deployed: dict[str, Deployment], vault: dict[str, Any]
+) -> None:
+    recovery = deployed["dr"]
+    assert recovery.all(KEY) == []
+    assert recovery.one(DATABASE).inputs["kmsKeyId"] == vault["database_key_arn"]
+    assert vault["objects_key_arn"] in set(every_word(recovery))
+    assert recovery.all(BACKUP_REPLICATION) == recovery.all(BUCKET_REPLICATION) == recovery.all(REPOSITORY) == []
+
+
+def test_production_reads_the_vault_and_copies_to_it(deployed: dict[str, Deployment], vault: dict[str, Any]) -> None:
+    production = deployed["prod"]
+    assert production.stack_references == [VAULT_STACK]
+
+    backups = production.one(BACKUP_REPLICATION).inputs
+    assert (backups["region"], backups["kmsKeyId"]) == (RECOVERY, vault["database_key_arn"])
+    (rule,) = production.one(BUCKET_REPLICATION).inputs["rules"]
+    assert rule["destination"]["bucket"] == vault["replica_bucket_arn"]
+    assert rule["destination"]["encryptionConfiguration"] == {"replicaKmsKeyId": vault["objects_key_arn"]}
+
+
+def test_production_is_at_home_apart_from_its_copies(deployed: dict[str, Deployment]) -> None:
+    production = deployed["prod"]
+    assert production.one("pulumi:providers:aws").inputs["region"] == HOME
+    away = [it.type for it in production.custom if it.inputs.get("region") not in (None, HOME)]
+    assert away == [BACKUP_REPLICATION]
+    locations = {it.inputs["location"] for it in production.resources if "location" in it.inputs}
+    assert locations == set(PROMISED.residency.hetzner.home_locations)
+
+
+def test_the_database_admits_every_host_and_nobody_else(updated: dict[str, Deployment]) -> None:
+    for stack in ("prod", "dr"):
+        deployment = updated[stack]
+        admitted = sorted(rule.inputs["cidrIpv4"] for rule in deployment.all(INGRESS_RULE))
+        made = [f"203.0.113.{address.id}/32" for address in deployment.all(PRIMARY_IP)]
+        assert admitted == sorted(made)
+        assert len(made) == len(deployment.all(SERVER)) > 0
+
+
+def test_the_repository_cannot_be_lost_or_changed_by_one_person(deployed: dict[str, Deployment]) -> None:
+    production = deployed["prod"]
+    repository, ruleset = production.one(REPOSITORY), production.one(RULESET)
+
+    assert repository.retain_on_delete
+    assert repository.inputs["archiveOnDestroy"] is True
+    assert repository.inputs["visibility"] == "private"
+    assert ruleset.inputs["enforcement"] == "active"
+    rules = ruleset.inputs["rules"]
+    assert rules["deletion"] is rules["nonFastForward"] is True
+    assert rules["pullRequest"]["requiredApprovingReviewCount"] == 1
+    assert rules["pullRequest"]["requireLastPushApproval"] is True
+    # Either founder alone can still merge a pull request, but nobody can go round it.
+    assert {actor["bypassMode"] for actor in ruleset.inputs["bypassActors"]} == {"pull_request"}
+
+
+def test_each_stack_exports_what_others_rely_on(updated: dict[str, Deployment]) -> None:
+    service = {
+        "load_balancer_address",
+        "database_endpoint",
+        "database_arn",
+        "objects_bucket",
+        "replica_bucket",
+        "api_hosts",
+        "worker_hosts",
+    }
+    outputs = {stack: set(deployment.outputs) for stack, deployment in updated.items()}
+    assert outputs == {
+        "vault": {"region", "database_key_arn", "objects_key_arn", "replica_bucket_name", "replica_bucket_arn"},
+        "prod": service | {"replicated_backup_arn", "repository_url"},
+        "dr": service,
+    }
+    assert all(value is not None for deployment in updated.values() for value in deployment.outputs.values())
+    hosts = updated["prod"].outputs["api_hosts"]
+    assert [host["state"] for host in hosts] == ["active"] * PROMISED.redundancy.minimum_active_hosts + [
+        "standby"
+    ] * PROMISED.redundancy.minimum_standby_hosts
+
+
+def test_a_vault_that_lacks_an_output_stops_its_readers(vault: dict[str, Any]) -> None:
+    incomplete = {name: value for name, value in vault.items() if name != "database_key_arn"}
+    with pytest.raises(KeyError, match="database_key_arn"):
+        deploy_stack("dr", vault=incomplete)
+
+
+def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPatch, vault: dict[str, Any]) -> None:
+    """Every figure comes from the plan: with another plan, another figure is declared."""
+    other = PROMISED.model_copy(
+        update={
+            "retention": PROMISED.retention.model_copy(
+                update={
+                    "database_backup_days": 11,
+                    "replicated_backup_days": 12,
+                    "object_version_days": 13,
+                    "key_deletion_window_days": 14,
+                }
+            ),
+            "redundancy": PROMISED.redundancy.model_copy(
+                update={"minimum_active_hosts": 4, "minimum_standby_hosts": 3, "database_multi_az": False}
+            ),
+            "residency": PROMISED.residency.model_copy(
+                update={
+                    "aws": PROMISED.residency.aws.model_copy(
+                        update={"home_region": "xx-home-1", "recovery_region": "xx-far-1"}
+                    ),
+                    "hetzner": PROMISED.residency.hetzner.model_copy(
+                        update={"home_locations": ("one", "two"), "network_zone": "a-zone"}
+                    ),
+                }
+            ),
+        }
+    )
+    monkeypatch.setattr(plan, "load", lambda: other)
+    production, keeper = deploy_stack("prod", vault=vault), deploy_stack("vault")
+
+    database = production.one(DATABASE).inputs
+    assert (database["backupRetentionPeriod"], database["multiAz"]) == (11, False)
+    copies = production.one(BACKUP_REPLICATION).inputs
+    assert (copies["retentionPeriod"], copies["region"]) == (12, "xx-far-1")
+    for deployment in (production, keeper):
+        lifecycle = deployment.one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").inputs
+        assert lifecycle["rules"][0]["noncurrentVersionExpiration"]["noncurrentDays"] == 13
+        assert {key.inputs["deletionWindowInDays"] for key in deployment.all(KEY)} == {14}
+    states = Counter((it.inputs["labels"]["role"], it.inputs["labels"]["state"]) for it in production.all(SERVER))
+    assert states == {(role, state): n for role in ("api", "worker") for state, n in (("active", 4), ("standby", 3))}
+    assert {it.inputs["location"] for it in production.all(SERVER)} == {"one", "two"}
+    assert production.one(NETWORK_SUBNET).inputs["networkZone"] == "a-zone"
+    assert production.one("pulumi:providers:aws").inputs["region"] == "xx-home-1"
+    assert keeper.one("pulumi:providers:aws").inputs["region"] == "xx-far-1"
+    # Nothing of the plan that was replaced is left over.
+    left = [word for word in (*every_word(production), *every_word(keeper)) if HOME in word]
+    assert left == []
+
+
+def test_production_without_a_copy_of_its_backups_can_be_declared_for_the_policy_pack_to_refuse(
+    vault: dict[str, Any],
+) -> None:
+    config = configuration("prod", {"database.replicateBackups": False})
+    production = deploy_stack("prod", config=config, vault=vault)
+    assert production.all(BACKUP_REPLICATION) == []
+    assert "replicated_backup_arn" not in production.outputs
+
+
+def test_one_stacks_file_used_with_another_stack_stops_the_program(vault: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="botbrains:stack is"):
+        deploy_stack("prod", config=configuration("dr"), vault=vault)
+
+
+def test_a_stack_without_configuration_stops_the_program() -> None:
+    with pytest.raises(SettingsError, match="botbrains:kind is not set"):
+        deploy_stack("prod", config={"aws:region": HOME})
+
+
+def test_the_vault_loads_no_provider_that_it_does_not_need() -> None:
+    script = (
+        "import sys; from tests.components.recording import deploy_stack; deploy_stack('vault');"
+        "print([name for name in ('pulumi_hcloud', 'pulumi_github') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

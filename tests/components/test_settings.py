@@ -1,0 +1,178 @@
+"""What the settings accept, what they refuse, and what they say then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import reduce
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+import plan
+from components import settings
+from components.settings import Allowed, ProductionSettings, RecoverySettings, SettingsError, VaultSettings
+from tests.components.recording import configuration
+
+ABSENT = None
+PROMISED = plan.load()
+
+
+def parse(stack: str, changes: dict[str, Any] | None = None) -> settings.Settings:
+    """A stack's own file, with changes."""
+    values = {
+        key.removeprefix("botbrains:"): value
+        for key, value in configuration(stack, changes).items()
+        if key.startswith("botbrains:")
+    }
+    return settings.parse(values, plan=PROMISED, stack=stack)
+
+
+def test_what_the_plan_states_is_taken_from_the_plan() -> None:
+    vault, prod, dr = parse("vault"), parse("prod"), parse("dr")
+    assert isinstance(vault, VaultSettings)
+    assert isinstance(prod, ProductionSettings)
+    assert isinstance(dr, RecoverySettings)
+
+    aws, hetzner = PROMISED.residency.aws, PROMISED.residency.hetzner
+    assert (vault.region, prod.region, dr.region) == (aws.recovery_region, aws.home_region, aws.recovery_region)
+    assert list(prod.locations) == list(hetzner.home_locations)
+    assert list(dr.locations) == list(hetzner.recovery_locations)
+    for service in (prod, dr):
+        assert service.database.backup_retention_days == PROMISED.retention.database_backup_days
+        for pool in (service.hosts.api, service.hosts.worker):
+            assert pool.active == PROMISED.redundancy.minimum_active_hosts
+            assert pool.standby == PROMISED.redundancy.minimum_standby_hosts
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"database.backupRetentionDays": 1},
+        {"database.backupRetentionDays": 0},
+        {"database.replicateBackups": False},
+        {"locations": ["ash"]},
+        {"locations": ["fsn1"]},
+        {"region": "us-east-1"},
+        {"region": "eu-west-2"},
+        {"hosts.api.active": 1, "hosts.api.standby": 0},
+    ],
+    ids=str,
+)
+def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dict[str, Any]) -> None:
+    parsed = parse("prod", changes)
+    for path, value in changes.items():
+        *_, name = path.split(".")
+        assert json.dumps(value) in parsed.model_dump_json(by_alias=True).replace(",", ", "), name
+
+
+@pytest.mark.parametrize(
+    ("stack", "changes", "names", "allows"),
+    [
+        # the stack and its kind
+        ("prod", {"kind": ABSENT}, "botbrains:kind is not set", "vault, production, recovery"),
+        ("prod", {"kind": "dr"}, 'botbrains:kind is "dr"', "vault, production, recovery"),
+        ("prod", {"stack": "dr"}, 'botbrains:stack is "dr"', "'prod'"),
+        ("prod", {"stack": ABSENT}, "botbrains:stack is not set", "lower-case letters"),
+        # what a kind of stack does not have
+        ("vault", {"hosts": {}}, "botbrains:hosts is", "one of kind, region, stack"),
+        ("dr", {"repository": {"name": "x"}}, "botbrains:repository is", "one of database, hosts"),
+        ("dr", {"database.replicateBackups": True}, "botbrains:database.replicateBackups is true", "engineVersion"),
+        # unknown keys, at each depth
+        ("prod", {"colour": "red"}, 'botbrains:colour is "red"', "one of database, hosts"),
+        ("prod", {"hosts.cron": {}}, "botbrains:hosts.cron is {}", "one of api, protect, worker"),
+        ("prod", {"hosts.worker.port": 80}, "botbrains:hosts.worker.port is 80", "one of active, image"),
+        ("prod", {"database.backup_retention_days": 35}, "botbrains:database.backup_retention_days", "one of backup"),
+        # missing sections and values
+        ("prod", {"database": ABSENT}, "botbrains:database is not set", "a section with instanceClass"),
+        ("prod", {"hosts.api.image": ABSENT}, "botbrains:hosts.api.image is not set", "lower-case letters"),
+        # wrong types: nothing is converted
+        ("prod", {"hosts": "many"}, 'botbrains:hosts is "many"', "a section with api, worker, protect"),
+        ("prod", {"hosts.protect": "no"}, 'botbrains:hosts.protect is "no"', "true or false"),
+        ("prod", {"hosts.api.active": "2"}, 'botbrains:hosts.api.active is "2"', "a whole number"),
+        ("prod", {"hosts.api.active": 2.5}, "botbrains:hosts.api.active is 2.5", "a whole number"),
+        ("prod", {"hosts.api.active": True}, "botbrains:hosts.api.active is true", "a whole number"),
+        ("prod", {"database.engineVersion": 17.1}, "botbrains:database.engineVersion is 17.1", "quotation marks"),
+        ("prod", {"locations": "fsn1"}, 'botbrains:locations is "fsn1"', "a list"),
+        ("prod", {"locations": [1]}, "botbrains:locations[0] is 1", "a list"),
+        # wrong shapes
+        ("prod", {"region": "Frankfurt"}, 'botbrains:region is "Frankfurt"', "AWS region"),
+        ("prod", {"region": "eu-central-1a"}, 'botbrains:region is "eu-central-1a"', "AWS region"),
+        ("prod", {"region": ""}, 'botbrains:region is ""', "AWS region"),
+        ("prod", {"locations": []}, "botbrains:locations is []", "one or more"),
+        ("prod", {"locations": ["fsn1", "fsn1"]}, "botbrains:locations is", "none twice"),
+        ("prod", {"locations": ["fsn1-dc14"]}, "botbrains:locations[0]", "three lower-case letters"),
+        ("prod", {"network.ipRange": "8.8.0.0/16"}, "botbrains:network.ipRange", "private IPv4 range"),
+        ("prod", {"network.ipRange": "10.10.0.1/16"}, "botbrains:network.ipRange", "private IPv4 range"),
+        ("prod", {"network.ipRange": "10.10.0.0/23"}, "botbrains:network.ipRange", "/16 to /22"),
+        ("prod", {"hosts.api.healthPath": "healthz"}, "botbrains:hosts.api.healthPath", "begins with a slash"),
+        ("prod", {"database.instanceClass": "m7g.large"}, "botbrains:database.instanceClass", "db.m7g.large"),
+        # wrong numbers
+        ("prod", {"hosts.api.active": 0}, "botbrains:hosts.api.active is 0", "1 or more"),
+        ("prod", {"hosts.worker.standby": -1}, "botbrains:hosts.worker.standby is -1", "0 or more"),
+        ("prod", {"hosts.api.port": 65536}, "botbrains:hosts.api.port is 65536", "1 to 65535"),
+        ("prod", {"database.backupRetentionDays": 36}, "botbrains:database.backupRetentionDays is 36", "0 (no"),
+        ("prod", {"database.backupRetentionDays": -1}, "botbrains:database.backupRetentionDays is -1", "0 (no"),
+        ("prod", {"database.storageGib": 19}, "botbrains:database.storageGib is 19", "20 to 65536"),
+        ("prod", {"database.maxStorageGib": 109}, "botbrains:database.maxStorageGib is 109", "a tenth more"),
+        ("prod", {"repository.requiredApprovals": 0}, "botbrains:repository.requiredApprovals is 0", "1 to 10"),
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_is_refused_with_its_key_its_value_and_what_is_allowed(
+    stack: str, changes: dict[str, Any], names: str, allows: str
+) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        parse(stack, changes)
+    message = str(refusal.value)
+    assert "has 1 mistake." in message
+    found, allowed, advice = message.split("\n\n")[1].splitlines()
+    assert names in found
+    assert allows in allowed
+    assert advice.strip()
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        parse("prod", {"region": "Frankfurt", "colour": "red", "network": ABSENT, "stack": "dr", "hosts.api.active": 0})
+    message = str(refusal.value)
+    assert "has 5 mistakes." in message
+    for key in ("region", "colour", "network", "stack", "hosts.api.active"):
+        assert f"botbrains:{key} is" in message
+
+
+def test_a_secret_is_not_shown_in_a_message() -> None:
+    values = {"kind": "vault", "stack": "vault", "password": "hunter2"}
+    with pytest.raises(SettingsError) as refusal:
+        settings.parse(values, plan=PROMISED, stack="vault", secrets={"password"})
+    assert "botbrains:password" in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    parsed = parse("vault")
+    with pytest.raises(ValueError, match="frozen"):
+        parsed.region = "us-east-1"
+
+
+def every_setting(model: type[BaseModel], path: str) -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        yield f"{path}.{name}", field
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from every_setting(field.annotation, f"{path}.{name}")
+
+
+def test_every_setting_says_what_it_is_and_what_it_allows_and_knows_its_place_in_the_plan() -> None:
+    checked = 0
+    for kind, model in settings.KINDS.items():
+        for path, field in every_setting(model, kind):
+            assert field.description, path
+            section = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+            if not section and not path.endswith(".kind"):
+                assert [item for item in field.metadata if isinstance(item, Allowed)], path
+            if isinstance(field.json_schema_extra, dict) and "fromPlan" in field.json_schema_extra:
+                assert reduce(getattr, str(field.json_schema_extra["fromPlan"]).split("."), PROMISED) is not None, path
+                checked += 1
+    assert checked > 0
