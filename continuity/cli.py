@@ -20,7 +20,7 @@ app = typer.Typer(
 _say = Console(stderr=True, highlight=False, soft_wrap=True)
 _out = Console(highlight=False, soft_wrap=True)
 
-_Stacks = Annotated[list[Stack] | None, typer.Argument(help="vault, prod, dr; vault and prod when none is named.")]
+_Stacks = Annotated[list[Stack] | None, typer.Argument(help="Vault and prod when none is named.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -30,7 +30,7 @@ def up(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask after the plan is shown.")] = False,
 ) -> None:
     """Bring stacks up, each after what it needs, with the policy pack in force; then say what exists and where."""
-    changes = [stacks.up(stack, yes) for stack in stacks.in_order(names or ["vault", "prod"], with_needs=True)]
+    changes = [stacks.up(stack, yes) for stack in stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=True)]
     for change in changes:
         _out.print(change.sentence())
     _out.print()
@@ -43,19 +43,19 @@ def preview(
     diff: Annotated[bool, typer.Option("--diff", help="Show each property that would change.")] = False,
 ) -> None:
     """Show what `up` would do, and what the policy pack says of it. Nothing is changed."""
-    for stack in stacks.in_order(names or ["vault", "prod"], with_needs=False):
+    for stack in stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=False):
         stacks.preview(stack, ["--diff"] if diff else [])
 
 
 @app.command()
 def status(as_json: _Json = False) -> None:
     """Say what exists and where. Exit code 3 when production does not exist."""
-    found = _found(list(stacks.ORDER))
+    found = _found(list(Stack))
     if as_json:
         print(json.dumps(found, indent=2))
     else:
         _show(found)
-    if "prod" not in found:
+    if Stack.PROD not in found:
         raise typer.Exit(3)
 
 

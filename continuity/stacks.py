@@ -10,16 +10,23 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
 POLICY_PACK = PROJECT / "policy_pack"
 
-Stack = Literal["vault", "prod", "dr"]
-# The order in which they come up: what outlives the others is there before them.
-ORDER: tuple[Stack, ...] = ("vault", "prod", "dr")
-_NEEDS: dict[Stack, tuple[Stack, ...]] = {"vault": (), "prod": ("vault",), "dr": ("vault",)}
+
+class Stack(StrEnum):
+    """The stacks, in the order in which they come up: what outlives the others is there before them."""
+
+    VAULT = "vault"
+    PROD = "prod"
+    DR = "dr"
+
+
+_NEEDS: dict[Stack, tuple[Stack, ...]] = {Stack.VAULT: (), Stack.PROD: (Stack.VAULT,), Stack.DR: (Stack.VAULT,)}
 
 
 class ContinuityError(Exception):
@@ -54,7 +61,7 @@ def in_order(stacks: Sequence[Stack], with_needs: bool) -> list[Stack]:
     wanted = set(stacks)
     if with_needs:
         wanted.update(need for stack in stacks for need in _NEEDS[stack])
-    return [stack for stack in ORDER if stack in wanted]
+    return [stack for stack in Stack if stack in wanted]
 
 
 def up(stack: Stack, yes: bool, extra: Sequence[str] = ()) -> Change:

@@ -1,0 +1,25 @@
+"""Hetzner Cloud in miniature: an emulator of its HTTP API, driven by tables, for the official clients.
+
+What it has: actions, locations, server types, load balancer types, images, networks, firewalls, placement groups, SSH
+keys, primary IPs, servers and load balancers, as the API is in autumn 2026. Anything else is refused by name in the
+API's own form of an error. Servers and load balancers are entries in its books: nothing boots, and no request is
+forwarded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from localcloud.hetzner.app import Application
+
+__all__ = ["Application", "create_app"]
+
+
+def create_app(store_path: Path | None, *, token: str | None = None, action_seconds: float = 0.0) -> Application:
+    """The emulator as a WSGI application.
+
+    `store_path`: the file that its state is kept in; None keeps it in memory.
+    `token`: the only one that it takes; None takes any.
+    `action_seconds`: how long an action runs. One of no length is over at the next request.
+    """
+    return Application(store_path, token=token, action_seconds=action_seconds)

@@ -1,0 +1,184 @@
+"""One project's state: its records, ids, addresses and actions, and what happens when an action finishes.
+
+Records are kept as plain JSON, one object per resource, with references as ids; what the API shows of them is made by
+each collection's `show`. Actions are kept beside them. A change that takes effect only when its action succeeds (a
+server that boots, an object that is deleted) stands in the action as `then`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from localcloud.hetzner.errors import ApiError, not_found
+
+Record = dict[str, Any]
+
+# Only the documentation ranges (RFC 5737, RFC 3849), so that no address can ever be routed anywhere.
+_PUBLIC_IPV4 = [
+    str(address)
+    for network in ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24")
+    for address in ipaddress.IPv4Network(network).hosts()
+]
+_PUBLIC_IPV6 = ipaddress.IPv6Network("2001:db8::/32")
+# Enough for every client that still waits for one; older ones go, as a project's actions go with time.
+_KEPT_ACTIONS = 2000
+
+# How each kind of record is called in messages and in the resources of actions.
+KINDS = {
+    "servers": "server",
+    "networks": "network",
+    "load_balancers": "load_balancer",
+    "firewalls": "firewall",
+    "placement_groups": "placement_group",
+    "primary_ips": "primary_ip",
+    "ssh_keys": "ssh_key",
+}
+
+
+def initial() -> dict[str, Any]:
+    return {"next_id": 1001, "next_ipv4": 0, "next_ipv6": 0, "actions": {}, **{kind: {} for kind in KINDS}}
+
+
+class Project:
+    """`data` is the store's content. `removal` says, for each collection, what else goes when a record goes."""
+
+    def __init__(
+        self,
+        data: dict[str, Any],
+        *,
+        now: float,
+        action_seconds: float,
+        removal: dict[str, Callable[[Project, Record], None]],
+    ) -> None:
+        self.data = data
+        self.now = now
+        self._action_seconds = action_seconds
+        self._removal = removal
+
+    # -- records ------------------------------------------------------------------------------------------------------
+
+    def all(self, collection: str) -> list[Record]:
+        return list(self.data[collection].values())
+
+    def get(self, collection: str, identity: int) -> Record:
+        record: Record | None = self.data[collection].get(str(identity))
+        if record is None:
+            raise not_found(KINDS[collection].replace("_", " "), identity)
+        return record
+
+    def peek(self, collection: str, identity: int | None) -> Record | None:
+        record: Record | None = self.data[collection].get(str(identity))
+        return record
+
+    def lookup(self, collection: str, reference: int | str) -> Record:
+        """By id, or by name where the API takes either."""
+        for record in self.data[collection].values():
+            if reference in (record["id"], record["name"]):
+                found: Record = record
+                return found
+        raise not_found(KINDS[collection].replace("_", " "), reference)
+
+    def add(self, collection: str, **fields: Any) -> Record:
+        record = {"id": self._next("next_id"), "created": _stamp(self.now), **fields}
+        self.data[collection][str(record["id"])] = record
+        return record
+
+    def remove(self, collection: str, identity: int) -> None:
+        record = self.data[collection].get(str(identity))
+        if record is not None:
+            if collection in self._removal:
+                self._removal[collection](self, record)
+            del self.data[collection][str(identity)]
+
+    def matching(self, collection: str, matches: Callable[[dict[str, str]], bool]) -> Iterator[Record]:
+        return (record for record in self.data[collection].values() if matches(record["labels"]))
+
+    def _next(self, counter: str) -> int:
+        value: int = self.data[counter]
+        self.data[counter] = value + 1
+        return value
+
+    # -- public addresses ---------------------------------------------------------------------------------------------
+
+    def new_ipv4(self) -> str:
+        """The next address that nothing has: a given-up one comes back only when all others have been used."""
+        taken = set(self._public_addresses())
+        for _ in _PUBLIC_IPV4:
+            candidate = _PUBLIC_IPV4[self._next("next_ipv4") % len(_PUBLIC_IPV4)]
+            if candidate not in taken:
+                return candidate
+        raise ApiError("unavailable", "no IPv4 address is available")
+
+    def new_ipv6(self) -> str:
+        """The next /64 of the documentation range; there are four thousand million of them."""
+        first = int(_PUBLIC_IPV6.network_address) + ((self._next("next_ipv6") + 1) << 64)
+        return str(ipaddress.IPv6Network((first, 64)))
+
+    def _public_addresses(self) -> Iterable[str]:
+        owned = (record["ip"] for record in self.data["primary_ips"].values())
+        return itertools.chain(owned, (record["own_ipv4"] for record in self.data["load_balancers"].values()))
+
+    # -- actions ------------------------------------------------------------------------------------------------------
+
+    def act(self, command: str, *resources: tuple[str, int], then: list[Any] | None = None, turn: int = 1) -> Record:
+        """A new action, running. `then`: what `_finish` does when it succeeds. `turn`: 2 if it waits for another."""
+        identity = self._next("next_id")
+        action = {
+            "id": identity,
+            "command": command,
+            "resources": [{"id": number, "type": kind} for kind, number in resources],
+            "started": self.now,
+            "ends": self.now + self._action_seconds * turn,
+            "finished": None,
+            "then": then,
+        }
+        self.data["actions"][str(identity)] = action
+        for old in [key for key, entry in self.data["actions"].items() if entry["finished"]][:-_KEPT_ACTIONS]:
+            del self.data["actions"][old]
+        return action
+
+    def due(self) -> list[Record]:
+        """The actions that are over by now. An action of no length is over for every request but its own."""
+        actions = self.data["actions"].values()
+        return [entry for entry in actions if entry["finished"] is None and entry["ends"] <= self.now]
+
+    def finish_due(self) -> None:
+        for action in sorted(self.due(), key=lambda entry: (entry["ends"], entry["id"])):
+            action["finished"] = max(action["ends"], action["started"])
+            if action["then"] is not None:
+                self._finish(*action["then"])
+
+    def _finish(self, what: str, identity: int, *rest: Any) -> None:
+        if what == "remove":
+            self.remove(rest[0], identity)
+        elif (server := self.peek("servers", identity)) is not None:
+            server["powered"] = what == "power on"
+
+    def running(self, kind: str, identity: int) -> list[Record]:
+        return [
+            entry
+            for entry in self.data["actions"].values()
+            if entry["finished"] is None and {"id": identity, "type": kind} in entry["resources"]
+        ]
+
+    def show_action(self, action: Record) -> dict[str, Any]:
+        done = action["finished"] is not None
+        elapsed = (self.now - action["started"]) / max(action["ends"] - action["started"], 1e-9)
+        return {
+            "id": action["id"],
+            "command": action["command"],
+            "status": "success" if done else "running",
+            "progress": 100 if done else min(99, int(100 * elapsed)),
+            "started": _stamp(action["started"]),
+            "finished": _stamp(action["finished"]) if done else None,
+            "resources": action["resources"],
+            "error": None,
+        }
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,43 @@
+"""The stand-in for `pulumi-resource-hcloud`: its tables, one module for each subject.
+
+What each entry does, in which order, and which ids it forms is what the provider's own source does (hetznercloud's
+Terraform provider, which Pulumi's wraps). In one point that is not what its documentation says: a delete protection
+that is on is not lifted by a deletion. The API refuses it, and so the deletion fails until an update has taken it off
+(terraform-provider-hcloud#1206).
+"""
+
+from __future__ import annotations
+
+from localcloud.plugins.hcloud.cloud import CONFIGURATION, connect
+from localcloud.plugins.hcloud.firewalls import FIREWALL
+from localcloud.plugins.hcloud.load_balancer_parts import LOAD_BALANCER_NETWORK, LOAD_BALANCER_SERVICE
+from localcloud.plugins.hcloud.load_balancer_targets import LOAD_BALANCER_TARGET
+from localcloud.plugins.hcloud.load_balancers import LOAD_BALANCER
+from localcloud.plugins.hcloud.networks import NETWORK, NETWORK_SUBNET
+from localcloud.plugins.hcloud.placement_groups import PLACEMENT_GROUP
+from localcloud.plugins.hcloud.primary_ips import PRIMARY_IP
+from localcloud.plugins.hcloud.servers import SERVER
+from localcloud.plugins.hcloud.ssh_keys import SSH_KEY
+from localcloud.plugins.table import Plugin
+
+__all__ = ["PLUGIN"]
+
+PLUGIN = Plugin(
+    name="hcloud",
+    version="1.43.3",
+    configuration=CONFIGURATION,
+    connect=connect,
+    resources=(
+        FIREWALL,
+        LOAD_BALANCER,
+        LOAD_BALANCER_NETWORK,
+        LOAD_BALANCER_SERVICE,
+        LOAD_BALANCER_TARGET,
+        NETWORK,
+        NETWORK_SUBNET,
+        PLACEMENT_GROUP,
+        PRIMARY_IP,
+        SERVER,
+        SSH_KEY,
+    ),
+)

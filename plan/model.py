@@ -1,0 +1,275 @@
+"""The plan's shape: the policy as typed data, one class for each part of `plan.yaml`, with the file's own names.
+
+Everything is frozen and strict: a number in quotes is not a number, a key that is not here is refused, and what has
+been loaded cannot be changed. What one field alone may be stands here; how fields depend on each other, in `rules.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from plan.geography import AwsEuRegion, HetznerEuLocation, HetznerEuNetworkZone
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a number counts, for the messages."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a field allows, where its type alone does not say it well."""
+
+    text: str
+
+
+def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise PydanticCustomError("repeated", "has {value} twice", {"value": repr(value)})
+    return values
+
+
+Several = Annotated[tuple[T, ...], Field(min_length=1), AfterValidator(_distinct)]
+"""One or more, none of them twice, in the order of the file."""
+
+Text = Annotated[str, Field(pattern=r"\S"), Words("a text that is not empty")]
+Id = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9_]*$"),
+    Words("a short name of small letters, digits and underscores that begins with a letter"),
+]
+ControlId = Annotated[
+    str,
+    Field(pattern=r"^(A\.[5-8]\.[1-9][0-9]?|Clause ([4-9]|10)(\.[1-9])*)$"),
+    Words("a control of ISO/IEC 27001:2022's Annex A, such as A.8.13, or a clause of it, such as Clause 8.1"),
+]
+Address = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$"), Words("an address that begins with https://")]
+Hours = Annotated[int, Field(ge=1), Unit("hours")]
+Minutes = Annotated[int, Field(ge=1), Unit("minutes")]
+Days = Annotated[int, Field(ge=1), Unit("days")]
+RdsBackupDays = Annotated[int, Field(ge=1, le=35), Unit("days")]
+KmsWindowDays = Annotated[int, Field(ge=7, le=30), Unit("days")]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Part(BaseModel):
+    """A mapping of the file."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Policy(_Part):
+    """The document itself. `owner` is the id of a role."""
+
+    title: Text
+    version: Text
+    effective: date
+    owner: Id
+    certification: Text
+    scope: Several[Text]
+
+
+class Severity(_Part):
+    """How long a disruption may last (RTO), and how much of the latest data may be lost (RPO).
+
+    `rpo` has the policy's own words. `rpo_minutes` is the bound that a drill is judged by, and at least 1: no recovery
+    to a moment before the disruption could keep to a bound of 0.
+    """
+
+    example: Text
+    rto_hours: Hours
+    rpo: Text
+    rpo_minutes: Minutes
+
+
+class Severities(_Part):
+    """From the least to the most severe."""
+
+    low: Severity
+    medium: Severity
+    high: Severity
+
+
+class AwsResidency(_Part):
+    """Regions of AWS, all of them in the EU (`geography.py`)."""
+
+    home_region: AwsEuRegion
+    recovery_region: AwsEuRegion
+    allowed_regions: Several[AwsEuRegion]
+
+
+class HetznerResidency(_Part):
+    """Locations of Hetzner Cloud, and the network zone that they share, all in the EU (`geography.py`)."""
+
+    network_zone: HetznerEuNetworkZone
+    home_locations: Several[HetznerEuLocation]
+    recovery_locations: Several[HetznerEuLocation]
+    allowed_locations: Several[HetznerEuLocation]
+
+
+class InferenceResidency(_Part):
+    """Who may run models for us, and how many of them there must be, so that one can stand in for another."""
+
+    providers: Several[Text]
+    minimum_providers: Count
+
+
+class Residency(_Part):
+    """Where data may be."""
+
+    jurisdiction: Literal["EU"]
+    aws: AwsResidency
+    hetzner: HetznerResidency
+    inference: InferenceResidency
+
+
+class Retention(_Part):
+    """For how long what is lost, or deleted by mistake, can be brought back. In days.
+
+    The bounds are the clouds', not ours:
+
+    - `database_backup_days`: 1 to 35. RDS keeps automated backups for 0 to 35 days, and 0 turns them off (Amazon RDS
+      API Reference, CreateDBInstance, BackupRetentionPeriod).
+    - `replicated_backup_days`: 1 to 35, the same for backups that are replicated to another region (Amazon RDS User
+      Guide, "Replicating automated backups to another AWS Region").
+    - `object_version_days`: 1 or more (Amazon S3 API Reference, NoncurrentVersionExpiration, NoncurrentDays).
+    - `key_deletion_window_days`: 7 to 30 (AWS KMS API Reference, ScheduleKeyDeletion, PendingWindowInDays).
+    """
+
+    database_backup_days: RdsBackupDays
+    replicated_backup_days: RdsBackupDays
+    object_version_days: Days
+    key_deletion_window_days: KmsWindowDays
+
+
+class Redundancy(_Part):
+    """How much there is of everything. Hosts are counted per role; at least 1 of each, for without one none is left."""
+
+    minimum_active_hosts: Count
+    minimum_standby_hosts: Count
+    minimum_locations: Count
+    database_multi_az: bool
+
+
+class Capabilities(_Part):
+    """The continuity strategy, in the policy's own sentences."""
+
+    compute_redundancy: Text
+    data_durability_and_recovery: Text
+    provider_failure: Text
+    model_inference: Text
+    configuration_and_code: Text
+
+
+class Role(_Part):
+    """Who decides. `authority` is the rank during a disruption: 1 decides, the next stands in."""
+
+    id: Id
+    title: Text
+    person: Text
+    authority: Count
+    duties: Several[Text]
+
+
+class Access(_Part):
+    """How administrators reach the systems. `administrators_minimum` counts people."""
+
+    administrators_minimum: Count
+    mfa_required: bool
+    own_credentials: bool
+
+
+class Personnel(_Part):
+    """What happens when one of the people is not there."""
+
+    risk: Text
+    mitigations: Several[Text]
+
+
+class OfflineCopy(_Part):
+    """What is at hand when the internet is not. `holders` are ids of roles."""
+
+    holders: Several[Id]
+    contents: Several[Text]
+
+
+class Activation(_Part):
+    """Who activates the plan (ids of roles), and when."""
+
+    by: Several[Id]
+    when: Several[Text]
+    security_incident: Text
+    offline_copy: OfflineCopy
+
+
+class Communication(_Part):
+    """How customers hear of it."""
+
+    status_page: Address
+    updates: Text
+    direct_email: Text
+    personal_data_breach: Text
+
+
+class TestKind(_Part):
+    """One of the things that a test of the plan consists of."""
+
+    __test__ = False  # it is not a test, whatever its name says to pytest
+
+    id: Id
+    title: Text
+
+
+class Testing(_Part):
+    """How often recovery is tested, at the latest, and what a test has to confirm."""
+
+    interval_days: Days
+    kinds: Several[TestKind]
+    confirms: Several[Literal["rto", "rpo"]]
+    recorded_in: Text
+    findings: Text
+
+
+class Review(_Part):
+    """Who reviews the policy (the id of a role), how often at the latest, and after what."""
+
+    owner: Id
+    interval_days: Days
+    also_after: Several[Text]
+
+
+class Control(_Part):
+    """A control of ISO/IEC 27001:2022, and how the plan serves it."""
+
+    id: ControlId
+    title: Text
+    coverage: Text
+
+
+class Plan(_Part):
+    """What botBrains promises its customers for a disruption: `plan.yaml`, key by key."""
+
+    policy: Policy
+    severities: Severities
+    residency: Residency
+    retention: Retention
+    redundancy: Redundancy
+    capabilities: Capabilities
+    roles: Several[Role]
+    access: Access
+    personnel: Personnel
+    activation: Activation
+    communication: Communication
+    testing: Testing
+    review: Review
+    controls: Several[Control]

@@ -1,0 +1,651 @@
+"""The emulator of Hetzner Cloud at the level of its HTTP API: what it answers, what it refuses, what it remembers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import Client, TestResponse
+
+from localcloud.hetzner import Application, project
+from localcloud.hetzner.labels import Selector
+
+TOKEN = "t" * 64
+LOCATION = "fsn1"
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Api:
+    """The emulator with a token, asked without a network."""
+
+    def __init__(self, path: Path | None = None, action_seconds: float = 0.0) -> None:
+        self.clock = Clock()
+        self.app = Application(path, token=TOKEN, action_seconds=action_seconds, clock=self.clock)
+        self._client = Client(self.app)
+
+    def ask(self, method: str, path: str, body: Any = None, token: str = TOKEN) -> TestResponse:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return self._client.open(f"/v1{path}", method=method, json=body, headers=headers)
+
+    def get(self, path: str) -> Any:
+        response = self.ask("GET", path)
+        assert response.status_code == 200, response.text
+        return response.json
+
+    def post(self, path: str, **body: Any) -> Any:
+        response = self.ask("POST", path, body)
+        assert response.status_code == 201, response.text
+        return response.json
+
+    def act(self, path: str, command: str, **body: Any) -> Any:
+        return self.post(f"{path}/actions/{command}", **body)
+
+    def refusal(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
+        response = self.ask(method, path, body)
+        assert response.status_code >= 400, response.text
+        error = response.json["error"]  # type: ignore[index]
+        assert error["message"]
+        return response.status_code, error["code"]
+
+    def server(self, name: str = "web-1", **more: Any) -> Any:
+        body = {"name": name, "server_type": "cx23", "image": "debian-12", "location": LOCATION, **more}
+        return self.post("/servers", **body)["server"]
+
+    def network(self, name: str = "net", ip_range: str = "10.0.0.0/16", *subnets: str) -> int:
+        made = self.post("/networks", name=name, ip_range=ip_range)["network"]["id"]
+        for subnet in subnets:
+            self.act(f"/networks/{made}", "add_subnet", type="cloud", network_zone="eu-central", ip_range=subnet)
+        return int(made)
+
+    def balancer(self, **more: Any) -> Any:
+        body = {"name": "lb", "load_balancer_type": "lb11", "location": LOCATION, **more}
+        return self.post("/load_balancers", **body)["load_balancer"]
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+# -- who may ask, and what there is -----------------------------------------------------------------------------------
+
+
+def test_only_the_token_is_let_in(api: Api) -> None:
+    for token in ("", "x" * 64):
+        response = api.ask("GET", "/servers", token=token)
+        assert (response.status_code, response.json["error"]["code"]) == (401, "unauthorized")  # type: ignore[index]
+    assert api.get("/servers")["servers"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/servers/17", 404, "not_found"),
+        ("GET", "/servers/one", 422, "invalid_input"),
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", "/volumes", 422, "unsupported_error"),
+        ("POST", "/certificates", 422, "unsupported_error"),
+        ("GET", "/datacenters", 410, "deprecated_api_endpoint"),
+        ("GET", "/actions", 410, "deprecated_api_endpoint"),
+        ("GET", "/servers?colour=red", 422, "invalid_input"),
+        ("GET", "/servers?per_page=51", 422, "invalid_input"),
+        ("GET", "/servers?sort=colour", 422, "invalid_input"),
+        ("GET", "/servers?label_selector=a%20b", 422, "invalid_input"),
+        ("POST", "/locations", 405, "method_not_allowed"),
+        ("DELETE", "/servers", 405, "method_not_allowed"),
+    ],
+)
+def test_what_is_not_there_is_refused_by_name(api: Api, method: str, path: str, status: int, code: str) -> None:
+    assert api.refusal(method, path, {} if method == "POST" else None) == (status, code)
+
+
+def test_an_action_that_is_not_emulated_is_refused_by_name(api: Api) -> None:
+    server = api.server()["id"]
+    response = api.ask("POST", f"/servers/{server}/actions/enable_rescue", {"type": "linux64"})
+    assert response.status_code == 422
+    assert "enable_rescue" in response.json["error"]["message"]  # type: ignore[index]
+    assert api.refusal("POST", f"/servers/{server}/actions/dance", {}) == (404, "not_found")
+
+
+def test_a_broken_body_names_every_field_at_once(api: Api) -> None:
+    response = api.ask("POST", "/servers", {"name": "no_host", "image": "debian-12", "datacenter": "fsn1-dc14", "x": 1})
+    error = response.json["error"]  # type: ignore[index]
+    assert error["code"] == "invalid_input"
+    assert {field["name"] for field in error["details"]["fields"]} == {"name", "server_type", "datacenter", "x"}
+    raw = Client(api.app).post("/v1/servers", data="{", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert (raw.status_code, raw.json["error"]["code"]) == (400, "json_error")  # type: ignore[index]
+
+
+def test_the_catalogue_has_the_places_and_what_is_offered_where(api: Api) -> None:
+    zones = {entry["name"]: entry["network_zone"] for entry in api.get("/locations")["locations"]}
+    assert [name for name, zone in zones.items() if zone == "eu-central"] == ["fsn1", "nbg1", "hel1"]
+    (image,) = api.get("/images?name=debian-12&architecture=arm")["images"]
+    assert (image["name"], image["architecture"]) == ("debian-12", "arm")
+    assert api.get("/images?name=debian-11")["images"] == []
+    assert api.get("/images?name=debian-11&architecture=x86&include_deprecated=true")["images"]
+    made = {"name": "a", "server_type": "cx23", "image": "debian-12"}
+    assert api.refusal("POST", "/servers", {**made, "location": "ash"}) == (422, "invalid_input")
+    assert api.refusal("POST", "/servers", {**made, "image": image["id"]}) == (422, "invalid_input")
+
+
+def test_lists_come_in_pages(api: Api) -> None:
+    made = [api.post("/placement_groups", name=f"g{n}", type="spread")["placement_group"]["id"] for n in range(7)]
+    second = api.get("/placement_groups?page=2&per_page=3&sort=id:desc")
+    assert [entry["id"] for entry in second["placement_groups"]] == made[::-1][3:6]
+    assert second["meta"]["pagination"] == {
+        "page": 2,
+        "per_page": 3,
+        "previous_page": 1,
+        "next_page": 3,
+        "last_page": 3,
+        "total_entries": 7,
+    }
+
+
+def test_the_rate_limit_is_told_and_refills(api: Api) -> None:
+    headers = [api.ask("GET", "/locations").headers for _ in range(3)]
+    assert [int(entry["RateLimit-Remaining"]) for entry in headers] == [3599, 3598, 3597]
+    assert int(headers[-1]["RateLimit-Reset"]) == int(api.clock.now) + 3
+    api.clock.now += 2
+    assert api.ask("GET", "/locations").headers["RateLimit-Remaining"] == "3598"
+
+
+# -- labels -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("selector", "found"),
+    [
+        ("env=prod", "ab"),
+        ("env==prod,tier=web", "a"),
+        ("env!=prod", "cd"),
+        ("env", "abc"),
+        ("!env", "d"),
+        ("tier in (web, db)", "abc"),
+        ("tier notin (web)", "bd"),
+        ("env=prod,tier notin (web, api)", "b"),
+    ],
+)
+def test_label_selectors(selector: str, found: str) -> None:
+    labels: dict[str, dict[str, str]] = {
+        "a": {"env": "prod", "tier": "web"},
+        "b": {"env": "prod", "tier": "db"},
+        "c": {"env": "dev", "tier": "web"},
+        "d": {},
+    }
+    assert "".join(name for name, has in labels.items() if Selector(selector).matches(has)) == found
+
+
+_WORD = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+
+
+@given(st.dictionaries(_WORD, _WORD, max_size=4), _WORD, st.lists(_WORD, min_size=1, max_size=3))
+def test_a_selector_and_its_opposite_never_agree(labels: dict[str, str], key: str, values: list[str]) -> None:
+    among = ",".join(values)
+    for one, other in ((f"{key} in ({among})", f"{key} notin ({among})"), (key, f"!{key}")):
+        assert Selector(one).matches(labels) is not Selector(other).matches(labels)
+
+
+@pytest.mark.parametrize("labels", [{"-a": "b"}, {"a": "b c"}, {"a" * 64: ""}, {"hetzner.cloud/a": "b"}, {"a": 1}])
+def test_labels_have_a_form(api: Api, labels: dict[str, Any]) -> None:
+    body = {"name": "g", "type": "spread", "labels": labels}
+    assert api.refusal("POST", "/placement_groups", body) == (422, "invalid_input")
+
+
+# -- actions ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_action_of_no_length_runs_in_its_own_answer_and_is_over_in_the_next(api: Api) -> None:
+    answer = api.post("/servers", name="a", server_type="cx23", image="debian-12", location=LOCATION)
+    assert (answer["action"]["status"], answer["server"]["status"]) == ("running", "initializing")
+    assert [action["command"] for action in answer["next_actions"]] == ["start_server"]
+    ids = [answer["action"]["id"], answer["next_actions"][0]["id"]]
+    # As the provider polls: by ids, sorted by status.
+    polled = api.get(f"/actions?id={ids[0]}&id={ids[1]}&page=1&sort=status&sort=id")
+    assert [(action["id"], action["status"], action["progress"]) for action in polled["actions"]] == [
+        (ids[0], "success", 100),
+        (ids[1], "success", 100),
+    ]
+    server = answer["server"]["id"]
+    assert api.get(f"/servers/{server}")["server"]["status"] == "running"
+    assert api.get(f"/servers/actions/{ids[0]}")["action"] == api.get(f"/actions/{ids[0]}")["action"]
+    assert [a["id"] for a in api.get(f"/servers/{server}/actions?status=success")["actions"]] == ids
+    assert api.refusal("GET", f"/networks/actions/{ids[0]}") == (404, "not_found")
+
+
+def test_what_takes_time_locks_and_shows_it() -> None:
+    api = Api(action_seconds=10)
+    server = api.server()
+    path = f"/servers/{server['id']}"
+    assert (server["status"], server["locked"]) == ("initializing", True)
+    assert api.refusal("POST", f"{path}/actions/poweroff", {}) == (423, "locked")
+    assert api.refusal("DELETE", path) == (423, "locked")
+    api.clock.now += 10
+    assert api.get(path)["server"]["status"] == "starting"
+    api.clock.now += 10
+    assert api.get(path)["server"]["status"] == "running"
+    action = api.ask("DELETE", path).json["action"]  # type: ignore[index]
+    api.clock.now += 5
+    assert api.get(path)["server"]["status"] == "deleting"
+    assert api.get(f"/actions/{action['id']}")["action"]["progress"] == 50
+    api.clock.now += 5
+    assert api.refusal("GET", path) == (404, "not_found")
+    assert api.get(f"/actions/{action['id']}")["action"]["status"] == "success"
+    network = api.network()
+    api.act(f"/networks/{network}", "add_subnet", type="cloud", network_zone="eu-central", ip_range="10.0.0.0/24")
+    second = {"type": "cloud", "network_zone": "eu-central", "ip_range": "10.0.1.0/24"}
+    assert api.refusal("POST", f"/networks/{network}/actions/add_subnet", second) == (409, "conflict")
+
+
+# -- what the emulator remembers --------------------------------------------------------------------------------------
+
+
+def test_state_outlives_the_process(tmp_path: Path) -> None:
+    first = Api(tmp_path / "state.json")
+    network = first.network("net", "10.0.0.0/16", "10.0.1.0/24")
+    server = first.server(networks=[network])
+    second = Api(tmp_path / "state.json")
+    found = second.get(f"/servers/{server['id']}")["server"]
+    assert (found["name"], found["private_net"][0]["ip"]) == ("web-1", "10.0.1.1")
+    assert second.server("web-2")["id"] > server["id"]
+    assert json.loads((tmp_path / "state.json").read_bytes())["servers"]
+
+
+def test_a_refusal_leaves_nothing_behind(api: Api) -> None:
+    api.get("/servers")
+    before = json.dumps(api.app._store.data)
+    body = {"name": "a", "server_type": "cx23", "image": "debian-12", "firewalls": [{"firewall": 4711}]}
+    assert api.refusal("POST", "/servers", body) == (404, "not_found")
+    assert json.dumps(api.app._store.data) == before
+
+
+# -- names, protection, limits ----------------------------------------------------------------------------------------
+
+_CREATIONS: dict[str, dict[str, Any]] = {
+    "firewalls": {},
+    "load_balancers": {"load_balancer_type": "lb11", "location": LOCATION},
+    "networks": {"ip_range": "10.0.0.0/16"},
+    "placement_groups": {"type": "spread"},
+    "primary_ips": {"type": "ipv4", "location": LOCATION},
+    "servers": {"server_type": "cx23", "image": "debian-12"},
+    "ssh_keys": {"public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVl a@b"},
+}
+
+
+@pytest.mark.parametrize("collection", _CREATIONS)
+def test_every_kind_is_made_found_renamed_and_deleted(api: Api, collection: str) -> None:
+    one = collection.removesuffix("s")
+    body = {"name": "one", "labels": {"a": "b"}, **_CREATIONS[collection]}
+    identity = api.post(f"/{collection}", **body)[one]["id"]
+    assert api.refusal("POST", f"/{collection}", body) == (409, "uniqueness_error")
+    assert [entry["id"] for entry in api.get(f"/{collection}?name=one")[collection]] == [identity]
+    assert [entry["id"] for entry in api.get(f"/{collection}?label_selector=a%3Db")[collection]] == [identity]
+    changed = api.ask("PUT", f"/{collection}/{identity}", {"name": "two", "labels": {}})
+    assert (changed.status_code, changed.json[one]["name"]) == (200, "two")  # type: ignore[index]
+    assert api.get(f"/{collection}?label_selector=a")[collection] == []
+    assert api.ask("DELETE", f"/{collection}/{identity}").status_code in (200, 204)
+    assert api.refusal("GET", f"/{collection}/{identity}") == (404, "not_found")
+
+
+@pytest.mark.parametrize("collection", ["load_balancers", "networks", "primary_ips", "servers"])
+def test_what_is_protected_stays(api: Api, collection: str) -> None:
+    identity = api.post(f"/{collection}", name="one", **_CREATIONS[collection])[collection.removesuffix("s")]["id"]
+    both = {"rebuild": True} if collection == "servers" else {}
+    api.act(f"/{collection}/{identity}", "change_protection", delete=True, **both)
+    assert api.refusal("DELETE", f"/{collection}/{identity}") == (423, "protected")
+    api.act(f"/{collection}/{identity}", "change_protection", **dict.fromkeys({"delete", *both}, False))
+    assert api.ask("DELETE", f"/{collection}/{identity}").status_code in (200, 204)
+
+
+def test_a_placement_group_has_room_for_ten(api: Api) -> None:
+    group = api.post("/placement_groups", name="g", type="spread")["placement_group"]["id"]
+    members = [api.server(f"s{n}", placement_group=group)["id"] for n in range(10)]
+    body = {"name": "s10", "server_type": "cx23", "image": "debian-12", "placement_group": group}
+    assert api.refusal("POST", "/servers", body) == (403, "resource_limit_exceeded")
+    assert api.get(f"/placement_groups/{group}")["placement_group"]["servers"] == members
+    late = f"/servers/{api.server('s10')['id']}/actions"
+    assert api.refusal("POST", f"{late}/add_to_placement_group", {"placement_group": group}) == (
+        422,
+        "server_not_stopped",
+    )
+    api.ask("DELETE", f"/servers/{members[0]}")
+    api.post(f"{late}/poweroff")
+    api.post(f"{late}/add_to_placement_group", placement_group=group)
+    api.ask("DELETE", f"/placement_groups/{group}")
+    assert all(server["placement_group"] is None for server in api.get("/servers")["servers"])
+
+
+# -- networks ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ip_range", ["8.8.0.0/16", "10.0.0.0/25", "10.0.0.1/16", "fd00::/64", "10.0.0.0/7"])
+def test_a_network_is_private_and_large_enough(api: Api, ip_range: str) -> None:
+    assert api.refusal("POST", "/networks", {"name": "n", "ip_range": ip_range}) == (422, "invalid_input")
+
+
+@pytest.mark.parametrize("ip_range", ["10.1.0.0/24", "10.0.1.128/25", "10.0.2.0/31"])
+def test_a_subnet_is_within_its_network_and_overlaps_with_none(api: Api, ip_range: str) -> None:
+    network = api.network("net", "10.0.0.0/16", "10.0.1.0/24")
+    body = {"type": "cloud", "network_zone": "eu-central", "ip_range": ip_range}
+    assert api.refusal("POST", f"/networks/{network}/actions/add_subnet", body) == (422, "invalid_input")
+
+
+def test_addresses_of_a_network(api: Api) -> None:
+    network = api.network("net", "10.0.0.0/16", "10.0.0.0/29", "10.0.1.0/24")
+    first, second = api.server("a", networks=[network])["id"], api.server("b")["id"]
+    # The last subnet by range, from its first address on; the network's gateway and the ends are kept.
+    assert api.get(f"/servers/{first}")["server"]["private_net"][0]["ip"] == "10.0.1.1"
+    path = f"/servers/{second}/actions/attach_to_network"
+    assert api.refusal("POST", path, {"network": network, "ip": "10.0.1.1"}) == (422, "ip_not_available")
+    assert api.refusal("POST", path, {"network": network, "ip": "10.0.0.1"}) == (422, "invalid_input")
+    assert api.refusal("POST", path, {"network": network, "ip_range": "10.0.9.0/24"}) == (422, "no_subnet_available")
+    api.post(path, network=network, ip_range="10.0.0.0/29", alias_ips=["10.0.1.9"])
+    (entry,) = api.get(f"/servers/{second}")["server"]["private_net"]
+    assert (entry["ip"], entry["alias_ips"]) == ("10.0.0.2", ["10.0.1.9"])
+    assert api.refusal("POST", path, {"network": network}) == (422, "server_already_attached")
+    third = f"/servers/{api.server('c')['id']}/actions/attach_to_network"
+    assert api.refusal("POST", third, {"network": network, "ip": "10.0.1.9"}) == (422, "ip_not_available")
+    members = api.get(f"/networks/{network}/members")["members"]
+    assert [(member["id"], member["subnet"]) for member in members] == [
+        (first, "10.0.1.0/24"),
+        (second, "10.0.0.0/29"),
+    ]
+    delete = f"/networks/{network}/actions/delete_subnet"
+    assert api.refusal("POST", delete, {"ip_range": "10.0.1.0/24"}) == (422, "service_error")
+    for server in (first, second):
+        api.act(f"/servers/{server}", "detach_from_network", network=network)
+    api.post(delete, ip_range="10.0.1.0/24")
+    assert [subnet["ip_range"] for subnet in api.get(f"/networks/{network}")["network"]["subnets"]] == ["10.0.0.0/29"]
+
+
+def test_a_small_subnet_runs_out(api: Api) -> None:
+    network = api.network("net", "10.0.0.0/16", "10.0.4.0/30")
+    for name in ("a", "b"):
+        api.server(name, networks=[network])
+    body = {"name": "c", "server_type": "cx23", "image": "debian-12", "networks": [network]}
+    assert api.refusal("POST", "/servers", body) == (422, "no_subnet_available")
+
+
+def test_a_network_that_goes_takes_its_attachments_with_it(api: Api) -> None:
+    network = api.network("net", "10.0.0.0/16", "10.0.1.0/24")
+    server = api.server(networks=[network])["id"]
+    balancer = api.balancer(network=network)["id"]
+    api.act(f"/load_balancers/{balancer}", "add_target", type="server", server={"id": server}, use_private_ip=True)
+    assert api.get(f"/networks/{network}")["network"]["load_balancers"] == [balancer]
+    api.ask("DELETE", f"/networks/{network}")
+    found = api.get(f"/load_balancers/{balancer}")["load_balancer"]
+    assert (found["private_net"], found["targets"]) == ([], [])
+    assert api.get(f"/servers/{server}")["server"]["private_net"] == []
+
+
+def test_routes_and_growing_ranges(api: Api) -> None:
+    network = api.network("net", "10.0.0.0/16", "10.0.1.0/24")
+    path = f"/networks/{network}"
+    route = {"destination": "192.168.7.0/24", "gateway": "10.0.1.1"}
+    api.act(path, "add_route", **route)
+    assert api.get(path)["network"]["routes"] == [route]
+    overlapping = {"destination": "10.0.1.0/28", "gateway": "10.0.1.1"}
+    assert api.refusal("POST", f"{path}/actions/add_route", overlapping) == (422, "invalid_input")
+    api.act(path, "delete_route", **route)
+    assert api.refusal("POST", f"{path}/actions/change_ip_range", {"ip_range": "10.0.0.0/17"}) == (422, "invalid_input")
+    api.act(path, "change_ip_range", ip_range="10.0.0.0/12")
+    assert api.get(path)["network"]["ip_range"] == "10.0.0.0/12"
+
+
+# -- firewalls --------------------------------------------------------------------------------------------------------
+
+_RULE = {"direction": "in", "protocol": "tcp", "port": "443", "source_ips": ["0.0.0.0/0"]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"port": None},
+        {"port": "0-10"},
+        {"port": "90-80"},
+        {"port": "https"},
+        {"protocol": "icmp"},
+        {"source_ips": []},
+        {"source_ips": ["10.0.0.1/8"]},
+        {"destination_ips": ["10.0.0.0/8"]},
+        {"direction": "out"},
+        {"direction": "sideways"},
+    ],
+)
+def test_a_firewall_rule_that_makes_no_sense_is_refused(api: Api, change: dict[str, Any]) -> None:
+    body = {"name": "fw", "rules": [{**_RULE, **change}]}
+    assert api.refusal("POST", "/firewalls", body) == (422, "invalid_input")
+
+
+def test_a_firewall_is_on_before_the_first_boot_and_follows_labels(api: Api) -> None:
+    named = api.post("/firewalls", name="named", rules=[_RULE])["firewall"]["id"]
+    selected = {"type": "label_selector", "label_selector": {"selector": "role=web"}}
+    by_label = api.post("/firewalls", name="by-label", apply_to=[selected])["firewall"]["id"]
+    answer = api.server(firewalls=[{"firewall": named}], labels={"role": "web"})
+    server = answer["id"]
+    assert answer["status"] == "initializing"
+    assert {entry["id"] for entry in answer["public_net"]["firewalls"]} == {named, by_label}
+    assert api.refusal("DELETE", f"/firewalls/{named}") == (422, "resource_in_use")
+    this = [{"type": "server", "server": {"id": server}}]
+    path = f"/firewalls/{by_label}/actions/remove_from_resources"
+    assert api.refusal("POST", path, {"remove_from": this}) == (422, "firewall_managed_by_label_selector")
+    again = f"/firewalls/{named}/actions/apply_to_resources"
+    assert api.refusal("POST", again, {"apply_to": this}) == (422, "firewall_already_applied")
+    nobody = [{"type": "server", "server": {"id": 4711}}]
+    assert api.refusal("POST", again, {"apply_to": nobody}) == (404, "firewall_resource_not_found")
+    api.ask("PUT", f"/servers/{server}", {"labels": {}})
+    shown = api.get(f"/firewalls/{by_label}")["firewall"]["applied_to"][0]
+    assert shown == {**selected, "applied_to_resources": []}
+    api.ask("DELETE", f"/servers/{server}")
+    assert api.get(f"/firewalls/{named}")["firewall"]["applied_to"] == []
+
+
+# -- primary IPs and servers ------------------------------------------------------------------------------------------
+
+
+def test_public_addresses_are_unique_and_lead_nowhere(api: Api) -> None:
+    servers = [api.server(f"s{n}") for n in range(30)]
+    api.balancer()
+    ips = [address["ip"] for address in api.get("/primary_ips?per_page=50")["primary_ips"]]
+    assert len(ips) == len(set(ips)) == 50
+    assert all(ip.startswith(("203.0.113.", "2001:db8:")) for ip in ips)
+    freed = servers[0]["public_net"]["ipv4"]["ip"]
+    api.ask("DELETE", f"/servers/{servers[0]['id']}")
+    assert api.server("new")["public_net"]["ipv4"]["ip"] != freed
+
+
+def test_when_all_addresses_are_taken_the_next_is_refused_until_one_is_free(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project, "_PUBLIC_IPV4", project._PUBLIC_IPV4[:4])
+    made = [api.post("/primary_ips", name=f"p{n}", type="ipv4", location=LOCATION)["primary_ip"] for n in range(4)]
+    assert len({address["ip"] for address in made}) == 4
+    body = {"name": "p", "type": "ipv4", "location": LOCATION}
+    assert api.refusal("POST", "/primary_ips", body) == (412, "unavailable")
+    api.ask("DELETE", f"/primary_ips/{made[2]['id']}")
+    assert api.post("/primary_ips", **body)["primary_ip"]["ip"] == made[2]["ip"]
+
+
+def test_a_primary_ip_outlives_its_server_and_moves_only_while_that_is_off(api: Api) -> None:
+    kept = api.post("/primary_ips", name="kept", type="ipv4", location=LOCATION)["primary_ip"]
+    assert (kept["assignee_id"], kept["assignee_type"]) == (None, "unassigned")
+    public = {"enable_ipv4": True, "ipv4": kept["id"], "enable_ipv6": False}
+    server = api.server(public_net=public)
+    path = f"/primary_ips/{kept['id']}"
+    assert (server["public_net"]["ipv4"]["ip"], server["public_net"]["ipv6"]) == (kept["ip"], None)
+    assert api.refusal("DELETE", path) == (422, "must_be_unassigned")
+    assert api.refusal("POST", f"{path}/actions/unassign", {}) == (422, "server_not_stopped")
+    another = {"name": "b", "server_type": "cx23", "image": "debian-12", "public_net": public}
+    assert api.refusal("POST", "/servers", another) == (422, "primary_ip_assigned")
+    assign = {"assignee_id": server["id"], "assignee_type": "server"}
+    assert api.refusal("POST", f"{path}/actions/assign", assign) == (422, "primary_ip_already_assigned")
+    api.act(f"/servers/{server['id']}", "poweroff")
+    api.act(path, "unassign")
+    assert api.refusal("POST", f"/servers/{server['id']}/actions/poweron", {}) == (422, "invalid_input")
+    api.act(path, "assign", **assign)
+    api.ask("DELETE", f"/servers/{server['id']}")
+    found = api.get(path)["primary_ip"]
+    assert (found["ip"], found["assignee_id"], found["assignee_type"]) == (kept["ip"], None, "unassigned")
+    elsewhere = {**another, "name": "c", "location": "hel1"}
+    assert api.refusal("POST", "/servers", elsewhere) == (422, "primary_ip_datacenter_mismatch")
+    swapped = {**another, "public_net": {"ipv6": kept["id"]}}
+    assert api.refusal("POST", "/servers", swapped) == (412, "primary_ip_version_mismatch")
+
+
+def test_what_a_server_goes_through(api: Api) -> None:
+    server = api.server(user_data="#cloud-config")["id"]
+    path = f"/servers/{server}"
+    assert "user_data" not in api.get(path)["server"]
+    assert api.refusal("POST", f"{path}/actions/change_type", {"server_type": "cx33", "upgrade_disk": True}) == (
+        422,
+        "server_not_stopped",
+    )
+    api.act(path, "shutdown")
+    assert api.get(path)["server"]["status"] == "off"
+    wrong = {"server_type": "cax21", "upgrade_disk": False}
+    assert api.refusal("POST", f"{path}/actions/change_type", wrong) == (422, "invalid_server_type")
+    api.act(path, "change_type", server_type="cx33", upgrade_disk=False)
+    found = api.get(path)["server"]
+    # It is started again when its disk has been copied.
+    assert (found["server_type"]["name"], found["primary_disk_size"], found["status"]) == ("cx33", 40, "running")
+    api.act(path, "enable_backup")
+    assert api.get(path)["server"]["backup_window"]
+    api.act(path, "disable_backup")
+    assert api.get(path)["server"]["backup_window"] is None
+    assert api.refusal("POST", f"{path}/actions/change_protection", {"delete": True}) == (422, "invalid_input")
+    api.act(path, "change_protection", delete=True, rebuild=True)
+    assert api.refusal("POST", f"{path}/actions/rebuild", {"image": "debian-13"}) == (423, "protected")
+    api.act(path, "change_dns_ptr", ip=found["public_net"]["ipv4"]["ip"], dns_ptr="web.example.com")
+    assert api.get(path)["server"]["public_net"]["ipv4"]["dns_ptr"] == "web.example.com"
+    big = {"name": "b", "server_type": "cx23", "image": "debian-12", "user_data": "x" * (32 * 1024 + 1)}
+    assert api.refusal("POST", "/servers", big) == (422, "invalid_input")
+
+
+# -- load balancers ---------------------------------------------------------------------------------------------------
+
+
+def test_a_load_balancer_keeps_the_address_that_it_was_made_with(api: Api) -> None:
+    address = api.post("/primary_ips", name="front", type="ipv4", location=LOCATION)["primary_ip"]
+    balancer = api.balancer(public_net={"ipv4": address["id"]})
+    assert balancer["public_net"]["ipv4"]["ip"] == address["ip"]
+    assert (balancer["public_net"]["ipv4"]["id"], balancer["public_net"]["ipv6"]["id"]) == (address["id"], None)
+    path = f"/primary_ips/{address['id']}"
+    assert api.get(path)["primary_ip"]["assignee_type"] == "load_balancer"
+    assert api.refusal("POST", f"{path}/actions/unassign", {}) == (422, "unsupported_error")
+    assert api.refusal("DELETE", path) == (422, "must_be_unassigned")
+    api.ask("DELETE", f"/load_balancers/{balancer['id']}")
+    rebuilt = api.balancer(public_net={"ipv4": address["id"]})
+    assert rebuilt["public_net"]["ipv4"]["ip"] == address["ip"]
+
+
+def test_targets_must_be_reachable(api: Api) -> None:
+    network = api.network("net", "10.0.0.0/16", "10.0.1.0/24")
+    inside, outside = api.server("in", networks=[network])["id"], api.server("out")["id"]
+    hidden = api.server("hidden", networks=[network], public_net={"enable_ipv4": False, "enable_ipv6": False})["id"]
+    path = f"/load_balancers/{api.balancer()['id']}"
+
+    def target(server: int, private: bool) -> dict[str, Any]:
+        return {"type": "server", "server": {"id": server}, "use_private_ip": private}
+
+    add = f"{path}/actions/add_target"
+    assert api.refusal("POST", add, target(inside, True)) == (422, "load_balancer_not_attached_to_network")
+    assert api.refusal("POST", add, target(hidden, False)) == (422, "resolve_cloud_public_targets_error")
+    api.act(path, "attach_to_network", network=network)
+    assert api.refusal("POST", f"{path}/actions/attach_to_network", {"network": network}) == (
+        422,
+        "load_balancer_already_attached",
+    )
+    assert api.refusal("POST", add, target(outside, True)) == (422, "resolve_cloud_private_targets_error")
+    api.post(add, **target(outside, False))
+    assert api.refusal("POST", f"{path}/actions/disable_public_interface", {}) == (
+        422,
+        "targets_without_use_private_ip",
+    )
+    api.act(path, "remove_target", **target(outside, False))
+    api.act(path, "disable_public_interface")
+    assert api.refusal("POST", add, target(outside, False)) == (422, "load_balancer_public_interface_disabled")
+    for server in (inside, hidden):
+        api.post(add, **target(server, True))
+    assert api.refusal("POST", add, target(inside, True)) == (422, "target_already_defined")
+    api.act(f"/servers/{hidden}", "detach_from_network", network=network)
+    found = api.get(path)["load_balancer"]["targets"]
+    assert [entry["server"]["id"] for entry in found] == [inside]
+
+
+def test_the_health_of_targets_is_that_of_their_servers(api: Api) -> None:
+    one, two = (api.server(name, labels={"app": "web"})["id"] for name in ("a", "b"))
+    path = f"/load_balancers/{api.balancer()['id']}"
+    api.act(path, "add_service", protocol="http", listen_port=80, destination_port=8080)
+    api.act(path, "add_target", type="label_selector", label_selector={"selector": "app=web"})
+    api.act(path, "add_target", type="server", server={"id": one})
+    api.act(path, "add_target", type="ip", ip={"ip": "198.18.0.1"})
+    api.act(f"/servers/{two}", "poweroff")
+
+    def health() -> Any:
+        selected, named, outside = api.get(path)["load_balancer"]["targets"]
+        entries = [*selected["targets"], named, outside]
+        return [status["status"] for entry in entries for status in entry["health_status"]]
+
+    assert health() == ["healthy", "unhealthy", "healthy", "unknown"]
+    assert api.get(f"/servers/{two}")["server"]["load_balancers"]
+    api.ask("PUT", f"/servers/{two}", {"labels": {"app": "other"}})
+    assert health() == ["healthy", "healthy", "unknown"]
+    # Something that knows better is asked: here, whether anything listens.
+    api.app.health.probe = lambda server, service: service["destination_port"] != 8080
+    assert health() == ["unhealthy", "unhealthy", "unknown"]
+    api.app.health.probe = lambda server, service: None
+    assert set(health()) == {"unknown"}
+
+
+def test_services_have_defaults_and_change_in_part(api: Api) -> None:
+    path = f"/load_balancers/{api.balancer()['id']}"
+    api.act(path, "add_service", protocol="http", health_check={"interval": 3, "timeout": 2, "http": {"path": "/up"}})
+    (service,) = api.get(path)["load_balancer"]["services"]
+    assert (service["listen_port"], service["destination_port"], service["http"]["timeout_idle"]) == (80, 80, 60)
+    assert service["health_check"] == {
+        "protocol": "http",
+        "port": 80,
+        "interval": 3,
+        "timeout": 2,
+        "retries": 3,
+        "http": {"domain": "", "path": "/up", "response": "", "status_codes": ["2??", "3??"], "tls": False},
+    }
+    api.act(path, "update_service", listen_port=80, health_check={"http": {"status_codes": ["200"]}})
+    (changed,) = api.get(path)["load_balancer"]["services"]
+    assert changed["health_check"]["http"] == {**service["health_check"]["http"], "status_codes": ["200"]}
+    assert api.refusal("POST", f"{path}/actions/add_service", {"protocol": "http"}) == (412, "source_port_already_used")
+    for wrong in (
+        {"protocol": "tcp", "listen_port": 5},
+        {"protocol": "https"},
+        {"protocol": "http", "listen_port": 81, "health_check": {"interval": 5, "timeout": 6}},
+        {"protocol": "http", "listen_port": 81, "health_check": {"interval": 2}},
+        {"protocol": "tcp", "listen_port": 81, "destination_port": 81, "http": {"sticky_sessions": True}},
+        {"protocol": "http", "listen_port": 81, "http": {"certificates": [1]}},
+    ):
+        assert api.refusal("POST", f"{path}/actions/add_service", wrong) == (422, "invalid_input")
+    for port in itertools.islice(itertools.count(1000), 4):
+        api.act(path, "add_service", protocol="tcp", listen_port=port, destination_port=port)
+    over = {"protocol": "tcp", "listen_port": 2000, "destination_port": 2000}
+    assert api.refusal("POST", f"{path}/actions/add_service", over) == (403, "resource_limit_exceeded")
+    api.act(path, "change_type", load_balancer_type="lb21")
+    api.act(path, "add_service", **over)
+    assert api.refusal("POST", f"{path}/actions/change_type", {"load_balancer_type": "lb11"}) == (
+        422,
+        "invalid_load_balancer_type",
+    )
+    api.act(path, "change_algorithm", type="least_connections")
+    assert api.get(path)["load_balancer"]["algorithm"] == {"type": "least_connections"}
