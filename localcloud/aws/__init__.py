@@ -1,0 +1,30 @@
+"""AWS on loopback: moto's server, made to remember, and taught the calls that it lacks.
+
+    application.py    one WSGI application for all services; an answer leaves once what it says is written down
+    persistence.py    how moto's objects get to disk and back
+    answers.py        errors in each service's own form
+    amend.py          how a call is added to moto, or one that tells an untruth mended
+    ec2_*.py kms_*.py rds_*.py s3_*.py   those calls, a subject a file
+
+Services that are not in `application.SERVICES` are refused by name, as are calls that moto does not know.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from localcloud.aws.application import Application
+
+
+def create_app(state_folder: Path | None) -> Application:
+    """The local AWS, with what it knew when it last answered; without a folder it forgets everything when it ends.
+
+    moto keeps its state in the process, so there is one local AWS in a process: a later call starts afresh from its own
+    folder, and an application made before it refuses to answer.
+
+    Raises `LocalCloudError` when the folder holds a state that this version of moto cannot read.
+    """
+    return Application(state_folder)
+
+
+__all__ = ["Application", "create_app"]

@@ -1,0 +1,172 @@
+"""The local AWS as one WSGI application: whose request it is, one request at a time, written down before answered.
+
+moto is not safe for threads, and what is being written must not change meanwhile, so requests pass one by one. They
+take milliseconds.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from werkzeug.wrappers import Response
+
+# Thousands of machine images that nothing here starts, read and written again with every change of a network.
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+
+from moto.backends import get_backend
+from moto.core.base_backend import BackendDict
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.moto_server import werkzeug_app
+
+from localcloud.aws import ec2_network, kms_keys, rds_backups, rds_groups, rds_instances, s3_lifecycle, s3_replication
+from localcloud.aws.answers import fault
+from localcloud.aws.persistence import Store
+
+log = logging.getLogger(__name__)
+
+SERVICES: Final = ("ec2", "iam", "kms", "rds", "s3", "s3control", "secretsmanager", "sts")
+"""What stands here. Loaded in this order, because later ones refer to earlier ones."""
+
+_WRITES_ALSO: Final = {
+    "rds": ("ec2", "kms", "secretsmanager"),  # default network, default keys, managed passwords
+    "secretsmanager": ("kms",),
+    "kms": ("rds",),  # losing a key stops the replication of backups
+    "s3control": ("s3",),
+}
+_SIGNED_AS: Final = {"s3control": "s3"}
+_QUERY: Final = frozenset({"ec2", "iam", "rds", "sts"})
+_READING: Final = ("Describe", "Get", "List", "Head")
+# Reads that write: KMS makes an account's `aws/…` keys when they are first looked at.
+_READS_THAT_WRITE: Final = frozenset({("kms", "DescribeKey")})
+# Calls that anybody may make, without a signature.
+_UNSIGNED: Final = {"AssumeRoleWithWebIdentity": "sts", "AssumeRoleWithSAML": "sts"}
+
+_amended = False
+_latest: Application | None = None
+
+
+class Application:
+    """See `localcloud.aws.create_app`."""
+
+    def __init__(self, state_folder: Path | None) -> None:
+        global _latest
+        _amend_once()
+        BackendDict.reset()
+        self._lock = threading.RLock()
+        self._store = Store(state_folder, SERVICES)
+        self._moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
+        self._store.load()
+        _latest = self
+
+    @contextmanager
+    def changing(self, *services: str) -> Iterator[None]:
+        """Change moto's objects of these services from outside a request, alone and written down at the end."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                self._store.save(services)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if _latest is not self:
+            raise RuntimeError("a later local AWS took over in this process")
+        service, action = _service_and_action(environ)
+        with self._lock:
+            answer = self._answer(service, action, environ)
+        return answer(environ, start_response)
+
+    def _answer(self, service: str, action: str, environ: dict[str, Any]) -> Response:
+        if service not in SERVICES:
+            supported = ", ".join(sorted(set(SERVICES) - set(_SIGNED_AS)))
+            spoken = "json" if "HTTP_X_AMZ_TARGET" in environ else service
+            return fault(
+                spoken, 501, "NotImplemented", f"the local cloud has no AWS service {service!r}; it has {supported}"
+            )
+        region = _signed_region(environ)
+        if service not in ("s3", "s3control", "iam", "sts") and not _exists(service, region):
+            return fault(service, 400, "InvalidRegion", f"{region!r} is no region of {service}")
+        try:
+            answer = Response.from_app(self._moto, environ, buffered=True)
+        except NotImplementedError as refusal:
+            log.info("%s %s: %s", service, action, refusal)
+            answer = fault(service, 501, "NotImplemented", f"the local cloud does not do {service}:{action or refusal}")
+        except Exception as error:
+            log.exception("%s %s", service, action)
+            answer = fault(service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}")
+        # A call that failed may have changed something before it did, so the answer's status says nothing.
+        reading = (environ["REQUEST_METHOD"] in ("GET", "HEAD") if not action else action.startswith(_READING)) and (
+            (service, action) not in _READS_THAT_WRITE
+        )
+        try:
+            self._store.save(() if reading else (service, *_WRITES_ALSO.get(service, ())))
+        except Exception as error:
+            log.exception("%s %s was done but cannot be written down", service, action)
+            return fault(
+                service,
+                500,
+                "InternalFailure",
+                f"{service}:{action} was done, but the local cloud cannot write it down: {error}",
+            )
+        return answer
+
+
+def _service_and_action(environ: dict[str, Any]) -> tuple[str, str]:
+    """moto's name of the service, and the operation's name (empty where the method and path say it: S3)."""
+    body = _body(environ) if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded") else b""
+    action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+    action = action or parse_qs(environ.get("QUERY_STRING", "")).get("Action", [""])[0]
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    scope = _scope(environ)
+    if environ.get("PATH_INFO", "").startswith(("/moto-api", "/latest/")):
+        return "moto-api", ""  # not AWS: a way to empty the cloud without a signature
+    service = scope[3].lower() if len(scope) >= 4 else _UNSIGNED.get(action, "s3")
+    if service == "s3" and environ.get("PATH_INFO", "").startswith("/v20180820/"):
+        service = "s3control"
+    if service in _QUERY:
+        return service, action
+    return service, target.rpartition(".")[2]
+
+
+def _signed_region(environ: dict[str, Any]) -> str:
+    scope = _scope(environ)
+    return scope[2] if len(scope) >= 4 else ""
+
+
+def _scope(environ: dict[str, Any]) -> list[str]:
+    """`KEY/DATE/REGION/SERVICE/aws4_request` of a signature, in the header or in a presigned address."""
+    _, found, rest = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+    if not found:
+        rest = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0]
+    return str(rest).split(",")[0].split("/")
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    """The body, which stays readable for who comes after."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body: bytes = environ["wsgi.input"].read(length)
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def _exists(service: str, region: str) -> bool:
+    regions: list[str] = get_backend(service)[DEFAULT_ACCOUNT_ID].regions  # type: ignore[call-overload]
+    return region in regions
+
+
+def _amend_once() -> None:
+    """Add to moto what it lacks. Its classes are the process's, so once is enough."""
+    global _amended
+    if not _amended:
+        for subject in (rds_instances, rds_groups, rds_backups, s3_lifecycle, s3_replication, kms_keys, ec2_network):
+            subject.amend()
+        # Pages of other origins have no business here.
+        vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
+        _amended = True

@@ -1,0 +1,21 @@
+"""The stand-in for `pulumi-resource-aws`: its tables, one file for each service.
+
+connection.py   settings, endpoints, clients        common.py   what all tables share        functions.py   data sources
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from localcloud.plugins.aws import ec2, functions, iam, kms, rds, s3
+from localcloud.plugins.aws.connection import CONFIGURATION, connect
+from localcloud.plugins.table import Plugin
+
+PLUGIN: Final = Plugin(
+    name="aws",
+    version="7.51.1",
+    configuration=CONFIGURATION,
+    connect=connect,
+    resources=(*kms.RESOURCES, *s3.RESOURCES, *iam.RESOURCES, *ec2.RESOURCES, *rds.RESOURCES),
+    functions=functions.FUNCTIONS,
+)

@@ -1,0 +1,187 @@
+"""How the AWS stand-in reaches its cloud: where the real provider looks, in its order, but on loopback only."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from botocore.config import Config
+from botocore.session import Session
+
+from localcloud.plugins.table import Property, Props, Refused
+
+CONFIGURATION: Final[Mapping[str, Property]] = {
+    "region": Property(replaces=True),
+    "accessKey": Property(secret=True),
+    "secretKey": Property(secret=True),
+    "token": Property(secret=True),
+    "endpoints": Property(),
+    "defaultTags": Property(),
+    "ignoreTags": Property(),
+    "allowedAccountIds": Property(),
+    "forbiddenAccountIds": Property(),
+    # These switch off what the stand-in does not do in the first place, or say what holds here anyway.
+    "skipCredentialsValidation": Property(),
+    "skipMetadataApiCheck": Property(),
+    "skipRequestingAccountId": Property(),
+    "skipRegionValidation": Property(),
+    "s3UsePathStyle": Property(),
+}
+
+_ENDPOINT_VARIABLES: Final = {
+    "ec2": "AWS_ENDPOINT_URL_EC2",
+    "iam": "AWS_ENDPOINT_URL_IAM",
+    "kms": "AWS_ENDPOINT_URL_KMS",
+    "rds": "AWS_ENDPOINT_URL_RDS",
+    "s3": "AWS_ENDPOINT_URL_S3",
+    "sts": "AWS_ENDPOINT_URL_STS",
+}
+
+
+@dataclass(frozen=True)
+class _Address:
+    """What makes a client another one."""
+
+    service: str
+    region: str
+    endpoint: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(repr=False)
+
+
+# Making a client is slow (it reads the service's model), using one is safe from any thread: one for each address.
+_clients: dict[_Address, Any] = {}
+_making = threading.Lock()
+_session: Session | None = None
+
+
+@dataclass
+class Cloud:
+    """What the tables' functions get: clients by service and region, and the provider's settings."""
+
+    region: str
+    default_tags: Mapping[str, str]
+    ignored_tag_keys: frozenset[str]
+    ignored_tag_prefixes: tuple[str, ...]
+    _endpoints: Mapping[str, str]
+    _access_key: str
+    _secret_key: str = field(repr=False)
+    _token: str | None = field(repr=False)
+    _identity: Mapping[str, str] | None = None
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """The official client of a service, for a region (the provider's when it is left out)."""
+        endpoint = self._endpoints.get(service)
+        if endpoint is None:
+            raise Refused(
+                f"no endpoint is known for AWS's {service}: set aws:endpoints, {_ENDPOINT_VARIABLES[service]} or "
+                "AWS_ENDPOINT_URL to the local cloud. This stand-in never speaks to the internet."
+            )
+        address = _Address(service, region or self.region, endpoint, self._access_key, self._secret_key, self._token)
+        with _making:
+            if address not in _clients:
+                _clients[address] = _make(address)
+            return _clients[address]
+
+    def identity(self) -> Mapping[str, str]:
+        """Whose credentials these are, as STS says: `Account`, `Arn`, `UserId`."""
+        if self._identity is None:
+            self._identity = self.client("sts").get_caller_identity()
+        return self._identity
+
+    @property
+    def account(self) -> str:
+        return self.identity()["Account"]
+
+
+def connect(settings: Props, environment: Mapping[str, str]) -> Cloud:
+    """Refused when a region, credentials or an endpoint on loopback are missing, or the account is another one."""
+    region = settings.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    if not region:
+        raise Refused("no AWS region: set aws:region, AWS_REGION or AWS_DEFAULT_REGION")
+    access_key = settings.get("accessKey") or environment.get("AWS_ACCESS_KEY_ID")
+    secret_key = settings.get("secretKey") or environment.get("AWS_SECRET_ACCESS_KEY")
+    if not access_key or not secret_key:
+        raise Refused(
+            "no AWS credentials: set aws:accessKey and aws:secretKey, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    ignored = settings.get("ignoreTags") or {}
+    cloud = Cloud(
+        region=region,
+        default_tags=dict((settings.get("defaultTags") or {}).get("tags") or {}),
+        ignored_tag_keys=frozenset(ignored.get("keys") or ()),
+        ignored_tag_prefixes=tuple(ignored.get("keyPrefixes") or ()),
+        _endpoints=_endpoints(settings.get("endpoints") or [], environment),
+        _access_key=access_key,
+        _secret_key=secret_key,
+        _token=settings.get("token") or environment.get("AWS_SESSION_TOKEN"),
+    )
+    _check_account(cloud, settings)
+    return cloud
+
+
+def _endpoints(configured: list[Mapping[str, str]], environment: Mapping[str, str]) -> dict[str, str]:
+    """For each service: the provider's `endpoints`, else the service's own variable, else the one for all."""
+    merged = {service: url for entry in configured for service, url in entry.items() if url}
+    for service, variable in _ENDPOINT_VARIABLES.items():
+        url = merged.get(service) or environment.get(variable) or environment.get("AWS_ENDPOINT_URL")
+        if url:
+            merged[service] = url
+    for service, url in merged.items():
+        if not _on_loopback(url):
+            raise Refused(
+                f"the endpoint of AWS's {service} is {url}, which is not on loopback. "
+                "This stand-in speaks to the local cloud and never to the internet."
+            )
+    return merged
+
+
+def _on_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_account(cloud: Cloud, settings: Props) -> None:
+    allowed, forbidden = settings.get("allowedAccountIds") or [], settings.get("forbiddenAccountIds") or []
+    if allowed and forbidden:
+        raise Refused("aws:allowedAccountIds and aws:forbiddenAccountIds cannot be set together")
+    if (allowed and cloud.account not in allowed) or (forbidden and cloud.account in forbidden):
+        raise Refused(f"AWS account ID not allowed: {cloud.account}")
+
+
+def _make(address: _Address) -> Any:
+    global _session
+    if _session is None:
+        # Nobody's profile, configuration file or proxy has a part in this.
+        _session = Session(
+            session_vars={
+                "profile": (None, None, None, None),
+                "config_file": (None, None, os.devnull, None),
+                "credentials_file": (None, None, os.devnull, None),
+            }
+        )
+    return _session.create_client(
+        address.service,
+        region_name=address.region,
+        endpoint_url=address.endpoint,
+        aws_access_key_id=address.access_key,
+        aws_secret_access_key=address.secret_key,
+        aws_session_token=address.token,
+        config=Config(
+            proxies={},
+            retries={"total_max_attempts": 1},
+            connect_timeout=5,
+            read_timeout=300,
+            max_pool_connections=32,
+            s3={"addressing_style": "path"},
+        ),
+    )

@@ -1,0 +1,78 @@
+"""The data sources that a program asks before it declares anything: who, where, which zones."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from localcloud.plugins.aws.connection import Cloud
+from localcloud.plugins.table import Function, Props, Refused
+
+_DESCRIPTIONS: Final = {
+    "eu-central-1": "Europe (Frankfurt)",
+    "eu-central-2": "Europe (Zurich)",
+    "eu-north-1": "Europe (Stockholm)",
+    "eu-south-1": "Europe (Milan)",
+    "eu-south-2": "Europe (Spain)",
+    "eu-west-1": "Europe (Ireland)",
+    "eu-west-2": "Europe (London)",
+    "eu-west-3": "Europe (Paris)",
+    "us-east-1": "US East (N. Virginia)",
+    "us-east-2": "US East (Ohio)",
+    "us-west-1": "US West (N. California)",
+    "us-west-2": "US West (Oregon)",
+}
+
+
+def _caller(cloud: Cloud, arguments: Props) -> Props:
+    who = cloud.identity()
+    return {"id": who["Account"], "accountId": who["Account"], "arn": who["Arn"], "userId": who["UserId"]}
+
+
+def _region(cloud: Cloud, arguments: Props) -> Props:
+    region = arguments.get("region") or arguments.get("name") or cloud.region
+    if region not in _DESCRIPTIONS:
+        raise Refused(f"the local cloud's getRegion does not know {region}; it knows {', '.join(_DESCRIPTIONS)}")
+    return {
+        "id": region,
+        "region": region,
+        "name": region,
+        "description": _DESCRIPTIONS[region],
+        "endpoint": f"ec2.{region}.amazonaws.com",
+    }
+
+
+def _zones(cloud: Cloud, arguments: Props) -> Props:
+    region = arguments.get("region") or cloud.region
+    conditions: list[dict[str, Any]] = []
+    if arguments.get("state"):
+        conditions.append({"Name": "state", "Values": [arguments["state"]]})
+    found = cloud.client("ec2", region).describe_availability_zones(Filters=conditions)["AvailabilityZones"]
+    without_names = set(arguments.get("excludeNames") or ())
+    without_ids = set(arguments.get("excludeZoneIds") or ())
+    zones = sorted(
+        (zone for zone in found if zone["ZoneName"] not in without_names and zone["ZoneId"] not in without_ids),
+        key=lambda zone: str(zone["ZoneName"]),
+    )
+    return {
+        "id": region,
+        "region": region,
+        "names": [zone["ZoneName"] for zone in zones],
+        "zoneIds": [zone["ZoneId"] for zone in zones],
+        "groupNames": sorted({zone.get("GroupName") or region for zone in zones}),
+        **{key: arguments[key] for key in ("state", "excludeNames", "excludeZoneIds") if key in arguments},
+    }
+
+
+FUNCTIONS: Final = (
+    Function(token="aws:index/getCallerIdentity:getCallerIdentity", call=_caller),  # noqa: S106 - a function's name
+    Function(
+        token="aws:index/getRegion:getRegion",  # noqa: S106
+        arguments=frozenset({"region", "name"}),
+        call=_region,
+    ),
+    Function(
+        token="aws:index/getAvailabilityZones:getAvailabilityZones",  # noqa: S106
+        arguments=frozenset({"region", "state", "excludeNames", "excludeZoneIds"}),
+        call=_zones,
+    ),
+)

@@ -1,0 +1,129 @@
+"""A database that is lost can be brought back, and is hard to lose.
+
+The names and defaults are those of `aws.rds.Instance` (provider version 7), whose defaults are no backups at all,
+deleted together with the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from plan import Plan
+from policy_pack.rules.literals import at_least, given, literally
+from policy_pack.rules.policy import Finding, Policy, Resource, of_type
+
+INSTANCE: Final = "aws:rds/instance:Instance"
+
+
+def _recovery(plan: Plan) -> str:
+    return plan.capabilities.data_durability_and_recovery
+
+
+def _redundancy(plan: Plan) -> str:
+    return plan.capabilities.provider_failure
+
+
+def _retention(resource: Resource, plan: Plan) -> Iterator[Finding]:
+    remedy = "Set it to what the plan promises. Left out it is 0, and then there are no backups to recover from."
+    yield from at_least(resource, "backupRetentionPeriod", plan.retention.database_backup_days, "days", remedy)
+
+
+def _backups_kept(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    yield from literally(
+        resource,
+        "deleteAutomatedBackups",
+        False,
+        "Set it to false. Left out it is true, and deleting the database deletes what it could be recovered from.",
+    )
+    if resource.props.get("skipFinalSnapshot") is not None:  # left out, the provider takes a snapshot
+        remedy = "Set it to false, or leave it out."
+        yield from literally(resource, "skipFinalSnapshot", False, remedy)
+    yield from given(
+        resource,
+        "finalSnapshotIdentifier",
+        "a name",
+        "Name the snapshot that is taken when the database is deleted. Without a name the deletion fails, and whoever"
+        " is in a hurry then skips the snapshot.",
+    )
+    yield from literally(
+        resource, "copyTagsToSnapshot", True, "Set it to true, so that snapshots can be told apart after a disaster."
+    )
+
+
+def _encrypted(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    yield from literally(
+        resource,
+        "storageEncrypted",
+        True,
+        "Set it to true. Backups and replicas are encrypted only if the database is, and that cannot be changed later.",
+    )
+    remedy = "Give it a key of ours, so that we say who may use it, and when it is deleted."
+    yield from given(resource, "kmsKeyId", "the ARN of a KMS key", remedy)
+
+
+def _protected(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    remedy = "Set it to true, so that nobody deletes the database by mistake, in Pulumi or past it."
+    yield from literally(resource, "deletionProtection", True, remedy)
+
+
+def _multi_az(resource: Resource, plan: Plan) -> Iterator[Finding]:
+    if plan.redundancy.database_multi_az:
+        remedy = "Set it to true. Left out it is false, and the database is lost with its availability zone."
+        yield from literally(resource, "multiAz", True, remedy)
+
+
+RETENTION: Final = Policy(
+    id="database-backup-retention",
+    title="A database keeps its backups, and with them any moment to recover to, for as long as the plan promises.",
+    severity="critical",
+    control="A.8.13",
+    promise=_recovery,
+    remedy="Set `backup_retention_period` to the plan's `retention.database_backup_days`.",
+    concerns=of_type(INSTANCE),
+    rule=_retention,
+)
+
+BACKUPS_KEPT: Final = Policy(
+    id="database-backups-kept",
+    title="A database's backups outlive the database.",
+    severity="critical",
+    control="A.8.13",
+    promise=_recovery,
+    remedy="Keep the automated backups and take a final snapshot when the database is deleted.",
+    concerns=of_type(INSTANCE),
+    rule=_backups_kept,
+)
+
+ENCRYPTED: Final = Policy(
+    id="database-encrypted",
+    title="A database is encrypted with a key of ours, and so is everything that it is recovered from.",
+    severity="high",
+    control="A.5.29",
+    promise=_recovery,
+    remedy="Set `storage_encrypted` to true and `kms_key_id` to a key of ours.",
+    concerns=of_type(INSTANCE),
+    rule=_encrypted,
+)
+
+PROTECTED: Final = Policy(
+    id="database-protected",
+    title="A database cannot be deleted by mistake.",
+    severity="high",
+    control="A.8.13",
+    promise=_recovery,
+    remedy="Set `deletion_protection` to true.",
+    concerns=of_type(INSTANCE),
+    rule=_protected,
+)
+
+MULTI_AZ: Final = Policy(
+    id="database-multi-az",
+    title="A database survives the loss of an availability zone.",
+    severity="high",
+    control="A.8.14",
+    promise=_redundancy,
+    remedy="Set `multi_az` to true.",
+    concerns=of_type(INSTANCE),
+    rule=_multi_az,
+)

@@ -1,0 +1,67 @@
+"""A database's backups are also in another region of the EU, for as long, and with a key that is there too.
+
+The replication (`aws.rds.InstanceAutomatedBackupsReplication`) is a resource of the region that it copies to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from plan import Plan
+from policy_pack.rules.arns import arns
+from policy_pack.rules.aws_region import allowed_regions, effective_region
+from policy_pack.rules.literals import WRITE_IT_OUT, at_least, given
+from policy_pack.rules.policy import Finding, Policy, Resource, of_type
+from policy_pack.rules.values import UNKNOWN
+
+REPLICATION: Final = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
+
+
+def _region_of_arn(value: object) -> str | None:
+    """The region of an ARN, or None for anything that is not one and for an ARN without a region."""
+    if not isinstance(value, str) or not value.startswith("arn:"):
+        return None
+    return next((arn.region or None for arn in arns(value)), None)
+
+
+def _replica(resource: Resource, plan: Plan) -> Iterator[Finding]:
+    remedy = "Set it to what the plan promises. Left out it is 7 days."
+    yield from at_least(resource, "retentionPeriod", plan.retention.replicated_backup_days, "days", remedy)
+
+    where, region = effective_region(resource)
+    if region not in plan.residency.aws.allowed_regions:
+        remedy = WRITE_IT_OUT if region is UNKNOWN else "Set it: it is where the copies go."
+        yield Finding(where, region, allowed_regions(plan), remedy)
+
+    source = resource.props.get("sourceDbInstanceArn")
+    if source is not UNKNOWN:
+        source_region = _region_of_arn(source)
+        if source_region is None:
+            remedy = "Give it the ARN of the database, which says where the database is."
+            yield Finding("sourceDbInstanceArn", source, "the ARN of a database", remedy)
+        elif source_region == region:
+            remedy = "Replicate to another region: a copy beside the original is lost together with it."
+            yield Finding(where, region, f"another region than the {source_region} of the database", remedy)
+
+    remedy = "Give it a key in the region that it copies to. What is recovered there is encrypted with that key."
+    yield from given(resource, "kmsKeyId", "the ARN of a KMS key", remedy)
+    key_region = _region_of_arn(resource.props.get("kmsKeyId"))
+    if key_region is not None and isinstance(region, str) and key_region != region:
+        yield Finding("kmsKeyId", resource.props["kmsKeyId"], f"a key in {region}", remedy)
+
+
+def _promise(plan: Plan) -> str:
+    return plan.capabilities.data_durability_and_recovery
+
+
+REPLICA_RETENTION: Final = Policy(
+    id="database-replica-retention",
+    title="A database's backups are replicated to another EU region, and kept there for as long as the plan promises.",
+    severity="critical",
+    control="A.8.13",
+    promise=_promise,
+    remedy="Replicate to another EU region, with a key that is there, for the plan's `replicated_backup_days`.",
+    concerns=of_type(REPLICATION),
+    rule=_replica,
+)
