@@ -80,12 +80,13 @@ bench: .venv/ready ## How long a preview of prod takes, beside a program that on
 	@$(PYTHON) -m benchmarks.preview
 
 # A stamp, so that a set-up that was interrupted is done again.
-.venv/ready: uv.lock pyproject.toml $(UV)
+.venv/ready: uv.lock pyproject.toml | $(UV)
 	@echo "setting up .venv from uv.lock"
 	@$(UV) sync --locked --quiet --python "$$(command -v $(PYTHON3))"
 	@touch $@
 
-$(UV): .ci/uv.txt
+# Its folder is named by what .ci/uv.txt says, so it depends on no file's age: a fresh clone finds it there.
+$(UV):
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "$(PYTHON3) is $$($(PYTHON3) --version 2>&1); 3.11 or newer is needed (PYTHON3=... names another)" >&2; exit 1; }
 	@echo "fetching uv"

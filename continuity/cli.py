@@ -20,6 +20,8 @@ app = typer.Typer(
 _say = Console(stderr=True, highlight=False, soft_wrap=True)
 _out = Console(highlight=False, soft_wrap=True)
 
+_WIDE = 10_000  # columns, where there is no terminal whose width would count
+
 _Stacks = Annotated[list[Stack] | None, typer.Argument(help="Vault and prod when none is named.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -87,12 +89,14 @@ def _show(found: dict[str, dict[str, Any]]) -> None:
         _out.print("nothing exists yet: `make up` brings production up")
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    # Where nobody looks at a terminal, every row is one line: an ARN can be searched for and copied.
+    wide = not _out.is_terminal
     for heading in ("stack", "what", "where"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=wide)
     for stack, values in found.items():
         for name, value in values.items():
             table.add_row(stack, name.replace("_", " "), _words(value))
-    _out.print(table)
+    _out.print(table, width=_WIDE if wide else None)
 
 
 def _words(value: Any) -> str:

@@ -264,16 +264,29 @@ def test_destroying_production_is_refused_while_protection_stands(local_cloud: L
     assert aws(local_cloud, "rds").describe_db_instances()["DBInstances"]
 
 
+def lift_protection(cloud: LocalCloud, stack: str, region: str) -> str:
+    """What a person has to do, on purpose, in three places before a stack can be deleted; the database's name."""
+    assert cloud.run("pulumi", "state", "unprotect", "--all", "--yes", "--stack", stack).returncode == 0
+    client = hetzner(cloud)
+    for server in client.servers.get_all(label_selector=f"stack={stack}"):
+        server.change_protection(delete=False, rebuild=False).wait_until_finished()
+    for collection in (client.networks, client.load_balancers, client.primary_ips):
+        for one in collection.get_all(label_selector=f"stack={stack}"):
+            one.change_protection(delete=False).wait_until_finished()
+    [database] = aws(cloud, "rds", region).describe_db_instances()["DBInstances"]
+    name: str = database["DBInstanceIdentifier"]
+    aws(cloud, "rds", region).modify_db_instance(
+        DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True
+    )
+    return name
+
+
 @pytest.mark.parametrize("stack", ["dr", "prod"])
 def test_with_protection_lifted_by_hand_it_is_taken_down_but_for_what_is_retained(
     local_cloud: LocalCloud, stack: str
 ) -> None:
     region = HOME if stack == "prod" else RECOVERY
-    assert local_cloud.run("pulumi", "state", "unprotect", "--all", "--yes", "--stack", stack).returncode == 0
-    [database] = aws(local_cloud, "rds", region).describe_db_instances()["DBInstances"]
-    aws(local_cloud, "rds", region).modify_db_instance(
-        DBInstanceIdentifier=database["DBInstanceIdentifier"], DeletionProtection=False, ApplyImmediately=True
-    )
+    database = lift_protection(local_cloud, stack, region)
     said = local_cloud.run("pulumi", "destroy", "--yes", "--skip-preview", "--stack", stack)
     assert said.returncode == 0
     state: Mapping[str, Any] = json.loads(local_cloud.run("pulumi", "stack", "export", "--stack", stack).stdout)
@@ -282,7 +295,7 @@ def test_with_protection_lifted_by_hand_it_is_taken_down_but_for_what_is_retaine
     assert aws(local_cloud, "rds", region).describe_db_instances()["DBInstances"] == []
     # The final snapshot is there: deleting a database is not losing its data.
     snapshots = aws(local_cloud, "rds", region).describe_db_snapshots()["DBSnapshots"]
-    assert [shot["DBInstanceIdentifier"] for shot in snapshots] == [database["DBInstanceIdentifier"]]
+    assert [shot["DBInstanceIdentifier"] for shot in snapshots] == [database]
 
 
 def test_running_locally_changes_no_tracked_file(local_cloud: LocalCloud) -> None:
