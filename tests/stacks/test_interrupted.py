@@ -55,9 +55,9 @@ def test_the_next_up_recovers_from_a_kill_without_hand_work(fresh_cloud: LocalCl
             running = fresh_cloud.folder.running()
             assert running is not None
             psutil.Process(running.pid).kill()
-    said = fresh_cloud.run(*LOCALCLOUD, "recover")
-    assert said.returncode == 0
-    assert "recovered from an interrupted update" in said.stderr
+        said = fresh_cloud.run(*LOCALCLOUD, "recover")
+        assert said.returncode == 0
+        assert "prod: recovered from an interrupted update" in said.stderr
     assert fresh_cloud.run(*CONTINUITY, "up", "--yes").returncode == 0
     # Nothing was made twice, and nothing is missing.
     state = json.loads(fresh_cloud.run("pulumi", "stack", "export", "--stack", "prod").stdout)["deployment"]
