@@ -110,8 +110,10 @@ def _dead_locks(folder: Folder, project: str, stack: str) -> list[Path]:
 
 
 def _is_pulumi(pid: int | None) -> bool:
+    """Whether the holder still runs. One that was killed may stay in the list of processes until its parent looks."""
     try:
-        return pid is not None and "pulumi" in psutil.Process(pid).name()
+        process = psutil.Process(pid) if pid is not None else None
+        return process is not None and process.status() != psutil.STATUS_ZOMBIE and "pulumi" in process.name()
     except psutil.NoSuchProcess:
         return False
 
@@ -135,6 +137,15 @@ def _providers(state: Path) -> dict[str, dict[str, Any]]:
     }
 
 
+def _readable(properties: dict[str, Any]) -> dict[str, Any]:
+    """Without what is encrypted in the state: a credential is in the environment too, and no name is a secret."""
+    return {
+        key: value
+        for key, value in properties.items()
+        if not (isinstance(value, dict) and any(part in value for part in ("ciphertext", "plaintext")))
+    }
+
+
 def _find(
     running: Running, env: Mapping[str, str], resource: dict[str, Any], providers: dict[str, dict[str, Any]]
 ) -> str | None:
@@ -147,8 +158,8 @@ def _find(
         "environment": {key: env[key] for key in env if key.startswith(("AWS_", "HCLOUD_", "GITHUB_"))},
         "find": {
             "type": resource["type"],
-            "settings": providers.get(resource.get("provider", ""), {}),
-            "inputs": resource.get("inputs", {}),
+            "settings": _readable(providers.get(resource.get("provider", ""), {})),
+            "inputs": _readable(resource.get("inputs", {})),
         },
     }
     with socket.create_connection(("127.0.0.1", running.broker_port), timeout=_BROKER_PATIENCE) as connection:
