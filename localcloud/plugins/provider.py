@@ -133,7 +133,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             except Gone:
                 return provider_pb2.ReadResponse()
             outputs = self._outputs(entry, request.id, declared, found)
-            inputs = _found_inputs(entry, declared, found)
+            inputs = _found_inputs(entry, declared, found, importing=not state)
         # An import may name an object in a longer form (`NAME@REGION`) than the id that it has.
         identity = str(found.get("id") or request.id)
         return provider_pb2.ReadResponse(
@@ -337,13 +337,12 @@ def _expected(entry: ResourceType, inputs: Props) -> Props:
     return {**dict.fromkeys(entry.computed, UNKNOWN), **defaults, **inputs}
 
 
-def _found_inputs(entry: ResourceType, declared: Props, found: Props) -> Props:
+def _found_inputs(entry: ResourceType, declared: Props, found: Props, importing: bool) -> Props:
     """The inputs as the cloud has them, in the declared words wherever these still describe it.
 
     What was declared and still holds keeps its wording; what was not declared appears only where the cloud differs
     from the documented default, so that a refresh shows what somebody changed by hand and nothing else.
     """
-    importing = not declared
     inputs: Props = {}
     for key, rule in entry.properties.items():
         if rule.write_only:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.kms.models import kms_backends
 from werkzeug.test import Client
 
 from localcloud.aws import create_app
@@ -46,7 +47,8 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
         assert kms.verify(**question, Signature=signature)["SignatureValid"]
         assert kms.describe_key(KeyId="alias/aws/s3")["KeyMetadata"]["Arn"] == default_key
         assert s3.get_object(Bucket="state", Key="k", VersionId=old)["Body"].read() == b"old"
-        assert s3.get_object(Bucket="state", Key="k")["Metadata"] == {"m": "1"}
+        newest = s3.head_object(Bucket="state", Key="k")
+        assert (newest["Metadata"], newest["ContentLength"]) == ({"m": "1"}, 3)
         found = rds.describe_db_instances()["DBInstances"][0]
         for moving in ("LatestRestorableTime", "MasterUserSecret", "DBInstanceAutomatedBackupsReplications"):
             found.pop(moving)
@@ -101,6 +103,16 @@ def test_a_state_that_it_cannot_read_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match=r"written by moto 4\.0\.0"):
         create_app(tmp_path)
     assert file.read_bytes() == whole
+
+
+def test_a_change_from_outside_a_request_is_written_down(tmp_path: Path) -> None:
+    app = create_app(tmp_path)
+    with app.changing("kms"):
+        made = kms_backends["123456789012"][HERE].create_key(None, "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT", "", None)
+    with local_aws(tmp_path) as aws:
+        assert [entry["KeyId"] for entry in aws.client("kms").list_keys()["Keys"]] == [made.id]
+    with pytest.raises(RuntimeError, match="a later local AWS took over"):
+        Client(app).get("/")
 
 
 def test_many_at_once(tmp_path: Path) -> None:

@@ -490,6 +490,8 @@ def test_a_security_groups_inline_rules_are_a_set(aws: LocalAws, cloud: Cloud) -
 @pytest.fixture(scope="module")
 def database_network(cloud: Cloud) -> dict[str, Any]:
     vpc, subnets = network(cloud)
+    # With a way out, AWS would give an instance a public address unless it is told not to.
+    Made.create(cloud, "aws:ec2/internetGateway:InternetGateway", vpcId=vpc.identity)
     group = Made.create(cloud, "aws:ec2/securityGroup:SecurityGroup", name="postgres", vpcId=vpc.identity)
     subnet_group = Made.create(
         cloud, "aws:rds/subnetGroup:SubnetGroup", name="Databases", subnetIds=[each.identity for each in subnets]

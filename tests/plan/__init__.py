@@ -1,0 +1,1 @@
+"""The plan: what loading it refuses, and how it says so."""

@@ -86,10 +86,10 @@ def test_what_is_unknown_becomes_the_marker_wherever_it_is(wire: str) -> None:
     props = {"a": wire, "b": [1.0, wire, {"c": wire}], "d": {"e": [[wire]]}, "f": "known"}
     with pytest.raises(UnknownValueError):
         list(unknown_checking_proxy(props).items())  # what a policy would meet without the adapter
-    judged = resource(handed_over("aws:s3/bucket:Bucket", props, {"region": wire}))
+    judged = resource(handed_over("aws:s3/bucket:Bucket", props, {"region": wire, "endpoints": json.dumps([wire])}))
     assert judged.props == {"a": UNKNOWN, "b": [1, UNKNOWN, {"c": UNKNOWN}], "d": {"e": [[UNKNOWN]]}, "f": "known"}
     assert judged.provider is not None
-    assert judged.provider.props == {"region": UNKNOWN}
+    assert judged.provider.props == {"region": UNKNOWN, "endpoints": [UNKNOWN]}
 
 
 def test_a_providers_configuration_is_read_out_of_its_json() -> None:

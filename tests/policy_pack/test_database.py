@@ -22,6 +22,7 @@ from tests.policy_pack.resources import (
 
 RETENTION = "backupRetentionPeriod"
 KEPT = "deleteAutomatedBackups"
+NOT_A_NUMBER = float("nan")
 
 
 def test_a_database_and_a_replication_as_the_plan_wants_them_pass_every_policy() -> None:
@@ -42,6 +43,7 @@ def test_a_database_and_a_replication_as_the_plan_wants_them_pass_every_policy()
         ("database-backup-retention", database(backupRetentionPeriod=UNKNOWN), {RETENTION: UNKNOWN}),
         ("database-backup-retention", database(backupRetentionPeriod=True), {RETENTION: True}),
         ("database-backup-retention", database(backupRetentionPeriod="35"), {RETENTION: "35"}),
+        ("database-backup-retention", database(backupRetentionPeriod=NOT_A_NUMBER), {RETENTION: NOT_A_NUMBER}),
         #
         ("database-backups-kept", database(deleteAutomatedBackups=False), {}),
         ("database-backups-kept", database(deleteAutomatedBackups=True), {KEPT: True}),
@@ -120,6 +122,12 @@ def test_a_replication_may_take_its_region_from_its_provider() -> None:
 def test_one_zone_is_enough_where_the_plan_says_so() -> None:
     plan = PLAN.model_copy(update={"redundancy": PLAN.redundancy.model_copy(update={"database_multi_az": False})})
     assert judge(database(multiAz=False), plan) == []
+
+
+def test_true_is_not_one_day() -> None:
+    plan = PLAN.model_copy(update={"retention": PLAN.retention.model_copy(update={"database_backup_days": 1})})
+    assert judge(database(backupRetentionPeriod=1), plan) == []
+    assert len(judge(database(backupRetentionPeriod=True), plan)) == 1
 
 
 def test_a_message_names_the_resource_the_property_its_value_what_is_allowed_and_what_to_do() -> None:

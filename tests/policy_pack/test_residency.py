@@ -129,6 +129,7 @@ def arn(region: str, service: str = "kms") -> str:
         ({"url": "https://x.lambda-url.us-east-1.on.aws/"}, {"a host's region in url": "us-east-1"}),
         ({"serviceName": "com.amazonaws.eu-west-2.s3"}, {"a host's region in serviceName": "eu-west-2"}),
         ({"host": f"db-prod-1.abc.{HOME}.rds.amazonaws.com"}, {}),
+        ({"host": f"logsus-east-1.s3.{HOME}.amazonaws.com"}, {}),
         ({"name": "us-east-1-of-many"}, {}),
         # The resource's own region is another policy's.
         ({"region": "us-east-1"}, {}),

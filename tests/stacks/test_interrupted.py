@@ -30,18 +30,21 @@ def creations(cloud: LocalCloud) -> int:
 def kill_after(cloud: LocalCloud, made: int) -> None:
     """Start `up` of everything and kill every process of it once the clouds were asked for so many things."""
     before = creations(cloud)
+    log = (cloud.folder.path / "killed").open("w+")
     update = subprocess.Popen(
         [*CONTINUITY, "up", "--yes"],
         cwd=ROOT,
         env=dict(cloud.env),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
         start_new_session=True,
     )
     deadline = time.monotonic() + 180
     while creations(cloud) - before < made:
         assert time.monotonic() < deadline, "the update never got that far"
-        assert update.poll() is None, "the update ended before it could be killed"
+        if update.poll() is not None:
+            log.seek(0)
+            pytest.fail(f"the update ended before it could be killed:\n{log.read()}")
         time.sleep(0.005)
     os.killpg(update.pid, signal.SIGKILL)
     update.wait()

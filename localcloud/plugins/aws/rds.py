@@ -249,8 +249,8 @@ def _create_instance(cloud: Cloud, inputs: Props) -> str:
         if not inputs.get(needed):
             raise Refused(f"an RDS instance that is not restored from anything needs `{needed}`")
     created = client(cloud, "rds", inputs).create_db_instance(
-        # Unset, the provider sends 0: no backups.
-        **{"BackupRetentionPeriod": 0, **given(inputs, _CREATE)},
+        # What the provider sends where a program says nothing: no backups, no address of its own on the internet.
+        **{"BackupRetentionPeriod": 0, "PubliclyAccessible": False, **given(inputs, _CREATE)},
         DBInstanceIdentifier=identifier,
         Tags=tag_list(all_tags(cloud, inputs)),
     )
