@@ -59,7 +59,7 @@ def recover(folder: Folder, running: Running, env: Mapping[str, str], project: P
             continue
         for lock in locks:
             lock.unlink(missing_ok=True)
-        adopted: list[str] = []
+        adopted: dict[str, str] = {}
         dropped: list[str] = []
         creating = [operation["resource"] for operation in pending if operation["type"] == "creating"]
         if pending:
@@ -69,13 +69,13 @@ def recover(folder: Folder, running: Running, env: Mapping[str, str], project: P
                 if identity is None:
                     dropped.append(resource["urn"])
                 else:
-                    adopted.extend((resource["urn"], identity))
-            _refresh(env, project, stack, adopted)
+                    adopted[resource["urn"]] = identity
+            _take_in(env, project, stack, adopted)
         found.append(
             Recovered(
                 stack=stack,
                 locks=len(locks),
-                adopted=tuple(adopted[::2]),
+                adopted=tuple(adopted),
                 dropped=tuple(dropped),
                 others=len(pending) - len(creating),
             )
@@ -171,12 +171,27 @@ def _find(
     return identity
 
 
-def _refresh(env: Mapping[str, str], project: Path, stack: str, adopted: list[str]) -> None:
-    """Let the engine itself take in what was found and forget the rest."""
-    command = ["pulumi", "refresh", "--yes", "--skip-preview", "--non-interactive", "--stack", stack]
-    for word in adopted:
-        command += ["--import-pending-creates", word]
-    command.append("--clear-pending-creates")
-    done = subprocess.run(command, cwd=project, env=dict(env), capture_output=True, text=True, check=False)
+def _take_in(env: Mapping[str, str], project: Path, stack: str, adopted: Mapping[str, str]) -> None:
+    """Put what was found among the stack's resources, drop the notes of what was pending, and read everything again.
+
+    The engine has a flag for this (`refresh --import-pending-creates`), which in the version that was looked at (3.259)
+    takes the note away and not the resource in; so the state is edited, by its own export and import.
+    """
+    exported = json.loads(_pulumi(env, project, "stack", "export", "--stack", stack))
+    deployment = exported["deployment"]
+    for operation in deployment.pop("pending_operations", []):
+        resource = operation["resource"]
+        if resource["urn"] in adopted:
+            # What it stands on was there before it, so it comes last. The refresh finds out what its outputs are.
+            made = {**resource, "id": adopted[resource["urn"]], "outputs": resource.get("inputs", {})}
+            deployment["resources"].append(made)
+    _pulumi(env, project, "stack", "import", "--stack", stack, given=json.dumps(exported))
+    _pulumi(env, project, "refresh", "--yes", "--skip-preview", "--non-interactive", "--stack", stack)
+
+
+def _pulumi(env: Mapping[str, str], project: Path, *arguments: str, given: str | None = None) -> str:
+    command = ["pulumi", *arguments]
+    done = subprocess.run(command, cwd=project, env=dict(env), input=given, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise LocalCloudError(f"`{' '.join(command)}` failed:\n{(done.stdout + done.stderr).strip()[-3000:]}")
+    return done.stdout
