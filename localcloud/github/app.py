@@ -1,361 +1,259 @@
-"""The emulator as a WSGI application: who may ask, which handler a path belongs to, and answers in the API's form."""
+"""The emulator as a WSGI application: who may ask, which operation a path is, and answers in the API's form."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from localcloud.github import repositories, rulesets
-from localcloud.github.errors import ApiError, invalid, not_found, unsupported
+from localcloud.github import accounts, branches, repositories, rulesets
+from localcloud.github.call import Answer, Call
+from localcloud.github.errors import ApiError, Moved, not_found, unsupported
 from localcloud.state import JsonStore
 
-Record = dict[str, Any]
-Answer = tuple[int, Any]
-
-_LARGEST_PAGE = 100
+# As GitHub Enterprise Server has it, which clients with a base URL of their own expect.
+_PREFIX = "/api/v3"
+_VERSIONS = ("2022-11-28", "2026-03-10")
 _REQUESTS_AN_HOUR = 5000
-_ACCOUNT_LINKS = (
-    "followers",
-    "following",
-    "gists",
-    "starred",
-    "subscriptions",
-    "organizations",
-    "repos",
-    "events",
-    "received_events",
-)
+_BY_ID = re.compile(r"/repositories/(\d+)(/.*)?")
+
+
+def _root(call: Call) -> Answer:
+    paths = {
+        "current_user_url": "/user",
+        "current_user_repositories_url": "/user/repos{?type,page,per_page,sort}",
+        "organization_url": "/orgs/{org}",
+        "organization_repositories_url": "/orgs/{org}/repos{?type,page,per_page,sort}",
+        "repository_url": "/repos/{owner}/{repo}",
+        "rate_limit_url": "/rate_limit",
+        "user_url": "/users/{user}",
+    }
+    return Answer(200, {name: call.api + path for name, path in paths.items()})
+
+
+def _rate_limit(_call: Call) -> Answer:
+    core = {"limit": _REQUESTS_AN_HOUR, "used": 0, "remaining": _REQUESTS_AN_HOUR, "reset": _reset()}
+    return Answer(200, {"resources": {"core": core}, "rate": core})
+
+
+def _current_user(call: Call) -> Answer:
+    counted = repositories.count(call, accounts.USER)
+    return Answer(200, accounts.own(accounts.USER, call.api, call.web, *counted))
+
+
+def _user(call: Call, user: str) -> Answer:
+    login = call.owner(user)
+    return Answer(200, accounts.public(login, call.api, call.web, repositories.count(call, login)[0]))
+
+
+def _organisation(call: Call, org: str) -> Answer:
+    login = call.accounts.organisation(org)
+    if login is None:
+        raise not_found()
+    return Answer(200, accounts.organisation(login, call.api, call.web, *repositories.count(call, login)))
+
+
+@dataclass(frozen=True)
+class Operation:
+    method: str
+    path: str
+    handler: Callable[..., Answer]
+    documentation: str
+
+
+_REPO = "/repos/<owner>/<repo>"
+_RULESET = f"{_REPO}/rulesets/<int:ruleset>"
+
+# Everything that there is.
+OPERATIONS = (
+    Operation("GET", "/", _root, "meta/meta#github-api-root"),
+    Operation(
+        "GET", "/rate_limit", _rate_limit,
+        "rate-limit/rate-limit#get-rate-limit-status-for-the-authenticated-user",
+    ),
+    Operation("GET", "/user", _current_user, "users/users#get-the-authenticated-user"),
+    Operation("GET", "/user/repos", repositories.list_own, "repos/repos#list-repositories-for-the-authenticated-user"),
+    Operation(
+        "POST", "/user/repos", repositories.create_for_user,
+        "repos/repos#create-a-repository-for-the-authenticated-user",
+    ),
+    Operation("GET", "/users/<user>", _user, "users/users#get-a-user"),
+    Operation("GET", "/users/<user>/repos", repositories.list_of_user, "repos/repos#list-repositories-for-a-user"),
+    Operation("GET", "/orgs/<org>", _organisation, "orgs/orgs#get-an-organization"),
+    Operation(
+        "GET", "/orgs/<org>/repos", repositories.list_of_organisation,
+        "repos/repos#list-organization-repositories",
+    ),
+    Operation(
+        "POST", "/orgs/<org>/repos", repositories.create_in_organisation,
+        "repos/repos#create-an-organization-repository",
+    ),
+    Operation("GET", _REPO, repositories.get, "repos/repos#get-a-repository"),
+    Operation("PATCH", _REPO, repositories.edit, "repos/repos#update-a-repository"),
+    Operation("DELETE", _REPO, repositories.delete, "repos/repos#delete-a-repository"),
+    Operation("GET", f"{_REPO}/topics", repositories.get_topics, "repos/repos#get-all-repository-topics"),
+    Operation("PUT", f"{_REPO}/topics", repositories.replace_topics, "repos/repos#replace-all-repository-topics"),
+    Operation(
+        "GET", f"{_REPO}/vulnerability-alerts", repositories.get_alerts,
+        "repos/repos#check-if-vulnerability-alerts-are-enabled-for-a-repository",
+    ),
+    Operation(
+        "PUT", f"{_REPO}/vulnerability-alerts", repositories.enable_alerts,
+        "repos/repos#enable-vulnerability-alerts",
+    ),
+    Operation(
+        "DELETE", f"{_REPO}/vulnerability-alerts", repositories.disable_alerts,
+        "repos/repos#disable-vulnerability-alerts",
+    ),
+    Operation(
+        "GET", f"{_REPO}/automated-security-fixes", repositories.get_security_fixes,
+        "repos/repos#check-if-dependabot-security-updates-are-enabled-for-a-repository",
+    ),
+    Operation(
+        "PUT", f"{_REPO}/automated-security-fixes", repositories.enable_security_fixes,
+        "repos/repos#enable-dependabot-security-updates",
+    ),
+    Operation(
+        "DELETE", f"{_REPO}/automated-security-fixes", repositories.disable_security_fixes,
+        "repos/repos#disable-dependabot-security-updates",
+    ),
+    Operation("GET", f"{_REPO}/branches", branches.list_branches, "branches/branches#list-branches"),
+    Operation("GET", f"{_REPO}/branches/<path:branch>", branches.get_branch, "branches/branches#get-a-branch"),
+    Operation(
+        "POST", f"{_REPO}/branches/<path:branch>/rename", branches.rename_branch,
+        "branches/branches#rename-a-branch",
+    ),
+    Operation("GET", f"{_REPO}/git/ref/<path:ref>", branches.get_ref, "git/refs#get-a-reference"),
+    Operation(
+        "GET", f"{_REPO}/git/matching-refs/<path:ref>", branches.matching_refs,
+        "git/refs#list-matching-references",
+    ),
+    Operation("POST", f"{_REPO}/git/refs", branches.create_ref, "git/refs#create-a-reference"),
+    Operation("GET", f"{_REPO}/rulesets", rulesets.list_rulesets, "repos/rules#get-all-repository-rulesets"),
+    Operation("POST", f"{_REPO}/rulesets", rulesets.create, "repos/rules#create-a-repository-ruleset"),
+    Operation("GET", _RULESET, rulesets.get, "repos/rules#get-a-repository-ruleset"),
+    Operation("PUT", _RULESET, rulesets.edit, "repos/rules#update-a-repository-ruleset"),
+    Operation("DELETE", _RULESET, rulesets.delete, "repos/rules#delete-a-repository-ruleset"),)  # fmt: skip
 
 
 class Application:
-    """GitHub, as one token sees it.
+    """GitHub's REST API, served under `/` and `/api/v3` alike."""
 
-    Whoever is asked for exists: a login is an organisation from the first request that names it, because an account is
-    made by a person on a web page and never by an API. `token`: the only one that is let in; any when None.
-    """
-
-    def __init__(self, store: JsonStore, token: str | None) -> None:
-        self._store = store
+    def __init__(self, store_path: Path | None, *, token: str | None, owners: Sequence[str] | None) -> None:
+        self._store = JsonStore(store_path, {"last_id": 1_000_000, "repositories": {}, "renamed": {}})
         self._token = token
+        self._accounts = accounts.Accounts(owners)
+        rules = [Rule(entry.path, methods=[entry.method], endpoint=entry) for entry in OPERATIONS]
+        self._paths = Map(rules, strict_slashes=False, merge_slashes=False)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        request = Request(environ)
+        return self._respond(Request(environ))(environ, start_response)
+
+    def _respond(self, request: Request) -> Response:
+        web = f"{request.scheme}://{request.host}"
+        api = web + _PREFIX if request.path.startswith((f"{_PREFIX}/", _PREFIX)) else web
+        call = Call(request, self._store.data, self._accounts, api, web)
+        documentation = ""
         try:
-            self._let_in(request)
-            status, body = self._answered(request)
-        except ApiError as error:
-            status, body = error.status, error.body
-        response = self._response(request, status, body)
-        return response(environ, start_response)
+            self._admit(request)
+            operation, arguments = self._operation(call)
+            documentation = operation.documentation
+            asking = operation.method == "GET"
+            with self._store.reading() if asking else self._store.changing():
+                return self._written(request, operation.handler(call, **arguments))
+        except Moved as moved:
+            return self._written(request, self._sent_on(call, moved.repository_id))
+        except ApiError as refusal:
+            return self._written(request, Answer(refusal.status, refusal.body(documentation)))
 
-    def _let_in(self, request: Request) -> None:
-        said = request.headers.get("Authorization", "")
-        given = said.partition(" ")[2]
-        if self._token is not None and not secrets.compare_digest(given.encode(), self._token.encode()):
-            raise ApiError(401, "Bad credentials" if said else "Requires authentication")
+    def _admit(self, request: Request) -> None:
+        kind, _, given = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() == "basic" and request.authorization is not None:
+            given = request.authorization.password or ""
+        elif kind.lower() not in ("bearer", "token"):
+            given = ""
+        if not given.strip():
+            raise ApiError(401, "Requires authentication")
+        if self._token is not None and not hmac.compare_digest(given.strip().encode(), self._token.encode()):
+            raise ApiError(401, "Bad credentials")
+        version = request.headers.get("X-GitHub-Api-Version")
+        if version is not None and version not in _VERSIONS:
+            raise ApiError(400, f'"{version}" is not a supported version. Supported: {", ".join(_VERSIONS)}')
 
-    def _answered(self, request: Request) -> Answer:
-        path = request.path.removeprefix("/api/v3").rstrip("/") or "/"
-        for method, pattern, handler in _ROUTES:
-            match = re.fullmatch(pattern, path)
-            if match and method == request.method:
-                with self._store.reading() if method == "GET" else self._store.changing():
-                    return handler(self, request, *match.groups())
-        if any(re.fullmatch(pattern, path) for _, pattern, _ in _ROUTES):
-            raise ApiError(405, f"{request.method} is not for {path}")
-        raise unsupported(f"{request.method} {path}")
+    def _operation(self, call: Call) -> tuple[Operation, dict[str, Any]]:
+        path = call.path or "/"
+        by_id = _BY_ID.fullmatch(path)
+        if by_id is not None:
+            record = self._store.data["repositories"].get(by_id[1])
+            if record is None:
+                raise not_found()
+            path = f"/repos/{record['owner']}/{record['name']}{by_id[2] or ''}"
+        method = "GET" if call.request.method == "HEAD" else call.request.method
+        try:
+            operation, arguments = self._paths.bind("").match(path, method=method)
+        except HTTPException:
+            raise unsupported(f"{call.request.method} {path}") from None
+        return operation, dict(arguments)
 
-    def _response(self, request: Request, status: int, body: Any) -> Response:
-        content = b"" if body is None else json.dumps(body).encode()
-        response = Response(content, status, content_type="application/json; charset=utf-8")
-        if request.method == "GET" and status == 200:
-            tag = f'"{hashlib.sha256(content).hexdigest()}"'
-            response.headers["ETag"] = tag
-            if tag in request.headers.get("If-None-Match", ""):
-                response.status_code, response.data = 304, b""
-            if isinstance(body, list):
-                self._page(request, response, body)
-        response.headers["X-GitHub-Media-Type"] = "github.v3; format=json"
-        response.headers["X-GitHub-Request-Id"] = secrets.token_hex(8).upper()
-        response.headers["X-RateLimit-Limit"] = str(_REQUESTS_AN_HOUR)
-        response.headers["X-RateLimit-Remaining"] = str(_REQUESTS_AN_HOUR - 1)
-        response.headers["X-RateLimit-Reset"] = str(int(datetime.now(UTC).timestamp()) + 3600)
+    def _sent_on(self, call: Call, repository_id: int) -> Answer:
+        rest = "".join(f"/{part}" for part in call.path.split("/")[4:])
+        query = call.request.query_string.decode()
+        location = f"{call.api}/repositories/{repository_id}{rest}{query and '?'}{query}"
+        # Only 307 makes a client send the same again; 301 is for what can be asked once more without harm.
+        status, message = (
+            (301, "Moved Permanently") if call.request.method in ("GET", "HEAD") else (307, "Temporary Redirect")
+        )
+        documentation = "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects"
+        return Answer(
+            status, {"message": message, "url": location, "documentation_url": documentation}, {"Location": location}
+        )
+
+    def _written(self, request: Request, answer: Answer) -> Response:
+        """The answer on the wire, with the headers that clients look at. Nobody is limited, and the headers say so."""
+        content = b"" if answer.body is None else json.dumps(answer.body).encode()
+        response = Response(content, answer.status, {**answer.headers, **_headers(request)})
+        # Every address is said in full, by the operation itself.
+        response.autocorrect_location_header = False
+        if answer.body is None:
+            response.headers.pop("Content-Type", None)
+            return response
+        response.content_type = "application/json; charset=utf-8"
+        if answer.status in (200, 201):
+            tag = hashlib.sha256(content).hexdigest()
+            response.set_etag(tag, weak=True)
+            response.headers["Cache-Control"] = "private, max-age=60, s-maxage=60"
+            if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(tag):
+                response.status_code = 304
+                response.set_data(b"")
+                for name in ("Content-Type", "Content-Length"):
+                    response.headers.pop(name, None)
         return response
 
-    def _page(self, request: Request, response: Response, items: list[Any]) -> None:
-        """One page of a list, and where the next one is."""
-        size = max(1, min(_LARGEST_PAGE, request.args.get("per_page", 30, type=int)))
-        number = max(1, request.args.get("page", 1, type=int))
-        response.data = json.dumps(items[(number - 1) * size : number * size]).encode()
-        last = max(1, -(-len(items) // size))
 
-        def link(page: int, rel: str) -> str:
-            return f'<{request.base_url}?per_page={size}&page={page}>; rel="{rel}"'
-
-        links = [link(number + 1, "next"), link(last, "last")] if number < last else []
-        if number > 1:
-            links += [link(1, "first"), link(number - 1, "prev")]
-        if links:
-            response.headers["Link"] = ", ".join(links)
-
-    # -- accounts -----------------------------------------------------------------------------------------------------
-
-    def _owner(self, login: str, root: str) -> Record:
-        """An organisation's short form. Its id never changes, because it comes from its login."""
-        identity = int.from_bytes(hashlib.sha256(login.lower().encode()).digest()[:4]) >> 1
-        url = f"{root}users/{login}"
-        return {
-            "login": login,
-            "id": identity,
-            "node_id": f"O_{identity}",
-            "avatar_url": "",
-            "gravatar_id": "",
-            "url": url,
-            "html_url": f"https://github.com/{login}",
-            "type": "Organization",
-            "site_admin": False,
-            **{f"{link}_url": f"{url}/{link}" for link in _ACCOUNT_LINKS},
-        }
-
-    def root(self, request: Request) -> Answer:
-        root = _root(request)
-        return 200, {"current_user_url": f"{root}user", "organization_url": f"{root}orgs/{{org}}"}
-
-    def meta(self, request: Request) -> Answer:
-        return 200, {"verifiable_password_authentication": False}
-
-    def user(self, request: Request) -> Answer:
-        """Whom the token belongs to."""
-        return 200, {**self._account("operator", _root(request)), "type": "User"}
-
-    def organization(self, request: Request, login: str) -> Answer:
-        return 200, self._account(login, _root(request))
-
-    def _account(self, login: str, root: str) -> Record:
-        begun = self._store.data["begun"]
-        profile = dict.fromkeys(("name", "company", "blog", "location", "email", "hireable", "bio", "description"))
-        counts = dict.fromkeys(("public_repos", "public_gists", "followers", "following"), 0)
-        links = ["hooks", "issues", "members", "public_members"]
-        return {
-            **self._owner(login, root),
-            **profile,
-            **counts,
-            **{f"{link}_url": f"{root}orgs/{login}/{link}" for link in links},
-            "has_organization_projects": True,
-            "has_repository_projects": True,
-            "web_commit_signoff_required": False,
-            "created_at": begun,
-            "updated_at": begun,
-            "archived_at": None,
-            "plan": {"name": "team", "space": 0, "private_repos": 999999},
-        }
-
-    # -- repositories -------------------------------------------------------------------------------------------------
-
-    def _record(self, owner: str, name: str) -> Record:
-        key = f"{owner}/{name}".lower()
-        record: Record | None = self._store.data["repositories"].get(key)
-        if record is None:
-            raise not_found()
-        return record
-
-    def _show(self, request: Request, record: Record) -> Record:
-        root = _root(request)
-        return repositories.shown(record, self._owner(record["owner"], root), root)
-
-    def list_repositories(self, request: Request, login: str) -> Answer:
-        records = self._store.data["repositories"].values()
-        return 200, [self._show(request, record) for record in records if record["owner"].lower() == login.lower()]
-
-    def create_repository(self, request: Request, login: str) -> Answer:
-        data = self._store.data
-        record = repositories.made(self._owner(login, _root(request)), self._next_id(), _body(request), _now())
-        key = f"{login}/{record['name']}".lower()
-        if key in data["repositories"]:
-            raise ApiError(
-                422,
-                "Repository creation failed.",
-                [
-                    {
-                        "resource": "Repository",
-                        "field": "name",
-                        "code": "custom",
-                        "message": "name already exists on this account",
-                    }
-                ],
-            )
-        data["repositories"][key] = record
-        return 201, self._show(request, record)
-
-    def get_repository(self, request: Request, owner: str, name: str) -> Answer:
-        return 200, self._show(request, self._record(owner, name))
-
-    def edit_repository(self, request: Request, owner: str, name: str) -> Answer:
-        record = self._record(owner, name)
-        everything = self._store.data["repositories"]
-        body = _body(request)
-        wanted = body.get("name") if isinstance(body, dict) else None
-        renamed = f"{owner}/{wanted}".lower() if isinstance(wanted, str) else f"{owner}/{name}".lower()
-        if renamed != f"{owner}/{name}".lower() and renamed in everything:
-            raise invalid("Repository", "name", "already_exists", f"{wanted} exists already on this account")
-        repositories.edit(record, body, _now())
-        del everything[f"{owner}/{name}".lower()]
-        everything[renamed] = record
-        return 200, self._show(request, record)
-
-    def delete_repository(self, request: Request, owner: str, name: str) -> Answer:
-        record = self._record(owner, name)
-        data = self._store.data
-        del data["repositories"][f"{owner}/{name}".lower()]
-        data["rulesets"].pop(str(record["id"]), None)
-        return 204, None
-
-    def get_topics(self, request: Request, owner: str, name: str) -> Answer:
-        return 200, {"names": self._record(owner, name)["topics"]}
-
-    def set_topics(self, request: Request, owner: str, name: str) -> Answer:
-        record, body = self._record(owner, name), _body(request)
-        names = body.get("names") if isinstance(body, dict) else None
-        if not isinstance(names, list) or not all(re.fullmatch(r"[a-z0-9][a-z0-9-]{0,49}", str(one)) for one in names):
-            raise invalid("Repository", "names", "invalid", "topics are lower-case letters, digits and hyphens, to 50")
-        record["topics"] = sorted(set(names))
-        return 200, {"names": record["topics"]}
-
-    def get_alerts(self, request: Request, owner: str, name: str) -> Answer:
-        """204 where vulnerability alerts are on; 404, with nothing else to tell it, where they are off."""
-        if not self._record(owner, name)["vulnerability_alerts"]:
-            raise not_found()
-        return 204, None
-
-    def set_alerts(self, request: Request, owner: str, name: str) -> Answer:
-        self._record(owner, name)["vulnerability_alerts"] = request.method == "PUT"
-        return 204, None
-
-    def get_branch(self, request: Request, owner: str, name: str, branch: str) -> Answer:
-        record = self._record(owner, name)
-        if branch not in record["branches"]:
-            raise ApiError(404, "Branch not found")
-        sha = hashlib.sha256(f"{record['id']}/{branch}".encode()).hexdigest()[:40]
-        url = f"{_root(request)}repos/{owner}/{name}/commits/{sha}"
-        return 200, {"name": branch, "commit": {"sha": sha, "url": url}, "protected": False}
-
-    def rename_branch(self, request: Request, owner: str, name: str, branch: str) -> Answer:
-        record, body = self._record(owner, name), _body(request)
-        new = body.get("new_name") if isinstance(body, dict) else None
-        if branch not in record["branches"]:
-            raise ApiError(404, "Branch not found")
-        if not isinstance(new, str) or not new or new in record["branches"]:
-            raise invalid("Branch", "new_name", "invalid", f"new_name is {new!r}: a name that no branch has yet")
-        record["branches"] = [new if one == branch else one for one in record["branches"]]
-        if record["default_branch"] == branch:
-            record["default_branch"] = new
-        _, shown = self.get_branch(request, owner, name, new)
-        return 201, shown
-
-    # -- rulesets -----------------------------------------------------------------------------------------------------
-
-    def _rulesets(self, owner: str, name: str) -> tuple[Record, dict[str, Record]]:
-        record = self._record(owner, name)
-        found: dict[str, Record] = self._store.data["rulesets"].setdefault(str(record["id"]), {})
-        return record, found
-
-    def _ruleset(self, owner: str, name: str, identity: str) -> Record:
-        found = self._rulesets(owner, name)[1].get(identity)
-        if found is None:
-            raise not_found()
-        return found
-
-    def _show_ruleset(self, request: Request, owner: str, name: str, ruleset: Record) -> Record:
-        return rulesets.shown(ruleset, f"{owner}/{name}", _root(request))
-
-    def list_rulesets(self, request: Request, owner: str, name: str) -> Answer:
-        """The short form, without rules and conditions."""
-        hidden = ("rules", "conditions", "bypass_actors")
-        shown = [self._show_ruleset(request, owner, name, one) for one in self._rulesets(owner, name)[1].values()]
-        return 200, [{key: value for key, value in one.items() if key not in hidden} for one in shown]
-
-    def create_ruleset(self, request: Request, owner: str, name: str) -> Answer:
-        record, found = self._rulesets(owner, name)
-        if record["archived"]:
-            raise ApiError(403, "Repository was archived so is read-only.")
-        asked = rulesets.given(_body(request))
-        if any(one["name"] == asked["name"] for one in found.values()):
-            raise invalid("Ruleset", "name", "already_exists", "Name must be unique")
-        made = {"id": self._next_id(), **asked, "created_at": _now(), "updated_at": _now()}
-        found[str(made["id"])] = made
-        return 201, self._show_ruleset(request, owner, name, made)
-
-    def get_ruleset(self, request: Request, owner: str, name: str, identity: str) -> Answer:
-        return 200, self._show_ruleset(request, owner, name, self._ruleset(owner, name, identity))
-
-    def update_ruleset(self, request: Request, owner: str, name: str, identity: str) -> Answer:
-        found = self._ruleset(owner, name, identity)
-        found |= {**rulesets.given(_body(request)), "updated_at": _now()}
-        return 200, self._show_ruleset(request, owner, name, found)
-
-    def delete_ruleset(self, request: Request, owner: str, name: str, identity: str) -> Answer:
-        self._ruleset(owner, name, identity)
-        del self._rulesets(owner, name)[1][identity]
-        return 204, None
-
-    def _next_id(self) -> int:
-        data = self._store.data
-        data["last_id"] += 1
-        return int(data["last_id"])
+def _headers(request: Request) -> dict[str, str]:
+    version = request.headers.get("X-GitHub-Api-Version")
+    return {
+        "X-GitHub-Request-Id": secrets.token_hex(16).upper(),
+        "X-GitHub-Media-Type": "github.v3; format=json",
+        "X-GitHub-Api-Version-Selected": version if version in _VERSIONS else _VERSIONS[0],
+        "X-RateLimit-Limit": str(_REQUESTS_AN_HOUR),
+        "X-RateLimit-Remaining": str(_REQUESTS_AN_HOUR),
+        "X-RateLimit-Used": "0",
+        "X-RateLimit-Resource": "core",
+        "X-RateLimit-Reset": str(_reset()),
+    }
 
 
-_REPOSITORY = r"/repos/([^/]+)/([^/]+)"
-
-_ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
-    ("GET", "/", Application.root),
-    ("GET", "/meta", Application.meta),
-    ("GET", "/user", Application.user),
-    ("GET", "/(?:orgs|users)/([^/]+)", Application.organization),
-    ("GET", "/(?:orgs|users)/([^/]+)/repos", Application.list_repositories),
-    ("POST", "/orgs/([^/]+)/repos", Application.create_repository),
-    ("GET", _REPOSITORY, Application.get_repository),
-    ("PATCH", _REPOSITORY, Application.edit_repository),
-    ("DELETE", _REPOSITORY, Application.delete_repository),
-    ("GET", f"{_REPOSITORY}/topics", Application.get_topics),
-    ("PUT", f"{_REPOSITORY}/topics", Application.set_topics),
-    ("GET", f"{_REPOSITORY}/vulnerability-alerts", Application.get_alerts),
-    ("PUT", f"{_REPOSITORY}/vulnerability-alerts", Application.set_alerts),
-    ("DELETE", f"{_REPOSITORY}/vulnerability-alerts", Application.set_alerts),
-    ("GET", f"{_REPOSITORY}/branches/(.+)", Application.get_branch),
-    ("POST", f"{_REPOSITORY}/branches/(.+)/rename", Application.rename_branch),
-    ("GET", f"{_REPOSITORY}/rulesets", Application.list_rulesets),
-    ("POST", f"{_REPOSITORY}/rulesets", Application.create_ruleset),
-    ("GET", f"{_REPOSITORY}/rulesets/([0-9]+)", Application.get_ruleset),
-    ("PUT", f"{_REPOSITORY}/rulesets/([0-9]+)", Application.update_ruleset),
-    ("DELETE", f"{_REPOSITORY}/rulesets/([0-9]+)", Application.delete_ruleset),
-)
-
-
-def create_app(store_path: Path | None, *, token: str | None = None) -> Application:
-    """The emulator, with what it holds kept in `store_path` (nowhere when None)."""
-    empty = {"begun": _now(), "last_id": 1000, "repositories": {}, "rulesets": {}}
-    return Application(JsonStore(store_path, empty), token)
-
-
-def _root(request: Request) -> str:
-    prefix = "api/v3/" if request.path.startswith("/api/v3") else ""
-    return f"{request.host_url}{prefix}"
-
-
-def _body(request: Request) -> Any:
-    try:
-        return json.loads(request.get_data() or b"{}")
-    except ValueError:
-        raise ApiError(400, "Problems parsing JSON") from None
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _reset() -> int:
+    return int(time.time()) + 3600

@@ -127,7 +127,7 @@ class Made:
         """A refresh finds every output, no drift, and so does an import, which knows nothing but the id."""
         missing = {*self.table.computed, *self.inputs} - set(self.outputs) - self._write_only()
         assert not missing, f"{self.table.token} does not show {missing}"
-        found = _found_inputs(self.table, self.inputs, self.outputs)
+        found = _found_inputs(self.table, self.inputs, self.outputs, importing=False)
         drift = {key: found.get(key) for key in {*found, *self.inputs} if found.get(key) != self.inputs.get(key)}
         assert not drift, f"{self.table.token} drifts: {drift}"
         assert self.outputs["id"] == self.identity
@@ -137,7 +137,11 @@ class Made:
         imported = self.table.read(self.cloud, name, {})
         assert imported["id"] == self.identity
         known = self._known(self.inputs)
-        found = {key: value for key, value in _found_inputs(self.table, known, imported).items() if key in known}
+        found = {
+            key: value
+            for key, value in _found_inputs(self.table, known, imported, importing=True).items()
+            if key in known
+        }
         assert found == known, f"{self.table.token} is imported as {found} for {known}"
 
     def change(self, **changes: Any) -> None:
@@ -157,7 +161,7 @@ class Made:
 
     def drift(self) -> set[str]:
         """The inputs that a refresh finds to be other than declared."""
-        found = _found_inputs(self.table, self.inputs, self.read())
+        found = _found_inputs(self.table, self.inputs, self.read(), importing=False)
         return {key for key in {*found, *self.inputs} if found.get(key) != self.inputs.get(key)}
 
     def delete(self) -> None:

@@ -1,10 +1,8 @@
-"""The GitHub emulator under githubkit, and under the requests that the official provider makes."""
+"""GitHub in miniature, asked as the official provider and githubkit ask it."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,236 +10,298 @@ import pytest
 import requests
 from githubkit import GitHub
 from githubkit.exception import RequestFailed
-from werkzeug.serving import make_server
 
 from localcloud.github import create_app
-from localcloud.plugins.github import PLUGIN, Cloud, connect
-from localcloud.plugins.table import Gone, Props, Refused, ResourceType
+from tests.localcloud.github_harness import TOKEN, Served, serving
 
-TOKEN = "ghp_only_for_this_test"
-TYPES = {entry.token.rpartition(":")[2]: entry for entry in PLUGIN.resources}
-
-
-@dataclass
-class Served:
-    url: str
-    store: Path
-
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
-        sent = {"Authorization": f"Bearer {TOKEN}", **{name.replace("_", "-"): text for name, text in headers.items()}}
-        return requests.request(method, f"{self.url}/{path}", json=body, headers=sent, timeout=10)
-
-    def cloud(self) -> Cloud:
-        return connect({"token": TOKEN, "owner": "acme", "baseUrl": self.url}, {})
+# What go-github sends for a repository of which only the name and the visibility are declared: in a creation, and the
+# whole object in a change.
+CREATION: dict[str, Any] = {
+    "name": "code",
+    "description": "",
+    "homepage": "",
+    "private": True,
+    "visibility": "private",
+    "has_issues": False,
+    "has_projects": False,
+    "has_wiki": False,
+    "has_discussions": False,
+    "is_template": False,
+    "auto_init": True,
+    "gitignore_template": "",
+    "license_template": "",
+    "allow_squash_merge": True,
+    "allow_merge_commit": True,
+    "allow_rebase_merge": True,
+    "allow_update_branch": False,
+    "allow_auto_merge": False,
+    "delete_branch_on_merge": False,
+    "squash_merge_commit_title": "COMMIT_OR_PR_TITLE",
+    "squash_merge_commit_message": "COMMIT_MESSAGES",
+    "merge_commit_title": "MERGE_MESSAGE",
+    "merge_commit_message": "PR_TITLE",
+}
+CHANGE: dict[str, Any] = {
+    **{key: value for key, value in CREATION.items() if key not in ("visibility", "private")},
+    "has_downloads": False,
+    "web_commit_signoff_required": False,
+    "archived": False,
+}
+ONLY_ON_CREATION = ("auto_init", "gitignore_template", "license_template")
+PULL_REQUEST: dict[str, Any] = {
+    "dismiss_stale_reviews_on_push": True,
+    "require_code_owner_review": False,
+    "require_last_push_approval": True,
+    "required_approving_review_count": 1,
+    "required_review_thread_resolution": True,
+}
+RULESET: dict[str, Any] = {
+    "name": "default-branch",
+    "target": "branch",
+    "source": "code",
+    "source_type": "Repository",
+    "enforcement": "active",
+    "bypass_actors": [{"actor_id": 1, "actor_type": "OrganizationAdmin", "bypass_mode": "pull_request"}],
+    "conditions": {"ref_name": {"include": ["~DEFAULT_BRANCH"], "exclude": []}},
+    "rules": [{"type": "deletion"}, {"type": "pull_request", "parameters": PULL_REQUEST}],
+}
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    store = tmp_path / "github.json"
-    server = make_server("127.0.0.1", 0, create_app(store, token=TOKEN), threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Served(f"http://127.0.0.1:{server.port}", store)
-    server.shutdown()
+def served() -> Iterator[Served]:
+    with serving(create_app(None, token=TOKEN)) as running:
+        yield running
 
 
-def test_githubkit_makes_reads_changes_and_removes_a_repository(served: Served) -> None:
-    github = GitHub(TOKEN, base_url=f"{served.url}/api/v3/")
-    made = github.rest.repos.create_in_org("acme", name="code", private=True, auto_init=True).parsed_data
+@pytest.fixture
+def code(served: Served) -> Served:
+    """With the repository `acme/code` in it."""
+    assert served.ask("POST", "orgs/acme/repos", CREATION).status_code == 201
+    return served
+
+
+def test_the_providers_requests_through_a_repositorys_life(served: Served) -> None:
+    assert served.ask("GET", "orgs/acme").json()["type"] == "Organization"
+    made = served.ask("POST", "orgs/acme/repos", CREATION)
+    assert (made.status_code, made.json()["full_name"]) == (201, "acme/code")
+    assert served.ask("PUT", "repos/acme/code/topics", {"names": ["b", "a"]}).json() == {"names": ["a", "b"]}
+    assert served.ask("DELETE", "repos/acme/code/vulnerability-alerts").status_code == 204
+    assert served.ask("PATCH", "repos/acme/code", CHANGE).status_code == 200
+    again = served.ask("PATCH", "repos/acme/code", {**CHANGE, "visibility": "private"})
+    assert (again.status_code, again.json()["message"]) == (422, "Visibility is already private.")
+
+    found = served.ask("GET", "repos/acme/code")
+    stated = {key: value for key, value in CHANGE.items() if key not in ONLY_ON_CREATION}
+    assert {key: found.json()[key] for key in stated} == stated
+    assert served.ask("GET", "repos/acme/code/vulnerability-alerts").status_code == 404
+    unchanged = served.ask("GET", "repos/acme/code", If_None_Match=found.headers["ETag"])
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    served.ask("PATCH", "repos/acme/code", {"has_wiki": True})
+    assert served.ask("GET", "repos/acme/code", If_None_Match=found.headers["ETag"]).json()["has_wiki"] is True
+
+    archived = served.ask("PATCH", "repos/acme/code", {**CHANGE, "archived": True})
+    assert archived.json()["archived"] is True and "allow_squash_merge" not in archived.json()
+    assert served.ask("PATCH", "repos/acme/code", CHANGE).json()["archived"] is False
+    assert served.ask("DELETE", "repos/acme/code").status_code == 204
+    assert served.ask("GET", "repos/acme/code").status_code == 404
+
+
+def test_the_providers_requests_through_a_rulesets_life(code: Served) -> None:
+    made = code.ask("POST", "repos/acme/code/rulesets", RULESET)
+    path = f"repos/acme/code/rulesets/{made.json()['id']}"
+    found = code.ask("GET", f"{path}?includes_parents=false")
+    assert found.json() == made.json()
+    assert found.json()["source"] == "acme/code" and found.json()["conditions"] == RULESET["conditions"]
+    # Whatever id an organisation's owners are given, GitHub keeps none; and what is left out has its default.
+    [actor] = found.json()["bypass_actors"]
+    assert actor["actor_id"] is None and found.json()["current_user_can_bypass"] == "pull_requests_only"
+    [deletion, pull_request] = found.json()["rules"]
+    assert deletion == {"type": "deletion"}
+    assert pull_request["parameters"] == {
+        **PULL_REQUEST,
+        "allowed_merge_methods": ["merge", "squash", "rebase"],
+        "required_reviewers": [],
+    }
+    assert code.ask("GET", path, If_None_Match=made.headers["ETag"]).status_code == 304
+    assert code.ask("PUT", path, {**RULESET, "rules": []}).json()["rules"] == []
+    [listed] = code.ask("GET", "repos/acme/code/rulesets").json()
+    assert listed["id"] == made.json()["id"] and "rules" not in listed
+    assert code.ask("DELETE", path).status_code == 204
+    assert code.ask("GET", path).status_code == 404
+
+
+def test_the_providers_requests_for_a_default_branch(code: Served) -> None:
+    sha = code.ask("GET", "repos/acme/code/git/ref/heads/main").json()["object"]["sha"]
+    made = code.ask("POST", "repos/acme/code/git/refs", {"ref": "refs/heads/release/1", "sha": sha})
+    assert (made.status_code, made.json()["ref"]) == (201, "refs/heads/release/1")
+    assert code.ask("PATCH", "repos/acme/code", {"default_branch": "release/1"}).status_code == 200
+    renamed = code.ask("POST", "repos/acme/code/branches/release%2F1/rename", {"new_name": "trunk"})
+    assert (renamed.status_code, renamed.json()["name"]) == (201, "trunk")
+    assert code.ask("GET", "repos/acme/code").json()["default_branch"] == "trunk"
+    assert [one["name"] for one in code.ask("GET", "repos/acme/code/branches").json()] == ["main", "trunk"]
+    assert code.ask("PATCH", "repos/acme/code", {}).status_code == 200  # the provider's deletion of the default
+
+
+def test_a_renamed_repository_is_found_under_its_old_name_until_another_has_it(code: Served) -> None:
+    assert code.ask("PATCH", "repos/acme/code", {"name": "moved"}).json()["name"] == "moved"
+    sent_on = code.ask("GET", "repos/ACME/code/topics?page=1")
+    assert sent_on.status_code == 301 and sent_on.headers["Location"].endswith("/topics?page=1")
+    followed = requests.get(sent_on.headers["Location"], headers={"Authorization": f"token {TOKEN}"}, timeout=30)
+    assert followed.json() == {"names": []}
+    assert code.ask("PATCH", "repos/acme/code", {}).status_code == 307
+    assert code.ask("POST", "orgs/acme/repos", {"name": "code"}).status_code == 201
+    assert code.ask("GET", "repos/acme/code").json()["name"] == "code"
+
+
+def test_githubkit_understands_every_answer(served: Served) -> None:
+    github = GitHub(TOKEN, base_url=f"{served.base}api/v3/", auto_retry=False, http_cache=False)
+    repos = github.rest.repos
+    assert github.rest.users.get_authenticated().parsed_data.type == "User"
+    assert github.rest.orgs.get("acme").parsed_data.login == "acme"
+    made = repos.create_in_org("acme", name="code", private=True, auto_init=True).parsed_data
     assert (made.full_name, made.private, made.default_branch) == ("acme/code", True, "main")
-    changed = github.rest.repos.update("acme", "code", has_wiki=False, description="ours").parsed_data
-    assert (changed.has_wiki, changed.description) == (False, "ours")
-    assert github.rest.repos.get_branch("acme", "code", "main").json()["name"] == "main"
-    assert [one.name for one in github.rest.repos.list_for_org("acme").parsed_data] == ["code"]
-    ruleset = github.rest.repos.create_repo_ruleset(
-        "acme", "code", name="main", enforcement="active", rules=[{"type": "deletion"}]
-    ).parsed_data
-    assert github.rest.repos.get_repo_ruleset("acme", "code", ruleset.id).parsed_data.name == "main"
-    github.rest.repos.delete("acme", "code")
+    assert repos.update("acme", "code", description="ours").parsed_data.description == "ours"
+    assert repos.replace_all_topics("acme", "code", names=["a"]).parsed_data.names == ["a"]
+    assert repos.enable_vulnerability_alerts("acme", "code").status_code == 204
+    assert repos.enable_automated_security_fixes("acme", "code").status_code == 204
+    assert repos.check_automated_security_fixes("acme", "code").parsed_data.enabled is True
+    commit = repos.get_branch("acme", "code", "main").parsed_data.commit.sha
+    assert github.rest.git.get_ref("acme", "code", "heads/main").parsed_data.object_.sha == commit
+    assert repos.rename_branch("acme", "code", "main", new_name="trunk").parsed_data.name == "trunk"
+    ruleset = repos.create_repo_ruleset("acme", "code", name="r", enforcement="active", rules=[{"type": "deletion"}])
+    assert repos.get_repo_ruleset("acme", "code", ruleset.parsed_data.id).parsed_data.name == "r"
+    names = [one.name for one in github.rest.paginate(repos.list_for_org, org="acme", per_page=1)]
+    assert names == ["code"]
+    repos.delete("acme", "code")
     with pytest.raises(RequestFailed) as gone:
-        github.rest.repos.get("acme", "code")
+        repos.get("acme", "code")
     assert gone.value.response.status_code == 404
 
 
-def test_the_official_providers_requests_in_their_order(served: Served) -> None:
-    """Creation of a repository with a ruleset, its later reads with the ETag of the first, and its archiving."""
-    assert served.ask("GET", "api/v3/orgs/acme").json()["login"] == "acme"
-    whole = {
-        "name": "code", "description": "", "homepage": "", "private": True, "visibility": "private",
-        "has_issues": True, "has_projects": False, "has_wiki": False, "has_downloads": False, "has_discussions": False,
-        "is_template": False,
-        "license_template": "", "gitignore_template": "", "auto_init": True, "allow_squash_merge": True,
-        "allow_merge_commit": False, "allow_rebase_merge": False, "allow_auto_merge": False, "archived": False,
-        "allow_update_branch": False, "squash_merge_commit_title": "COMMIT_OR_PR_TITLE",
-        "squash_merge_commit_message": "COMMIT_MESSAGES", "delete_branch_on_merge": True, "topics": [],
-        "web_commit_signoff_required": False,
-    }  # fmt: skip
-    assert served.ask("POST", "api/v3/orgs/acme/repos", whole).status_code == 201
-    assert served.ask("DELETE", "api/v3/repos/acme/code/vulnerability-alerts").status_code == 204
-    edit = {key: value for key, value in whole.items() if key not in ("visibility", "private")}
-    assert served.ask("PATCH", "api/v3/repos/acme/code", edit).status_code == 200
-    read = served.ask("GET", "api/v3/repos/acme/code")
-    assert read.json()["visibility"] == "private" and read.json()["archived"] is False
-    assert served.ask("GET", "api/v3/repos/acme/code/vulnerability-alerts").status_code == 404
-    again = served.ask("GET", "api/v3/repos/acme/code", If_None_Match=read.headers["ETag"])
-    assert (again.status_code, again.content) == (304, b"")
-
-    ruleset = {"name": "main", "target": "branch", "source": "code", "source_type": "Repository",
-               "enforcement": "active", "bypass_actors": [], "conditions": {"ref_name": {"include": ["~DEFAULT_BRANCH"], "exclude": []}},
-               "rules": [{"type": "deletion"}, {"type": "non_fast_forward"}]}  # fmt: skip
-    number = served.ask("POST", "api/v3/repos/acme/code/rulesets", ruleset).json()["id"]
-    shown = served.ask("GET", f"api/v3/repos/acme/code/rulesets/{number}?includes_parents=false").json()
-    assert [rule["type"] for rule in shown["rules"]] == ["deletion", "non_fast_forward"]
-
-    assert served.ask("PATCH", "api/v3/repos/acme/code", {**edit, "archived": True}).status_code == 200
-    refused = served.ask("PATCH", "api/v3/repos/acme/code", {"description": "late"})
-    assert (refused.status_code, refused.json()["message"]) == (403, "Repository was archived so is read-only.")
+RULE = {"name": "other", "enforcement": "active"}
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "status", "word"),
+    ("method", "path", "body", "status", "words"),
     [
+        ("POST", "orgs/acme/repos", {}, 422, '"name" wasn\'t supplied'),
+        ("POST", "orgs/acme/repos", {"name": "CODE"}, 422, "name already exists on this account"),
+        ("POST", "orgs/acme/repos", {"name": "x", "visibility": "secret"}, 422, "public, private, internal"),
+        ("POST", "orgs/acme/repos", {"name": "x", "visibility": "internal"}, 422, "belongs to an enterprise"),
+        ("POST", "orgs/acme/repos", {"name": "x", "has_wiki": "yes"}, 422, "/has_wiki: `yes` is not of type"),
+        ("POST", "orgs/acme/repos", {"name": "x", "colour": 1}, 422, '"colour" is not a permitted key'),
+        ("POST", "orgs/acme/repos", {"name": "x", "gitignore_template": "Go"}, 422, "local cloud does not support"),
+        ("POST", "orgs/acme/repos", [1], 400, "Body should be a JSON object"),
+        ("PATCH", "repos/acme/code", {"default_branch": "none"}, 422, "The branch none was not found"),
+        ("PATCH", "repos/acme/empty", {"default_branch": "b"}, 422, "default branch for an empty repository"),
+        ("PATCH", "repos/acme/code", {"name": "empty"}, 422, "name already exists on this account"),
+        ("PATCH", "repos/acme/code", {"merge_commit_message": "BLANK"}, 422, "cannot be combined"),
+        (
+            "PATCH",
+            "repos/acme/code",
+            {"allow_squash_merge": False, "allow_merge_commit": False, "allow_rebase_merge": False},
+            422,
+            "no_merge_method",
+        ),
+        ("PATCH", "repos/acme/empty", {"allow_forking": True}, 422, "Allow forks"),
+        ("PUT", "repos/acme/code/topics", {"names": ["Big"]}, 422, "Topics must start with a lowercase letter"),
+        ("PUT", "repos/acme/code/automated-security-fixes", None, 422, "Vulnerability alerts must be enabled"),
+        ("POST", "repos/acme/code/git/refs", {"ref": "refs/heads/b", "sha": "0" * 40}, 422, "Object does not exist"),
+        ("POST", "repos/acme/code/branches/main/rename", {"new_name": "main"}, 422, "already exists"),
+        ("POST", "repos/acme/code/rulesets", {"name": "x"}, 422, '"enforcement" wasn\'t supplied'),
+        ("POST", "repos/acme/code/rulesets", {**RULE, "name": "taken"}, 422, "Name must be unique"),
+        ("POST", "repos/acme/code/rulesets", {**RULE, "enforcement": "evaluate"}, 422, "GitHub Enterprise"),
+        (
+            "POST",
+            "repos/acme/code/rulesets",
+            {**RULE, "bypass_actors": None},
+            422,
+            "/bypass_actors: data cannot be null",
+        ),
+        ("POST", "repos/acme/code/rulesets", {**RULE, "bypass_actors": [{"actor_type": "Team"}]}, 422, "actor_id"),
+        (
+            "POST",
+            "repos/acme/code/rulesets",
+            {**RULE, "conditions": {"ref_name": {"include": ["main"]}}},
+            422,
+            "Invalid target patterns: 'main'",
+        ),
+        ("POST", "repos/acme/code/rulesets", {**RULE, "rules": [{"type": "max_file_size"}]}, 422, "does not apply"),
+        ("POST", "repos/acme/code/rulesets", {**RULE, "rules": [{"type": "workflows"}]}, 501, "'workflows'"),
+        ("POST", "repos/acme/code/rulesets", {**RULE, "rules": [{"type": "tag_name_pattern"}]}, 422, "Enterprise"),
+        ("POST", "repos/acme/code/rulesets", {**RULE, "rules": [{"type": "deletion"}] * 2}, 422, "different types"),
+        (
+            "POST",
+            "repos/acme/code/rulesets",
+            {
+                **RULE,
+                "rules": [
+                    {"type": "pull_request", "parameters": {**PULL_REQUEST, "required_approving_review_count": 11}}
+                ],
+            },
+            422,
+            "/rules/0/parameters/required_approving_review_count: `11` must be between 0 and 10",
+        ),
+        ("PATCH", "repos/acme/old", {"has_wiki": True}, 403, "Repository was archived so is read-only."),
+        ("PUT", "repos/acme/old/topics", {"names": []}, 403, "archived"),
+        ("PUT", "repos/acme/old/vulnerability-alerts", None, 403, "archived"),
+        ("POST", "repos/acme/old/rulesets", RULE, 403, "archived"),
         ("GET", "repos/acme/none", None, 404, "Not Found"),
-        ("POST", "orgs/acme/repos", {}, 422, "name is missing"),
-        ("POST", "orgs/acme/repos", {"name": "a b"}, 422, "must match"),
-        ("POST", "orgs/acme/repos", {"name": "x", "visibility": "secret"}, 422, "'public', 'private', 'internal'"),
-        ("POST", "orgs/acme/repos", {"name": "taken"}, 422, "name already exists on this account"),
-        ("POST", "orgs/acme/repos", {"name": "x", "colour": "red"}, 422, "no field 'colour'"),
-        ("POST", "repos/acme/taken/rulesets", {"name": "r", "enforcement": "active", "rules": [{"type": "magic"}]}, 422,
-         "there is no rule 'magic'"),
-        ("PATCH", "repos/acme/taken", {"default_branch": "none"}, 422, "was not found"),
-        ("GET", "repos/acme/taken/issues", None, 501, "has no GET /repos/acme/taken/issues"),
-        ("DELETE", "user", None, 405, "DELETE is not for /user"),
+        ("GET", "orgs/localcloud", None, 404, "Not Found"),
+        ("GET", "repos/acme/code/pages", None, 501, "GET /repos/acme/code/pages"),
+        ("DELETE", "user", None, 501, "DELETE /user"),
     ],
-)  # fmt: skip
-def test_what_is_wrong_or_not_there_is_refused_in_githubs_form(
-    served: Served, method: str, path: str, body: Any, status: int, word: str
+)
+def test_what_is_wrong_or_not_there_is_refused_in_githubs_form_and_changes_nothing(
+    tmp_path: Path, method: str, path: str, body: Any, status: int, words: str
 ) -> None:
-    served.ask("POST", "orgs/acme/repos", {"name": "taken"})
-    before = served.store.read_text()
-    answer = served.ask(method, path, body)
-    assert answer.status_code == status
-    assert word in answer.text and "documentation_url" in answer.json()
-    assert '"magic"' not in served.store.read_text() and served.store.read_text().count("acme/") == before.count(
-        "acme/"
-    )
+    store = tmp_path / "github.json"
+    with serving(create_app(store, token=TOKEN)) as served:
+        served.ask("POST", "orgs/acme/repos", CREATION)
+        for name in ("empty", "old"):
+            served.ask("POST", "orgs/acme/repos", {"name": name})
+        served.ask("POST", "repos/acme/code/rulesets", {**RULE, "name": "taken"})
+        served.ask("PATCH", "repos/acme/old", {"archived": True})
+        before = store.read_text()
+        answer = served.ask(method, path, body)
+        assert (answer.status_code, answer.json()["status"]) == (status, str(status))
+        assert words in answer.text.replace('\\"', '"')
+        assert answer.json()["documentation_url"].startswith("https://docs.github.com/rest")
+        assert store.read_text() == before
 
 
-def test_a_wrong_token_is_let_in_nowhere(served: Served) -> None:
+def test_nobody_is_let_in_without_the_token(served: Served) -> None:
     assert served.ask("GET", "user", Authorization="Bearer wrong").json()["message"] == "Bad credentials"
-    assert requests.get(f"{served.url}/user", timeout=10).status_code == 401
+    nothing = requests.get(f"{served.base}user", timeout=30)
+    assert (nothing.status_code, nothing.json()["message"]) == (401, "Requires authentication")
+    assert requests.get(f"{served.base}user", auth=("anybody", TOKEN), timeout=30).status_code == 200
+    assert served.ask("GET", "user", X_GitHub_Api_Version="1999-01-01").status_code == 400
 
 
-def test_lists_come_in_pages(served: Served) -> None:
+def test_only_the_named_organisations_exist_where_some_are_named() -> None:
+    with serving(create_app(None, owners=["Acme"])) as served:
+        assert served.ask("GET", "orgs/acme").json()["login"] == "Acme"
+        assert served.ask("GET", "orgs/other").status_code == 404
+        assert served.ask("POST", "orgs/other/repos", {"name": "x"}).status_code == 404
+
+
+def test_lists_come_in_pages_and_keep_their_query(served: Served) -> None:
     for number in range(5):
         served.ask("POST", "orgs/acme/repos", {"name": f"r{number}"})
-    first = served.ask("GET", "orgs/acme/repos?per_page=2")
+    first = served.ask("GET", "orgs/acme/repos?sort=full_name&per_page=2")
     assert [one["name"] for one in first.json()] == ["r0", "r1"]
-    last = requests.get(first.links["last"]["url"], headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+    last = requests.get(first.links["last"]["url"], headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
     assert [one["name"] for one in last.json()] == ["r4"]
+    assert set(last.links) == {"first", "prev"}
 
 
-def test_it_remembers_across_a_restart(served: Served) -> None:
-    served.ask("POST", "orgs/acme/repos", {"name": "kept"})
-    server = make_server("127.0.0.1", 0, create_app(served.store, token=TOKEN), threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        again = Served(f"http://127.0.0.1:{server.port}", served.store)
-        assert again.ask("GET", "repos/acme/kept").status_code == 200
-    finally:
-        server.shutdown()
-
-
-def make(cloud: Cloud, entry: ResourceType, inputs: Props) -> str:
-    identity = entry.create(cloud, inputs)
-    if entry.settle is not None:
-        entry.settle(cloud, identity, inputs)
-    return identity
-
-
-def test_a_repository_through_its_table(served: Served) -> None:
-    cloud, entry = served.cloud(), TYPES["Repository"]
-    inputs: Props = {
-        "name": "code", "visibility": "private", "autoInit": True, "hasWiki": False, "allowMergeCommit": False,
-        "topics": ["b", "a"], "vulnerabilityAlerts": True,
-        "securityAndAnalysis": {"secretScanning": {"status": "enabled"}},
-    }  # fmt: skip
-    assert entry.find is not None and entry.update is not None
-    assert entry.find(cloud, inputs) is None
-    identity = make(cloud, entry, inputs)
-    assert identity == "code" == entry.find(cloud, inputs)
-    read = entry.read(cloud, identity, {})
-    assert read["hasWiki"] is False and read["vulnerabilityAlerts"] is True and read["topics"] == ["a", "b"]
-    assert read["securityAndAnalysis"]["secretScanning"] == {"status": "enabled"}
-    assert read["htmlUrl"] == "https://github.com/acme/code" and isinstance(read["repoId"], int)
-    with pytest.raises(Refused, match="name already exists on this account"):
-        entry.create(cloud, inputs)
-    changed = {**inputs, "visibility": "public", "topics": ["c"], "vulnerabilityAlerts": False}
-    del changed["allowMergeCommit"]  # back to its default
-    names = frozenset({"visibility", "topics", "vulnerabilityAlerts", "allowMergeCommit"})
-    entry.update(cloud, identity, {**read, **inputs}, changed, names)
-    read = entry.read(cloud, identity, read)
-    assert (read["visibility"], read["topics"], read["vulnerabilityAlerts"], read["allowMergeCommit"]) == (
-        "public", ["c"], False, True
-    )  # fmt: skip
-    entry.delete(cloud, identity, {**read, "archiveOnDestroy": True})
-    assert entry.read(cloud, identity, {})["archived"] is True
-    entry.delete(cloud, identity, {})
-    with pytest.raises(Gone):
-        entry.read(cloud, identity, {})
-
-
-def test_a_ruleset_through_its_table(served: Served) -> None:
-    cloud, entry = served.cloud(), TYPES["RepositoryRuleset"]
-    make(cloud, TYPES["Repository"], {"name": "code", "autoInit": True})
-    inputs: Props = {
-        "name": "main", "repository": "code", "target": "branch", "enforcement": "active",
-        "conditions": {"refName": {"includes": ["~DEFAULT_BRANCH"], "excludes": []}},
-        "bypassActors": [{"actorType": "OrganizationAdmin", "bypassMode": "pull_request"}],
-        "rules": {
-            "deletion": True, "creation": False,
-            "pullRequest": {"requiredApprovingReviewCount": 1},
-            "requiredStatusChecks": {"requiredChecks": [{"context": "test"}]},
-        },
-    }  # fmt: skip
-    assert entry.find is not None and entry.update is not None
-    identity = make(cloud, entry, inputs)
-    assert entry.find(cloud, inputs) == f"code:{identity}"
-    read = entry.read(cloud, f"code:{identity}", {})  # as an import names it
-    same = entry.properties["rules"].same
-    assert same is not None and same(inputs["rules"], read["rules"])
-    assert {key: read[key] for key in inputs if key != "rules"} == {k: v for k, v in inputs.items() if k != "rules"}
-    weaker = {**inputs, "rules": {"pullRequest": {"requiredApprovingReviewCount": 0}}}
-    assert not same(weaker["rules"], read["rules"])
-    entry.update(cloud, identity, read, weaker, frozenset({"rules"}))
-    assert set(entry.read(cloud, identity, weaker)["rules"]) == {"pullRequest"}
-    with pytest.raises(Refused, match=r"no mapping for `rules\.mergeQueue`"):
-        entry.create(cloud, {**inputs, "rules": {"mergeQueue": {}}})
-    entry.delete(cloud, identity, inputs)
-    with pytest.raises(Gone):
-        entry.read(cloud, identity, inputs)
-
-
-def test_a_default_branch_and_the_alerts_through_their_tables(served: Served) -> None:
-    cloud = served.cloud()
-    make(cloud, TYPES["Repository"], {"name": "code", "autoInit": True})
-    branch = TYPES["BranchDefault"]
-    identity = make(cloud, branch, {"repository": "code", "branch": "trunk", "rename": True})
-    assert branch.read(cloud, identity, {})["branch"] == "trunk"
-    with pytest.raises(Refused, match="The branch none was not found"):
-        branch.create(cloud, {"repository": "code", "branch": "none"})
-    alerts = TYPES["RepositoryVulnerabilityAlerts"]
-    identity = make(cloud, alerts, {"repository": "code"})
-    assert alerts.read(cloud, identity, {})["enabled"] is True
-    alerts.delete(cloud, identity, {})
-    assert alerts.read(cloud, identity, {})["enabled"] is False
-
-
-def test_it_never_speaks_to_the_internet() -> None:
-    for settings in ({"token": "t", "owner": "o"}, {"token": "t", "owner": "o", "baseUrl": "https://api.github.com/"}):
-        with pytest.raises(Refused, match="on loopback alone"):
-            connect(settings, {})
-    for missing in ("token", "owner"):
-        settings = {"token": "t", "owner": "o", "baseUrl": "http://127.0.0.1:1/"}
-        del settings[missing]
-        with pytest.raises(Refused, match=f"no `{missing}`"):
-            connect(settings, {})
+def test_what_was_answered_is_there_after_a_restart(tmp_path: Path) -> None:
+    store = tmp_path / "github.json"
+    with serving(create_app(store, token=TOKEN)) as served:
+        served.ask("POST", "orgs/acme/repos", CREATION)
+        made = served.ask("POST", "repos/acme/code/rulesets", RULESET).json()["id"]
+        served.ask("PATCH", "repos/acme/code", {"name": "moved"})
+    with serving(create_app(store, token=TOKEN)) as served:
+        assert served.ask("GET", f"repos/acme/moved/rulesets/{made}").json()["name"] == "default-branch"
+        assert served.ask("GET", "repos/acme/code").status_code == 301
+        assert served.ask("POST", "orgs/acme/repos", {"name": "next"}).json()["id"] > made

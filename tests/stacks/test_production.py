@@ -294,7 +294,7 @@ def test_with_protection_lifted_by_hand_it_is_taken_down_but_for_what_is_retaine
     assert [s for s in hetzner(local_cloud).servers.get_all() if s.labels["stack"] == stack] == []
     assert aws(local_cloud, "rds", region).describe_db_instances()["DBInstances"] == []
     # The final snapshot is there: deleting a database is not losing its data.
-    snapshots = aws(local_cloud, "rds", region).describe_db_snapshots()["DBSnapshots"]
+    snapshots = aws(local_cloud, "rds", region).describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
     assert [shot["DBInstanceIdentifier"] for shot in snapshots] == [database]
 
 

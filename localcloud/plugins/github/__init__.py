@@ -1,0 +1,23 @@
+"""The stand-in for `pulumi-resource-github`: its tables, one module for each subject.
+
+What each entry does, in which order, which defaults it has and which ids it forms is what the provider's own source
+does (the GitHub provider for Terraform, which Pulumi's wraps).
+"""
+
+from __future__ import annotations
+
+from localcloud.plugins.github.cloud import CONFIGURATION, connect
+from localcloud.plugins.github.repositories import REPOSITORY
+from localcloud.plugins.github.repository_parts import BRANCH_DEFAULT, VULNERABILITY_ALERTS
+from localcloud.plugins.github.rulesets import RULESET
+from localcloud.plugins.table import Plugin
+
+__all__ = ["PLUGIN"]
+
+PLUGIN = Plugin(
+    name="github",
+    version="6.15.0",
+    configuration=CONFIGURATION,
+    connect=connect,
+    resources=(BRANCH_DEFAULT, REPOSITORY, RULESET, VULNERABILITY_ALERTS),
+)

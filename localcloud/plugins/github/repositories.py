@@ -1,0 +1,200 @@
+"""Repositories."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from localcloud.plugins.github.cloud import Cloud
+from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+
+# Every input that the provider sends in each request, with the API's name for it and the value that it sends for one
+# that is left out. A switch that is not declared is thus off, also where GitHub itself would have it on.
+_SENT: Final = {
+    "description": ("description", ""),
+    "homepageUrl": ("homepage", ""),
+    "hasIssues": ("has_issues", False),
+    "hasDiscussions": ("has_discussions", False),
+    "hasProjects": ("has_projects", False),
+    "hasWiki": ("has_wiki", False),
+    "isTemplate": ("is_template", False),
+    "allowMergeCommit": ("allow_merge_commit", True),
+    "allowSquashMerge": ("allow_squash_merge", True),
+    "allowRebaseMerge": ("allow_rebase_merge", True),
+    "allowAutoMerge": ("allow_auto_merge", False),
+    "allowUpdateBranch": ("allow_update_branch", False),
+    "deleteBranchOnMerge": ("delete_branch_on_merge", False),
+}
+# The same, but only while the way of merging that they describe is allowed.
+_DESCRIPTIONS: Final = {
+    "squashMergeCommitTitle": ("squash_merge_commit_title", "COMMIT_OR_PR_TITLE", "allowSquashMerge"),
+    "squashMergeCommitMessage": ("squash_merge_commit_message", "COMMIT_MESSAGES", "allowSquashMerge"),
+    "mergeCommitTitle": ("merge_commit_title", "MERGE_MESSAGE", "allowMergeCommit"),
+    "mergeCommitMessage": ("merge_commit_message", "PR_TITLE", "allowMergeCommit"),
+}
+
+
+def _create(cloud: Cloud, inputs: Props) -> str:
+    if inputs.get("defaultBranch", "main") != "main":
+        raise Refused("`defaultBranch` of a new repository can only be 'main'; declare a BranchDefault for another")
+    visibility = _visibility(inputs)
+    body = {
+        **_body(inputs, visibility),
+        "visibility": visibility,
+        "private": visibility == "private",
+        "auto_init": inputs.get("autoInit", False),
+    }
+    return str(cloud.ask("POST", cloud.collection, body)[0]["name"])
+
+
+def _settle(cloud: Cloud, identity: str, inputs: Props) -> None:
+    """What follows a creation. Each step looks first whether it is done, so that it may be done again."""
+    path = cloud.repository(identity)
+    found, _ = cloud.get(path)
+    if "topics" in inputs and sorted(inputs["topics"]) != sorted(found["topics"]):
+        cloud.ask("PUT", f"{path}/topics", {"names": inputs["topics"]})
+    alerts = inputs.get("vulnerabilityAlerts")
+    if alerts is not None and not found["archived"]:
+        cloud.ask("PUT" if alerts else "DELETE", f"{path}/vulnerability-alerts")
+    if inputs.get("archived") and not found["archived"]:
+        cloud.ask("PATCH", path, {"archived": True})
+
+
+def _read(cloud: Cloud, identity: str, state: Props) -> Props:
+    # The engine keeps the id that a repository was made with. Its name of today stands in the state: an old name leads
+    # to a renamed repository only until another one takes it.
+    name = str(state.get("name") or identity)
+    found, etag = cloud.get(cloud.repository(name))
+    apis = {prop: api for prop, (api, *_) in {**_SENT, **_DESCRIPTIONS}.items()}
+    # GitHub does not say of an archived repository how it was merged into.
+    settings = {prop: found[api] if api in found else state.get(prop) for prop, api in apis.items()}
+    ignored = state.get("ignoreVulnerabilityAlertsDuringRead")
+    alerts = (
+        state.get("vulnerabilityAlerts") if ignored else cloud.holds(f"{cloud.repository(name)}/vulnerability-alerts")
+    )
+    return {
+        **{prop: value for prop, value in settings.items() if value is not None},
+        "id": found["name"],
+        "name": found["name"],
+        "visibility": found["visibility"],
+        "private": found["private"],
+        "archived": found["archived"],
+        "allowForking": found["allow_forking"],
+        "webCommitSignoffRequired": found["web_commit_signoff_required"],
+        "defaultBranch": found["default_branch"],
+        "topics": found["topics"],
+        **({} if alerts is None else {"vulnerabilityAlerts": alerts}),
+        "etag": etag,
+        "fork": "true" if found["fork"] else "false",
+        "fullName": found["full_name"],
+        "gitCloneUrl": found["git_url"],
+        "htmlUrl": found["html_url"],
+        "httpCloneUrl": found["clone_url"],
+        "nodeId": found["node_id"],
+        "primaryLanguage": found["language"] or "",
+        "repoId": found["id"],
+        "securityAndAnalysis": _security(found),
+        "sourceOwner": "",
+        "sourceRepo": "",
+        "sshCloneUrl": found["ssh_url"],
+        "svnUrl": found["svn_url"],
+    }
+
+
+def _update(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
+    if new.get("archived") and "archived" not in changed:
+        return  # it is read-only, and the provider does not try
+    path = cloud.repository(str(old.get("name") or identity))
+    found, _ = cloud.get(path)
+    visibility = _visibility(new, found["visibility"])
+    body = {"name": new["name"], "archived": new.get("archived", False), **_body(new, visibility)}
+    if visibility != found["visibility"]:  # GitHub refuses to be told what is so already
+        body["visibility"] = visibility
+    if "defaultBranch" in changed and "defaultBranch" in new:
+        body["default_branch"] = new["defaultBranch"]
+    cloud.ask("PATCH", path, body)
+    _settle(cloud, new["name"], new)
+
+
+def _delete(cloud: Cloud, identity: str, state: Props) -> None:
+    path = cloud.repository(str(state.get("name") or identity))
+    if not state.get("archiveOnDestroy"):
+        cloud.delete(path)
+    elif not cloud.get(path)[0]["archived"]:
+        cloud.ask("PATCH", path, {"archived": True})
+
+
+def _find(cloud: Cloud, inputs: Props) -> str | None:
+    try:
+        name = str(cloud.get(cloud.repository(inputs["name"]))[0]["name"])
+    except Gone:
+        return None
+    return name if name.lower() == inputs["name"].lower() else None  # else it was renamed, and the name is free
+
+
+def _visibility(inputs: Props, otherwise: str = "public") -> str:
+    """`private` is the older word for the same; the provider lets a program say only one of them."""
+    if "visibility" in inputs and "private" in inputs:
+        raise Refused("`private` and `visibility` of a repository exclude each other; declare `visibility`")
+    if "private" in inputs:
+        return "private" if inputs["private"] else "public"
+    return str(inputs.get("visibility", otherwise))
+
+
+def _body(inputs: Props, visibility: str) -> Props:
+    body: dict[str, Any] = {"name": inputs["name"]}
+    body.update({api: inputs.get(prop, default) for prop, (api, default) in _SENT.items()})
+    for prop, (api, default, way) in _DESCRIPTIONS.items():
+        if inputs.get(way, True):
+            body[api] = inputs.get(prop, default)
+    if "allowForking" in inputs and visibility != "public":
+        body["allow_forking"] = inputs["allowForking"]
+    if "webCommitSignoffRequired" in inputs:
+        body["web_commit_signoff_required"] = inputs["webCommitSignoffRequired"]
+    return body
+
+
+def _security(found: Props) -> Props:
+    words = {"secret_scanning": "secretScanning", "secret_scanning_push_protection": "secretScanningPushProtection"}
+    said = found.get("security_and_analysis") or {}
+    return {words[api]: {"status": value["status"]} for api, value in said.items() if api in words}
+
+
+def _unordered(one: Any, other: Any) -> bool:
+    return sorted(one) == sorted(other)
+
+
+# Not here, and so refused by name: what makes a repository out of something else (template, fork, sourceOwner,
+# sourceRepo, gitignoreTemplate, licenseTemplate), pages and securityAndAnalysis, which the local cloud has not;
+# hasDownloads, which GitHub itself has no more; and etag, which nobody can choose.
+REPOSITORY = ResourceType(
+    token="github:index/repository:Repository",  # noqa: S106 - a type's name
+    properties={
+        "name": Property(generated_name=True),
+        **{prop: Property(default=default) for prop, (_, default) in _SENT.items()},
+        **{prop: Property(default=default) for prop, (_, default, _) in _DESCRIPTIONS.items()},
+        "archived": Property(default=False),
+        # What the provider leaves as it finds it when it is left out.
+        "visibility": Property(choices=("public", "private", "internal")),
+        "private": Property(),
+        "allowForking": Property(),
+        "webCommitSignoffRequired": Property(),
+        "topics": Property(same=_unordered),
+        "vulnerabilityAlerts": Property(),
+        "defaultBranch": Property(),
+        # What only tells the provider how to go about it.
+        "autoInit": Property(write_only=True),
+        "archiveOnDestroy": Property(write_only=True),
+        "ignoreVulnerabilityAlertsDuringRead": Property(write_only=True),
+    },
+    computed=(
+        *("allowForking", "defaultBranch", "private", "topics", "visibility", "vulnerabilityAlerts"),
+        *("webCommitSignoffRequired", "etag", "fork", "fullName", "gitCloneUrl", "htmlUrl", "httpCloneUrl", "nodeId"),
+        *("primaryLanguage", "repoId", "securityAndAnalysis", "sourceOwner", "sourceRepo", "sshCloneUrl", "svnUrl"),
+    ),
+    create=_create,
+    settle=_settle,
+    read=_read,
+    update=_update,
+    delete=_delete,
+    find=_find,
+)
