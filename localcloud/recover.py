@@ -9,6 +9,7 @@ loses it.
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -33,9 +34,12 @@ class Recovered:
     adopted: tuple[str, ...]
     dropped: tuple[str, ...]
     others: int
+    torn: bool = False
 
     def sentence(self) -> str:
         parts = []
+        if self.torn:
+            parts.append("took its state's last whole copy, because it was killed while it wrote a newer one")
         if self.locks:
             parts.append("released the lock of a pulumi that no longer runs")
         if self.adopted:
@@ -54,8 +58,9 @@ def recover(folder: Folder, running: Running, env: Mapping[str, str], project: P
     for state in sorted((folder.backend / ".pulumi" / "stacks" / name).glob("*.json")):
         stack = state.stem
         locks = _dead_locks(folder, name, stack)
-        pending = _pending(state)
-        if not locks and not pending:
+        torn = _mend(state)
+        pending = _pending(state) if state.exists() else []
+        if not locks and not pending and not torn:
             continue
         for lock in locks:
             lock.unlink(missing_ok=True)
@@ -78,9 +83,39 @@ def recover(folder: Folder, running: Running, env: Mapping[str, str], project: P
                 adopted=tuple(adopted),
                 dropped=tuple(dropped),
                 others=len(pending) - len(creating),
+                torn=torn,
             )
         )
     return found
+
+
+def _mend(state: Path) -> bool:
+    """Whether the state was torn by a kill while it was written, and is now the copy that the engine makes before.
+
+    The copy is one step behind. A step that began after it had asked no cloud for anything yet, because the engine
+    notes a step before it takes it; one that ended after it is still pending in the copy, and is looked for like any
+    other. A state without a copy was torn when its stack was made, with nothing in it. Beside each file the backend
+    keeps attributes, which it can do without; torn ones are taken away.
+    """
+    for attributes in state.parent.glob(f"{state.name}*.attrs"):
+        if not _whole(attributes):
+            attributes.unlink()
+    if _whole(state):
+        return False
+    copy = state.with_suffix(".json.bak")
+    if _whole(copy):
+        shutil.copyfile(copy, state)
+    else:
+        state.unlink()
+    return True
+
+
+def _whole(file: Path) -> bool:
+    try:
+        json.loads(file.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
 
 
 def _names(urns: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from rich.console import Console
 from localcloud.engine.provide import Engine, provide
 from localcloud.environment import official_plugins
 from localcloud.folder import Folder, LocalCloudError
+from localcloud.recover import _mend
 from tests.conftest import ROOT
 
 
@@ -167,3 +168,21 @@ def test_a_stack_whose_making_was_killed_is_made_good(shim: Shim) -> None:
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
     (shim.folder / "config/shim/Pulumi.real.yaml").unlink()  # the same with something in it
     assert shim.pulumi("preview", "--stack", "real", "--expect-no-changes").returncode == 0
+
+
+def test_a_state_that_a_kill_tore_is_mended_from_its_copy(shim: Shim) -> None:
+    assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
+    state = shim.folder / "pulumi/.pulumi/stacks/shim/real.json"
+    whole = state.read_bytes()
+    assert _mend(state) is False
+    Path(f"{state}.attrs").write_bytes(b"")  # the backend's attributes of the file: it cannot be read with torn ones
+    assert shim.pulumi("stack", "export", "--stack", "real").returncode != 0
+    assert _mend(state) is False
+    assert shim.pulumi("stack", "export", "--stack", "real").returncode == 0
+    state.write_bytes(whole[: len(whole) // 2])
+    assert _mend(state) is True
+    assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
+    state.write_bytes(b"")
+    state.with_suffix(".json.bak").unlink()  # torn when the stack was made
+    assert _mend(state) is True
+    assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
