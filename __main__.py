@@ -10,6 +10,7 @@ dr
 
 from __future__ import annotations
 
+import atexit
 import gc
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ import plan
 from components import providers, settings
 from components.settings import ProductionSettings, RecoverySettings, VaultSettings
 
-# A run is over in seconds and nearly all that it makes is code of the SDKs, which lives as long as the run: looking for
-# what could be thrown away took a fifth of a preview's time (benchmarks/preview.py).
+# A run is over in seconds and nearly all that it makes is code of the SDKs, which lives as long as the run. Looking for
+# what could be thrown away took a quarter of a preview's time (benchmarks/preview.py), part of it at the very end.
 gc.disable()
+atexit.register(gc.freeze)
 
 # Components are imported where they are used, and with them the provider packages that they need: every package costs
 # each run of each stack a good part of a second, and the vault needs one of three.
