@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from pathlib import Path
-
-# What is loaded here stays until the end: looking for what could be thrown away of it only delays the start.
-gc.disable()
 
 # The engine runs this folder, from wherever it is, and so knows nothing of the packages beside it.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -18,12 +14,9 @@ from plan import load
 from policy_pack.adapter import PACK_NAME, pack
 
 if __name__ == "__main__":
-    policies = [*pack(load())]
-    gc.freeze()
-    gc.enable()
     PolicyPack(
         name=PACK_NAME,
-        policies=policies,
+        policies=[*pack(load())],
         enforcement_level=EnforcementLevel.MANDATORY,
         description="What botBrains promises its customers for a disruption, enforced before anything is deployed.",
     )

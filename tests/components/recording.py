@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import json
 import runpy
 import threading
@@ -133,7 +134,10 @@ def deploy_stack(
     """
 
     def program() -> None:
-        runpy.run_path(str(ROOT), run_name="__main__")
+        try:
+            runpy.run_path(str(ROOT), run_name="__main__")
+        finally:
+            gc.enable()  # the program does without, because its process is over in seconds; this one is not
 
     return deploy(program, stack=stack, config=config or configuration(stack), vault=vault, preview=preview)
 
