@@ -20,8 +20,6 @@ app = typer.Typer(
 _say = Console(stderr=True, highlight=False, soft_wrap=True)
 _out = Console(highlight=False, soft_wrap=True)
 
-_WIDE = 10_000  # columns, where there is no terminal whose width would count
-
 _Stacks = Annotated[list[Stack] | None, typer.Argument(help="Vault and prod when none is named.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -32,7 +30,7 @@ def up(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask after the plan is shown.")] = False,
 ) -> None:
     """Bring stacks up, each after what it needs, with the policy pack in force; then say what exists and where."""
-    changes = [stacks.up(stack, yes) for stack in stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=True)]
+    changes = stacks.up(stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=True), yes)
     for change in changes:
         _out.print(change.sentence())
     _out.print()
@@ -88,15 +86,15 @@ def _show(found: dict[str, dict[str, Any]]) -> None:
     if not found:
         _out.print("nothing exists yet: `make up` brings production up")
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    # Where nobody looks at a terminal, every row is one line: an ARN can be searched for and copied.
-    wide = not _out.is_terminal
-    for heading in ("stack", "what", "where"):
-        table.add_column(heading, overflow="fold", no_wrap=wide)
-    for stack, values in found.items():
-        for name, value in values.items():
-            table.add_row(stack, name.replace("_", " "), _words(value))
-    _out.print(table, width=_WIDE if wide else None)
+    # One line a row, however long: an ARN is there to be copied and searched for.
+    rows = [
+        (stack, name.replace("_", " "), _words(value))
+        for stack, values in found.items()
+        for name, value in values.items()
+    ]
+    widest = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for stack, what, where in rows:
+        _out.print(f"{stack:{widest[0]}}  {what:{widest[1]}}  {where}", markup=False)
 
 
 def _words(value: Any) -> str:

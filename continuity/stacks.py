@@ -64,21 +64,26 @@ def in_order(stacks: Sequence[Stack], with_needs: bool) -> list[Stack]:
     return [stack for stack in Stack if stack in wanted]
 
 
-def up(stack: Stack, yes: bool, extra: Sequence[str] = ()) -> Change:
-    """`pulumi up` with the policy pack in force; the plan is shown first, and asked about unless `yes`."""
-    run(["up", "--stack", stack, "--policy-pack", str(POLICY_PACK), *(["--yes"] if yes else []), *extra])
+def up(names: Sequence[Stack], yes: bool) -> list[Change]:
+    """`pulumi up` of each with the policy pack in force; the plan is shown first, and asked about unless `yes`.
+
+    With `yes`, every stack is previewed before the first one is changed: a setting of the last that breaks a promise is
+    refused while nothing exists.
+    """
+    if yes:
+        for stack in names:
+            preview(stack)
+    return [_up(stack, ["--yes", "--skip-preview"] if yes else []) for stack in names]
+
+
+def _up(stack: Stack, options: Sequence[str]) -> Change:
+    run(["up", "--stack", stack, "--policy-pack", str(POLICY_PACK), *options])
     history = json.loads(read(["stack", "history", "--stack", stack, "--json", "--page-size", "1"]))
     return Change(stack=stack, steps=history[0].get("resourceChanges", {}))
 
 
 def preview(stack: Stack, extra: Sequence[str] = ()) -> None:
-    """`pulumi preview` with the policy pack in force."""
-    for need in _NEEDS[stack]:
-        if outputs(need) is None:
-            raise ContinuityError(
-                f"{stack} uses what {need} holds, and {need} does not exist yet: "
-                f"bring it up first (`make up STACK={need}`)"
-            )
+    """`pulumi preview` with the policy pack in force. Of another stack's values that do not exist yet it says so."""
     run(["preview", "--stack", stack, "--policy-pack", str(POLICY_PACK), *extra])
 
 

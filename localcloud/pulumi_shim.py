@@ -45,6 +45,9 @@ def main(folder: Path, real: str, arguments: list[str]) -> int:
         stack = options.get("stack") or os.environ.get("PULUMI_STACK") or _selected(real, options.get("cwd", "."))
         if stack:
             os.environ["PULUMI_OPTION_CONFIG_FILE"] = str(_copy(folder, project, stack.rsplit("/", 1)[-1], real))
+            # Stacks refer to each other, so all that the project has a file for exist, if only empty.
+            for tracked in project.glob("Pulumi.*.yaml"):
+                _copy(folder, project, tracked.name.split(".", 1)[1].removesuffix(".yaml"), real)
     return _become(real, arguments)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -74,14 +75,13 @@ def with_setting(change: Callable[[dict[str, Any]], None], into: Path) -> Path:
     return file
 
 
-def test_the_vault_comes_first(local_cloud: LocalCloud) -> None:
-    said = local_cloud.run(*CONTINUITY, "preview", "prod")
-    assert said.returncode == 1
-    assert "vault does not exist yet" in said.stderr
-    said = local_cloud.run(*CONTINUITY, "up", "--yes", "vault")
+def test_production_can_be_seen_before_anything_exists(local_cloud: LocalCloud) -> None:
+    before = len(local_cloud.folder.requests.read_text().splitlines()) if local_cloud.folder.requests.exists() else 0
+    said = local_cloud.run(*CONTINUITY, "preview")
     assert said.returncode == 0
-    assert outputs(local_cloud, "vault")["region"] == RECOVERY
-    assert local_cloud.run("pulumi", "stack", "init", "prod").returncode == 0
+    assert "17 to create" in said.stdout and "77 to create" in said.stdout
+    asked = local_cloud.folder.requests.read_text().splitlines()[before:]
+    assert asked == []
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,22 @@ def test_a_setting_that_makes_no_sense_is_refused_with_its_key_and_value(
     assert said.returncode != 0
     assert "botbrains:hosts.api.active" in said.stdout and '"two"' in said.stdout
     assert nothing_exists(local_cloud)
+
+
+def test_one_command_refuses_the_whole_before_the_first_part_exists(local_cloud: LocalCloud, tmp_path: Path) -> None:
+    """As a person would: an edit of production's file, and `up` of everything."""
+    project = tmp_path / "project"
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in tracked:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, project / name)
+    (project / ".venv").symlink_to(sys.prefix)
+    with_setting(lambda config: config["botbrains:database"].update(backupRetentionDays=1), project)
+    said = local_cloud.run(*CONTINUITY, "up", "--yes", cwd=project)
+    assert said.returncode != 0
+    assert "database-backup-retention" in said.stdout
+    assert changing_requests(local_cloud) == [] and nothing_exists(local_cloud)
+    assert outputs(local_cloud, "vault") == {}
 
 
 def test_production_comes_up_from_nothing_and_says_where_it_is(local_cloud: LocalCloud) -> None:
