@@ -72,7 +72,10 @@ def up(names: Sequence[Stack], yes: bool) -> list[Change]:
     """
     if yes:
         for stack in names:
-            preview(stack)
+            try:
+                preview(stack)
+            except ContinuityError as error:
+                raise ContinuityError(f"{error}: nothing was changed, in any stack", error.code) from None
     return [_up(stack, ["--yes", "--skip-preview"] if yes else []) for stack in names]
 
 

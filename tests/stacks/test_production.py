@@ -159,6 +159,7 @@ def test_one_command_refuses_the_whole_before_the_first_part_exists(local_cloud:
     said = local_cloud.run(*CONTINUITY, "up", "--yes", cwd=project)
     assert said.returncode != 0
     assert "database-backup-retention" in said.stdout
+    assert "nothing was changed, in any stack" in said.stderr
     assert changing_requests(local_cloud) == [] and nothing_exists(local_cloud)
     assert outputs(local_cloud, "vault") == {}
 
