@@ -113,7 +113,7 @@ class Store:
     def _unreadable(self, reason: str) -> LocalCloudError:
         return LocalCloudError(
             f"the local AWS cannot read its state in {self._folder} ({reason}). "
-            f"To start afresh, and lose what the local cloud holds: `make erase`, or remove that folder"
+            f"To start afresh, and lose what the local cloud holds: `make down`, or remove that folder"
         )
 
 

@@ -96,7 +96,7 @@ def test_a_state_that_it_cannot_read_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / f"kms.123456789012.{HERE}.pickle"
     whole = file.read_bytes()
     file.write_bytes(whole[:-20])
-    with pytest.raises(LocalCloudError, match=rf"{re.escape(str(tmp_path))} \(kms.*make erase"):
+    with pytest.raises(LocalCloudError, match=rf"{re.escape(str(tmp_path))} \(kms.*make down"):
         create_app(tmp_path)
     file.write_bytes(whole)
     (tmp_path / "version").write_text("moto 4.0.0, form 1\n")

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from localcloud.engine.provide import Engine, provide
-from localcloud.environment import official_plugins
-from localcloud.folder import Folder, LocalCloudError
+from localcloud.environment import environment, official_plugins
+from localcloud.folder import Folder, LocalCloudError, Running
 from localcloud.recover import _mend
 from tests.conftest import ROOT
 
@@ -46,6 +46,26 @@ def test_a_wrong_choice_of_plugins_is_refused_with_what_is_allowed() -> None:
     assert official_plugins({"LOCALCLOUD_PLUGINS": "official"}) is True
     with pytest.raises(LocalCloudError, match=r"'real'; allowed: stand-in .* official"):
         official_plugins({"LOCALCLOUD_PLUGINS": "real"})
+
+
+def test_the_official_plugins_are_led_to_the_same_endpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They cannot be downloaded here; what they are given can be looked at."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("AWS_PROFILE", "the-persons-own")
+    monkeypatch.setenv("HTTPS_PROXY", "http://192.0.2.1:3128")
+    folder = Folder(tmp_path / "cloud")
+    running = Running(pid=1, created=0, ports={"aws": 1, "hetzner": 2, "github": 3}, broker_port=4, secret="s")
+    engine = Engine(pulumi=tmp_path / "engine" / "pulumi", built=False)
+    stand_in = environment(folder, running, engine)
+    monkeypatch.setenv("LOCALCLOUD_PLUGINS", "official")
+    official = environment(folder, running, engine)
+    for key in ("AWS_ENDPOINT_URL", "HCLOUD_ENDPOINT", "GITHUB_BASE_URL", "PULUMI_BACKEND_URL", "HCLOUD_TOKEN"):
+        assert official[key] == stand_in[key]
+    assert "AWS_PROFILE" not in official and "127.0.0.1" in official["NO_PROXY"]
+    assert stand_in["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
+    assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in official
+    assert len(list(Path(stand_in["PULUMI_HOME"]).glob("plugins/resource-*/pulumi-resource-*"))) == 3
+    assert not list(Path(official["PULUMI_HOME"]).glob("plugins/*"))
 
 
 def test_credentials_are_made_up_once_and_only_the_owner_reads_them(tmp_path: Path) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.session import Session
 
+from localcloud.plugins.loopback import on_loopback
 from localcloud.plugins.table import Property, Props, Refused
 
 CONFIGURATION: Final[Mapping[str, Property]] = {
@@ -134,20 +133,12 @@ def _endpoints(configured: list[Mapping[str, str]], environment: Mapping[str, st
         if url:
             merged[service] = url
     for service, url in merged.items():
-        if not _on_loopback(url):
+        if not on_loopback(url):
             raise Refused(
                 f"the endpoint of AWS's {service} is {url}, which is not on loopback. "
                 "This stand-in speaks to the local cloud and never to the internet."
             )
     return merged
-
-
-def _on_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _check_account(cloud: Cloud, settings: Props) -> None:

@@ -6,11 +6,10 @@ requests carry the same authentication and the same errors.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
+from localcloud.plugins.loopback import on_loopback
 from localcloud.plugins.table import Gone, Property, Props, Refused
 
 if TYPE_CHECKING:
@@ -164,12 +163,6 @@ def _local(base: str | None) -> str:
     """The address of the API, if it is on this machine. The provider puts `api/v3/` behind a base URL of one's own."""
     if not base:
         raise Refused("this stand-in needs a base URL on this machine: set github:baseUrl or GITHUB_BASE_URL")
-    parts = urlsplit(base)
-    host = parts.hostname or ""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback or parts.scheme not in ("http", "https"):
+    if not on_loopback(base):
         raise Refused(f"github:baseUrl is {base!r}, but this stand-in speaks only to loopback addresses")
     return base.rstrip("/").removesuffix(_PREFIX.rstrip("/")) + _PREFIX

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from hcloud import APIException, Client
 from hcloud.actions import BoundAction
 from requests.adapters import HTTPAdapter
 
+from localcloud.plugins.loopback import on_loopback
 from localcloud.plugins.table import Gone, Property, Props, Refused
 
 CONFIGURATION: Final = {
@@ -147,13 +146,7 @@ def _local(setting: str, endpoint: str | None) -> str:
     """The endpoint, if it is on this machine."""
     if not endpoint:
         raise Refused(f"this stand-in needs an endpoint on this machine: set hcloud:{setting} or HCLOUD_ENDPOINT")
-    parts = urlsplit(endpoint)
-    host = parts.hostname or ""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback or parts.scheme not in ("http", "https"):
+    if not on_loopback(endpoint):
         raise Refused(f"hcloud:{setting} is {endpoint!r}, but this stand-in speaks only to loopback addresses")
     return endpoint.rstrip("/")
 
