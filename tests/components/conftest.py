@@ -11,7 +11,15 @@ from tests.components.recording import deploy_stack
 
 # The SDK loads its modules when they are first used, which before Python 3.11.9 is not safe while another thread looks
 # at the loaded modules, as servers of other tests do: so they are loaded here, before any test runs.
-LOADED = [getattr(pulumi_aws, module).__name__ for module in ("ec2", "iam", "kms", "rds", "s3", "vpc")]
+# A module's name alone does not load it; what is in it does.
+LOADED = (
+    pulumi_aws.ec2.Vpc,
+    pulumi_aws.iam.Role,
+    pulumi_aws.kms.Key,
+    pulumi_aws.rds.Instance,
+    pulumi_aws.s3.Bucket,
+    pulumi_aws.vpc.SecurityGroupIngressRule,
+)
 
 
 @pytest.fixture(scope="session")
