@@ -23,6 +23,8 @@ from localcloud.plugins.table import Plugin
 
 log = logging.getLogger(__name__)
 
+_LOOK_FOR_FOLDER = 2.0  # seconds
+
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -44,7 +46,9 @@ def serve(folder: Folder) -> None:
             threading.Thread(target=server.serve_forever, daemon=True).start()
         folder.remember(running)
         log.info("the local cloud listens: %s", running.ports)
-        stopping.wait()
+        # Whoever deletes the folder, or the clone that it is in, means the local cloud too.
+        while not stopping.wait(_LOOK_FOR_FOLDER) and folder.running_file.exists():
+            pass
         log.info("the local cloud stops")
         for server in (*servers, broker):
             server.shutdown()

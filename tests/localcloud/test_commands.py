@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from rich.console import Console
 
+from localcloud import process
 from localcloud.engine.provide import Engine, provide
 from localcloud.environment import environment, official_plugins
 from localcloud.folder import Folder, LocalCloudError, Running
@@ -83,6 +86,15 @@ def a_pulumi(folder: Path, version: str) -> None:
     for name in ("pulumi", "pulumi-language-python"):
         (folder / name).write_text(f"#!/bin/sh\necho {version}\n")
         (folder / name).chmod(0o755)
+
+
+def test_a_local_cloud_whose_folder_is_deleted_ends(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "cloud")
+    running, new = process.start(folder)
+    assert new and process.start(folder) == (running, False)
+    shutil.rmtree(folder.path)
+    psutil.Process(running.pid).wait(60)
+    assert not running.alive
 
 
 def test_the_engine_on_path_is_taken_before_any_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
