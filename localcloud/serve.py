@@ -47,14 +47,21 @@ def serve(folder: Folder) -> None:
         folder.remember(running)
         log.info("the local cloud listens: %s", running.ports)
         # Whoever deletes the folder, or the clone that it is in, means the local cloud too.
-        while not stopping.wait(_LOOK_FOR_FOLDER) and folder.running_file.exists():
+        while not stopping.wait(_LOOK_FOR_FOLDER) and _ours(folder):
             pass
         log.info("the local cloud stops")
         for server in (*servers, broker):
             server.shutdown()
     finally:
-        folder.running_file.unlink(missing_ok=True)
+        if _ours(folder):
+            folder.running_file.unlink(missing_ok=True)
         lock.release()
+
+
+def _ours(folder: Folder) -> bool:
+    """Whether the folder speaks of this process: it may be gone, or have been made anew with another one in it."""
+    running = folder.running()
+    return running is not None and running.pid == os.getpid()
 
 
 def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running]:

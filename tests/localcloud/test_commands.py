@@ -93,8 +93,12 @@ def test_a_local_cloud_whose_folder_is_deleted_ends(tmp_path: Path) -> None:
     running, new = process.start(folder)
     assert new and process.start(folder) == (running, False)
     shutil.rmtree(folder.path)
+    another, new = process.start(folder)  # made anew at once: the first one ends, and leaves the second alone
+    assert new and another.pid != running.pid
     psutil.Process(running.pid).wait(60)
     assert not running.alive
+    assert folder.running() == another
+    assert process.erase(folder) and not another.alive
 
 
 def test_the_engine_on_path_is_taken_before_any_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
