@@ -26,13 +26,24 @@ from moto.core.base_backend import BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server import werkzeug_app
 
-from localcloud.aws import ec2_network, kms_keys, rds_backups, rds_groups, rds_instances, s3_lifecycle, s3_replication
+from localcloud.aws import (
+    backup_vaults,
+    ec2_network,
+    kms_keys,
+    rds_backups,
+    rds_groups,
+    rds_instances,
+    s3_lifecycle,
+    s3_object_lock,
+    s3_replication,
+    secrets_replicas,
+)
 from localcloud.aws.answers import fault
 from localcloud.aws.persistence import Store
 
 log = logging.getLogger(__name__)
 
-SERVICES: Final = ("ec2", "iam", "kms", "rds", "s3", "s3control", "secretsmanager", "sts")
+SERVICES: Final = ("ec2", "iam", "kms", "secretsmanager", "rds", "s3", "s3control", "backup", "sts")
 """What stands here. Loaded in this order, because later ones refer to earlier ones."""
 
 _WRITES_ALSO: Final = {
@@ -165,7 +176,18 @@ def _amend_once() -> None:
     """Add to moto what it lacks. Its classes are the process's, so once is enough."""
     global _amended
     if not _amended:
-        for subject in (rds_instances, rds_groups, rds_backups, s3_lifecycle, s3_replication, kms_keys, ec2_network):
+        for subject in (
+            rds_instances,
+            rds_groups,
+            rds_backups,
+            s3_lifecycle,
+            s3_object_lock,
+            s3_replication,
+            secrets_replicas,
+            backup_vaults,
+            kms_keys,
+            ec2_network,
+        ):
             subject.amend()
         # Pages of other origins have no business here.
         vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True

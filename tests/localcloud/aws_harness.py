@@ -38,7 +38,9 @@ class LocalAws:
                 "region": HERE,
                 "accessKey": "LKIATESTTESTTESTTEST",
                 "secretKey": "nothing",
-                "endpoints": [dict.fromkeys(("ec2", "iam", "kms", "rds", "s3", "sts"), self.endpoint)],
+                "endpoints": [
+                    dict.fromkeys(("backup", "ec2", "iam", "kms", "rds", "s3", "secretsmanager", "sts"), self.endpoint)
+                ],
                 "defaultTags": {"tags": {"owner": "platform"}},
                 **settings,
             },

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.plugins.aws import ec2, functions, iam, kms, rds, s3
+from localcloud.plugins.aws import backup, ec2, functions, iam, kms, rds, s3, secretsmanager
 from localcloud.plugins.aws.connection import CONFIGURATION, connect
 from localcloud.plugins.table import Plugin
 
@@ -16,6 +16,14 @@ PLUGIN: Final = Plugin(
     version="7.51.1",
     configuration=CONFIGURATION,
     connect=connect,
-    resources=(*kms.RESOURCES, *s3.RESOURCES, *iam.RESOURCES, *ec2.RESOURCES, *rds.RESOURCES),
+    resources=(
+        *kms.RESOURCES,
+        *s3.RESOURCES,
+        *iam.RESOURCES,
+        *ec2.RESOURCES,
+        *rds.RESOURCES,
+        *backup.RESOURCES,
+        *secretsmanager.RESOURCES,
+    ),
     functions=functions.FUNCTIONS,
 )

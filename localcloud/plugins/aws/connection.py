@@ -33,11 +33,13 @@ CONFIGURATION: Final[Mapping[str, Property]] = {
 }
 
 _ENDPOINT_VARIABLES: Final = {
+    "backup": "AWS_ENDPOINT_URL_BACKUP",
     "ec2": "AWS_ENDPOINT_URL_EC2",
     "iam": "AWS_ENDPOINT_URL_IAM",
     "kms": "AWS_ENDPOINT_URL_KMS",
     "rds": "AWS_ENDPOINT_URL_RDS",
     "s3": "AWS_ENDPOINT_URL_S3",
+    "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "sts": "AWS_ENDPOINT_URL_STS",
 }
 
