@@ -16,15 +16,17 @@ from pathlib import Path
 from localcloud.aws.application import Application
 
 
-def create_app(state_folder: Path | None) -> Application:
+def create_app(state_folder: Path | None, databases: Path | None = None) -> Application:
     """The local AWS, with what it knew when it last answered; without a folder it forgets everything when it ends.
+
+    With a folder for `databases`, a PostgreSQL server stands behind each RDS instance; `Application.close` stops them.
 
     moto keeps its state in the process, so there is one local AWS in a process: a later call starts afresh from its own
     folder, and an application made before it refuses to answer.
 
     Raises `LocalCloudError` when the folder holds a state that this version of moto cannot read.
     """
-    return Application(state_folder)
+    return Application(state_folder, databases)
 
 
 __all__ = ["Application", "create_app"]

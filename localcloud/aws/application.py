@@ -33,6 +33,12 @@ from localcloud.aws import (
     rds_backups,
     rds_groups,
     rds_instances,
+    rds_lifecycle,
+    rds_replication,
+    rds_restores,
+    rds_servers,
+    rds_snapshots,
+    rds_uploads,
     s3_lifecycle,
     s3_object_lock,
     s3_replication,
@@ -47,6 +53,7 @@ SERVICES: Final = ("ec2", "iam", "kms", "secretsmanager", "rds", "s3", "s3contro
 """What stands here. Loaded in this order, because later ones refer to earlier ones."""
 
 _WRITES_ALSO: Final = {
+    "backup": ("rds", "kms"),  # snapshots; a vault without a key of its own gets AWS's
     "rds": ("ec2", "kms", "secretsmanager"),  # default network, default keys, managed passwords
     "secretsmanager": ("kms",),
     "kms": ("rds",),  # losing a key stops the replication of backups
@@ -55,8 +62,9 @@ _WRITES_ALSO: Final = {
 _SIGNED_AS: Final = {"s3control": "s3"}
 _QUERY: Final = frozenset({"ec2", "iam", "rds", "sts"})
 _READING: Final = ("Describe", "Get", "List", "Head")
-# Reads that write: KMS makes an account's `aws/…` keys when they are first looked at.
-_READS_THAT_WRITE: Final = frozenset({("kms", "DescribeKey")})
+# Reads that write: KMS makes an account's `aws/…` keys when they are first looked at, and whoever looks at a backup job
+# or a vault notes what has ended meanwhile.
+_READS_THAT_WRITE: Final = frozenset({("kms", "DescribeKey"), ("backup", "")})
 # Calls that anybody may make, without a signature.
 _UNSIGNED: Final = {"AssumeRoleWithWebIdentity": "sts", "AssumeRoleWithSAML": "sts"}
 
@@ -67,15 +75,22 @@ _latest: Application | None = None
 class Application:
     """See `localcloud.aws.create_app`."""
 
-    def __init__(self, state_folder: Path | None) -> None:
+    def __init__(self, state_folder: Path | None, databases: Path | None) -> None:
         global _latest
         _amend_once()
         BackendDict.reset()
         self._lock = threading.RLock()
         self._store = Store(state_folder, SERVICES)
         self._moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
+        rds_servers.use(None)
         self._store.load()
         _latest = self
+        self._servers = None if databases is None else rds_servers.Servers(databases, self.changing)
+        rds_servers.use(self._servers)
+        if self._servers is not None:
+            rds_snapshots.resume()
+            rds_lifecycle.resume(self._servers)
+            rds_uploads.start(self._servers)
 
     @contextmanager
     def changing(self, *services: str) -> Iterator[None]:
@@ -85,6 +100,17 @@ class Application:
                 yield
             finally:
                 self._store.save(services)
+
+    def follow(self, is_dead: Callable[[str], bool]) -> None:
+        """Which regions are dead now: the databases in them lose power, and come back when their region does."""
+        if self._servers is not None:
+            with self._lock:
+                rds_lifecycle.follow(self._servers, is_dead)
+
+    def close(self) -> None:
+        """Stop the databases; what they hold stays."""
+        if self._servers is not None:
+            self._servers.close()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if _latest is not self:
@@ -180,6 +206,10 @@ def _amend_once() -> None:
             rds_instances,
             rds_groups,
             rds_backups,
+            rds_replication,
+            rds_restores,
+            rds_snapshots,
+            rds_lifecycle,
             s3_lifecycle,
             s3_object_lock,
             s3_replication,

@@ -47,7 +47,7 @@ from localcloud.state import write_atomically
 
 log = logging.getLogger(__name__)
 
-_VERSION: Final = f"moto {moto.__version__}, form 1\n"
+_VERSION: Final = f"moto {moto.__version__}, form 2\n"
 _PRIVATE_KEYS: Final = (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey)
 
 Address = tuple[str, str, str]

@@ -1,18 +1,8 @@
-"""RDS's automated backups: one for each instance that keeps some, in its own region and wherever it is replicated to.
-
-    active        of an instance that is there        replicating   a copy of one, in another region
-    retained      of one that was deleted, or a copy that is no longer fed; it ends with its retention period
-
-An `AutomatedBackup` describes; what it contains, and restoring from it, belongs to whoever puts a database behind RDS.
-"""
+"""RDS's automated backups: they come, change and go with their instance; the calls that show and delete them."""
 
 from __future__ import annotations
 
-import secrets
-import string
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 from moto.core.responses import ActionResult, PaginatedResult
@@ -20,88 +10,10 @@ from moto.core.utils import utcnow
 from moto.rds.models import DBInstance, RDSBackend, rds_backends
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws import rds_replication
+from localcloud.aws import rds_lifecycle, rds_servers, rds_uploads
 from localcloud.aws.amend import add, mend
+from localcloud.aws.rds_automated_backups import AutomatedBackup, copies_of, forget, kept, new_arn, up_to_date
 from localcloud.aws.rds_faults import refuse
-
-
-@dataclass
-class AutomatedBackup:
-    """`described` is what the API shows of the instance, as it was when the backup last followed it."""
-
-    arn: str
-    dbi_resource_id: str
-    source_arn: str
-    source_region: str
-    status: str
-    earliest: datetime
-    latest: datetime | None
-    retention_period: int
-    kms_key_id: str | None
-    described: dict[str, Any] = field(default_factory=dict)
-    tags: list[dict[str, str]] = field(default_factory=list)
-    ended: datetime | None = None
-
-    @property
-    def replica(self) -> bool:
-        """Whether it is kept in another region than its instance."""
-        return self.arn.split(":")[3] != self.source_region
-
-    def follow(self, database: DBInstance) -> None:
-        """Take over what has become of the instance."""
-        window = database.latest_restorable_time
-        if window is not None:
-            self.latest = window
-            self.earliest = max(self.earliest, window - timedelta(days=self.retention_period))
-        if not self.replica:
-            self.retention_period = database.backup_retention_period
-        shown: Any = database
-        self.described = {
-            "DBInstanceIdentifier": shown.db_instance_identifier,
-            "AllocatedStorage": shown.allocated_storage,
-            "Port": shown.port,
-            "AvailabilityZone": shown.availability_zone,
-            "VpcId": shown.db_subnet_group.vpc_id,
-            "InstanceCreateTime": shown.created,
-            "MasterUsername": shown.master_username,
-            "Engine": shown.engine,
-            "EngineVersion": shown.engine_version,
-            "LicenseModel": shown.license_model,
-            "Iops": shown.iops,
-            "StorageThroughput": shown.storage_throughput,
-            "OptionGroupName": shown.option_group_name,
-            "Encrypted": bool(shown.storage_encrypted),
-            "StorageType": shown.storage_type,
-            "IAMDatabaseAuthenticationEnabled": bool(shown.enable_iam_database_authentication),
-            "PreferredBackupWindow": shown.preferred_backup_window,
-            "BackupTarget": "region",
-        }
-
-    def end(self) -> None:
-        """It is fed no longer."""
-        self.status = "retained"
-        self.ended = utcnow()
-
-    @property
-    def expired(self) -> bool:
-        return self.ended is not None and utcnow() > self.ended + timedelta(days=self.retention_period)
-
-    def shown(self) -> dict[str, Any]:
-        """As DescribeDBInstanceAutomatedBackups shows it."""
-        replications = [] if self.replica else rds_replication.copies(self.source_arn, self.dbi_resource_id)
-        return {
-            **self.described,
-            "DBInstanceArn": self.source_arn,
-            "DbiResourceId": self.dbi_resource_id,
-            "Region": self.source_region,
-            "Status": self.status,
-            "RestoreWindow": {"EarliestTime": self.earliest, "LatestTime": self.latest} if self.latest else {},
-            "KmsKeyId": self.kms_key_id,
-            "BackupRetentionPeriod": self.retention_period,
-            "DBInstanceAutomatedBackupsArn": self.arn,
-            "DBInstanceAutomatedBackupsReplications": replications,
-            "TagList": self.tags,
-        }
 
 
 def amend() -> None:
@@ -110,37 +22,6 @@ def amend() -> None:
     mend(RDSBackend, "delete_db_instance", _delete_db_instance)
     mend(RDSResponse, "describe_db_instance_automated_backups", _describe)
     add(RDSResponse, delete_db_instance_automated_backup)
-    rds_replication.amend()
-
-
-def backups(backend: RDSBackend) -> dict[str, AutomatedBackup]:
-    """The automated backups that are kept in this backend's region, by ARN."""
-    kept: dict[str, AutomatedBackup] = backend.__dict__.setdefault("automated_backups", {})
-    return kept
-
-
-def up_to_date(backend: RDSBackend) -> list[AutomatedBackup]:
-    """The same, following the instances that are there, without those whose time is over."""
-    kept = backups(backend)
-    for arn, backup in list(kept.items()):
-        if backup.expired:
-            del kept[arn]
-        elif backup.ended is None:
-            source = source_of(backup, backend.account_id)
-            if source is not None:
-                backup.follow(source)
-    return list(kept.values())
-
-
-def source_of(backup: AutomatedBackup, account: str) -> DBInstance | None:
-    """The instance that it backs up; one of the same name that was made later is another."""
-    database = rds_backends[account][backup.source_region].databases.get(backup.source_arn.rsplit(":", 1)[1])
-    return database if database is not None and database.dbi_resource_id == backup.dbi_resource_id else None
-
-
-def new_arn(backend: RDSBackend) -> str:
-    suffix = "".join(secrets.choice(string.ascii_lowercase + "234567") for _ in range(26))
-    return f"arn:{backend.partition}:rds:{backend.region_name}:{backend.account_id}:auto-backup:ab-{suffix}"
 
 
 # -- an instance's own backup comes, changes and goes with it ---------------------------------------------------------
@@ -166,7 +47,7 @@ def _keep_if_wanted(backend: RDSBackend, database: DBInstance) -> None:
     own = _own(backend, database)
     if not database.backup_retention_period:
         if own is not None:  # switching backups off deletes them at once
-            del backups(backend)[own.arn]
+            forget(backend, own)
     elif own is None:
         backup = AutomatedBackup(
             arn=new_arn(backend),
@@ -180,7 +61,7 @@ def _keep_if_wanted(backend: RDSBackend, database: DBInstance) -> None:
             kms_key_id=database.kms_key_id,
         )
         backup.follow(database)
-        backups(backend)[backup.arn] = backup
+        kept(backend)[backup.arn] = backup
     else:
         own.follow(database)
 
@@ -189,7 +70,7 @@ def _own(backend: RDSBackend, database: DBInstance) -> AutomatedBackup | None:
     return next(
         (
             backup
-            for backup in backups(backend).values()
+            for backup in kept(backend).values()
             if backup.dbi_resource_id == database.dbi_resource_id and not backup.replica
         ),
         None,
@@ -207,21 +88,34 @@ def _delete_db_instance(
     database = backend.databases.get(db_instance_identifier)
     every = [rds_backends[backend.account_id][region] for region in list(rds_backends[backend.account_id])]
     if database is not None:
+        if not database.deletion_protection:
+            rds_lifecycle.must_be_available(database, "be deleted")
+            rds_lifecycle.last_words(backend, database, None if skip_final_snapshot else final_db_snapshot_identifier)
+            for copy in copies_of(backend.account_id, database.dbi_resource_id):
+                _copy_on(database, copy)
         for region in every:  # the last look while the instance is there
             up_to_date(region)
     deleted = original(
         backend, db_instance_identifier, final_db_snapshot_identifier, skip_final_snapshot, delete_automated_backups
     )
     for region in every:
-        for backup in list(backups(region).values()):
+        for backup in list(kept(region).values()):
             if backup.dbi_resource_id != deleted.dbi_resource_id or backup.ended is not None:
                 continue
             # Copies in other regions stay, whatever happens to the instance's own backup.
             if backup.replica or delete_automated_backups is False:
                 backup.end()
             else:
-                del backups(region)[backup.arn]
+                forget(region, backup)
+    rds_lifecycle.gone(deleted)
     return deleted
+
+
+def _copy_on(database: DBInstance, copy: AutomatedBackup) -> None:
+    """What was uploaded last reaches the copy too, unless its region is dead."""
+    servers = rds_servers.current()
+    if servers is not None and not servers.is_dead(copy.region):
+        rds_uploads.replicate(servers, database, copy)
 
 
 # -- calls ------------------------------------------------------------------------------------------------------------
@@ -280,9 +174,10 @@ def delete_db_instance_automated_backup(self: RDSResponse) -> ActionResult:
             "InvalidDBInstanceAutomatedBackupState",
             f"The automated backup {found[0].arn} is {found[0].status}; only a retained one can be deleted.",
         )
+    shown = {**found[0].shown(), "Status": "deleting"}
     for backup in found:
-        del backups(self.backend)[backup.arn]
-    return ActionResult({"DBInstanceAutomatedBackup": {**found[0].shown(), "Status": "deleting"}})
+        forget(self.backend, backup)
+    return ActionResult({"DBInstanceAutomatedBackup": shown})
 
 
 def _not_found(what: str) -> None:

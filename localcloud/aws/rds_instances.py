@@ -21,8 +21,10 @@ from moto.rds.exceptions import InvalidParameterCombination, InvalidParameterVal
 from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
 from moto.rds.responses import RDSResponse
 
+from localcloud.aws import rds_lifecycle, rds_servers
 from localcloud.aws.amend import mend, mend_property
 from localcloud.aws.rds_faults import refuse
+from localcloud.aws.rds_servers import Origin
 
 Kwargs = MutableMapping[str, Any]
 
@@ -68,6 +70,7 @@ def amend() -> None:
     mend(RDSBackend, "modify_db_instance", _modify)
     mend(RDSBackend, "_validate_kms_key", _usable_key)
     mend(MasterUserSecret, "_generate_secret_string", _generate_password)
+    mend(MasterUserSecret, "rotate_secret", _rotate)
     mend_property(DBInstance, "latest_restorable_time", _latest_restorable_time)
     mend_property(DBInstance, "endpoint", _endpoint)
 
@@ -138,8 +141,14 @@ def _create(original: Callable[..., DBInstance], backend: RDSBackend, asked: Kwa
         clustered.dbi_resource_id = _resource_id()
         return clustered
     wanted = dict(asked)
+    origin = wanted.pop("origin", None) or Origin()
+    servers = rds_servers.current()
+    if servers is not None and wanted["engine"] != "postgres":
+        raise InvalidParameterCombination(
+            f"Cannot create a DB instance of engine {wanted['engine']}: the local cloud runs postgres alone."
+        )
     if wanted["engine"] == "postgres":
-        wanted["engine_version"] = _postgres(wanted.get("engine_version") or _DEFAULT_POSTGRES)
+        wanted["engine_version"] = _postgres(wanted.get("engine_version") or _default_version())
         wanted.setdefault("license_model", "postgresql-license")
     _check_retention(wanted)
     if wanted.get("storage_encrypted"):
@@ -154,9 +163,10 @@ def _create(original: Callable[..., DBInstance], backend: RDSBackend, asked: Kwa
         wanted["storage_throughput"] = wanted.get("storage_throughput") or 125
     wanted.setdefault("ca_certificate_identifier", "rds-ca-rsa2048-g1")
     _place(backend, wanted)
-    # moto keeps the automated snapshot that it makes at once; without backups there is none.
+    # moto keeps the automated snapshot that it makes at once; without backups there is none, and an instance that has a
+    # server takes it once that answers.
     database = original(backend, wanted)
-    if database.backup_retention_period == 0:
+    if database.backup_retention_period == 0 or servers is not None:
         for name, snapshot in list(backend.database_snapshots.items()):
             if (
                 snapshot.db_instance_identifier == database.db_instance_identifier
@@ -172,6 +182,7 @@ def _create(original: Callable[..., DBInstance], backend: RDSBackend, asked: Kwa
         database.option_group_name = f"default:postgres-{database.engine_version.split('.')[0]}"
     if database.manage_master_user_password:
         _take_password(database)
+    rds_lifecycle.begin(backend, database, origin)
     return database
 
 
@@ -217,9 +228,10 @@ def _modify(original: Callable[..., DBInstance], backend: RDSBackend, identifier
     database = backend.describe_db_instances(identifier)[0]
     if database.db_cluster_identifier is not None:
         return original(backend, identifier, asked)
+    rds_lifecycle.must_be_available(database, "be modified")
     wanted = dict(asked)
     _check_retention(wanted)
-    old_version = database.engine_version
+    old_version, old_password = database.engine_version, database.__dict__.get("_master_user_password")
     if database.engine == "postgres" and wanted.get("engine_version"):
         version = wanted["engine_version"] = _postgres(wanted["engine_version"])
         major, old_major = (int(number.split(".")[0]) for number in (version, database.engine_version))
@@ -252,6 +264,8 @@ def _modify(original: Callable[..., DBInstance], backend: RDSBackend, identifier
         database.db_parameter_groups()  # the default group exists from its first use
     if wanted.get("db_port_number"):
         wanted["port"] = wanted["db_port_number"]
+        if rds_servers.current() is not None and wanted["port"] != database.port:
+            raise InvalidParameterCombination(f"The local cloud leaves {identifier} at port {database.port}.")
     for attribute, names, _ in _KEPT:
         for name in names:
             if wanted.get(name) is not None:
@@ -270,14 +284,17 @@ def _modify(original: Callable[..., DBInstance], backend: RDSBackend, identifier
     if database.engine_version.split(".")[0] != old_version.split(".")[0] and not database.option_group_supplied:
         database.option_group_name = f"default:postgres-{database.engine_version.split('.')[0]}"
     _complete(backend, database)
-    if managed and database.manage_master_user_password:
+    if (managed or rotating) and database.manage_master_user_password:
         _take_password(database)
+    rds_lifecycle.changed(backend, database, old_password)
     return database
 
 
 def _take_password(database: DBInstance) -> None:
     """The password that was made for it becomes the instance's."""
-    database.master_user_password = json.loads(database.master_user_secret.secret.secret_string or "")["password"]
+    kept = database.master_user_secret
+    value = kept.secretsmanager.get_secret_value(kept.secret.arn, version_id="", version_stage="AWSCURRENT")
+    database.master_user_password = json.loads(value["SecretString"])["password"]
 
 
 def _complete(backend: RDSBackend, database: Any) -> None:
@@ -302,11 +319,27 @@ def _check_retention(wanted: Kwargs) -> None:
 
 
 def _postgres(version: str) -> str:
-    """A full version: RDS takes a major one for its newest minor one."""
+    """A full version: RDS takes a major one for its newest minor one. Servers are all of the one version that runs."""
     major = version.split(".")[0]
+    servers = rds_servers.current()
+    if servers is not None:
+        if version not in (major_of(servers.version), servers.version):
+            raise InvalidParameterCombination(
+                f"Cannot find version {version} for postgres: the local cloud runs {servers.version} alone."
+            )
+        return servers.version
     if major not in NEWEST_POSTGRES:
         raise InvalidParameterCombination(f"Cannot find version {version} for postgres")
     return NEWEST_POSTGRES[major] if version == major else version
+
+
+def major_of(version: str) -> str:
+    return version.split(".")[0]
+
+
+def _default_version() -> str:
+    servers = rds_servers.current()
+    return _DEFAULT_POSTGRES if servers is None else servers.version
 
 
 def _usable_key(original: Callable[..., str], backend: RDSBackend, key: str) -> str:
@@ -333,10 +366,33 @@ def _generate_password(original: Callable[..., str], managed: MasterUserSecret) 
     return json.dumps({"username": managed.resource.master_username, "password": password})
 
 
+def _rotate(original: Callable[..., None], managed: MasterUserSecret) -> None:
+    """moto leaves the old value. RDS's rotation is its own: there is no function of a customer's to wait for."""
+    managed._status = "rotating"
+    managed.secretsmanager.put_secret_value(
+        managed.secret.arn,
+        managed._generate_secret_string(),
+        secret_binary="",
+        client_request_token=None,
+        version_stages=["AWSCURRENT"],
+    )
+
+
 def _latest_restorable_time(original: Callable[..., datetime], database: DBInstance) -> datetime | None:
-    return utcnow() if database.backup_retention_period else None
+    if not database.backup_retention_period:
+        return None
+    servers = rds_servers.current()
+    if servers is None:
+        return utcnow()
+    window = servers.archive(database.region, database.dbi_resource_id).window()
+    return None if window is None else rds_servers.naive(window[1]).replace(microsecond=0)
 
 
-def _endpoint(original: Callable[..., dict[str, Any]], database: DBInstance) -> dict[str, Any]:
+def _endpoint(original: Callable[..., dict[str, Any]], database: Any) -> dict[str, Any] | None:
+    address = getattr(database, "server_address", None)
+    if address is not None and database.status == "creating":
+        return None
     zone = _HOSTED_ZONES.get(database.region) or "Z" + hashlib.sha256(database.region.encode()).hexdigest()[:13].upper()
-    return {**original(database), "HostedZoneId": zone}
+    endpoint = {**original(database), "HostedZoneId": zone}
+    # A name would have to be resolved; a loopback address is reached by everything on this machine as it is.
+    return endpoint if address is None else {**endpoint, "Address": address}

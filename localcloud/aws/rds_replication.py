@@ -16,8 +16,16 @@ from moto.rds.exceptions import DBInstanceNotFoundError, InvalidParameterCombina
 from moto.rds.models import DBInstance, RDSBackend, rds_backends
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws import rds_backups
+from localcloud.aws import rds_servers
 from localcloud.aws.amend import add, add_property
+from localcloud.aws.rds_automated_backups import (
+    AutomatedBackup,
+    kept,
+    new_arn,
+    replications,
+    source_of,
+    up_to_date,
+)
 from localcloud.aws.rds_faults import refuse
 
 QUOTA: Final = 20
@@ -72,8 +80,7 @@ def start_db_instance_automated_backups_replication(self: RDSResponse) -> Action
             "Your request does not require the KMS key parameter. Please remove the KMS key parameter and try your "
             "request again."
         )
-    kept = rds_backups.backups(backend)
-    copies_here = [backup for backup in rds_backups.up_to_date(backend) if backup.replica]
+    copies_here = [backup for backup in up_to_date(backend) if backup.replica]
     copy = next((backup for backup in copies_here if backup.dbi_resource_id == database.dbi_resource_id), None)
     if copy is None:
         if len(copies_here) >= QUOTA:
@@ -81,19 +88,20 @@ def start_db_instance_automated_backups_replication(self: RDSResponse) -> Action
                 "DBInstanceAutomatedBackupQuotaExceeded",
                 f"The quota of {QUOTA} replicated automated backups in {backend.region_name} is exceeded.",
             )
-        copy = rds_backups.AutomatedBackup(
-            arn=rds_backups.new_arn(backend),
+        copy = AutomatedBackup(
+            arn=new_arn(backend),
             dbi_resource_id=database.dbi_resource_id,
             source_arn=database.db_instance_arn,
             source_region=source_region,
-            status="replicating",
+            # With servers, there is something to restore from once the first copy has arrived.
+            status="replicating" if rds_servers.current() is None else "pending",
             earliest=utcnow(),
             latest=None,
             retention_period=days,
             kms_key_id=key,
             tags=[{"Key": tag["Key"], "Value": tag["Value"]} for tag in self.params.get("Tags", [])],
         )
-        kept[copy.arn] = copy
+        kept(backend)[copy.arn] = copy
     elif copy.ended is None:
         refuse(
             "InvalidDBInstanceAutomatedBackupState",
@@ -108,6 +116,9 @@ def start_db_instance_automated_backups_replication(self: RDSResponse) -> Action
     else:
         copy.status, copy.ended, copy.retention_period = "replicating", None, days
     copy.follow(database)
+    servers = rds_servers.current()
+    if servers is not None:
+        servers.soon()
     return ActionResult({"DBInstanceAutomatedBackup": copy.shown()})
 
 
@@ -117,7 +128,7 @@ def stop_db_instance_automated_backups_replication(self: RDSResponse) -> ActionR
     copy = next(
         (
             backup
-            for backup in rds_backups.up_to_date(self.backend)
+            for backup in up_to_date(self.backend)
             if backup.replica and backup.source_arn == source_arn and backup.ended is None
         ),
         None,
@@ -162,23 +173,12 @@ def describe_source_regions(self: RDSResponse) -> ActionResult:
     )
 
 
-def copies(source_arn: str, dbi_resource_id: str) -> list[dict[str, str]]:
-    """Where an instance's backups are being replicated to, as its description lists it."""
-    account = source_arn.split(":")[4]
-    return [
-        {"DBInstanceAutomatedBackupsArn": backup.arn}
-        for region in list(rds_backends[account])
-        for backup in rds_backups.backups(rds_backends[account][region]).values()
-        if backup.replica and backup.ended is None and backup.dbi_resource_id == dbi_resource_id
-    ]
-
-
 def key_was_lost(account: str, key_arn: str) -> None:
     """A key was disabled or is being deleted: what it encrypts is replicated no longer."""
     for region in list(rds_backends[account]):
-        for backup in rds_backups.up_to_date(rds_backends[account][region]):
+        for backup in up_to_date(rds_backends[account][region]):
             if backup.replica and backup.ended is None:
-                database = rds_backups.source_of(backup, account)
+                database = source_of(backup, account)
                 if key_arn in (backup.kms_key_id, database.kms_key_id if database is not None else None):
                     backup.end()
 
@@ -195,4 +195,4 @@ def _source(backend: RDSBackend, arn: str) -> tuple[str, DBInstance | None]:
 
 
 def _db_instance_automated_backups_replications(self: Any) -> list[dict[str, str]]:
-    return copies(self.db_instance_arn, self.dbi_resource_id)
+    return replications(self.db_instance_arn, self.dbi_resource_id)

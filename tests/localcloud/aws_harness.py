@@ -11,7 +11,7 @@ from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from localcloud.aws import create_app
+from localcloud.aws import Application, create_app
 from localcloud.plugins.aws import PLUGIN
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.provider import _changed, _found_inputs
@@ -31,6 +31,7 @@ class _Handler(WSGIRequestHandler):
 @dataclass
 class LocalAws:
     endpoint: str
+    application: Application
 
     def connect(self, **settings: Any) -> Cloud:
         connected: Cloud = PLUGIN.connect(
@@ -55,16 +56,19 @@ class LocalAws:
 
 
 @contextmanager
-def local_aws(folder: Path | None = None) -> Iterator[LocalAws]:
-    server = make_server("127.0.0.1", 0, create_app(folder), threaded=True, request_handler=_Handler)
+def local_aws(folder: Path | None = None, databases: Path | None = None) -> Iterator[LocalAws]:
+    """With a folder for `databases`, real servers stand behind RDS."""
+    application = create_app(folder, databases)
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield LocalAws(f"http://127.0.0.1:{server.port}")
+        yield LocalAws(f"http://127.0.0.1:{server.port}", application)
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+        application.close()
 
 
 def a_network(aws: LocalAws) -> str:

@@ -1,0 +1,9 @@
+"""What goes wrong with a PostgreSQL server."""
+
+from __future__ import annotations
+
+from localcloud.folder import LocalCloudError
+
+
+class PostgresError(LocalCloudError):
+    """What PostgreSQL, or what is around it, could not do: what, where, and what to do."""
