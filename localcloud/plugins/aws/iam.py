@@ -1,4 +1,4 @@
-"""IAM: roles and their inline policies. IAM has no regions."""
+"""IAM: roles, their inline policies, and the managed ones that they are given. IAM has no regions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from localcloud.plugins.aws.common import (
     tags_found,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Property, Props, Refused, ResourceType
+from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
 
 
 def _create_role(cloud: Cloud, inputs: Props) -> str:
@@ -158,6 +158,47 @@ def _parts(identity: str) -> tuple[str, str]:
     return role, name
 
 
+def _attach(cloud: Cloud, inputs: Props) -> str:
+    cloud.client("iam").attach_role_policy(RoleName=inputs["role"], PolicyArn=inputs["policyArn"])
+    return f"{inputs['role']}/{inputs['policyArn']}"
+
+
+def _read_attachment(cloud: Cloud, identity: str, state: Props) -> Props:
+    role, arn = _attachment(identity)
+    with gone_at("NoSuchEntity"):
+        if not _attached(cloud, role, arn):
+            raise Gone(f"the role {role} has no policy {arn}")
+    return {"id": identity, "role": role, "policyArn": arn}
+
+
+def _detach(cloud: Cloud, identity: str, state: Props) -> None:
+    role, arn = _attachment(identity)
+    with gone_at("NoSuchEntity"):
+        cloud.client("iam").detach_role_policy(RoleName=role, PolicyArn=arn)
+
+
+def _find_attachment(cloud: Cloud, inputs: Props) -> str | None:
+    try:
+        found = _attached(cloud, inputs["role"], inputs["policyArn"])
+    except ClientError as error:
+        if code(error) == "NoSuchEntity":
+            return None
+        raise
+    return f"{inputs['role']}/{inputs['policyArn']}" if found else None
+
+
+def _attached(cloud: Cloud, role: str, arn: str) -> bool:
+    pages = cloud.client("iam").get_paginator("list_attached_role_policies").paginate(RoleName=role)
+    return any(policy["PolicyArn"] == arn for page in pages for policy in page["AttachedPolicies"])
+
+
+def _attachment(identity: str) -> tuple[str, str]:
+    role, found, arn = identity.partition("/")
+    if not found:
+        raise Refused(f"{identity!r} is no attachment's id; it has the form ROLE/POLICY_ARN")
+    return role, arn
+
+
 RESOURCES: Final = (
     ResourceType(
         token="aws:iam/role:Role",  # noqa: S106 - a type's name
@@ -192,5 +233,16 @@ RESOURCES: Final = (
         delete=_delete_policy,
         delete_before_replace=True,
         find=_find_policy,
+    ),
+    ResourceType(
+        token="aws:iam/rolePolicyAttachment:RolePolicyAttachment",  # noqa: S106
+        properties={
+            "role": Property(required=True, replaces=True),
+            "policyArn": Property(required=True, replaces=True),
+        },
+        create=_attach,
+        read=_read_attachment,
+        delete=_detach,
+        find=_find_attachment,
     ),
 )
