@@ -37,6 +37,16 @@ up: .venv/ready ## Bring production up in the local cloud, with the policy pack 
 dr: STACK := dr
 dr: up ## The same for the disaster-recovery stack
 
+# In a local cloud of its own, which is new each time and gone afterwards; after a failure it stays, to be looked at.
+RECOVERY := LOCALCLOUD_FOLDER="$(abspath .localcloud/recovery)"
+.PHONY: recovery
+recovery: .venv/ready ## Lose Germany while rows are written, recover in Ireland, and measure what it cost
+	@$(RECOVERY) $(LOCALCLOUD) erase --yes
+	@$(RECOVERY) $(CONTINUITY) up --yes
+	@$(RECOVERY) $(CONTINUITY) drill recovery --yes --fault '$(abspath $(PYTHON)) -m localcloud cut {home_region}' \
+	  || { echo "what is left of it: LOCALCLOUD_FOLDER=.localcloud/recovery $(LOCALCLOUD) shell" >&2; exit 1; }
+	@$(RECOVERY) $(LOCALCLOUD) erase --yes
+
 .PHONY: preview
 preview: .venv/ready ## What `up` would change, and what the policy pack says of it
 	@$(CONTINUITY) preview $(STACK)
@@ -75,9 +85,10 @@ lint: .venv/ready ## Style, types, and that uv.lock is what pyproject.toml asks 
 	@if command -v go > /dev/null; then cd localcloud/engine && test -z "$$(gofmt -l .)" && go vet ./...; fi
 
 .PHONY: bench
-bench: .venv/ready ## How long a preview of prod takes, beside a program that only imports the SDKs
+bench: .venv/ready ## Measure what is said about speed: previews, and the recovery of a database
 	@$(LOCALCLOUD) engine > /dev/null
 	@$(PYTHON) -m benchmarks.preview
+	@$(PYTHON) -m benchmarks.recovery
 
 # A stamp, so that a set-up that was interrupted is done again.
 .venv/ready: uv.lock pyproject.toml | $(UV)

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from localcloud import process
+from localcloud import cuts, process
 from localcloud.engine.provide import Engine, provide
 from localcloud.environment import environment, exports, variables
 from localcloud.folder import Folder, LocalCloudError, Running
@@ -55,17 +55,84 @@ def erase(
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whether the local cloud runs, and where. Exit code 3 when it does not."""
+    """Say whether the local cloud runs, where, and what is cut off. Exit code 3 when it does not run."""
     folder = Folder.find()
     running = folder.running()
     if as_json:
         print(json.dumps(_status(folder, running)))
     elif running is None:
         _say.print("the local cloud does not run; `localcloud start` starts it")
+        _warn_of_cuts(folder)
     else:
         _show(folder, running)
     if running is None:
         raise typer.Exit(3)
+
+
+@app.command()
+def cut(
+    targets: Annotated[list[str], typer.Argument(metavar="TARGET", help="What to cut off.", show_default=False)],
+) -> None:
+    """Cut off a cloud, or a region of AWS, as an outage would: calls there get no answer, and their connection breaks.
+
+    TARGET is `aws`, `hetzner`, `github`, or a region of AWS such as `eu-central-1`; several may be named.
+
+    It is in force when this command returns, also for programs that run already, and until `localcloud restore`,
+    whatever is stopped and started meanwhile. Nothing is lost: what is there comes back as it was. If the local cloud
+    does not run, its next start honours it.
+
+    A call needs the region that it is signed for and, in S3, the region of the bucket that it names. Inside AWS nothing
+    is copied from or to a region that is cut off; what waits is copied when the region is back.
+
+    \b
+    Examples:
+      localcloud cut eu-central-1     Germany is gone, everything else answers
+      localcloud cut aws github       two clouds at once
+      localcloud status               what is cut off now
+      localcloud restore --all        the outage is over
+
+    Every call that was cut off has a line in `requests.jsonl` with `"cut": true`.
+    """
+    folder = Folder.find()
+    done = cuts.change(folder, "cut", targets)
+    for target in dict.fromkeys(targets):
+        if target not in done.changed:
+            _say.print(f"{target} is cut off already")
+        elif done.in_force:
+            _say.print(f"{target} is cut off: every call there breaks, until `localcloud restore {target}`")
+        else:
+            _say.print(f"{target} is cut off as soon as the local cloud starts; it does not run")
+
+
+@app.command()
+def restore(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="TARGET", help="What to restore.", show_default=False)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Restore all that is cut off.")] = False,
+) -> None:
+    """Let calls to what was cut off through again. It has all that it had.
+
+    TARGET is what `localcloud cut` was given. A region answers only if neither it nor all of `aws` is cut off.
+    """
+    folder = Folder.find()
+    if bool(targets) == everything:
+        now = ", ".join(cuts.noted(folder)) or "nothing"
+        raise LocalCloudError(f"name what to restore, or give --all, and not both; {now} is cut off")
+    asked = list(dict.fromkeys(targets or cuts.noted(folder)))
+    if not asked:
+        _say.print("nothing is cut off")
+        return
+    done = cuts.change(folder, "restore", asked)
+    for target in asked:
+        if target not in done.changed:
+            _say.print(f"{target} is not cut off")
+        elif done.in_force:
+            _say.print(f"{target} answers again")
+        else:
+            _say.print(f"{target} answers again as soon as the local cloud starts; it does not run")
+    if "aws" in done.cut and not set(asked) <= {"hetzner", "github"}:
+        _say.print("all of aws is cut off, and every region with it: `localcloud restore aws`", style="yellow")
 
 
 @app.command()
@@ -137,6 +204,8 @@ def _started(folder: Folder, say_nothing_new: bool = True) -> Running:
     running, new = process.start(folder)
     if not new and not say_nothing_new:
         _say.print("it runs already")
+    if new and say_nothing_new:  # else it is shown with the rest
+        _warn_of_cuts(folder)
     return running
 
 
@@ -147,6 +216,7 @@ def _status(folder: Folder, running: Running | None) -> dict[str, Any]:
         "pid": running.pid if running else None,
         "folder": str(folder.path),
         "clouds": listening,
+        "cut": list(cuts.noted(folder)),
     }
 
 
@@ -158,6 +228,16 @@ def _show(folder: Folder, running: Running) -> None:
         table.add_row(name, f"http://127.0.0.1:{port}")
     Console(highlight=False, soft_wrap=True).print(table)
     _say.print(f"process {running.pid}; what it holds, says and was asked is in {folder.path}")
+    _warn_of_cuts(folder)
+
+
+def _warn_of_cuts(folder: Folder) -> None:
+    """Whoever forgot an outage of theirs takes it for a fault of something else."""
+    noted = cuts.noted(folder)
+    if noted:
+        _say.print(
+            f"cut off: {', '.join(noted)}; every call there breaks, until `localcloud restore --all`", style="yellow"
+        )
 
 
 def main() -> None:

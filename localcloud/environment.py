@@ -25,6 +25,7 @@ _MISLEADING = (
     "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "HCLOUD_CONTEXT", "GITHUB_OWNER", "GITHUB_ORGANIZATION", "GITHUB_APP_ID", "GH_TOKEN",
+    "PGHOST", "PGHOSTADDR", "PGPASSWORD", "PGPASSFILE", "PGPORT", "PGSERVICE", "PGSERVICEFILE", "PGUSER",
     "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_STACK",
 )  # fmt: skip
 
@@ -48,6 +49,9 @@ def variables(folder: Folder, running: Running, engine: Engine) -> dict[str, str
         "AWS_CONFIG_FILE": nothing,
         "AWS_SHARED_CREDENTIALS_FILE": nothing,
         "AWS_EC2_METADATA_DISABLED": "true",
+        # What PostgreSQL's clients verify a server by. At AWS this is the bundle of authorities that RDS publishes.
+        "PGSSLROOTCERT": str(folder.databases / "site" / "ca.pem"),
+        "PGSSLMODE": "verify-full",
         "HCLOUD_ENDPOINT": f"http://127.0.0.1:{running.ports['hetzner']}/v1",
         "HCLOUD_TOKEN": credentials.hcloud_token,
         "HCLOUD_CONFIG": nothing,

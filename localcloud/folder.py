@@ -3,8 +3,9 @@
 running.json      where the running local cloud listens, and the secret that lets a shell use it
 credentials.json  the made-up credentials of the three clouds, and the passphrase of the stacks' secrets
 ports.json        the ports of last time, taken again when they are free, so that an open shell stays good
-aws/ hetzner.json github.json   what the clouds hold
+aws/ hetzner.json github.json   what the clouds hold;  databases/  the PostgreSQL servers behind RDS, and their backups
 pulumi/           the engine's state, as a real bucket would hold it;  config/  the stacks' local configuration
+cuts.json         what is cut off, until it is restored
 bin/              what stands first on PATH in the local cloud's environment
 log               what the local cloud says;  requests.jsonl  every call that the clouds were asked
 """
@@ -108,6 +109,10 @@ class Folder:
     @property
     def requests(self) -> Path:
         return self.path / "requests.jsonl"
+
+    @property
+    def databases(self) -> Path:
+        return self.path / "databases"
 
     @property
     def bin(self) -> Path:

@@ -17,7 +17,7 @@ from localcloud.folder import Folder, LocalCloudError, Running
 
 # Loading three clouds takes some seconds of one core; a machine that is busy with a build may need far more.
 _START_PATIENCE = 120.0
-_STOP_PATIENCE = 10.0
+_STOP_PATIENCE = 60.0  # a database writes down what it holds before it ends
 
 
 def start(folder: Folder) -> tuple[Running, bool]:
@@ -53,6 +53,7 @@ def stop(folder: Folder) -> bool:
     """Stop it, if it runs; what it holds stays in its folder. Whether it ran."""
     running = folder.running()
     if running is None:
+        _stop_databases(folder)
         return False
     process = psutil.Process(running.pid)
     process.send_signal(signal.SIGTERM)
@@ -61,6 +62,7 @@ def stop(folder: Folder) -> bool:
     except psutil.TimeoutExpired:
         process.kill()
         process.wait(_STOP_PATIENCE)
+    _stop_databases(folder)
     folder.running_file.unlink(missing_ok=True)
     return True
 
@@ -70,6 +72,14 @@ def erase(folder: Folder) -> bool:
     existed = stop(folder) | folder.path.exists()
     shutil.rmtree(folder.path, ignore_errors=True)
     return existed
+
+
+def _stop_databases(folder: Folder) -> None:
+    """Those that a local cloud left behind which was killed."""
+    if folder.databases.exists():
+        from localcloud.postgres import stop_all
+
+        stop_all(folder.databases)
 
 
 def _held(folder: Folder) -> bool:

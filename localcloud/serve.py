@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import secrets
 import signal
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from filelock import FileLock, Timeout
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.serving import BaseWSGIServer, make_server
 
+from localcloud.cuts import Cuts, IsDead
+from localcloud.entrance import WSGI, Entrance, Handler, RequestLog
 from localcloud.folder import Folder, LocalCloudError, Running
 from localcloud.plugins.broker import Broker
 from localcloud.plugins.table import Plugin
 
+if TYPE_CHECKING:
+    from localcloud.aws import Application
+
 log = logging.getLogger(__name__)
 
 _LOOK_FOR_FOLDER = 2.0  # seconds
-
-WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def serve(folder: Folder) -> None:
@@ -41,7 +42,7 @@ def serve(folder: Folder) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        servers, broker, running = _listen(folder)
+        servers, broker, running, close = _listen(folder)
         for server in (*servers, broker):
             threading.Thread(target=server.serve_forever, daemon=True).start()
         folder.remember(running)
@@ -52,6 +53,7 @@ def serve(folder: Folder) -> None:
         log.info("the local cloud stops")
         for server in (*servers, broker):
             server.shutdown()
+        close()
     finally:
         if _ours(folder):
             folder.running_file.unlink(missing_ok=True)
@@ -64,28 +66,30 @@ def _ours(folder: Folder) -> bool:
     return running is not None and running.pid == os.getpid()
 
 
-def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running]:
-    credentials = folder.credentials()
-    applications = {
-        "aws": _aws(folder),
-        "hetzner": _hetzner(folder, credentials.hcloud_token),
-        "github": _github(folder, credentials.github_token),
-    }
+def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Callable[[], None]]:
+    from localcloud.aws.regions import needed
+
+    credentials, cuts, requests = folder.credentials(), Cuts.of(folder), RequestLog(folder)
+    aws = _aws(folder, cuts)
+    entrances = [
+        Entrance("aws", aws, needed, cuts, requests),
+        Entrance("hetzner", _hetzner(folder, credentials.hcloud_token), _nowhere, cuts, requests),
+        Entrance("github", _github(folder, credentials.github_token), _nowhere, cuts, requests),
+    ]
+    cuts.announce()
     last = folder.last_ports()
-    requests = _RequestLog(folder)
     servers = {
-        name: make_server(
-            "127.0.0.1",
-            _port(last.get(name)),
-            requests.around(name, application),
-            threaded=True,
-            request_handler=_Handler,
+        entrance.cloud: make_server(
+            "127.0.0.1", _port(last.get(entrance.cloud)), entrance, threaded=True, request_handler=Handler
         )
-        for name, application in applications.items()
+        for entrance in entrances
     }
     secret = secrets.token_urlsafe(24)
     broker = Broker(
-        _port(last.get("broker")), secret, {"aws": _aws_plugin, "hcloud": _hcloud_plugin, "github": _github_plugin}
+        _port(last.get("broker")),
+        secret,
+        {"aws": _aws_plugin, "hcloud": _hcloud_plugin, "github": _github_plugin},
+        {"cut": _changing(cuts, cuts.cut), "restore": _changing(cuts, cuts.restore)},
     )
     running = Running(
         pid=os.getpid(),
@@ -94,50 +98,7 @@ def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running]:
         broker_port=broker.server_address[1],
         secret=secret,
     )
-    return list(servers.values()), broker, running
-
-
-class _Handler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"  # clients keep their connections
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Requests stand in `requests.jsonl`, not in the log."""
-
-
-class _RequestLog:
-    """Every call that a cloud was asked, a line of JSON each: when, which cloud, which region, what, and the answer."""
-
-    def __init__(self, folder: Folder) -> None:
-        self._file = open(folder.requests, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - as long as the process
-        self._lock = threading.Lock()
-
-    def around(self, cloud: str, application: WSGI) -> WSGI:
-        def logged(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-            def answered(status: str, *rest: Any) -> Any:
-                line = {
-                    "at": time.time(),
-                    "cloud": cloud,
-                    "region": _region(environ),
-                    "method": environ["REQUEST_METHOD"],
-                    "path": environ["PATH_INFO"],
-                    "query": environ.get("QUERY_STRING", ""),
-                    "operation": environ.get("HTTP_X_AMZ_TARGET", ""),
-                    "status": int(status.split()[0]),
-                }
-                with self._lock:
-                    self._file.write(json.dumps(line) + "\n")
-                return start_response(status, *rest)
-
-            return application(environ, answered)
-
-        return logged
-
-
-def _region(environ: dict[str, Any]) -> str | None:
-    """The region that an AWS request was signed for: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`."""
-    _, found, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
-    parts = scope.split("/")
-    return parts[2] if found and len(parts) > 2 else None
+    return list(servers.values()), broker, running, aws.close
 
 
 def _port(wanted: int | None) -> int:
@@ -153,10 +114,33 @@ def _port(wanted: int | None) -> int:
     return 0
 
 
-def _aws(folder: Folder) -> WSGI:
-    from localcloud.aws import create_app
+def _changing(cuts: Cuts, change: Callable[..., frozenset[str]]) -> Callable[[Any], dict[str, Any]]:
+    """What the broker does when it is asked to cut or restore a list of targets."""
 
-    return create_app(folder.path / "aws")
+    def changed(targets: Any) -> dict[str, Any]:
+        return {"changed": sorted(change(*targets)), "cut": sorted(cuts.targets())}
+
+    return changed
+
+
+def _nowhere(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
+    """A cloud whose calls all go to one endpoint, wherever the things are that they are about."""
+    return (None,)
+
+
+def _aws(folder: Folder, cuts: Cuts) -> Application:
+    from localcloud.aws import create_app, regions, s3_replication
+
+    application = create_app(folder.path / "aws", folder.databases)
+    regions.follow(cuts.is_dead)
+
+    def catch_up(is_dead: IsDead) -> None:
+        with application.changing("s3"):
+            s3_replication.catch_up()
+
+    cuts.listeners.append(catch_up)
+    cuts.listeners.append(application.follow)
+    return application
 
 
 def _hetzner(folder: Folder, token: str) -> WSGI:

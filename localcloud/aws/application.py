@@ -41,6 +41,7 @@ from localcloud.aws import (
     rds_uploads,
     s3_lifecycle,
     s3_object_lock,
+    s3_policies,
     s3_replication,
     secrets_replicas,
 )
@@ -212,6 +213,7 @@ def _amend_once() -> None:
             rds_lifecycle,
             s3_lifecycle,
             s3_object_lock,
+            s3_policies,
             s3_replication,
             secrets_replicas,
             backup_vaults,

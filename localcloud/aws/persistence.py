@@ -85,6 +85,11 @@ class Store:
                 backend.__dict__.clear()
                 backend.__dict__.update(state)
                 self._written[service, account, region] = hashlib.sha256(content).digest()
+        # Whose a bucket is stands outside the backends. Without it, a bucket could be made anew over one that is there.
+        buckets: Any = get_backend("s3")
+        for _, backend in _backends("s3"):
+            for name, bucket in backend.__dict__["buckets"].items():
+                buckets.bucket_accounts[name] = (bucket.partition, bucket.account_id)
         self._bodies.forget_the_unused()
 
     def save(self, services: Iterable[str]) -> None:

@@ -373,7 +373,7 @@ def _rotate(original: Callable[..., None], managed: MasterUserSecret) -> None:
         managed.secret.arn,
         managed._generate_secret_string(),
         secret_binary="",
-        client_request_token=None,
+        client_request_token="",
         version_stages=["AWSCURRENT"],
     )
 

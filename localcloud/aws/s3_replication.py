@@ -1,8 +1,9 @@
 """Replication of S3 buckets: moto keeps the rules, shows others than it was given, and copies nothing.
 
-Here the rules are checked and shown as they are, and what they select is copied before the answer leaves; S3 itself
-takes seconds to minutes, so its `PENDING` is never seen. As in S3, objects that were there before the rule, deletions
-of versions and copies themselves are not replicated, and delete markers and objects under KMS keys only when asked.
+Here the rules are checked and shown as they are, and what they select is copied before the answer leaves, where S3
+itself takes seconds to minutes. As in S3, objects that were there before the rule, deletions of versions, and copies
+themselves (of objects and of delete markers) are not replicated, and delete markers and objects under KMS keys only
+when asked. What cannot be copied because a region is dead stays `PENDING` and is copied when both regions answer.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.s3.exceptions import ReplicationConfigurationNotFoundError, S3ClientError
-from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend
+from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend, s3_backends
 from moto.s3.responses import S3Response
 
+from localcloud.aws import regions
 from localcloud.aws.amend import mend, mend_property
 from localcloud.aws.s3_documents import parsed
 
@@ -102,28 +104,66 @@ def _replicate(backend: S3Backend, bucket_name: str, key_name: str) -> None:
     key: Any = backend.get_object(bucket_name, key_name)
     if not isinstance(key, FakeKey) or hasattr(key, "replication_status"):
         return
-    tags = backend.tagger.get_tag_dict_for_resource(key.arn)
-    under_kms = key.encryption in ("aws:kms", "aws:kms:dsse")
-    statuses = []
-    for rule in _rules(bucket, key_name, tags):
-        if under_kms and not _selects_kms(rule):
-            continue
-        destination = backend.buckets.get(_bucket_of(rule))
-        if destination is None or not destination.is_versioned:
-            statuses.append("FAILED")
-            continue
-        _copy(backend, key, tags, rule["Destination"], destination.name, under_kms)
-        statuses.append("COMPLETED")
+    tags, under_kms = backend.tagger.get_tag_dict_for_resource(key.arn), _under_kms(key)
+    rules = [rule for rule in _rules(bucket, key_name, tags) if _selects_kms(rule) or not under_kms]
+    _note(key, [_send(backend, bucket, key, rule) for rule in rules])
+
+
+def _send(backend: S3Backend, bucket: FakeBucket, version: FakeKey | FakeDeleteMarker, rule: dict[str, Any]) -> str:
+    """Copy a version to where a rule wants it, or note it for later; what has become of it."""
+    destination = backend.buckets.get(_bucket_of(rule))
+    if destination is None or not destination.is_versioned:
+        return "FAILED"
+    if regions.is_dead(bucket.region_name) or regions.is_dead(destination.region_name):
+        source: Any = bucket
+        source.replication_waiting = [*_waiting(bucket), (version.name, version.version_id, rule)]
+        return "PENDING"
+    if isinstance(version, FakeKey):
+        _copy(backend, version, rule["Destination"], destination)
+    elif version.name in destination.keys:
+        marker = FakeDeleteMarker(destination.keys[version.name])
+        marker._version_id, marker.last_modified = version.version_id, version.last_modified
+        _add(destination, marker)
+    return "COMPLETED"
+
+
+def _note(key: FakeKey, statuses: list[str]) -> None:
+    """Of several destinations, one that fails is told first, then one that waits."""
     if statuses:
         status: Any = key
-        status.replication_status = "FAILED" if "FAILED" in statuses else "COMPLETED"
+        status.replication_status = next(one for one in ("FAILED", "PENDING", "COMPLETED") if one in statuses)
 
 
-def _copy(
-    backend: S3Backend, key: FakeKey, tags: dict[str, str], wanted: dict[str, Any], bucket: str, under_kms: bool
-) -> None:
+def catch_up() -> None:
+    """Copy what waited for a region that answers again, in the order in which it was written."""
+    every: list[Any] = [backend for _, _, backend in s3_backends.iter_backends()]
+    for backend in every:
+        for bucket in backend.buckets.values():
+            waiting = _waiting(bucket)
+            if not waiting:
+                continue
+            bucket.replication_waiting = []
+            statuses: dict[FakeKey, list[str]] = {}
+            for name, version_id, rule in waiting:
+                versions = [one for one in bucket.keys.getlist(name, []) if one.version_id == version_id]
+                for version in versions:  # none if it was deleted meanwhile
+                    status = _send(backend, bucket, version, rule)
+                    if isinstance(version, FakeKey):
+                        failed = version.replication_status == "FAILED"  # type: ignore[attr-defined]
+                        statuses.setdefault(version, ["FAILED"] if failed else []).append(status)
+            for key, reached in statuses.items():
+                _note(key, reached)
+
+
+def _waiting(bucket: FakeBucket) -> list[tuple[str, str, dict[str, Any]]]:
+    """What a bucket has still to send, the oldest first: the object's name, its version, and the rule that chose it."""
+    return getattr(bucket, "replication_waiting", [])
+
+
+def _copy(backend: S3Backend, key: FakeKey, wanted: dict[str, Any], destination: FakeBucket) -> None:
+    under_kms = _under_kms(key)
     copy: Any = backend.put_object(
-        bucket,
+        destination.name,
         key.name,
         key.value,
         storage=wanted.get("StorageClass") or key.storage_class,
@@ -138,20 +178,25 @@ def _copy(
     copy.checksum_algorithm, copy.checksum_type = key.checksum_algorithm, key.checksum_type
     copy.set_metadata(dict(key.metadata))
     copy.replication_status = "REPLICA"
+    tags = backend.tagger.get_tag_dict_for_resource(key.arn)
     if tags:
         backend.put_object_tagging(copy, tags)
+    _add(destination, copy)
+
+
+def _add(bucket: FakeBucket, copy: FakeKey | FakeDeleteMarker) -> None:
+    """Place a copy among the versions by when its original was written: late, it does not hide what is newer."""
+    versions = [version for version in bucket.keys.getlist(copy.name) if version is not copy]
+    bucket.keys.setlist(copy.name, sorted([*versions, copy], key=lambda version: version.last_modified))
 
 
 def _set_delete_marker(
     original: Callable[..., FakeDeleteMarker], backend: S3Backend, bucket_name: str, key_name: str
 ) -> FakeDeleteMarker:
-    marker = original(backend, bucket_name, key_name)
-    for rule in _rules(backend.get_bucket(bucket_name), key_name, {}):
-        destination = backend.buckets.get(_bucket_of(rule))
-        replicated = rule.get("DeleteMarkerReplication", {}).get("Status") == "Enabled"
-        if replicated and destination is not None and key_name in destination.keys:
-            copy = original(backend, destination.name, key_name)
-            copy._version_id = marker._version_id
+    marker, bucket = original(backend, bucket_name, key_name), backend.get_bucket(bucket_name)
+    for rule in _rules(bucket, key_name, {}):
+        if rule.get("DeleteMarkerReplication", {}).get("Status") == "Enabled":
+            _send(backend, bucket, marker, rule)
     return marker
 
 
@@ -171,6 +216,10 @@ def _selects(rule: dict[str, Any], key_name: str, tags: dict[str, str]) -> bool:
     prefix = rule.get("Prefix") or condition.get("Prefix") or both.get("Prefix") or ""
     wanted = both.get("Tags", []) + ([condition["Tag"]] if "Tag" in condition else [])
     return key_name.startswith(prefix) and all(tags.get(tag["Key"]) == tag["Value"] for tag in wanted)
+
+
+def _under_kms(key: FakeKey) -> bool:
+    return key.encryption in ("aws:kms", "aws:kms:dsse")
 
 
 def _selects_kms(rule: dict[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from typing import Any
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
+from localcloud.folder import LocalCloudError
 from localcloud.plugins.provider import Provider
 from localcloud.plugins.table import Plugin
 
@@ -33,13 +34,24 @@ _LARGEST_MESSAGE = 400 * 1024 * 1024  # the engine's own limit
 
 
 class Broker(socketserver.ThreadingTCPServer):
-    """Listens on a loopback port; `plugins` maps a name to what loads its tables, once and when first asked for."""
+    """Listens on a loopback port; `plugins` maps a name to what loads its tables, once and when first asked for.
+
+    `commands` are what else the running local cloud can be asked: a name to what does it, given the question's value
+    under that name. What it gives back is the answer; a `LocalCloudError` is answered as its sentence.
+    """
 
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, port: int, secret: str, plugins: Mapping[str, Callable[[], Plugin]]) -> None:
+    def __init__(
+        self,
+        port: int,
+        secret: str,
+        plugins: Mapping[str, Callable[[], Plugin]],
+        commands: Mapping[str, Callable[[Any], dict[str, Any]]] | None = None,
+    ) -> None:
         self.secret = secret
+        self._commands = commands or {}
         self._loaders = plugins
         self._loaded: dict[str, Plugin] = {}
         self._loading = threading.Lock()
@@ -54,6 +66,9 @@ class Broker(socketserver.ThreadingTCPServer):
     def answer(self, question: Mapping[str, Any]) -> tuple[dict[str, Any], grpc.Server | None]:
         if not hmac.compare_digest(str(question.get("secret", "")), self.secret):
             return {"error": "the local cloud was restarted or this is not its secret: open a new `make shell`"}, None
+        for command, do in self._commands.items():
+            if command in question:
+                return do(question[command]), None
         name = str(question.get("plugin"))
         if name not in self._loaders:
             known = ", ".join(sorted(self._loaders))
@@ -82,8 +97,10 @@ class _Conversation(socketserver.StreamRequestHandler):
         plugin_server: grpc.Server | None = None
         try:
             answer, plugin_server = self.server.answer(json.loads(line))
+        except LocalCloudError as refusal:
+            answer = {"error": str(refusal)}
         except Exception as fault:
-            log.exception("a plugin was asked for")
+            log.exception("the broker was asked")
             answer = {"error": f"{type(fault).__name__}: {fault}"}
         try:
             self.wfile.write(json.dumps(answer).encode() + b"\n")

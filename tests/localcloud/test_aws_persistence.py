@@ -132,6 +132,16 @@ def test_many_at_once(tmp_path: Path) -> None:
         assert len(aws.client("kms").list_keys()["Keys"]) == 40
 
 
+def test_a_bucket_is_not_made_anew_over_one_that_is_there(tmp_path: Path) -> None:
+    with local_aws(tmp_path) as aws:
+        aws.client("s3", "us-east-1").create_bucket(Bucket="mine")
+        aws.client("s3", "us-east-1").put_object(Bucket="mine", Key="one", Body=b"1")
+    with local_aws(tmp_path) as aws:
+        s3 = aws.client("s3", "us-east-1")
+        s3.create_bucket(Bucket="mine")  # in us-east-1, and there alone, this is no error for whoever owns it
+        assert s3.list_objects_v2(Bucket="mine")["KeyCount"] == 1
+
+
 def test_motos_own_doors_are_closed(capfd: pytest.CaptureFixture[str]) -> None:
     app = create_app(None)
     for path in ("/moto-api/reset", "/moto-api/data.json", "/latest/meta-data/"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -212,3 +213,17 @@ def test_keys_that_are_out_of_use_open_nothing(aws: LocalAws) -> None:
         kms.decrypt(CiphertextBlob=sealed)
     with pytest.raises(ClientError, match="KMSKeyNotAccessibleFault"):
         a_database(aws, "sealed", StorageEncrypted=True, KmsKeyId=key)
+
+
+def test_a_bucket_that_refuses_what_is_not_tls_takes_what_comes_over_loopback(aws: LocalAws) -> None:
+    s3 = aws.client("s3", HERE)
+    s3.create_bucket(Bucket="tls-only", CreateBucketConfiguration={"LocationConstraint": HERE})
+    everything = {"Principal": "*", "Resource": ["arn:aws:s3:::tls-only", "arn:aws:s3:::tls-only/*"]}
+    over_tls = {"Effect": "Deny", "Action": "s3:*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    for_ever = {"Effect": "Deny", "Action": "s3:DeleteObject"}
+    statements = [{**everything, **over_tls}, {**everything, **for_ever}]
+    s3.put_bucket_policy(Bucket="tls-only", Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    s3.put_object(Bucket="tls-only", Key="one", Body=b"1")
+    assert s3.get_object(Bucket="tls-only", Key="one")["Body"].read() == b"1"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket="tls-only", Key="one")

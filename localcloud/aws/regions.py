@@ -1,0 +1,88 @@
+"""Which regions of AWS a request needs, and which of them answer.
+
+A request needs the region that it was signed for. S3 also needs those where the buckets are that it names, because a
+bucket's objects lie there, whatever region's door they are asked for at. A listing of all buckets names none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, unquote
+from xml.etree import ElementTree
+
+from moto.s3.models import s3_backends
+from moto.s3.responses import S3Response
+from moto.s3.utils import bucket_name_from_url
+from werkzeug.wrappers import Request
+
+_is_dead: Callable[[str], bool] = lambda region: False  # noqa: E731 - until a local cloud says otherwise
+
+
+def follow(is_dead: Callable[[str], bool]) -> None:
+    """From now on take this for the word on which regions are dead. moto is the process's, and so is this."""
+    global _is_dead
+    _is_dead = is_dead
+
+
+def is_dead(region: str) -> bool:
+    """Whether a region is cut off, so that nothing inside the local AWS may read from it or write to it either."""
+    return _is_dead(region)
+
+
+def needed(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
+    """The regions that a request needs: first the one that it was signed for (None without a signature of version 4).
+
+    `body` may be empty while it has not been received. It is not read from `environ`.
+    """
+    region, service = _signed_for(environ)
+    if service not in (None, "s3"):
+        return (region,)
+    return (region, *_of_buckets(environ, body))
+
+
+def _signed_for(environ: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Region and service of `KEY/DATE/REGION/SERVICE/aws4_request`, in the header or in a presigned address."""
+    _, found, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+    if not found:
+        scope = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0]
+    parts = scope.split(",")[0].split("/")
+    return (parts[2], parts[3].lower()) if len(parts) > 3 else (None, None)
+
+
+def _of_buckets(environ: dict[str, Any], body: bytes) -> Iterator[str]:
+    request = Request(environ)
+    path = request.path.lstrip("/")
+    if request.path.startswith("/v20180820/"):  # S3 Control, which may name a bucket by its ARN
+        yield from _home(path.partition(":::")[2].partition("/")[0])
+        return
+    if S3Response.subdomain_based_buckets(request):
+        bucket, key = str(bucket_name_from_url(request.url) or ""), path
+    else:
+        bucket, _, key = path.partition("/")
+    yield from _home(bucket)
+    # A copy reads another bucket: `/BUCKET/KEY?versionId=…`, percent-encoded.
+    source = unquote(request.headers.get("x-amz-copy-source", "")).lstrip("/")
+    yield from _home(source.partition("/")[0])
+    if request.method == "PUT" and bucket and not key and not request.query_string:
+        yield from _chosen_home(body)
+
+
+def _home(bucket: str) -> Iterator[str]:
+    """Where a bucket is; names are unique over all accounts. Nothing for one that does not exist."""
+    for account in list(s3_backends.values()):  # lists, because other requests may add an account meanwhile
+        for backend in list(account.values()):
+            found = backend.buckets.get(bucket)
+            if found is not None:
+                yield str(found.region_name)
+
+
+def _chosen_home(body: bytes) -> Iterator[str]:
+    """Where a bucket shall be made: the `LocationConstraint` of the body."""
+    try:
+        document = ElementTree.fromstring(body)  # noqa: S314 - expat's own limits hold, and the caller is on loopback
+    except ElementTree.ParseError:
+        return  # S3 says so itself
+    for element in document.iter():
+        if element.tag.rpartition("}")[2] == "LocationConstraint" and element.text:
+            yield element.text
