@@ -11,12 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 import plan
-from continuity import stacks
+from continuity import destruction, stacks
+from continuity.drill_commands import drill
 from continuity.stacks import ContinuityError, Stack
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False
 )
+app.add_typer(drill, name="drill")
 _say = Console(stderr=True, highlight=False, soft_wrap=True)
 _out = Console(highlight=False, soft_wrap=True)
 
@@ -45,6 +47,20 @@ def preview(
     """Show what `up` would do, and what the policy pack says of it. Nothing is changed."""
     for stack in stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=False):
         stacks.preview(stack, ["--diff"] if diff else [])
+
+
+@app.command()
+def destroy(
+    name: Annotated[Stack, typer.Argument(help="The stack.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Say what destroying a stack would lose, and destroy it if nothing in it is protected any more."""
+    found = destruction.look(name)
+    for sentence in found.sentences():
+        _say.print(sentence, markup=False)
+    if not found.protected and not yes:
+        typer.confirm(f"Destroy {name}?", abort=True, err=True)
+    destruction.destroy(found)
 
 
 @app.command()
