@@ -29,7 +29,7 @@ atexit.register(gc.freeze)
 # each run of each stack a good part of a second, and the vault needs one of three.
 if TYPE_CHECKING:
     from components.database import BackupReplicationArgs, ExistingKeyArgs, OwnKeyArgs
-    from components.object_storage import InRecoveryArgs, ReplicatedArgs
+    from components.database_source import Origin, Source
     from components.vault_reference import VaultReference
 
 Outputs = dict[str, Any]
@@ -45,33 +45,82 @@ def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
         RecoveryVaultArgs(
             key_deletion_window_days=promised.retention.key_deletion_window_days,
             object_version_days=promised.retention.object_version_days,
+            object_lock_days=promised.retention.object_lock_days,
+            vault_copy_days=promised.retention.vault_copy_days,
+            vault_lock_cooling_off_days=promised.retention.vault_lock_cooling_off_days,
+            # A key there, and so any call there, only once that region is back.
+            home_region=promised.residency.aws.home_region if stack.failback else None,
         ),
         opts=pulumi.ResourceOptions(providers=[providers.aws(region=stack.region, tags=labels)]),
     )
-    return {
+    outputs: Outputs = {
         "region": stack.region,
         "database_key_arn": recovery_vault.database_key_arn,
         "objects_key_arn": recovery_vault.objects_key_arn,
+        "secrets_key_arn": recovery_vault.secrets_key_arn,
+        "copies_key_arn": recovery_vault.copies_key_arn,
         "replica_bucket_name": recovery_vault.replica_bucket_name,
         "replica_bucket_arn": recovery_vault.replica_bucket_arn,
+        "backup_vault_name": recovery_vault.backup_vault_name,
+        "backup_vault_arn": recovery_vault.backup_vault_arn,
     }
+    if recovery_vault.return_key_arn is not None:
+        outputs["return_key_arn"] = recovery_vault.return_key_arn
+    return outputs
 
 
 def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
     """The service with keys of its own, copied to the vault, and the repository that all of it comes from."""
+    from components.application_secrets import ApplicationSecrets, ApplicationSecretsArgs
     from components.code_repository import CodeRepository, CodeRepositoryArgs
     from components.database import BackupReplicationArgs, OwnKeyArgs
-    from components.object_storage import ReplicaArgs, ReplicatedArgs
+    from components.object_replication import ReplicatedBucket
+    from components.object_storage import ObjectStorage, ObjectStorageArgs
     from components.vault_reference import VaultReference
 
+    # First of all, so that a source that cannot be used is refused before anything is made.
+    origin = _origin_of_database(stack, stack.database.source.declared())
     copies = VaultReference()
     key_deletion_window_days = promised.retention.key_deletion_window_days
     recovery_region = promised.residency.aws.recovery_region
+    name, labels = _identity(stack.stack)
+    at_aws = pulumi.ResourceOptions(providers=[providers.aws(region=stack.region, tags=labels)])
 
+    objects = ObjectStorage(
+        f"{name}-objects",
+        ObjectStorageArgs(
+            region=stack.region,
+            version_days=promised.retention.object_version_days,
+            lock_days=promised.retention.object_lock_days,
+            key_deletion_window_days=key_deletion_window_days,
+            replica=ReplicatedBucket(
+                bucket_name=copies.replica_bucket_name,
+                bucket_arn=copies.replica_bucket_arn,
+                kms_key_arn=copies.objects_key_arn,
+                region=recovery_region,
+            ),
+        ),
+        opts=at_aws,
+    )
+    secrets = ApplicationSecrets(
+        f"{name}-secrets",
+        ApplicationSecretsArgs(
+            stack=stack.stack,
+            names=stack.secrets,
+            deletion_window_days=key_deletion_window_days,
+            replica_region=recovery_region,
+            replica_kms_key_arn=copies.secrets_key_arn,
+        ),
+        opts=at_aws,
+    )
     outputs = service(
         stack,
         promised,
         copies,
+        at_aws=at_aws,
+        objects_bucket=objects.bucket_name,
+        onward_vault_arn=copies.backup_vault_arn,
+        database_origin=origin,
         database_key=OwnKeyArgs(deletion_window_days=key_deletion_window_days),
         replication=BackupReplicationArgs(
             region=recovery_region,
@@ -80,17 +129,9 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
         )
         if stack.database.replicate_backups
         else None,
-        durability=ReplicatedArgs(
-            key_deletion_window_days=key_deletion_window_days,
-            replica=ReplicaArgs(
-                bucket_arn=copies.replica_bucket_arn,
-                kms_key_arn=copies.objects_key_arn,
-                region=recovery_region,
-            ),
-        ),
     )
     repository = CodeRepository(
-        f"{_identity(stack.stack)[0]}-repository",
+        f"{name}-repository",
         CodeRepositoryArgs(
             repository=stack.repository.name,
             description=stack.repository.description,
@@ -98,23 +139,38 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
         ),
         opts=pulumi.ResourceOptions(providers=[providers.github(owner=stack.repository.owner)]),
     )
-    return {**outputs, "repository_url": repository.url}
+    return {**outputs, "secrets": dict(secrets.arns), "repository_url": repository.url}
 
 
 def recovery(stack: RecoverySettings, promised: plan.Plan) -> Outputs:
-    """The service with the vault's keys: whatever is recovered from the vault is encrypted with them already."""
-    from components.database import ExistingKeyArgs
-    from components.object_storage import InRecoveryArgs
+    """The service with the vault's keys: whatever is recovered from the vault is encrypted with them already.
+
+    A database that is restored keeps the key of what it is restored from, which is the vault's; so does an empty one.
+    """
+    from components.database import BackupReplicationArgs, ExistingKeyArgs
     from components.vault_reference import VaultReference
 
+    source = stack.database.source
+    origin = _origin_of_database(stack, None if source is None else source.declared())
     copies = VaultReference()
+    _, labels = _identity(stack.stack)
     return service(
         stack,
         promised,
         copies,
+        at_aws=pulumi.ResourceOptions(providers=[providers.aws(region=stack.region, tags=labels)]),
+        objects_bucket=copies.replica_bucket_name,
+        onward_vault_arn=None,
+        database_origin=origin,
         database_key=ExistingKeyArgs(arn=copies.database_key_arn),
-        replication=None,
-        durability=InRecoveryArgs(kms_key_arn=copies.objects_key_arn),
+        # Onward to the home region, once that is back: the way home begins with it.
+        replication=BackupReplicationArgs(
+            region=promised.residency.aws.home_region,
+            kms_key_arn=copies.return_key_arn,
+            retention_days=promised.retention.replicated_backup_days,
+        )
+        if stack.database.replicate_backups
+        else None,
     )
 
 
@@ -123,9 +179,12 @@ def service(
     promised: plan.Plan,
     copies: VaultReference,
     *,
+    at_aws: pulumi.ResourceOptions,
+    objects_bucket: pulumi.Output[str],
+    onward_vault_arn: pulumi.Output[str] | None,
+    database_origin: Origin,
     database_key: OwnKeyArgs | ExistingKeyArgs,
     replication: BackupReplicationArgs | None,
-    durability: ReplicatedArgs | InRecoveryArgs,
 ) -> Outputs:
     """Hosts behind a load balancer, their database, and their objects."""
     from components.database import Database, DatabaseArgs
@@ -133,10 +192,9 @@ def service(
     from components.host_pool import HostPool, HostPoolArgs
     from components.load_balancer import HealthCheck, LoadBalancer, LoadBalancerArgs
     from components.network import PrivateNetwork, PrivateNetworkArgs
-    from components.object_storage import ObjectStorage, ObjectStorageArgs
+    from components.second_copy import ExistingVaultArgs, OwnVaultArgs, SecondCopy, SecondCopyArgs
 
     name, labels = _identity(stack.stack)
-    at_aws = pulumi.ResourceOptions(providers=[providers.aws(region=stack.region, tags=labels)])
     at_hetzner = pulumi.ResourceOptions(providers=[providers.hetzner()])
 
     network = PrivateNetwork(
@@ -193,6 +251,8 @@ def service(
     database = Database(
         f"{name}-database",
         DatabaseArgs(
+            identifier=_database_identifier(stack),
+            origin=database_origin,
             instance_class=stack.database.instance_class,
             engine_version=stack.database.engine_version,
             storage_gib=stack.database.storage_gib,
@@ -206,12 +266,16 @@ def service(
         ),
         opts=at_aws,
     )
-    objects = ObjectStorage(
-        f"{name}-objects",
-        ObjectStorageArgs(
-            region=stack.region,
-            version_days=promised.retention.object_version_days,
-            durability=durability,
+    SecondCopy(
+        f"{name}-second-copy",
+        SecondCopyArgs(
+            database_arn=database.arn,
+            retention_days=promised.retention.vault_copy_days,
+            vault=ExistingVaultArgs(name=copies.backup_vault_name)
+            if onward_vault_arn is None
+            # Not the key that the database has: a vault's key is for good, and the database's changes with a recovery.
+            else OwnVaultArgs(kms_key_arn=database.declared_key_arn),
+            onward_vault_arn=onward_vault_arn,
         ),
         opts=at_aws,
     )
@@ -220,7 +284,9 @@ def service(
         "load_balancer_address": load_balancer.address,
         "database_endpoint": database.endpoint,
         "database_arn": database.arn,
-        "objects_bucket": objects.bucket_name,
+        "database_name": database.database_name,
+        "database_secret_arn": database.secret_arn,
+        "objects_bucket": objects_bucket,
         "replica_bucket": copies.replica_bucket_name,
     }
     for output, pool in (("api_hosts", api), ("worker_hosts", worker)):
@@ -228,6 +294,27 @@ def service(
     if database.replicated_backup_arn is not None:
         outputs["replicated_backup_arn"] = database.replicated_backup_arn
     return outputs
+
+
+def _origin_of_database(stack: ProductionSettings | RecoverySettings, source: Source | None) -> Origin:
+    """What the database is made from, or that it is there already. Raises before anything is made if it cannot be."""
+    from components.database_lookup import look_up
+    from components.database_source import Target
+
+    return look_up(
+        source,
+        Target(
+            region=stack.region,
+            identifier=_database_identifier(stack),
+            engine_version=stack.database.engine_version,
+            storage_gib=stack.database.storage_gib,
+            max_storage_gib=stack.database.max_storage_gib,
+        ),
+    )
+
+
+def _database_identifier(stack: ProductionSettings | RecoverySettings) -> str:
+    return stack.database.identifier or f"{_identity(stack.stack)[0]}-database"
 
 
 def _identity(stack: str) -> tuple[str, dict[str, str]]:

@@ -1,19 +1,35 @@
-"""The application database, with point-in-time recovery here and a copy of its backups in another region."""
+"""The application database, with point-in-time recovery here and a copy of its backups in another region.
+
+What it is made from is asked first, by `database_lookup.py`; how that is declared stands in `database_restore.py`, and
+`database_readback.py` sees to it that what was made is what was declared.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 import pulumi
 import pulumi_aws as aws
 
 from components.database_network import POSTGRESQL_PORT
+from components.database_readback import read_back
+from components.database_restore import DATABASE_NAME, IGNORED_CHANGES, OriginArgs, key_arn
+from components.database_source import Empty, Origin
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 
 # UTC, and in the EU's night. Maintenance comes after the daily snapshot, never during it: RDS refuses an overlap, and a
 # change that goes wrong then has a fresh snapshot behind it.
-_BACKUP_WINDOW = "01:00-02:00"
-_MAINTENANCE_WINDOW = "sun:03:00-sun:04:00"
+_BACKUP_WINDOW: Final = "01:00-02:00"
+_MAINTENANCE_WINDOW: Final = "sun:03:00-sun:04:00"
+
+# Who called what and what it waited for, in the days that an incident is looked into. It is what RDS keeps without
+# charge; the next longer one is a month, of data about data that nobody has promised to keep.
+_PERFORMANCE_INSIGHTS_DAYS: Final = 7
+
+# RSA with 2048 bits, which every client speaks, and valid to 2061. Stated, because RDS's default moves on by itself and
+# a client that pins the authority would then no longer connect to a database that was restored.
+_CERTIFICATE_AUTHORITY: Final = "rds-ca-rsa2048-g1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +68,19 @@ class DatabaseArgs:
     Retentions and Multi-AZ are taken as they are: whether they are enough is for the policy pack to say.
     """
 
+    identifier: str
+    """The instance's own name, in its region. Another one is another database, and another resource of Pulumi's."""
+
+    origin: Origin
+    """What it is made from, or that it is there already."""
+
     instance_class: str
     engine_version: str
     """PostgreSQL's version. With the major number alone, RDS chooses the minor one and keeps it current."""
 
     storage_gib: int
+    """For a database that is made empty. Any other has what its origin says, which is no less."""
+
     max_storage_gib: int
     """How far RDS may grow the storage by itself. A full disk stops a database as surely as a lost zone."""
 
@@ -69,6 +93,8 @@ class DatabaseArgs:
     """Whether a second copy stands ready in another availability zone."""
 
     key: OwnKeyArgs | ExistingKeyArgs
+    """For a database that is made empty. A restored one keeps the key of what it was restored from."""
+
     replication: BackupReplicationArgs | None
     """Where the backups are copied to; None where there is no further region to copy them to."""
 
@@ -80,12 +106,25 @@ class Database(pulumi.ComponentResource):
     protection, RDS's deletion protection, and, should both be gone, a final snapshot together with automated backups
     that outlive the instance.
 
-    RDS makes the master password, keeps it in Secrets Manager and rotates it: no person and no state file has it.
+    RDS makes the master password, keeps it in Secrets Manager and rotates it: no person and no state file has it. All
+    that it holds, the password and the statistics of its queries included, is under one key, in its own region.
+
+    The database and its replication are named by the instance's identifier, and are ignored by whatever changes in
+    their origin: once made, a database stays until a person deletes it.
     """
 
     arn: pulumi.Output[str]
+    declared_key_arn: pulumi.Output[str]
+    """The key that `key` declares. A database that was restored may have come with another one; this one stays."""
+
     endpoint: pulumi.Output[str]
     """Host name and port, as `host:port`."""
+
+    database_name: str
+    """What clients connect to, on that instance."""
+
+    secret_arn: pulumi.Output[str]
+    """Where RDS keeps the master user's name and password. It is another secret for every instance."""
 
     replicated_backup_arn: pulumi.Output[str] | None
     """The copies' ARN, which is all that a restore in the other region needs. The provider cannot look it up later."""
@@ -106,21 +145,34 @@ class Database(pulumi.ComponentResource):
             tags={"Name": name},
             opts=child,
         )
-        instance = aws.rds.Instance(
-            name,
-            identifier=name,
+        # A key of its own is declared whatever the database is made from. A protected key that is no longer declared
+        # stops every update, and a database that is there does not say whether it was made with it.
+        own_keys = [self._own_key(name, args.key)] if isinstance(args.key, OwnKeyArgs) else []
+        declared_key = args.key.arn if isinstance(args.key, ExistingKeyArgs) else own_keys[0].arn
+        key = key_arn(args.origin, declared_key)
+        origin = OriginArgs.of(args.origin)
+        declared = aws.rds.InstanceArgs(
+            identifier=args.identifier,
+            restore_to_point_in_time=origin.restore_to_point_in_time,
+            snapshot_identifier=origin.snapshot_identifier,
             engine="postgres",
             engine_version=args.engine_version,
+            # Extended support is charged for, and RDS turns it on by itself where nothing is said. We upgrade instead.
+            engine_lifecycle_support="open-source-rds-extended-support-disabled",
             auto_minor_version_upgrade=True,
             instance_class=args.instance_class,
             storage_type="gp3",
-            allocated_storage=args.storage_gib,
+            allocated_storage=args.storage_gib if isinstance(args.origin, Empty) else args.origin.storage_gib,
             max_allocated_storage=args.max_storage_gib,
             storage_encrypted=True,
-            kms_key_id=self._key_arn(name, args.key),
-            db_name="botbrains",
-            username="botbrains",
+            kms_key_id=key,
+            db_name=origin.db_name,
+            username=origin.username,
             manage_master_user_password=True,
+            # The default key of Secrets Manager is nobody's to grant: no other account could ever be let in.
+            master_user_secret_kms_key_id=key,
+            iam_database_authentication_enabled=True,
+            ca_cert_identifier=_CERTIFICATE_AUTHORITY,
             port=POSTGRESQL_PORT,
             parameter_group_name=parameters.name,
             db_subnet_group_name=args.subnet_group_name,
@@ -133,21 +185,36 @@ class Database(pulumi.ComponentResource):
             backup_window=_BACKUP_WINDOW,
             maintenance_window=_MAINTENANCE_WINDOW,
             copy_tags_to_snapshot=True,
+            # Everything that PostgreSQL logs on RDS: what happened in it, and what an upgrade did.
+            enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
+            performance_insights_enabled=True,
+            performance_insights_kms_key_id=key,
+            performance_insights_retention_period=_PERFORMANCE_INSIGHTS_DAYS,
             # The default would take the automated backups away with the instance that they are there to bring back.
             delete_automated_backups=False,
             skip_final_snapshot=False,
-            final_snapshot_identifier=f"{name}-final",
+            final_snapshot_identifier=f"{args.identifier}-final",
             deletion_protection=True,
-            tags={"Name": name},
-            opts=guarded,
+            tags={"Name": args.identifier},
         )
+        instance = aws.rds.Instance(
+            args.identifier,
+            declared,
+            opts=pulumi.ResourceOptions.merge(
+                guarded, pulumi.ResourceOptions(ignore_changes=IGNORED_CHANGES, depends_on=own_keys)
+            ),
+        )
+        read_back(instance, declared)
 
         self.arn = instance.arn
+        self.declared_key_arn = pulumi.Output.from_input(declared_key)
         self.endpoint = instance.endpoint
+        self.database_name = DATABASE_NAME
+        self.secret_arn = instance.master_user_secrets.apply(_secret_arn)
         self.replicated_backup_arn = None
         if args.replication is not None:
             replication = aws.rds.InstanceAutomatedBackupsReplication(
-                name,
+                args.identifier,
                 # It is made in the region that receives the copies; in the database's own it would copy to itself.
                 region=args.replication.region,
                 source_db_instance_arn=instance.arn,
@@ -157,14 +224,17 @@ class Database(pulumi.ComponentResource):
             )
             self.replicated_backup_arn = replication.id
         self.register_outputs(
-            {"arn": self.arn, "endpoint": self.endpoint, "replicatedBackupArn": self.replicated_backup_arn}
+            {
+                "arn": self.arn,
+                "endpoint": self.endpoint,
+                "databaseName": self.database_name,
+                "secretArn": self.secret_arn,
+                "replicatedBackupArn": self.replicated_backup_arn,
+            }
         )
 
-    def _key_arn(self, name: str, key: OwnKeyArgs | ExistingKeyArgs) -> pulumi.Input[str]:
-        """The ARN of the key that the database is encrypted with. It is chosen once: RDS cannot change it in place."""
-        if isinstance(key, ExistingKeyArgs):
-            return key.arn
-        own = EncryptionKey(
+    def _own_key(self, name: str, key: OwnKeyArgs) -> EncryptionKey:
+        return EncryptionKey(
             name,
             EncryptionKeyArgs(
                 description="The application database and its backups",
@@ -172,4 +242,8 @@ class Database(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
-        return own.arn
+
+
+def _secret_arn(secrets: Any) -> str:
+    """Empty where RDS manages no password, which reading back refuses."""
+    return str(secrets[0].secret_arn) if secrets else ""

@@ -1,4 +1,4 @@
-"""An S3 bucket that keeps what was deleted or overwritten, and shows nothing to the public."""
+"""An S3 bucket that keeps what was deleted or overwritten, against anybody, and shows nothing to the public."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class DurableBucketArgs:
     """How the bucket is encrypted, and for how long it keeps what is no longer current.
 
     Raises:
-        ValueError: the retention is not positive, which would keep nothing.
+        ValueError: nothing would be kept or locked, or a version would be locked for longer than it is kept.
     """
 
     kms_key_arn: pulumi.Input[str]
@@ -25,12 +25,18 @@ class DurableBucketArgs:
     version_days: int
     """Days for which a deleted or overwritten object can be brought back. The plan says how many."""
 
+    lock_days: int
+    """Days for which no version can be taken away, from when it was written. The plan says how many."""
+
     retain_on_delete: bool = False
     """Whether the bucket and its settings stay in AWS when their stack forgets them."""
 
     def __post_init__(self) -> None:
         if self.version_days < 1:
             raise ValueError(f"version_days is {self.version_days}; at least 1 day is needed to bring anything back")
+        if not 1 <= self.lock_days <= self.version_days:
+            allowed = f"1 to {self.version_days}, which is version_days: S3 cannot let go of a version that is locked"
+            raise ValueError(f"lock_days is {self.lock_days}; allowed is {allowed}")
 
 
 class DurableBucket(pulumi.ComponentResource):
@@ -38,6 +44,11 @@ class DurableBucket(pulumi.ComponentResource):
 
     `name` is also the bucket's name, which is unique in all of AWS. The settings are protected with the bucket: to
     delete its versioning, say, would suspend it, and what is overwritten from then on would be gone.
+
+    Versions help against a mistake, and not against somebody who deletes them one by one. So each is locked for its
+    first days. The lock is S3's governance mode: it yields only to a permission that nothing here is given
+    (`s3:BypassGovernanceRetention`), and with that to a person who must erase somebody's data at once, as the law can
+    demand. Compliance mode would refuse that person too.
     """
 
     bucket_name: pulumi.Output[str]
@@ -49,13 +60,27 @@ class DurableBucket(pulumi.ComponentResource):
         super().__init__("botbrains:storage:DurableBucket", name, {}, opts)
         guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=args.retain_on_delete)
 
-        bucket = aws.s3.Bucket(name, bucket=name, force_destroy=False, tags={"Name": name}, opts=guarded)
+        bucket = aws.s3.Bucket(
+            name, bucket=name, object_lock_enabled=True, force_destroy=False, tags={"Name": name}, opts=guarded
+        )
 
         self.versioning = aws.s3.BucketVersioning(
             name,
             bucket=bucket.id,
             versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
             opts=guarded,
+        )
+        versions_exist = pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[self.versioning]))
+        aws.s3.BucketObjectLockConfiguration(
+            name,
+            bucket=bucket.id,
+            rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
+                default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
+                    mode="GOVERNANCE", days=args.lock_days
+                )
+            ),
+            # It locks versions, so S3 refuses it for a bucket that has none.
+            opts=versions_exist,
         )
         aws.s3.BucketLifecycleConfiguration(
             name,
@@ -80,7 +105,7 @@ class DurableBucket(pulumi.ComponentResource):
                 )
             ],
             # S3 refuses to expire noncurrent versions of a bucket that has none.
-            opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[self.versioning])),
+            opts=versions_exist,
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
             name,

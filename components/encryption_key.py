@@ -28,6 +28,9 @@ class EncryptionKeyArgs:
     retain_on_delete: bool = False
     """Whether the key stays in AWS when its stack forgets it."""
 
+    region: str | None = None
+    """The key's region; None for the region of the provider that it is given."""
+
     def __post_init__(self) -> None:
         if self.deletion_window_days not in _DELETION_WINDOW_DAYS:
             allowed = f"{_DELETION_WINDOW_DAYS.start} to {_DELETION_WINDOW_DAYS.stop - 1}"
@@ -35,7 +38,7 @@ class EncryptionKeyArgs:
 
 
 class EncryptionKey(pulumi.ComponentResource):
-    """A symmetric KMS key that rotates every year, in the region of the provider that it is given.
+    """A symmetric KMS key that rotates every year.
 
     The key is a single-region key. RDS and S3 treat a multi-region key as a single-region one anyway, and a key whose
     material leaves its region would have to be judged by two regions' residency instead of one.
@@ -54,10 +57,11 @@ class EncryptionKey(pulumi.ComponentResource):
             description=args.description,
             enable_key_rotation=True,
             deletion_window_in_days=args.deletion_window_days,
+            region=args.region,
             tags={"Name": name},
             opts=guarded,
         )
-        aws.kms.Alias(name, name=f"alias/{name}", target_key_id=key.key_id, opts=guarded)
+        aws.kms.Alias(name, name=f"alias/{name}", target_key_id=key.key_id, region=args.region, opts=guarded)
 
         self.arn = key.arn
         self.register_outputs({"arn": self.arn})

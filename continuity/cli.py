@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 import plan
-from continuity import destruction, stacks
+from continuity import destruction, set_aside, stacks
 from continuity.drill_commands import drill
 from continuity.stacks import ContinuityError, Stack
 
@@ -19,8 +19,8 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False
 )
 app.add_typer(drill, name="drill")
-_say = Console(stderr=True, highlight=False, soft_wrap=True)
-_out = Console(highlight=False, soft_wrap=True)
+_say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+_out = Console(highlight=False, soft_wrap=True, emoji=False)
 
 _Stacks = Annotated[list[Stack] | None, typer.Argument(help="Vault and prod when none is named.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -61,6 +61,20 @@ def destroy(
     if not found.protected and not yes:
         typer.confirm(f"Destroy {name}?", abort=True, err=True)
     destruction.destroy(found)
+
+
+@app.command("set-aside")
+def set_aside_database(
+    name: Annotated[Stack, typer.Argument(help="The stack whose database has been overtaken.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Let a stack forget its database, which stays in AWS, so that one of another name can take its place."""
+    found = set_aside.look(name)
+    for sentence in found.sentences():
+        _say.print(sentence, markup=False)
+    if not yes:
+        typer.confirm("Go on?", abort=True, err=True)
+    set_aside.do(found)
 
 
 @app.command()

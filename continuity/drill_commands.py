@@ -14,8 +14,8 @@ from continuity import recovery_drill
 from continuity.recovery_drill import Measured
 
 drill = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=__doc__)
-_say = Console(stderr=True, highlight=False, soft_wrap=True)
-_out = Console(highlight=False, soft_wrap=True)
+_say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+_out = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 @drill.callback()

@@ -59,6 +59,8 @@ Minutes = Annotated[int, Field(ge=1), Unit("minutes")]
 Days = Annotated[int, Field(ge=1), Unit("days")]
 RdsBackupDays = Annotated[int, Field(ge=1, le=35), Unit("days")]
 KmsWindowDays = Annotated[int, Field(ge=7, le=30), Unit("days")]
+LockDays = Annotated[int, Field(ge=1, le=36500), Unit("days")]
+CoolingOffDays = Annotated[int, Field(ge=3, le=36500), Unit("days")]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -143,13 +145,22 @@ class Retention(_Part):
     - `replicated_backup_days`: 1 to 35, the same for backups that are replicated to another region (Amazon RDS User
       Guide, "Replicating automated backups to another AWS Region").
     - `object_version_days`: 1 or more (Amazon S3 API Reference, NoncurrentVersionExpiration, NoncurrentDays).
+    - `object_lock_days`: 1 to 36500 (Amazon S3 API Reference, DefaultRetention, Days), and not more than
+      `object_version_days` (`rules.py`).
+    - `vault_copy_days`: 1 to 36500 (AWS Backup API Reference, PutBackupVaultLockConfiguration, MinRetentionDays and
+      MaxRetentionDays).
     - `key_deletion_window_days`: 7 to 30 (AWS KMS API Reference, ScheduleKeyDeletion, PendingWindowInDays).
+    - `vault_lock_cooling_off_days`: 3 to 36500 (AWS Backup API Reference, PutBackupVaultLockConfiguration,
+      ChangeableForDays).
     """
 
     database_backup_days: RdsBackupDays
     replicated_backup_days: RdsBackupDays
     object_version_days: Days
+    object_lock_days: LockDays
+    vault_copy_days: LockDays
     key_deletion_window_days: KmsWindowDays
+    vault_lock_cooling_off_days: CoolingOffDays
 
 
 class Redundancy(_Part):

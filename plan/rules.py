@@ -136,6 +136,18 @@ def _enough(location: Location, minimum: int, listed: str, items: Sequence[objec
         )
 
 
+def _locks(plan: Plan) -> Iterator[Conflict]:
+    """S3 does not take away what is locked: a version would then stay for longer than the plan says."""
+    locked, kept = plan.retention.object_lock_days, plan.retention.object_version_days
+    if locked > kept:
+        yield Conflict(
+            ("retention", "object_lock_days"),
+            f"is {locked}",
+            f"{kept} or less, which is retention.object_version_days",
+            "Lock versions for no longer than they are kept, or keep them for longer.",
+        )
+
+
 def _authority(plan: Plan) -> Iterator[Conflict]:
     """There is always somebody who stands in, and never a doubt about who decides."""
     if len(plan.roles) < 2:
@@ -201,6 +213,7 @@ RULES: Final = (
     Rule(frozenset({"residency"}), _hetzner),
     Rule(frozenset({"residency"}), _providers),
     Rule(frozenset({"residency", "redundancy"}), _locations),
+    Rule(frozenset({"retention"}), _locks),
     Rule(frozenset({"roles"}), _authority),
     Rule(frozenset({"roles"}), _role_ids),
     Rule(frozenset({"roles", "access"}), _administrators),

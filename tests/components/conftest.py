@@ -1,23 +1,32 @@
-"""The vault's outputs, which production and recovery read."""
+"""The vault's outputs, which production and recovery read, and an AWS, which they ask about their databases."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pulumi_aws
 import pytest
 
 from tests.components.recording import deploy_stack
 
+if TYPE_CHECKING:
+    from tests.localcloud.aws_harness import LocalAws
+
 # The SDK loads its modules when they are first used, which before Python 3.11.9 is not safe while another thread looks
 # at the loaded modules, as servers of other tests do: so they are loaded here, before any test runs.
 # A module's name alone does not load it; what is in it does.
 LOADED = (
+    pulumi_aws.backup.Vault,
     pulumi_aws.ec2.Vpc,
     pulumi_aws.iam.Role,
+    pulumi_aws.iam.RolePolicyAttachment,
     pulumi_aws.kms.Key,
     pulumi_aws.rds.Instance,
     pulumi_aws.s3.Bucket,
+    pulumi_aws.s3.BucketObjectLockConfiguration,
+    pulumi_aws.secretsmanager.Secret,
     pulumi_aws.vpc.SecurityGroupIngressRule,
 )
 
@@ -26,3 +35,23 @@ LOADED = (
 def vault() -> dict[str, Any]:
     """What the vault's stack exports, from a run of the program itself."""
     return deploy_stack("vault").outputs
+
+
+@contextmanager
+def led_to_an_aws() -> Iterator[LocalAws]:
+    """A real local AWS, to which the environment leads."""
+    # What it is made of is loaded for the tests that use it alone, and before it serves.
+    from tests.localcloud.aws_harness import local_aws
+
+    with local_aws() as made, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", made.endpoint)
+        environment.setenv("AWS_ACCESS_KEY_ID", "LKIATESTTESTTESTTEST")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    """One for all tests of a module."""
+    with led_to_an_aws() as made:
+        yield made

@@ -26,6 +26,10 @@ ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
 
 KEY = "aws:kms/key:Key"
+BACKUP_VAULT = "aws:backup/vault:Vault"
+VAULT_LOCK = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
+BACKUP_PLAN = "aws:backup/plan:Plan"
+SECRET = "aws:secretsmanager/secret:Secret"
 BUCKET = "aws:s3/bucket:Bucket"
 BUCKET_REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -62,6 +66,7 @@ class Registration:
     protect: bool
     retain_on_delete: bool
     delete_before_replace: bool
+    ignore_changes: frozenset[str]
     provider: str
     depends_on: frozenset[str]
     id: str
@@ -149,8 +154,11 @@ def deploy(
     config: Mapping[str, str] | None = None,
     vault: Mapping[str, Any] | None = None,
     preview: bool = False,
+    answers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Deployment:
     """Run a program and wait until everything that it registered has arrived.
+
+    `answers` are what a cloud says of resources, by type, where that is not what they were declared with.
 
     Pulumi keeps the state of a run in context variables. Each run gets a context of its own, so that no run sees
     another, whichever tests share a process.
@@ -168,7 +176,7 @@ def deploy(
         asyncio.set_event_loop(loop)
         try:
             settings.set_root_resource(None)  # type: ignore[arg-type]
-            cloud = _Cloud(deployment, vault or {}, preview)
+            cloud = _Cloud(deployment, vault or {}, preview, answers or {})
             pulumi.runtime.set_mocks(
                 cloud, project="botbrains", stack=stack, preview=preview, monitor=_Monitor(cloud, deployment)
             )
@@ -205,6 +213,7 @@ class _Monitor(mocks.MockMonitor):
                 protect=request.protect,
                 retain_on_delete=request.retainOnDelete,
                 delete_before_replace=request.deleteBeforeReplace,
+                ignore_changes=frozenset(request.ignoreChanges),
                 provider=request.provider,
                 depends_on=frozenset(request.dependencies),
                 id=response.id,
@@ -220,10 +229,17 @@ class _Cloud(mocks.Mocks):
     In a preview they answer with nothing that is not an input, as an engine does, so whatever depends on it is unknown.
     """
 
-    def __init__(self, deployment: Deployment, vault: Mapping[str, Any], preview: bool) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        vault: Mapping[str, Any],
+        preview: bool,
+        answers: Mapping[str, Mapping[str, Any]],
+    ) -> None:
         self._deployment = deployment
         self._vault = vault
         self._preview = preview
+        self._answers = answers
         self._count = 0
         self._lock = threading.Lock()
 
@@ -242,7 +258,7 @@ class _Cloud(mocks.Mocks):
         if self._preview and args.custom and not args.typ.startswith("pulumi:providers:"):
             return "", args.inputs
         id_, outputs = self._made(args.typ, args.name, args.inputs, args.provider or "", number)
-        return id_, args.inputs | outputs
+        return id_, args.inputs | outputs | dict(self._answers.get(args.typ, {}))
 
     def _made(
         self, type_: str, name: str, inputs: Mapping[str, Any], provider: str, number: int
@@ -254,6 +270,11 @@ class _Cloud(mocks.Mocks):
                 return id_, {"keyId": id_, "arn": f"arn:aws:kms:{region}:{ACCOUNT}:key/{id_}"}
             case "aws:s3/bucket:Bucket":
                 return inputs["bucket"], {"arn": f"arn:aws:s3:::{inputs['bucket']}"}
+            case "aws:backup/vault:Vault":
+                return inputs["name"], {"arn": f"arn:aws:backup:{region}:{ACCOUNT}:backup-vault:{inputs['name']}"}
+            case "aws:secretsmanager/secret:Secret":
+                arn = f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:{inputs['name']}-{number:06}"
+                return arn, {"arn": arn}
             case "aws:iam/role:Role":
                 return inputs["name"], {"arn": f"arn:aws:iam::{ACCOUNT}:role/{inputs['name']}"}
             case "aws:rds/instance:Instance":
@@ -261,6 +282,13 @@ class _Cloud(mocks.Mocks):
                 return f"db-{number}", {
                     "arn": f"arn:aws:rds:{region}:{ACCOUNT}:db:{identifier}",
                     "endpoint": f"{identifier}.{region}.rds.amazonaws.com:5432",
+                    "masterUserSecrets": [
+                        {
+                            "secretArn": f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:rds!db-{number}",
+                            "secretStatus": "active",
+                            "kmsKeyId": inputs["masterUserSecretKmsKeyId"],
+                        }
+                    ],
                 }
             case _ if type_ == BACKUP_REPLICATION:
                 return f"arn:aws:rds:{region}:{ACCOUNT}:auto-backup:ab-{number}", {}

@@ -1,15 +1,18 @@
-"""The database: who reaches it, what it is encrypted with, and where its backups go."""
+"""The database: who reaches it, what it is made from and encrypted with, and where its backups go."""
 
 from __future__ import annotations
 
 import ipaddress
-from datetime import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from components.database import BackupReplicationArgs, Database, DatabaseArgs, ExistingKeyArgs, OwnKeyArgs
 from components.database_network import DatabaseNetwork, DatabaseNetworkArgs
+from components.database_readback import ReadBackError
+from components.database_source import Empty, Existing, FromBackups, FromSnapshot, Origin
 from tests.components.recording import (
     BACKUP_REPLICATION,
     DATABASE,
@@ -32,7 +35,10 @@ def database(
     replication: BackupReplicationArgs | None = COPIES,
     engine_version: str = "18",
     backup_retention_days: int = 14,
+    identifier: str = "database",
+    origin: Origin | None = None,
     preview: bool = False,
+    rds_says: Mapping[str, Any] | None = None,
 ) -> Deployment:
     def program() -> None:
         network = DatabaseNetwork(
@@ -41,6 +47,8 @@ def database(
         Database(
             "database",
             DatabaseArgs(
+                identifier=identifier,
+                origin=origin or Empty(),
                 instance_class="db.small",
                 engine_version=engine_version,
                 storage_gib=100,
@@ -54,7 +62,7 @@ def database(
             ),
         )
 
-    return deploy(program, preview=preview)
+    return deploy(program, preview=preview, answers={DATABASE: rds_says or {}})
 
 
 def test_exactly_the_hosts_may_connect_and_only_to_postgresql() -> None:
@@ -127,7 +135,7 @@ def test_the_retention_is_taken_as_it_is_for_the_policy_pack_to_judge(days: int)
     assert database(backup_retention_days=days).one(DATABASE).inputs["backupRetentionPeriod"] == days
 
 
-def test_nothing_that_brings_the_database_back_goes_with_it() -> None:
+def test_nothing_is_left_to_a_default_that_would_take_the_backups_away_or_hide_what_happened() -> None:
     instance = database().one(DATABASE)
 
     assert instance.protect
@@ -137,6 +145,12 @@ def test_nothing_that_brings_the_database_back_goes_with_it() -> None:
         "skipFinalSnapshot": False,
         "copyTagsToSnapshot": True,
         "multiAz": True,
+        "iamDatabaseAuthenticationEnabled": True,
+        "caCertIdentifier": "rds-ca-rsa2048-g1",
+        "engineLifecycleSupport": "open-source-rds-extended-support-disabled",
+        "enabledCloudwatchLogsExports": ["postgresql", "upgrade"],
+        "performanceInsightsEnabled": True,
+        "performanceInsightsRetentionPeriod": 7,
     }
     assert {key: instance.inputs[key] for key in expected} == expected
     assert instance.inputs["finalSnapshotIdentifier"]
@@ -163,12 +177,146 @@ def test_the_parameters_are_those_of_the_major_version(version: str, family: str
     assert parameters.inputs["name"].endswith(family)
 
 
-def test_backup_and_maintenance_do_not_overlap() -> None:
+def test_backup_and_maintenance_last_half_an_hour_and_do_not_overlap() -> None:
+    """What RDS asks of both windows (CreateDBInstance); the backup's is there every day."""
     inputs: Any = database().one(DATABASE).inputs
+    days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
-    def span(window: str) -> tuple[time, time]:
-        begin, end = (time.fromisoformat(clock[-5:]) for clock in window.split("-"))
-        return begin, end
+    def minutes(moment: str) -> int:
+        *day, hour, minute = moment.split(":")
+        return (days.index(day[0]) * 24 if day else 0) * 60 + int(hour) * 60 + int(minute)
 
-    backup, maintenance = span(inputs["backupWindow"]), span(inputs["maintenanceWindow"])
-    assert backup[0] < backup[1] <= maintenance[0] < maintenance[1]
+    backup, maintenance = (tuple(map(minutes, inputs[f"{it}Window"].split("-"))) for it in ("backup", "maintenance"))
+    assert backup[1] - backup[0] >= 30
+    assert maintenance[1] - maintenance[0] >= 30
+    assert not [
+        day for day in range(7) if backup[0] + day * 1440 < maintenance[1] and maintenance[0] < backup[1] + day * 1440
+    ]
+
+
+MORNING = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
+FOUND: dict[str, Any] = {"kms_key_arn": "arn:of-the-source", "storage_gib": 130}
+MADE_EMPTY = {"dbName": "botbrains", "username": "botbrains"}
+
+
+@pytest.mark.parametrize(
+    ("origin", "declares"),
+    [
+        (Empty(), MADE_EMPTY),
+        (Existing(**FOUND), MADE_EMPTY),
+        (FromSnapshot(**FOUND, snapshot_arn="arn:snapshot"), {"snapshotIdentifier": "arn:snapshot"}),
+        (
+            FromBackups(**FOUND, instance="old", moment=None),
+            {"restoreToPointInTime": {"sourceDbInstanceIdentifier": "old", "useLatestRestorableTime": True}},
+        ),
+        (
+            FromBackups(**FOUND, automated_backups_arn="arn:backups", moment=MORNING),
+            {
+                "restoreToPointInTime": {
+                    "sourceDbInstanceAutomatedBackupsArn": "arn:backups",
+                    "restoreTime": "2026-03-01T02:30:00Z",
+                }
+            },
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("key", [OwnKeyArgs(deletion_window_days=9), ExistingKeyArgs(arn="arn:of-the-vault")])
+def test_what_it_is_made_from_is_declared_once_and_never_replaces_it(
+    origin: Origin, declares: dict[str, Any], key: OwnKeyArgs | ExistingKeyArgs
+) -> None:
+    deployment = database(origin=origin, key=key)
+    instance = deployment.one(DATABASE)
+
+    how = {*MADE_EMPTY, "snapshotIdentifier", "restoreToPointInTime"}
+    assert {name: value for name, value in instance.inputs.items() if name in how} == declares
+    # All that differs between one origin and another, and would replace a database.
+    assert instance.ignore_changes >= how | {"kmsKeyId"}
+    assert instance.protect
+
+    empty = isinstance(origin, Empty)
+    assert instance.inputs["allocatedStorage"] == (100 if empty else 130)
+    keys = deployment.all(KEY)
+    made = f"arn:aws:kms:no-region:123456789012:key/{keys[0].id}" if keys else "arn:of-the-vault"
+    expected = made if empty else "arn:of-the-source"
+    for name in ("kmsKeyId", "masterUserSecretKmsKeyId", "performanceInsightsKmsKeyId"):
+        assert instance.inputs[name] == expected, name
+    # A protected key that is declared no longer would stop every update.
+    assert len(keys) == isinstance(key, OwnKeyArgs)
+    assert all(it.urn in instance.depends_on for it in keys)
+
+
+def test_another_identifier_is_another_database_beside_the_same_of_everything_else() -> None:
+    one, two = database(), database(identifier="second")
+
+    names = [{(it.type, it.name) for it in deployment.custom} for deployment in (one, two)]
+    assert names[0] ^ names[1] == {
+        (type_, name) for type_ in (DATABASE, BACKUP_REPLICATION) for name in ("database", "second")
+    }
+    assert two.one(DATABASE).inputs["identifier"] == "second"
+    assert two.one(DATABASE).inputs["finalSnapshotIdentifier"] != one.one(DATABASE).inputs["finalSnapshotIdentifier"]
+
+
+# What RestoreDBInstanceToPointInTime leaves an instance with when it is not told (API reference), by the input's name.
+DEFAULTS: dict[str, Any] = {
+    "multiAz": False,
+    "deletionProtection": False,
+    "iamDatabaseAuthenticationEnabled": False,
+    "publiclyAccessible": False,
+    "parameterGroupName": "default.postgres18",
+    "dbSubnetGroupName": "default",
+    "vpcSecurityGroupIds": ["sg-default"],
+    "backupRetentionPeriod": 1,
+    "backupWindow": "22:00-22:30",
+    "maintenanceWindow": "tue:22:00-tue:22:30",
+    "copyTagsToSnapshot": False,
+    "enabledCloudwatchLogsExports": [],
+    "performanceInsightsEnabled": False,
+    "performanceInsightsKmsKeyId": "",
+    "performanceInsightsRetentionPeriod": 0,
+    "storageEncrypted": False,
+    "kmsKeyId": "arn:of-another-key",
+    "engineLifecycleSupport": "open-source-rds-extended-support",
+}
+RESTORED = FromBackups(**FOUND, automated_backups_arn="arn:backups", moment=None)
+
+
+def snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+@pytest.mark.parametrize(
+    ("says", "names"),
+    [
+        *(({name: value}, [f"{snake(name)} is {value!r}"]) for name, value in DEFAULTS.items()),
+        ({"masterUserSecrets": []}, ["manage_master_user_password is False", "master_user_secret_kms_key_id is None"]),
+        (
+            {"masterUserSecrets": [{"secretArn": "arn:secret", "secretStatus": "active", "kmsKeyId": "arn:default"}]},
+            ["master_user_secret_kms_key_id is 'arn:default'"],
+        ),
+        (DEFAULTS, [f"{snake(name)} is {value!r}" for name, value in DEFAULTS.items()]),
+    ],
+    ids=lambda value: "+".join(value) if len(value) < 3 else "everything",
+)
+def test_a_database_that_rds_left_at_a_default_fails_the_update_by_name(says: dict[str, Any], names: list[str]) -> None:
+    with pytest.raises(ReadBackError) as refusal:
+        database(origin=RESTORED, rds_says=says)
+    differing = [line for line in str(refusal.value).splitlines() if "; declared is " in line]
+    assert len(differing) == len(names)
+    for name in names:
+        assert [line for line in differing if line.strip().startswith(name)], name
+    # A preview has nothing from RDS to compare.
+    database(origin=RESTORED, rds_says=says, preview=True)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"maintenanceWindow": "Sun:03:00-Sun:04:00"},
+        {"parameterGroupName": "Database-postgres18"},
+        {"enabledCloudwatchLogsExports": ["upgrade", "postgresql"]},
+    ],
+    ids=str,
+)
+def test_what_rds_only_writes_otherwise_is_no_difference(says: dict[str, Any]) -> None:
+    database(origin=RESTORED, rds_says=says)

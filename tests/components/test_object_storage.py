@@ -1,4 +1,4 @@
-"""Buckets: what is kept, who reads, and what goes to the replica."""
+"""Production's bucket: what is kept, who reads, and what goes to the replica and comes back from it."""
 
 from __future__ import annotations
 
@@ -9,43 +9,46 @@ import pytest
 
 from components.durable_bucket import DurableBucketArgs
 from components.encryption_key import EncryptionKeyArgs
-from components.object_storage import InRecoveryArgs, ObjectStorage, ObjectStorageArgs, ReplicaArgs, ReplicatedArgs
-from tests.components.recording import BUCKET, BUCKET_REPLICATION, KEY, ROLE_POLICY, Deployment, deploy
+from components.object_replication import ObjectReplicationArgs, ReplicatedBucket
+from components.object_storage import ObjectStorage, ObjectStorageArgs
+from tests.components.recording import BUCKET, BUCKET_REPLICATION, KEY, ROLE_POLICY, Deployment, Registration, deploy
 
-REPLICATED = ReplicatedArgs(
-    key_deletion_window_days=9,
-    replica=ReplicaArgs(bucket_arn="arn:aws:s3:::replica", kms_key_arn="arn:of-the-replica", region="xx-far-1"),
+REPLICA = ReplicatedBucket(
+    bucket_name="replica", bucket_arn="arn:aws:s3:::replica", kms_key_arn="arn:of-the-replica", region="xx-far-1"
 )
+BOTH_WAYS = ("replication", "return")
 
 
-def storage(durability: ReplicatedArgs | InRecoveryArgs = REPLICATED, *, preview: bool = False) -> Deployment:
+def storage(*, preview: bool = False) -> Deployment:
     def program() -> None:
-        ObjectStorage("objects", ObjectStorageArgs(region="xx-near-1", version_days=21, durability=durability))
+        ObjectStorage(
+            "objects",
+            ObjectStorageArgs(
+                region="xx-near-1", version_days=21, lock_days=5, key_deletion_window_days=9, replica=REPLICA
+            ),
+        )
 
     return deploy(program, preview=preview)
 
 
-def setting(deployment: Deployment, name: str) -> Any:
+def setting(deployment: Deployment, name: str) -> Registration:
     """A setting of the bucket, which S3 and Pulumi keep as a resource of its own."""
-    return deployment.one(f"aws:s3/bucket{name}:Bucket{name}").inputs
+    return deployment.one(f"aws:s3/bucket{name}:Bucket{name}")
 
 
-@pytest.mark.parametrize("durability", [REPLICATED, InRecoveryArgs(kms_key_arn="arn:of-the-vault")], ids=["home", "dr"])
-def test_what_is_deleted_or_overwritten_is_kept_and_nobody_else_reads_it(
-    durability: ReplicatedArgs | InRecoveryArgs,
-) -> None:
-    deployment = storage(durability)
+def test_what_is_deleted_or_overwritten_is_kept_and_nobody_else_reads_it() -> None:
+    deployment = storage()
 
-    assert setting(deployment, "Versioning")["versioningConfiguration"] == {"status": "Enabled"}
-    (rule,) = setting(deployment, "LifecycleConfiguration")["rules"]
+    assert setting(deployment, "Versioning").inputs["versioningConfiguration"] == {"status": "Enabled"}
+    (rule,) = setting(deployment, "LifecycleConfiguration").inputs["rules"]
     assert rule["noncurrentVersionExpiration"] == {"noncurrentDays": 21}
     assert "days" not in rule["expiration"], "an object that is current never expires"
-    block = setting(deployment, "PublicAccessBlock")
+    block = setting(deployment, "PublicAccessBlock").inputs
     assert [
         block[f] for f in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
     ] == [True] * 4
-    assert setting(deployment, "OwnershipControls")["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
-    (statement,) = json.loads(setting(deployment, "Policy")["policy"])["Statement"]
+    assert setting(deployment, "OwnershipControls").inputs["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
+    (statement,) = json.loads(setting(deployment, "Policy").inputs["policy"])["Statement"]
     assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert statement["Resource"] == ["arn:aws:s3:::objects", "arn:aws:s3:::objects/*"]
@@ -53,80 +56,114 @@ def test_what_is_deleted_or_overwritten_is_kept_and_nobody_else_reads_it(
         assert resource.protect, resource.name
 
 
-def test_every_object_is_encrypted_with_the_buckets_own_key_at_home() -> None:
+def test_every_version_is_locked_for_its_first_days() -> None:
     deployment = storage()
-    (rule,) = setting(deployment, "ServerSideEncryptionConfiguration")["rules"]
+    lock = setting(deployment, "ObjectLockConfiguration")
+
+    assert deployment.one(BUCKET).inputs["objectLockEnabled"] is True
+    assert lock.inputs["rule"] == {"defaultRetention": {"mode": "GOVERNANCE", "days": 5}}
+    assert lock.depends_on >= {setting(deployment, "Versioning").urn}
+
+
+def test_every_object_is_encrypted_with_the_buckets_own_key() -> None:
+    deployment = storage()
+    (rule,) = setting(deployment, "ServerSideEncryptionConfiguration").inputs["rules"]
     default = rule["applyServerSideEncryptionByDefault"]
 
     assert default["sseAlgorithm"] == "aws:kms"
     assert default["kmsMasterKeyId"].endswith(f"key/{deployment.one(KEY).id}")
 
 
-def test_in_recovery_the_vaults_key_is_used_and_the_vaults_replica_is_left_alone() -> None:
-    deployment = storage(InRecoveryArgs(kms_key_arn="arn:of-the-vault"))
-    (rule,) = setting(deployment, "ServerSideEncryptionConfiguration")["rules"]
-
-    assert rule["applyServerSideEncryptionByDefault"]["kmsMasterKeyId"] == "arn:of-the-vault"
-    assert deployment.all(KEY) == []
-    assert deployment.all(BUCKET_REPLICATION) == []
-    assert deployment.all(ROLE_POLICY) == []
-
-
 @pytest.mark.parametrize("preview", [False, True])
-def test_every_object_is_copied_encrypted_and_in_time(preview: bool) -> None:
+@pytest.mark.parametrize("way", BOTH_WAYS)
+def test_every_object_is_copied_encrypted_and_in_time(way: str, preview: bool) -> None:
     deployment = storage(preview=preview)
-    replication = deployment.one(BUCKET_REPLICATION)
+    replication = deployment.one(BUCKET_REPLICATION, f"objects-{way}")
     (rule,) = replication.inputs["rules"]
 
     assert rule["status"] == "Enabled"
     assert rule["filter"] == {"prefix": ""}
     assert rule["sourceSelectionCriteria"] == {"sseKmsEncryptedObjects": {"status": "Enabled"}}
+    assert rule["deleteMarkerReplication"] == {"status": "Enabled"}
     destination = rule["destination"]
-    assert destination["bucket"] == "arn:aws:s3:::replica"
-    assert destination["encryptionConfiguration"] == {"replicaKmsKeyId": "arn:of-the-replica"}
     assert destination["replicationTime"]["status"] == destination["metrics"]["status"] == "Enabled"
     # S3 refuses to replicate without versions, and does not go back for what it had no permission to copy.
-    versioning = deployment.one("aws:s3/bucketVersioning:BucketVersioning")
-    assert replication.depends_on >= {versioning.urn, deployment.one(ROLE_POLICY).urn}
+    permissions = deployment.one(ROLE_POLICY, f"objects-{way}")
+    assert replication.depends_on >= {setting(deployment, "Versioning").urn, permissions.urn}
 
 
-def test_the_replication_may_do_what_it_has_to_and_nothing_else() -> None:
+def test_the_replica_gets_what_is_written_here_and_gives_back_what_is_written_there() -> None:
     deployment = storage()
     key = f"arn:aws:kms:no-region:123456789012:key/{deployment.one(KEY).id}"
-    bucket = f"arn:aws:s3:::{deployment.one(BUCKET).id}"
-    granted = {
-        (action, statement["Resource"])
-        for statement in json.loads(deployment.one(ROLE_POLICY).inputs["policy"])["Statement"]
-        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    ways = {
+        (it.inputs["region"], it.inputs["bucket"]): it.inputs["rules"][0]["destination"]
+        for it in deployment.all(BUCKET_REPLICATION)
     }
 
-    assert {resource for _, resource in granted} == {
-        bucket,
-        f"{bucket}/*",
-        "arn:aws:s3:::replica/*",
-        key,
-        "arn:of-the-replica",
+    assert {
+        source: (destination["bucket"], destination["encryptionConfiguration"]["replicaKmsKeyId"])
+        for source, destination in ways.items()
+    } == {
+        ("xx-near-1", "objects"): ("arn:aws:s3:::replica", "arn:of-the-replica"),
+        ("xx-far-1", "replica"): ("arn:aws:s3:::objects", key),
     }
-    assert not [action for action, _ in granted if "*" in action]
-    writing = ("Put", "Delete", "Replicate", "Encrypt", "GenerateDataKey")
-    assert not [
-        grant for grant in granted if grant[0].partition(":")[2].startswith(writing) and "replica" not in grant[1]
-    ]
-    reading = ("Get", "List", "Decrypt")
-    assert not [grant for grant in granted if grant[0].partition(":")[2].startswith(reading) and "replica" in grant[1]]
+
+
+@pytest.mark.parametrize("way", BOTH_WAYS)
+def test_the_replication_may_do_what_it_has_to_and_nothing_else(way: str) -> None:
+    deployment = storage()
+    key = f"arn:aws:kms:no-region:123456789012:key/{deployment.one(KEY).id}"
+    here = ("arn:aws:s3:::objects", key, "s3.xx-near-1.amazonaws.com")
+    there = ("arn:aws:s3:::replica", "arn:of-the-replica", "s3.xx-far-1.amazonaws.com")
+    source, destination = (here, there) if way == "replication" else (there, here)
+    statements = json.loads(deployment.one(ROLE_POLICY, f"objects-{way}").inputs["policy"])["Statement"]
+    granted: dict[str, set[Any]] = {}
+    for statement in statements:
+        actions = statement["Action"]
+        granted.setdefault(statement["Resource"], set()).update([actions] if isinstance(actions, str) else actions)
+
+    # What the S3 user guide names for live replication, for encrypted objects and for locked ones.
+    assert granted == {
+        source[0]: {"s3:GetReplicationConfiguration", "s3:ListBucket"},
+        f"{source[0]}/*": {
+            "s3:GetObjectVersionForReplication",
+            "s3:GetObjectVersionAcl",
+            "s3:GetObjectVersionTagging",
+            "s3:GetObjectRetention",
+            "s3:GetObjectLegalHold",
+        },
+        f"{destination[0]}/*": {"s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"},
+        source[1]: {"kms:Decrypt"},
+        destination[1]: {"kms:Encrypt", "kms:GenerateDataKey"},
+    }
     # Through S3 in the key's own region only.
     services = {
         statement["Resource"]: statement["Condition"]["StringEquals"]["kms:ViaService"]
-        for statement in json.loads(deployment.one(ROLE_POLICY).inputs["policy"])["Statement"]
-        if statement["Resource"] in (key, "arn:of-the-replica")
+        for statement in statements
+        if "Condition" in statement
     }
-    assert services == {key: "s3.xx-near-1.amazonaws.com", "arn:of-the-replica": "s3.xx-far-1.amazonaws.com"}
+    assert services == {source[1]: source[2], destination[1]: destination[2]}
 
 
-@pytest.mark.parametrize("days", [0, -1])
-def test_a_bucket_that_keeps_nothing_is_refused(days: int) -> None:
-    with pytest.raises(ValueError, match=f"version_days is {days}"):
-        DurableBucketArgs(kms_key_arn="arn:of-a-key", version_days=days)
+def test_a_copy_in_the_same_region_is_refused() -> None:
+    with pytest.raises(ValueError, match="both in xx-far-1"):
+        ObjectReplicationArgs(source=REPLICA, destination=REPLICA, after=[])
+
+
+@pytest.mark.parametrize(
+    ("version_days", "lock_days", "message"),
+    [
+        (0, 1, "version_days is 0"),
+        (-1, 1, "version_days is -1"),
+        (21, 0, "lock_days is 0; allowed is 1 to 21"),
+        (21, 22, "lock_days is 22; allowed is 1 to 21"),
+    ],
+)
+def test_a_bucket_that_keeps_nothing_or_locks_for_too_long_is_refused(
+    version_days: int, lock_days: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        DurableBucketArgs(kms_key_arn="arn:of-a-key", version_days=version_days, lock_days=lock_days)
 
 
 @pytest.mark.parametrize("days", [6, 31])

@@ -6,15 +6,19 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pulumi
 import pytest
 import yaml
+from pulumi.runtime import mocks
 
 import plan
-from components.settings import SettingsError
+from components.settings_reading import SettingsError
 from tests.components.recording import (
+    BACKUP_PLAN,
     BACKUP_REPLICATION,
+    BACKUP_VAULT,
     BUCKET,
     BUCKET_REPLICATION,
     DATABASE,
@@ -25,12 +29,17 @@ from tests.components.recording import (
     REPOSITORY,
     ROOT,
     RULESET,
+    SECRET,
     SERVER,
+    VAULT_LOCK,
     Deployment,
     configuration,
     deploy_stack,
     strings,
 )
+
+if TYPE_CHECKING:
+    from tests.localcloud.aws_harness import LocalAws
 
 PROMISED = plan.load()
 HOME, RECOVERY = PROMISED.residency.aws.home_region, PROMISED.residency.aws.recovery_region
@@ -45,9 +54,52 @@ VAULT_STACK = "/".join(
 )
 
 # What cannot be made again once it is gone. Deleting any of these must take more than one mistake.
-HOLDS_DATA = (KEY, BUCKET, BUCKET_REPLICATION, DATABASE, BACKUP_REPLICATION, REPOSITORY)
+HOLDS_DATA = (
+    KEY,
+    BUCKET,
+    BUCKET_REPLICATION,
+    DATABASE,
+    BACKUP_REPLICATION,
+    BACKUP_VAULT,
+    VAULT_LOCK,
+    BACKUP_PLAN,
+    SECRET,
+    REPOSITORY,
+)
 
 Deploy = Callable[..., Deployment]
+
+
+@pytest.fixture(scope="module")
+def lost(aws: LocalAws) -> dict[str, Any]:
+    """A database by production's name, whose backups are replicated; as its replicated backup is described."""
+    home, far = (aws.client("rds", region) for region in (HOME, RECOVERY))
+    database = home.create_db_instance(
+        DBInstanceIdentifier="botbrains-prod-database",
+        DBInstanceClass="db.m7g.large",
+        Engine="postgres",
+        EngineVersion="18",
+        AllocatedStorage=130,
+        MasterUsername="botbrains",
+        ManageMasterUserPassword=True,
+        StorageEncrypted=True,
+        KmsKeyId=aws.client("kms", HOME).create_key()["KeyMetadata"]["Arn"],
+        BackupRetentionPeriod=35,
+    )["DBInstance"]
+    replicated: dict[str, Any] = far.start_db_instance_automated_backups_replication(
+        SourceDBInstanceArn=database["DBInstanceArn"],
+        KmsKeyId=aws.client("kms", RECOVERY).create_key()["KeyMetadata"]["Arn"],
+        BackupRetentionPeriod=35,
+    )["DBInstanceAutomatedBackup"]
+    # Production is declared from nothing in these tests, and what is there would not be made: only copies are left.
+    home.delete_db_instance(DBInstanceIdentifier="botbrains-prod-database", SkipFinalSnapshot=True)
+    return replicated
+
+
+@pytest.fixture(scope="module")
+def vault(vault: dict[str, Any], lost: dict[str, Any]) -> dict[str, Any]:
+    """The vault whose key the replicated backup is under."""
+    return {**vault, "database_key_arn": lost["KmsKeyId"]}
 
 
 @pytest.fixture(scope="module")
@@ -101,15 +153,21 @@ def test_what_holds_data_is_protected(deployed: dict[str, Deployment]) -> None:
                 assert resource.protect, f"{stack}: {resource.name}"
                 found[stack, resource.type] += 1
     assert found == {
-        ("vault", KEY): 2,
+        ("vault", KEY): 4,
         ("vault", BUCKET): 1,
-        ("prod", KEY): 2,
+        ("vault", BACKUP_VAULT): 1,
+        ("vault", VAULT_LOCK): 1,
+        ("prod", KEY): 3,
         ("prod", BUCKET): 1,
-        ("prod", BUCKET_REPLICATION): 1,
+        ("prod", BUCKET_REPLICATION): 2,
+        ("prod", BACKUP_VAULT): 1,
+        ("prod", VAULT_LOCK): 1,
+        ("prod", BACKUP_PLAN): 1,
+        ("prod", SECRET): 2,
         ("prod", DATABASE): 1,
         ("prod", BACKUP_REPLICATION): 1,
         ("prod", REPOSITORY): 1,
-        ("dr", BUCKET): 1,
+        ("dr", BACKUP_PLAN): 1,
         ("dr", DATABASE): 1,
     }
 
@@ -131,8 +189,72 @@ def test_the_vault_is_in_the_recovery_region_alone(deployed: dict[str, Deploymen
 def test_recovery_knows_nothing_of_what_was_lost(deployed: dict[str, Deployment]) -> None:
     recovery = deployed["dr"]
     assert recovery.stack_references == [VAULT_STACK]
-    lost = (HOME, *PROMISED.residency.hetzner.home_locations, "botbrains-prod", "botbrains/prod")
-    assert [word for word in every_word(recovery) if any(name in word for name in lost)] == []
+    theirs = (HOME, *PROMISED.residency.hetzner.home_locations, "botbrains-prod", "botbrains/prod")
+    assert [word for word in every_word(recovery) if any(name in word for name in theirs)] == []
+
+
+def test_recovery_asks_nothing_of_the_region_that_was_lost(
+    vault: dict[str, Any], aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    answer = type(aws.application).__call__
+
+    def listen(application: Any, environ: dict[str, Any], start_response: Any) -> Any:
+        asked.append(environ["HTTP_AUTHORIZATION"].split("Credential=")[1].split("/")[2])
+        return answer(application, environ, start_response)
+
+    monkeypatch.setattr(type(aws.application), "__call__", listen)
+    deploy_stack("dr", vault=vault, preview=True)
+    assert asked
+    assert set(asked) == {RECOVERY}
+
+
+def test_recovery_brings_the_database_back_from_the_replicated_backup(
+    deployed: dict[str, Deployment], lost: dict[str, Any]
+) -> None:
+    instance = deployed["dr"].one(DATABASE)
+    assert instance.inputs["restoreToPointInTime"] == {
+        "sourceDbInstanceAutomatedBackupsArn": lost["DBInstanceAutomatedBackupsArn"],
+        "useLatestRestorableTime": True,
+    }
+    assert instance.inputs["allocatedStorage"] == 130  # more than is declared, since a restore does not shrink
+    assert not {"dbName", "username", "snapshotIdentifier"} & set(instance.inputs)
+
+
+@pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"database.source.instance": "botbrains-prod-databse"}, "botbrains-prod-database of eu-central-1"),
+        ({"database.source": None}, "botbrains:database.source is not set"),
+    ],
+    ids=str,
+)
+def test_recovery_from_a_wrong_source_registers_nothing(
+    vault: dict[str, Any], monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], says: str, preview: bool
+) -> None:
+    registered: list[str] = []
+    register = mocks.MockMonitor.RegisterResource
+
+    def listen(monitor: mocks.MockMonitor, request: Any) -> Any:
+        registered.append(request.type)
+        return register(monitor, request)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(mocks.MockMonitor, "RegisterResource", listen)
+    with pytest.raises(pulumi.RunError, match=says):
+        deploy_stack("dr", config=configuration("dr", changes), vault=vault, preview=preview)
+    assert set(registered) <= {"pulumi:pulumi:Stack"}
+
+
+def test_recovery_copies_its_backups_home_once_that_is_there_again(vault: dict[str, Any]) -> None:
+    config = configuration("dr", {"database.replicateBackups": True})
+    key = f"arn:aws:kms:{HOME}:123456789012:key/return"
+    copies = deploy_stack("dr", config=config, vault={**vault, "return_key_arn": key}).one(BACKUP_REPLICATION)
+    assert (copies.inputs["region"], copies.inputs["kmsKeyId"]) == (HOME, key)
+    assert copies.inputs["retentionPeriod"] == PROMISED.retention.replicated_backup_days
+    # Without `failback` the vault has no such key, and nothing is copied with another one.
+    with pytest.raises(pulumi.RunError, match="The vault has no key in the home region"):
+        deploy_stack("dr", config=config, vault=vault)
 
 
 def test_recovery_comes_up_in_its_own_places(deployed: dict[str, Deployment]) -> None:
@@ -142,14 +264,17 @@ def test_recovery_comes_up_in_its_own_places(deployed: dict[str, Deployment]) ->
     assert locations == set(PROMISED.residency.hetzner.recovery_locations)
 
 
-def test_recovery_uses_the_vaults_keys_and_leaves_its_replica_alone(
+def test_recovery_stands_on_the_vault_and_owns_nothing_of_its_kind(
     deployed: dict[str, Deployment], vault: dict[str, Any]
 ) -> None:
     recovery = deployed["dr"]
     assert recovery.all(KEY) == []
     assert recovery.one(DATABASE).inputs["kmsKeyId"] == vault["database_key_arn"]
-    assert vault["objects_key_arn"] in set(every_word(recovery))
-    assert recovery.all(BACKUP_REPLICATION) == recovery.all(BUCKET_REPLICATION) == recovery.all(REPOSITORY) == []
+    assert recovery.outputs["objects_bucket"] == vault["replica_bucket_name"]
+    (rule,) = recovery.one(BACKUP_PLAN).inputs["rules"]
+    assert rule["targetVaultName"] == vault["backup_vault_name"]
+    owned = (BUCKET, BACKUP_VAULT, SECRET, BACKUP_REPLICATION, BUCKET_REPLICATION, REPOSITORY)
+    assert [it.name for it in recovery.resources if it.type in owned] == []
 
 
 def test_production_reads_the_vault_and_copies_to_it(deployed: dict[str, Deployment], vault: dict[str, Any]) -> None:
@@ -158,16 +283,27 @@ def test_production_reads_the_vault_and_copies_to_it(deployed: dict[str, Deploym
 
     backups = production.one(BACKUP_REPLICATION).inputs
     assert (backups["region"], backups["kmsKeyId"]) == (RECOVERY, vault["database_key_arn"])
-    (rule,) = production.one(BUCKET_REPLICATION).inputs["rules"]
-    assert rule["destination"]["bucket"] == vault["replica_bucket_arn"]
-    assert rule["destination"]["encryptionConfiguration"] == {"replicaKmsKeyId": vault["objects_key_arn"]}
+    there, back = (
+        production.one(BUCKET_REPLICATION, f"botbrains-prod-objects-{way}").inputs for way in ("replication", "return")
+    )
+    destination = there["rules"][0]["destination"]
+    assert destination["bucket"] == vault["replica_bucket_arn"]
+    assert destination["encryptionConfiguration"] == {"replicaKmsKeyId": vault["objects_key_arn"]}
+    assert (back["region"], back["bucket"]) == (RECOVERY, vault["replica_bucket_name"])
+    (rule,) = production.one(BACKUP_PLAN).inputs["rules"]
+    assert [copy["destinationVaultArn"] for copy in rule["copyActions"]] == [vault["backup_vault_arn"]]
+    for secret in production.all(SECRET):
+        assert secret.inputs["replicas"] == [{"region": RECOVERY, "kmsKeyId": vault["secrets_key_arn"]}]
 
 
 def test_production_is_at_home_apart_from_its_copies(deployed: dict[str, Deployment]) -> None:
     production = deployed["prod"]
     assert production.one("pulumi:providers:aws").inputs["region"] == HOME
-    away = [it.type for it in production.custom if it.inputs.get("region") not in (None, HOME)]
-    assert away == [BACKUP_REPLICATION]
+    away = sorted((it.type, it.name) for it in production.custom if it.inputs.get("region") not in (None, HOME))
+    assert away == [
+        (BACKUP_REPLICATION, "botbrains-prod-database"),
+        (BUCKET_REPLICATION, "botbrains-prod-objects-return"),
+    ]
     locations = {it.inputs["location"] for it in production.resources if "location" in it.inputs}
     assert locations == set(PROMISED.residency.hetzner.home_locations)
 
@@ -202,6 +338,8 @@ def test_each_stack_exports_what_others_rely_on(updated: dict[str, Deployment]) 
         "load_balancer_address",
         "database_endpoint",
         "database_arn",
+        "database_name",
+        "database_secret_arn",
         "objects_bucket",
         "replica_bucket",
         "api_hosts",
@@ -209,8 +347,9 @@ def test_each_stack_exports_what_others_rely_on(updated: dict[str, Deployment]) 
     }
     outputs = {stack: set(deployment.outputs) for stack, deployment in updated.items()}
     assert outputs == {
-        "vault": {"region", "database_key_arn", "objects_key_arn", "replica_bucket_name", "replica_bucket_arn"},
-        "prod": service | {"replicated_backup_arn", "repository_url"},
+        "vault": {"region", "replica_bucket_name", "replica_bucket_arn", "backup_vault_name", "backup_vault_arn"}
+        | {f"{purpose}_key_arn" for purpose in ("database", "objects", "secrets", "copies")},
+        "prod": service | {"replicated_backup_arn", "repository_url", "secrets"},
         "dr": service,
     }
     assert all(value is not None for deployment in updated.values() for value in deployment.outputs.values())
@@ -235,6 +374,9 @@ def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPa
                     "database_backup_days": 11,
                     "replicated_backup_days": 12,
                     "object_version_days": 13,
+                    "object_lock_days": 6,
+                    "vault_copy_days": 15,
+                    "vault_lock_cooling_off_days": 5,
                     "key_deletion_window_days": 14,
                 }
             ),
@@ -244,7 +386,7 @@ def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPa
             "residency": PROMISED.residency.model_copy(
                 update={
                     "aws": PROMISED.residency.aws.model_copy(
-                        update={"home_region": "xx-home-1", "recovery_region": "xx-far-1"}
+                        update={"home_region": "eu-north-1", "recovery_region": "eu-west-3"}
                     ),
                     "hetzner": PROMISED.residency.hetzner.model_copy(
                         update={"home_locations": ("one", "two"), "network_zone": "a-zone"}
@@ -259,17 +401,25 @@ def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPa
     database = production.one(DATABASE).inputs
     assert (database["backupRetentionPeriod"], database["multiAz"]) == (11, False)
     copies = production.one(BACKUP_REPLICATION).inputs
-    assert (copies["retentionPeriod"], copies["region"]) == (12, "xx-far-1")
+    assert (copies["retentionPeriod"], copies["region"]) == (12, "eu-west-3")
     for deployment in (production, keeper):
         lifecycle = deployment.one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").inputs
         assert lifecycle["rules"][0]["noncurrentVersionExpiration"]["noncurrentDays"] == 13
         assert {key.inputs["deletionWindowInDays"] for key in deployment.all(KEY)} == {14}
+        locked = deployment.one("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration").inputs["rule"]
+        assert locked["defaultRetention"]["days"] == 6
+        lock = deployment.one(VAULT_LOCK).inputs
+        assert (lock["minRetentionDays"], lock["maxRetentionDays"]) == (15, 15)
+    assert keeper.one(VAULT_LOCK).inputs["changeableForDays"] == 5
+    (rule,) = production.one(BACKUP_PLAN).inputs["rules"]
+    assert rule["lifecycle"]["deleteAfter"] == rule["copyActions"][0]["lifecycle"]["deleteAfter"] == 15
+    assert {secret.inputs["recoveryWindowInDays"] for secret in production.all(SECRET)} == {14}
     states = Counter((it.inputs["labels"]["role"], it.inputs["labels"]["state"]) for it in production.all(SERVER))
     assert states == {(role, state): n for role in ("api", "worker") for state, n in (("active", 4), ("standby", 3))}
     assert {it.inputs["location"] for it in production.all(SERVER)} == {"one", "two"}
     assert production.one(NETWORK_SUBNET).inputs["networkZone"] == "a-zone"
-    assert production.one("pulumi:providers:aws").inputs["region"] == "xx-home-1"
-    assert keeper.one("pulumi:providers:aws").inputs["region"] == "xx-far-1"
+    assert production.one("pulumi:providers:aws").inputs["region"] == "eu-north-1"
+    assert keeper.one("pulumi:providers:aws").inputs["region"] == "eu-west-3"
     # Nothing of the plan that was replaced is left over.
     left = [word for word in (*every_word(production), *every_word(keeper)) if HOME in word]
     assert left == []

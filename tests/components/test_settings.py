@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import reduce
 from typing import Any
 
@@ -13,7 +14,9 @@ from pydantic.fields import FieldInfo
 
 import plan
 from components import settings
-from components.settings import Allowed, ProductionSettings, RecoverySettings, SettingsError, VaultSettings
+from components.database_source import New, PointInTime, ReplicatedBackup, Snapshot, Source, VaultCopy
+from components.settings import ProductionSettings, RecoverySettings, VaultSettings
+from components.settings_reading import Allowed, SettingsError, sections
 from tests.components.recording import configuration
 
 ABSENT = None
@@ -47,6 +50,55 @@ def test_what_the_plan_states_is_taken_from_the_plan() -> None:
             assert pool.standby == PROMISED.redundancy.minimum_standby_hosts
 
 
+MORNING = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "means"),
+    [
+        ({"from": "new"}, New()),
+        ({"from": "pointInTime", "instance": "db"}, PointInTime(instance="db", moment=None)),
+        (
+            {"from": "pointInTime", "instance": "db", "time": "2026-03-01T02:30:00Z"},
+            PointInTime(instance="db", moment=MORNING),
+        ),
+        (
+            {"from": "replicatedBackup", "instance": "db", "time": "2026-03-01T03:30:00+01:00"},
+            ReplicatedBackup(instance="db", moment=MORNING),
+        ),
+        (
+            {"from": "replicatedBackup", "instance": "db", "time": "latest"},
+            ReplicatedBackup(instance="db", moment=None),
+        ),
+        ({"from": "snapshot", "snapshot": "rds:db-2026"}, Snapshot(snapshot="rds:db-2026")),
+        (
+            {"from": "snapshot", "snapshot": "arn:aws:rds:eu-west-1:123456789012:snapshot:awsbackup:job-1"},
+            Snapshot(snapshot="arn:aws:rds:eu-west-1:123456789012:snapshot:awsbackup:job-1"),
+        ),
+        (
+            {"from": "vaultCopy", "vault": "our_vault", "instance": "db"},
+            VaultCopy(vault="our_vault", instance="db", moment=None),
+        ),
+    ],
+    ids=str,
+)
+def test_each_source_of_a_database_can_be_written_down(written: dict[str, Any], means: Source) -> None:
+    for stack in ("prod", "dr"):
+        parsed = parse(stack, {"database.source": written})
+        assert isinstance(parsed, ProductionSettings | RecoverySettings)
+        assert parsed.database.source is not None
+        assert parsed.database.source.declared() == means
+
+
+def test_production_begins_empty_and_recovery_not_without_being_told() -> None:
+    prod, dr = parse("prod"), parse("dr", {"database.source": ABSENT})
+    assert isinstance(prod, ProductionSettings)
+    assert isinstance(dr, RecoverySettings)
+    assert prod.database.source.declared() == New()
+    assert dr.database.source is None
+    assert (prod.database.replicate_backups, dr.database.replicate_backups) == (True, False)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -77,16 +129,15 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         ("prod", {"stack": "dr"}, 'botbrains:stack is "dr"', "'prod'"),
         ("prod", {"stack": ABSENT}, "botbrains:stack is not set", "lower-case letters"),
         # what a kind of stack does not have
-        ("vault", {"hosts": {}}, "botbrains:hosts is", "one of kind, region, stack"),
+        ("vault", {"hosts": {}}, "botbrains:hosts is", "one of failback, kind, region, stack"),
         ("dr", {"repository": {"name": "x"}}, "botbrains:repository is", "one of database, hosts"),
-        ("dr", {"database.replicateBackups": True}, "botbrains:database.replicateBackups is true", "engineVersion"),
         # unknown keys, at each depth
         ("prod", {"colour": "red"}, 'botbrains:colour is "red"', "one of database, hosts"),
         ("prod", {"hosts.cron": {}}, "botbrains:hosts.cron is {}", "one of api, protect, worker"),
         ("prod", {"hosts.worker.port": 80}, "botbrains:hosts.worker.port is 80", "one of active, image"),
         ("prod", {"database.backup_retention_days": 35}, "botbrains:database.backup_retention_days", "one of backup"),
         # missing sections and values
-        ("prod", {"database": ABSENT}, "botbrains:database is not set", "a section with instanceClass"),
+        ("prod", {"database": ABSENT}, "botbrains:database is not set", "a section with identifier, instanceClass"),
         ("prod", {"hosts.api.image": ABSENT}, "botbrains:hosts.api.image is not set", "lower-case letters"),
         # wrong types: nothing is converted
         ("prod", {"hosts": "many"}, 'botbrains:hosts is "many"', "a section with api, worker, protect"),
@@ -109,6 +160,31 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         ("prod", {"network.ipRange": "10.10.0.0/23"}, "botbrains:network.ipRange", "/16 to /22"),
         ("prod", {"hosts.api.healthPath": "healthz"}, "botbrains:hosts.api.healthPath", "begins with a slash"),
         ("prod", {"database.instanceClass": "m7g.large"}, "botbrains:database.instanceClass", "db.m7g.large"),
+        # where the database comes from
+        ("vault", {"failback": 1}, "botbrains:failback is 1", "true or false"),
+        ("dr", {"database.identifier": "Two"}, 'botbrains:database.identifier is "Two"', "the name of an RDS instance"),
+        ("dr", {"database.identifier": "a" * 64}, "botbrains:database.identifier", "at most 63"),
+        ("dr", {"database.source": "new"}, 'botbrains:database.source is "new"', "a section with from"),
+        ("dr", {"database.source": {}}, "botbrains:database.source.from is not set", "one of new, pointInTime, "),
+        ("dr", {"database.source.from": "backup"}, 'source.from is "backup"', "replicatedBackup, snapshot, vaultCopy"),
+        ("dr", {"database.source.from": 1}, "botbrains:database.source.from is 1", "one of new, pointInTime"),
+        ("dr", {"database.source.from": "new"}, "botbrains:database.source.instance is", "one of from"),
+        ("dr", {"database.source.from": "snapshot", "database.source.instance": ABSENT}, "snapshot is not set", "ARN"),
+        ("dr", {"database.source.instance": ABSENT}, "source.instance is not set", "the name of an RDS instance"),
+        ("dr", {"database.source.instance": "a--b"}, 'source.instance is "a--b"', "single hyphens"),
+        ("dr", {"database.source.vault": "v"}, 'source.vault is "v"', "one of from, instance, time"),
+        ("dr", {"database.source.time": "now"}, 'source.time is "now"', "latest, or a moment in ISO 8601"),
+        ("dr", {"database.source.time": "2026-03-01T02:30:00"}, "source.time is", "with its time zone"),
+        ("dr", {"database.source.time": "2026-03-01"}, "botbrains:database.source.time is", "with its time zone"),
+        ("dr", {"database.source.time": "2026-03-01T02:30:00.5Z"}, "source.time is", "in whole seconds"),
+        ("dr", {"database.source.time": 5}, "botbrains:database.source.time is 5", "latest, or a moment"),
+        ("prod", {"database.source": {"from": "snapshot", "snapshot": "!"}}, 'snapshot is "!"', "name or the ARN"),
+        (
+            "prod",
+            {"database.source": {"from": "vaultCopy", "vault": "a b", "instance": "x"}},
+            'botbrains:database.source.vault is "a b"',
+            "the name of a vault",
+        ),
         # wrong numbers
         ("prod", {"hosts.api.active": 0}, "botbrains:hosts.api.active is 0", "1 or more"),
         ("prod", {"hosts.worker.standby": -1}, "botbrains:hosts.worker.standby is -1", "0 or more"),
@@ -160,8 +236,8 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 def every_setting(model: type[BaseModel], path: str) -> Iterator[tuple[str, FieldInfo]]:
     for name, field in model.model_fields.items():
         yield f"{path}.{name}", field
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from every_setting(field.annotation, f"{path}.{name}")
+        for tag, section in sections(field.annotation).items():
+            yield from every_setting(section, f"{path}.{name}" if tag is None else f"{path}.{name}.{tag}")
 
 
 def test_every_setting_says_what_it_is_and_what_it_allows_and_knows_its_place_in_the_plan() -> None:
@@ -169,8 +245,7 @@ def test_every_setting_says_what_it_is_and_what_it_allows_and_knows_its_place_in
     for kind, model in settings.KINDS.items():
         for path, field in every_setting(model, kind):
             assert field.description, path
-            section = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-            if not section and not path.endswith(".kind"):
+            if not sections(field.annotation) and not path.endswith((".kind", ".from_")):
                 assert [item for item in field.metadata if isinstance(item, Allowed)], path
             if isinstance(field.json_schema_extra, dict) and "fromPlan" in field.json_schema_extra:
                 assert reduce(getattr, str(field.json_schema_extra["fromPlan"]).split("."), PROMISED) is not None, path

@@ -1,0 +1,106 @@
+"""One property of what keeps the state: how to look at it, what it must be, and how to make it so."""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MEND = "`continuity bootstrap` mends it"
+
+
+class NotThereError(Exception):
+    """What this depends on does not exist, which is a finding of its own."""
+
+
+class ConflictError(Exception):
+    """What is there is somebody else's, or cannot be changed: only a person can decide. `remedy` says how."""
+
+    def __init__(self, found: str, remedy: str) -> None:
+        super().__init__(found)
+        self.found = found
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What has properties: a key, a bucket, a role."""
+
+    kind: str
+    name: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} ({self.region})"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is not as it must be."""
+
+    thing: Thing
+    property: str
+    found: str
+    wanted: str
+    mend: str
+    by_hand: bool
+    """Whether `continuity bootstrap` leaves it to a person."""
+
+    def sentence(self) -> str:
+        return f"{self.thing}: {self.property} is {self.found}; it must be {self.wanted}: {self.mend}"
+
+    def as_data(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Property:
+    """`found` and `wanted` give what can be compared and shown: None is what is not there."""
+
+    thing: Thing
+    name: str
+    found: Callable[[], Any]
+    wanted: Callable[[], Any]
+    make: Callable[[], object]
+    enough: Callable[[Any, Any], bool] = operator.eq
+    """Whether what is found (first) is as good as what is wanted. Stricter than wanted is never loosened."""
+
+    is_existence: bool = False
+    """Whether the thing has no other properties while this one is not there."""
+
+    def look(self) -> Finding | None:
+        """What is wrong, or None.
+
+        Raises:
+            NotThereError: it cannot be said before something else is there.
+            CannotLookError: AWS does not let us look.
+        """
+        wanted: Any = None
+        try:
+            found, wanted = self.found(), self.wanted()
+        except ConflictError as conflict:
+            # What would be wanted instead is said where it can be; that a thing is missing says nothing against this.
+            try:
+                wanted = shown(self.wanted())
+            except NotThereError:
+                wanted = "ours"
+            return Finding(self.thing, self.name, conflict.found, wanted, conflict.remedy, by_hand=True)
+        if self.enough(found, wanted):
+            return None
+        return Finding(self.thing, self.name, shown(found), shown(wanted), MEND, by_hand=False)
+
+
+def shown(value: Any) -> str:
+    match value:
+        case None:
+            return "missing"
+        case bool():
+            return "on" if value else "off"
+        case str():
+            return value
+        case list() | tuple() | set() | frozenset():
+            return ", ".join(sorted(map(shown, value))) or "none"
+        case _:
+            return json.dumps(value, sort_keys=True)
