@@ -15,7 +15,7 @@ from continuity.bootstrap_aws import CannotLookError, RefusedError
 from continuity.bootstrap_buckets import Bucket
 from continuity.bootstrap_keys import Keys
 from continuity.bootstrap_keys import properties as keys_properties
-from continuity.bootstrap_property import Finding, NotThereError, Property, Thing
+from continuity.bootstrap_property import EXISTENCE, Finding, NotThereError, Property, Thing
 from continuity.bootstrap_replication import Replication, Role
 from continuity.bootstrap_site import Site
 from continuity.stacks import ContinuityError
@@ -51,19 +51,20 @@ class Looked:
 def table(site: Site) -> list[Property]:
     """Everything that has to be, in the order in which it can be made."""
     keys = Keys(site)
-    state = Thing("state bucket", site.bucket, site.recovery)
-    replica = Thing("replica bucket", site.replica_bucket, site.home)
+    state = Bucket(site, Thing("state bucket", site.bucket, site.recovery), lambda: keys.arn(site.recovery))
+    replica = Bucket(site, Thing("replica bucket", site.replica_bucket, site.home), lambda: keys.arn(site.home))
     return [
         *keys_properties(site, keys),
-        *Bucket(site, state, lambda: keys.arn(site.recovery)).properties(),
-        *Bucket(site, replica, lambda: keys.arn(site.home)).properties(),
+        *state.properties(),
+        *replica.properties(),
         *Role(site, keys).properties(),
-        *Replication(site, keys).properties(),
+        *Replication(site, keys, state).properties(),
     ]
 
 
 def look(site: Site) -> Looked:
     """Look at everything. What cannot be looked at is said once for each place, and the rest is looked at."""
+    site.aws.forget()
     properties, unknown = table(site), dict[str, str]()
     findings = list(_findings(properties, unknown))
     things = tuple(dict.fromkeys(each.thing for each in properties))
@@ -83,7 +84,7 @@ def _findings(properties: Sequence[Property], unknown: dict[str, str]) -> Iterat
             unknown.setdefault(error.where, error.why)
             continue
         if finding is not None:
-            if each.is_existence:
+            if each.name == EXISTENCE:
                 missing.add(each.thing)
             yield finding
 
@@ -96,20 +97,21 @@ def make(site: Site, say: Callable[[str], None]) -> int:
     Raises:
         ContinuityError: something is somebody else's, or AWS does not let us.
     """
+    site.aws.forget()  # what was seen before the question was answered may have changed since
     steps = 0
     for each in table(site):
         finding = _look(each)
         if finding is None:
             continue
         if finding.by_hand:
-            raise ContinuityError(finding.sentence(), 3)
+            raise ContinuityError(finding.sentence())
         say(f"{each.thing}: {each.name}: {finding.found} -> {finding.wanted}")
-        _make(each)
+        _make(site, each)
         steps += 1
     return steps
 
 
-def _make(wanted: Property) -> None:
+def _make(site: Site, wanted: Property) -> None:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -126,6 +128,7 @@ def _make(wanted: Property) -> None:
                 "`continuity bootstrap` again, it goes on from here"
             )
         time.sleep(_LOOK_AGAIN)
+        site.aws.forget()
 
 
 def _look(each: Property) -> Finding | None:

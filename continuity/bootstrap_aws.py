@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 from continuity.stacks import ContinuityError
@@ -12,6 +12,7 @@ _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 20
 _ATTEMPTS: Final = 3
 
+_READING: Final = ("describe_", "get_", "head_", "list_")
 _NO_ACCESS: Final = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AllAccessDisabled", "403"}
 )
@@ -56,6 +57,7 @@ class Aws:
             raise ContinuityError(f"AWS: {error}: {_LOG_IN}") from None
         self._clients: dict[tuple[str, str], Any] = {}
         self._lost: dict[str, CannotLookError] = {}
+        self._answers: dict[str, Any] = {}
 
     def account(self, regions: tuple[str, ...]) -> str:
         """The account's id, from the first of the regions that answers."""
@@ -79,14 +81,33 @@ class Aws:
                 return None
             raise
 
+    def forget(self) -> None:
+        """Ask anew from here on."""
+        self._answers.clear()
+
     def call(self, service: str, region: str, operation: str, **asked: Any) -> Any:
-        """One call, with its errors told apart.
+        """One call, with its errors told apart. What was read is not read again before something changes.
 
         Raises:
             CannotLookError: the region does not answer, or these credentials may not make the call.
             RefusedError: AWS says no for another reason.
             ContinuityError: there are no credentials, or none that AWS takes.
         """
+        if not operation.startswith(_READING):
+            self.forget()
+            return self._call(service, region, operation, asked)
+        question = repr((service, region, operation, sorted(asked.items())))
+        if question not in self._answers:
+            try:
+                self._answers[question] = self._call(service, region, operation, asked)
+            except RefusedError as error:
+                self._answers[question] = error
+        answer = self._answers[question]
+        if isinstance(answer, RefusedError):
+            raise answer
+        return answer
+
+    def _call(self, service: str, region: str, operation: str, asked: Mapping[str, Any]) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
 
         if region in self._lost and service != "iam":

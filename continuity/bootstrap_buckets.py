@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from continuity.bootstrap_aws import RefusedError
 from continuity.bootstrap_policies import document, same, statements
-from continuity.bootstrap_property import ConflictError, NotThereError, Property, Thing
+from continuity.bootstrap_property import EXISTENCE, ConflictError, NotThereError, Property, Thing, by_hand
 from continuity.bootstrap_site import Site
 
 # Parts of an upload that was never finished cost money and are invisible in a listing. No upload takes a week.
 _UNFINISHED_UPLOAD_DAYS: Final = 7
 _RULE: Final = "forget-old-versions"
 _BLOCKS: Final = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
-_EVERYTHING: Final = ({"Prefix": ""}, {})
+_EVERYTHING: Final[tuple[dict[str, str], ...]] = ({"Prefix": ""}, {})
 
 
 class Bucket:
@@ -34,13 +34,13 @@ class Bucket:
     def properties(self) -> list[Property]:
         """In the order in which they are made: closed to the public before anything can be in it."""
         return [
-            self._property("existence", self.region, lambda: self.thing.region, self._create, is_existence=True),
+            self._property(EXISTENCE, self.region, lambda: self.thing.region, self._create),
             self._property("public access", self._public, lambda: "blocked", self._block_public),
             self._property("ownership", self._ownership, lambda: "BucketOwnerEnforced", self._enforce_ownership),
             self._property("versioning", self._versioning, lambda: "Enabled", self._keep_versions),
             self._property("encryption", self._encryption, self._wanted_encryption, self._encrypt),
             self._property("policy", self._in_force, lambda: sorted(self._statements()), self._put_policy),
-            self._property("access for others", self._others, lambda: "none", _nothing),
+            self._property("access for others", self._others, lambda: "none"),
             self._property(
                 "days that noncurrent versions are kept",
                 lambda: self._rule().get("NoncurrentVersionExpiration", {}).get("NoncurrentDays"),
@@ -61,7 +61,7 @@ class Bucket:
                 lambda: True,
                 self._put_lifecycle,
             ),
-            self._property("other lifecycle rules", self._other_rules, lambda: "none", _nothing),
+            self._property("other lifecycle rules", self._other_rules, lambda: "none"),
         ]
 
     def region(self) -> str | None:
@@ -262,9 +262,8 @@ class Bucket:
         name: str,
         found: Callable[[], Any],
         wanted: Callable[[], Any],
-        make: Callable[[], object],
+        make: Callable[[], object] = by_hand,
         enough: Callable[[Any, Any], bool] = operator.eq,
-        is_existence: bool = False,
     ) -> Property:
         return Property(
             thing=self.thing,
@@ -273,9 +272,4 @@ class Bucket:
             wanted=wanted,
             make=make,
             enough=enough,
-            is_existence=is_existence,
         )
-
-
-def _nothing() -> None:
-    """What others have set is never changed: it is a conflict, for a person."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from continuity.bootstrap_aws import CannotLookError
-from continuity.bootstrap_property import ConflictError, NotThereError, Property, Thing
+from continuity.bootstrap_property import EXISTENCE, ConflictError, NotThereError, Property, Thing
 from continuity.bootstrap_site import ALIAS, NAME, Site
 from continuity.stacks import ContinuityError
 
@@ -28,7 +28,7 @@ _LOOK_AGAIN: Final = 1.0  # seconds
 
 
 class Keys:
-    """Both keys as KMS has them now. Nothing is remembered: between two looks somebody else may have changed them."""
+    """Both keys as KMS has them now."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -43,7 +43,7 @@ class Keys:
     def replica(self) -> Any | None:
         """What KMS says of the replica. It has the key's own id, so the alias need not be there."""
         try:
-            primary = self.primary()
+            primary = self._ours()
         except CannotLookError:  # the recovery region is lost: then the alias has to do
             found = self._describe(self._site.home, ALIAS)
             if found is not None:
@@ -58,7 +58,7 @@ class Keys:
     def arn(self, region: str) -> str:
         """The ARN that the key has, or will have, in a region: a replica's differs from its key's by the region."""
         try:
-            key, place = self.primary(), self._site.recovery
+            key, place = self._ours(), self._site.recovery
         except CannotLookError:
             key, place = self.replica(), self._site.home
         if key is None:
@@ -87,6 +87,7 @@ class Keys:
                     "run `continuity bootstrap` again later, it goes on from here"
                 )
             time.sleep(_LOOK_AGAIN)
+            self._site.aws.forget()
 
     def enable(self, region: str) -> None:
         """Whatever was done to it: a deletion that is pending is cancelled first, which leaves the key disabled."""
@@ -115,16 +116,28 @@ class Keys:
     def name(self, region: str) -> None:
         self._call(region, "create_alias", AliasName=ALIAS, TargetKeyId=self.arn(region))
 
+    def _ours(self) -> Any | None:
+        """The key, for what depends on it: a conflict about the key is the key's own finding."""
+        try:
+            return self.primary()
+        except ConflictError:
+            raise NotThereError from None
+
     def _by_tag(self) -> Any | None:
         """The key of a run that ended before it gave the key its alias. Ids of multi-region keys begin with `mrk-`."""
-        region, marker, tagged = self._site.recovery, {}, []
+        region = self._site.recovery
+        marker: dict[str, str] = {}
+        tagged: list[Any] = []
         while True:
             page = self._call(region, "list_keys", **marker)
             for key in page["Keys"]:
                 if key["KeyId"].startswith("mrk-"):
                     tags = self._call(region, "list_resource_tags", KeyId=key["KeyId"])["Tags"]
                     described = self._describe(region, key["KeyId"]) if _TAGS[0] in tags else None
-                    if described is not None and described["MultiRegionConfiguration"]["MultiRegionKeyType"] == "PRIMARY":
+                    if (
+                        described is not None
+                        and described["MultiRegionConfiguration"]["MultiRegionKeyType"] == "PRIMARY"
+                    ):
                         tagged.append(described)
             if not page.get("Truncated"):
                 break
@@ -166,21 +179,19 @@ def properties(site: Site, keys: Keys) -> list[Property]:
     return [
         Property(
             thing=key,
-            name="existence",
+            name=EXISTENCE,
             found=lambda: keys.primary() and "a multi-region primary key",
             wanted=lambda: "a multi-region primary key",
             make=keys.create,
-            is_existence=True,
         ),
         *_usable(key, keys),
         Property(thing=key, name="rotation", found=keys.rotates, wanted=lambda: True, make=keys.rotate),
         Property(
             thing=replica,
-            name="existence",
+            name=EXISTENCE,
             found=lambda: keys.replica() and "a replica of the state key",
             wanted=lambda: "a replica of the state key",
             make=keys.replicate,
-            is_existence=True,
         ),
         *_usable(replica, keys),
     ]
@@ -191,8 +202,6 @@ def _usable(thing: Thing, keys: Keys) -> list[Property]:
         return lambda: act(thing.region)
 
     return [
-        Property(
-            thing=thing, name="state", found=bound(keys.state), wanted=lambda: "Enabled", make=bound(keys.enable)
-        ),
+        Property(thing=thing, name="state", found=bound(keys.state), wanted=lambda: "Enabled", make=bound(keys.enable)),
         Property(thing=thing, name="alias", found=bound(keys.aliased), wanted=bound(keys.arn), make=bound(keys.name)),
     ]

@@ -6,9 +6,12 @@ import json
 import operator
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
-MEND = "`continuity bootstrap` mends it"
+EXISTENCE: Final = "existence"
+"""The name of the property without which a thing has no others."""
+
+_MEND: Final = "`continuity bootstrap` mends it"
 
 
 class NotThereError(Exception):
@@ -49,10 +52,16 @@ class Finding:
     """Whether `continuity bootstrap` leaves it to a person."""
 
     def sentence(self) -> str:
+        if self.property == EXISTENCE and not self.by_hand:
+            return f"{self.thing}: it does not exist: {self.mend}"
         return f"{self.thing}: {self.property} is {self.found}; it must be {self.wanted}: {self.mend}"
 
     def as_data(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def by_hand() -> None:
+    """What others have set is never changed: it is a conflict, for a person."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +72,9 @@ class Property:
     name: str
     found: Callable[[], Any]
     wanted: Callable[[], Any]
-    make: Callable[[], object]
+    make: Callable[[], object] = by_hand
     enough: Callable[[Any, Any], bool] = operator.eq
     """Whether what is found (first) is as good as what is wanted. Stricter than wanted is never loosened."""
-
-    is_existence: bool = False
-    """Whether the thing has no other properties while this one is not there."""
 
     def look(self) -> Finding | None:
         """What is wrong, or None.
@@ -77,19 +83,17 @@ class Property:
             NotThereError: it cannot be said before something else is there.
             CannotLookError: AWS does not let us look.
         """
-        wanted: Any = None
         try:
-            found, wanted = self.found(), self.wanted()
+            wanted = self.wanted()
+        except ConflictError:  # with something else, whose own finding it is
+            raise NotThereError from None
+        try:
+            found = self.found()
         except ConflictError as conflict:
-            # What would be wanted instead is said where it can be; that a thing is missing says nothing against this.
-            try:
-                wanted = shown(self.wanted())
-            except NotThereError:
-                wanted = "ours"
-            return Finding(self.thing, self.name, conflict.found, wanted, conflict.remedy, by_hand=True)
+            return Finding(self.thing, self.name, conflict.found, shown(wanted), conflict.remedy, by_hand=True)
         if self.enough(found, wanted):
             return None
-        return Finding(self.thing, self.name, shown(found), shown(wanted), MEND, by_hand=False)
+        return Finding(self.thing, self.name, shown(found), shown(wanted), _MEND, by_hand=False)
 
 
 def shown(value: Any) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from continuity.bootstrap_buckets import Bucket
 from continuity.bootstrap_keys import Keys
-from continuity.bootstrap_policies import document, same_policy
-from continuity.bootstrap_property import ConflictError, NotThereError, Property, Thing
+from continuity.bootstrap_policies import document, same, same_policy, statements
+from continuity.bootstrap_property import EXISTENCE, ConflictError, NotThereError, Property, Thing
 from continuity.bootstrap_site import Site
 
 # The one time that S3 offers for replication with a promise (S3 Replication Time Control).
@@ -27,15 +28,13 @@ class Role:
 
     def properties(self) -> list[Property]:
         thing = Thing("replication role", self._site.role, "all regions")
-        as_wanted = "as S3 needs it"
         return [
             Property(
                 thing=thing,
-                name="existence",
+                name=EXISTENCE,
                 found=lambda: self._find("get_role") and "there",
                 wanted=lambda: "there",
                 make=self._create,
-                is_existence=True,
             ),
             Property(
                 thing=thing,
@@ -48,16 +47,13 @@ class Role:
             Property(
                 thing=thing,
                 name="permissions",
-                found=self._permissions,
-                wanted=self._permitted,
+                found=self._granted,
+                wanted=lambda: sorted(each["Sid"] for each in self._permitted()["Statement"]),
                 make=lambda: self._call(
                     "put_role_policy", PolicyName=_POLICY, PolicyDocument=json.dumps(self._permitted())
                 ),
-                enough=same_policy,
             ),
-            Property(
-                thing=thing, name="further permissions", found=self._further, wanted=lambda: "none", make=as_wanted.strip
-            ),
+            Property(thing=thing, name="further permissions", found=self._further, wanted=lambda: "none"),
         ]
 
     def _create(self) -> None:
@@ -71,9 +67,14 @@ class Role:
         found = self._find("get_role")
         return None if found is None else found["Role"]["AssumeRolePolicyDocument"]
 
-    def _permissions(self) -> Any | None:
+    def _granted(self) -> list[str]:
+        """The ids of the statements that are there and say what they must, and the words of those that do not."""
         found = self._find("get_role_policy", PolicyName=_POLICY)
-        return None if found is None else found["PolicyDocument"]
+        wanted = self._permitted()["Statement"]
+        return sorted(
+            each["Sid"] if any(same(each, one) for one in wanted) else json.dumps(each)
+            for each in statements(found and found["PolicyDocument"])
+        )
 
     def _further(self) -> str:
         inline = self._find("list_role_policies") or {"PolicyNames": []}
@@ -138,23 +139,20 @@ class Role:
         return self._site.aws.call("iam", self._site.recovery, operation, RoleName=self._site.role, **asked)
 
     def _find(self, operation: str, **asked: Any) -> Any | None:
-        return self._site.aws.find(
-            "iam", self._site.recovery, operation, _NO_ROLE, RoleName=self._site.role, **asked
-        )
+        return self._site.aws.find("iam", self._site.recovery, operation, _NO_ROLE, RoleName=self._site.role, **asked)
 
 
 def _trusted() -> dict[str, Any]:
-    return document(
-        {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    )
+    return document({"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"})
 
 
 class Replication:
     """The order to S3. A bucket has one at most, which is replaced as a whole; that of somebody else never is."""
 
-    def __init__(self, site: Site, keys: Keys) -> None:
+    def __init__(self, site: Site, keys: Keys, source: Bucket) -> None:
         self._site = site
         self._keys = keys
+        self._source = source
 
     def properties(self) -> list[Property]:
         thing = Thing("replication", f"{self._site.bucket} -> {self._site.replica_bucket}", self._site.recovery)
@@ -172,11 +170,10 @@ class Replication:
         return [
             Property(
                 thing=thing,
-                name="existence",
+                name=EXISTENCE,
                 found=lambda: self._order() and "ordered",
                 wanted=lambda: "ordered",
                 make=self._put,
-                is_existence=True,
             ),
             Property(
                 thing=thing,
@@ -199,6 +196,10 @@ class Replication:
 
     def _order(self) -> dict[str, Any] | None:
         site = self._site
+        try:
+            self._source.region()
+        except ConflictError:  # which is the bucket's own finding
+            raise NotThereError from None
         found = site.aws.find(
             "s3",
             site.recovery,
@@ -264,5 +265,3 @@ def _at(whole: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         whole = (whole or {}).get(name)
     return whole
-
-

@@ -12,6 +12,7 @@ from rich.table import Table
 
 import plan
 from continuity import destruction, set_aside, stacks
+from continuity.bootstrap_commands import bootstrap
 from continuity.drill_commands import drill
 from continuity.stacks import ContinuityError, Stack
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False
 )
 app.add_typer(drill, name="drill")
+app.command()(bootstrap)
 _say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 _out = Console(highlight=False, soft_wrap=True, emoji=False)
 

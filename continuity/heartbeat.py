@@ -54,6 +54,13 @@ class Writer:
         """Every row whose commit the database has confirmed so far."""
         return list(self._acknowledged)
 
+    def wait_until_lost(self, seconds: float) -> str | None:
+        """Go on writing until the database is lost, for at most so long; what it said last, or None if it is not."""
+        end = time.monotonic() + seconds
+        while self.lost is None and time.monotonic() < end:
+            time.sleep(0.05)
+        return self.lost
+
     def stop(self) -> list[Row]:
         """End it; what was acknowledged."""
         self._stopping.set()

@@ -12,13 +12,16 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import plan
 from continuity import heartbeat, stacks
 from continuity.database import Database
 from continuity.heartbeat import Row
 from continuity.stacks import ContinuityError, Stack
+
+_LOST_SECONDS: Final = 30.0
+"""How long a fault may take to reach the database, once its command has ended."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,13 @@ def run(promised: plan.Plan, fault: list[str], write_seconds: float, say: Callab
     if done.returncode != 0:
         writer.stop()
         raise ContinuityError(f"the fault could not be made: {(done.stderr or done.stdout).strip()}")
+    lost = writer.wait_until_lost(_LOST_SECONDS)
     acknowledged = writer.stop()
-    if writer.lost is None:
-        raise ContinuityError(f"the fault did nothing: production's database still answered after {shlex.join(fault)}")
-    say(f"production's database is lost after {len(acknowledged)} rows: {writer.lost.splitlines()[0]}")
+    if lost is None:
+        raise ContinuityError(
+            f"the fault did nothing: the database still answers {_LOST_SECONDS:.0f} s after {shlex.join(fault)}"
+        )
+    say(f"production's database is lost after {len(acknowledged)} rows: {lost.splitlines()[0]}")
 
     say("bringing dr up from nothing")
     begun = time.monotonic()

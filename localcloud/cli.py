@@ -22,7 +22,7 @@ from localcloud.recover import recover
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False
 )
-_say = Console(stderr=True, highlight=False, soft_wrap=True)
+_say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 @app.command()
@@ -226,7 +226,7 @@ def _show(folder: Folder, running: Running) -> None:
     table.add_column("listens at")
     for name, port in running.ports.items():
         table.add_row(name, f"http://127.0.0.1:{port}")
-    Console(highlight=False, soft_wrap=True).print(table)
+    Console(highlight=False, soft_wrap=True, emoji=False).print(table)
     _say.print(f"process {running.pid}; what it holds, says and was asked is in {folder.path}")
     _warn_of_cuts(folder)
 

@@ -13,7 +13,7 @@ from moto.kms.models import KmsBackend
 from moto.kms.responses import KmsResponse
 from moto.kms.utils import AbstractPrivateKey, KeySpec, decrypt, generate_private_key
 
-from localcloud.aws import rds_replication
+from localcloud.aws import kms_replicas, rds_replication
 from localcloud.aws.amend import mend
 
 
@@ -37,6 +37,7 @@ def _private_key(key_spec: str) -> AbstractPrivateKey:
 
 
 def amend() -> None:
+    kms_replicas.amend()
     vars(models)["generate_private_key"] = _private_key
     mend(KmsBackend, "create_key", _create_key)
     mend(KmsResponse, "enable_key_rotation", _enable_key_rotation)
@@ -65,7 +66,8 @@ def _enable_key_rotation(original: Callable[..., str], response: KmsResponse) ->
     answer = original(response)
     backend = response.kms_backend
     key: Any = backend.keys[backend.get_key_id(response._get_param("KeyId"))]
-    key.rotation_period = days or getattr(key, "rotation_period", 365)
+    for each in kms_replicas.related(key):
+        each.rotation_period = days or getattr(key, "rotation_period", 365)
     return answer
 
 

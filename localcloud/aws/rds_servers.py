@@ -62,6 +62,7 @@ class Servers:
         self._postgres = postgres
         self.changing = changing
         self.site = postgres.Site(folder / "site")
+        self.site.ca  # noqa: B018 - clients look for the file before the first server is there
         self.version: str = postgres.version()
         self.upload_seconds = _seconds()
         self.is_dead: Callable[[str], bool] = lambda region: False

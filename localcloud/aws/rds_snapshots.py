@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from moto.core.utils import utcnow
 from moto.rds.exceptions import DBSnapshotAlreadyExistsError, DBSnapshotNotFoundFault, InvalidParameterCombination
-from moto.rds.models import DBSnapshot, RDSBackend, rds_backends
+from moto.rds.models import DBInstance, DBSnapshot, RDSBackend, rds_backends
 from moto.rds.responses import RDSResponse
 
 from localcloud.aws import rds_lifecycle, rds_servers
@@ -29,6 +30,7 @@ def amend() -> None:
     mend(RDSBackend, "copy_db_snapshot", _copy)
     mend(RDSBackend, "delete_db_snapshot", _delete)
     mend(RDSResponse, "delete_db_snapshot", _asked_to_delete)
+    mend(DBInstance, "save_automated_backup", _save_automated_backup)
 
 
 def take(backend: RDSBackend, identifier: str, name: str, kind: str) -> DBSnapshot:
@@ -86,6 +88,13 @@ def by_arn(account: str, arn_or_name: str, backend: RDSBackend | None = None) ->
     if found is None:
         raise DBSnapshotNotFoundFault(arn_or_name)
     return found
+
+
+def _save_automated_backup(original: Callable[..., None], database: DBInstance) -> None:
+    """Its name has the minute. An instance of the same name that was made in the same minute may have left its own."""
+    taken = f"rds:{database.db_instance_identifier}-{utcnow():%Y-%m-%d-%H-%M}"
+    if taken not in database.backend.database_snapshots:
+        original(database)
 
 
 # -- calls -----------------------------------------------------------------------------------------------------------

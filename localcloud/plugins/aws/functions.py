@@ -1,9 +1,11 @@
-"""The data sources that a program asks before it declares anything: who, where, which zones."""
+"""The data sources that a program asks before it declares anything: who, where, which zones, which secrets."""
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any, Final
 
+from localcloud.plugins.aws.common import from_tag_list
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.table import Function, Props, Refused
 
@@ -63,6 +65,32 @@ def _zones(cloud: Cloud, arguments: Props) -> Props:
     }
 
 
+def _secret(cloud: Cloud, arguments: Props) -> Props:
+    """A secret without its value, which is another data source's."""
+    named = [arguments[key] for key in ("arn", "name") if arguments.get(key)]
+    if len(named) != 1:
+        raise Refused(f"getSecret was given {', '.join(named) or 'nothing'}; it takes either `arn` or `name`")
+    region = arguments.get("region") or cloud.region
+    secrets = cloud.client("secretsmanager", region)
+    found = secrets.describe_secret(SecretId=named[0])
+    if found.get("DeletedDate"):
+        raise Refused(f"the secret {found['ARN']} is scheduled for deletion; restore it first")
+    is_replica = found.get("PrimaryRegion") not in (None, region)
+    policy = {} if is_replica else secrets.get_resource_policy(SecretId=found["ARN"])
+    return {
+        "id": found["ARN"],
+        "arn": found["ARN"],
+        "region": region,
+        "name": found["Name"],
+        "description": found.get("Description", ""),
+        "kmsKeyId": found.get("KmsKeyId", ""),
+        "createdDate": found["CreatedDate"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "lastChangedDate": found["LastChangedDate"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "policy": policy.get("ResourcePolicy", ""),
+        "tags": from_tag_list(found.get("Tags", [])),
+    }
+
+
 FUNCTIONS: Final = (
     Function(token="aws:index/getCallerIdentity:getCallerIdentity", call=_caller),  # noqa: S106 - a function's name
     Function(
@@ -74,5 +102,10 @@ FUNCTIONS: Final = (
         token="aws:index/getAvailabilityZones:getAvailabilityZones",  # noqa: S106
         arguments=frozenset({"region", "state", "excludeNames", "excludeZoneIds"}),
         call=_zones,
+    ),
+    Function(
+        token="aws:secretsmanager/getSecret:getSecret",  # noqa: S106
+        arguments=frozenset({"region", "arn", "name"}),
+        call=_secret,
     ),
 )

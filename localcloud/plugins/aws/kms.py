@@ -1,18 +1,14 @@
-"""KMS: keys and aliases."""
+"""KMS: keys, their replicas in other regions, and aliases."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from localcloud.plugins.aws.common import (
     REGION,
     TAGS,
     all_tags,
-    change_tags,
     client,
-    code,
     document,
     given,
     gone_at,
@@ -22,6 +18,8 @@ from localcloud.plugins.aws.common import (
     unfinished,
 )
 from localcloud.plugins.aws.connection import Cloud
+from localcloud.plugins.aws.kms_common import delete, described, retag, tags_of, to_tags
+from localcloud.plugins.aws.kms_replica_keys import REPLICA_KEY
 from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
 
 
@@ -39,7 +37,7 @@ def _create_key(cloud: Cloud, inputs: Props) -> str:
             },
         ),
         **({"Policy": document(policy)} if policy else {}),
-        Tags=_kms_tags(all_tags(cloud, inputs)),
+        Tags=to_tags(all_tags(cloud, inputs)),
     )
     return str(created["KeyMetadata"]["KeyId"])
 
@@ -57,10 +55,7 @@ def _settle_key(cloud: Cloud, identity: str, inputs: Props) -> None:
 def _read_key(cloud: Cloud, identity: str, state: Props) -> Props:
     identity, region = locate(cloud, identity, state)
     kms = cloud.client("kms", region)
-    with gone_at("NotFoundException"):
-        key = kms.describe_key(KeyId=identity)["KeyMetadata"]
-    if key["KeyState"] in ("PendingDeletion", "PendingReplicaDeletion"):
-        raise Gone(f"{key['Arn']} is pending deletion")
+    key = described(kms, identity)
     found = {
         "id": key["KeyId"],
         "region": region,
@@ -74,7 +69,7 @@ def _read_key(cloud: Cloud, identity: str, state: Props) -> Props:
         "policy": kms.get_key_policy(KeyId=identity, PolicyName="default")["Policy"],
         "enableKeyRotation": False,
         "rotationPeriodInDays": 0,
-        **tags_found(cloud, _key_tags(kms, identity), state),
+        **tags_found(cloud, tags_of(kms, identity), state),
     }
     if key["KeySpec"] == "SYMMETRIC_DEFAULT" and key["Origin"] == "AWS_KMS":
         rotation = kms.get_key_rotation_status(KeyId=identity)
@@ -104,38 +99,9 @@ def _update_key(cloud: Cloud, identity: str, old: Props, new: Props, changed: fr
             Policy=document(new["policy"]),
             BypassPolicyLockoutSafetyCheck=bool(new.get("bypassPolicyLockoutSafetyCheck")),
         )
-    change_tags(
-        cloud,
-        _key_tags(kms, identity),
-        new,
-        lambda tags: kms.tag_resource(KeyId=identity, Tags=_kms_tags(tags)),
-        lambda keys: kms.untag_resource(KeyId=identity, TagKeys=keys),
-    )
+    retag(cloud, kms, identity, new)
     if "isEnabled" in changed and not new.get("isEnabled", True):
         kms.disable_key(KeyId=identity)
-
-
-def _delete_key(cloud: Cloud, identity: str, state: Props) -> None:
-    kms = client(cloud, "kms", state)
-    with gone_at("NotFoundException"):
-        try:
-            kms.schedule_key_deletion(KeyId=identity, **given(state, {"deletionWindowInDays": "PendingWindowInDays"}))
-        except ClientError as error:
-            if code(error) == "KMSInvalidStateException" and "pending deletion" in str(error):
-                raise Gone(str(error)) from error
-            raise
-
-
-def _kms_tags(tags: dict[str, str]) -> list[dict[str, str]]:
-    return [{"TagKey": key, "TagValue": value} for key, value in tags.items()]
-
-
-def _key_tags(kms: Any, identity: str) -> dict[str, str]:
-    return {
-        tag["TagKey"]: tag["TagValue"]
-        for page in kms.get_paginator("list_resource_tags").paginate(KeyId=identity)
-        for tag in page["Tags"]
-    }
 
 
 def _create_alias(cloud: Cloud, inputs: Props) -> str:
@@ -213,8 +179,9 @@ RESOURCES: Final = (
         settle=_settle_key,
         read=_read_key,
         update=_update_key,
-        delete=_delete_key,
+        delete=delete,
     ),
+    REPLICA_KEY,
     ResourceType(
         token="aws:kms/alias:Alias",  # noqa: S106
         properties={

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from localcloud.plugins.aws import s3_object_lock
 from localcloud.plugins.aws.common import (
     REGION,
     TAGS,
@@ -77,7 +78,7 @@ def _read_bucket(cloud: Cloud, identity: str, state: Props) -> Props:
         "bucketRegionalDomainName": f"{identity}.s3.{region}.amazonaws.com",
         "bucketRegion": region,
         "hostedZoneId": _HOSTED_ZONES.get(region, ""),
-        "objectLockEnabled": _object_lock(s3, identity),
+        "objectLockEnabled": s3_object_lock.enabled(s3, identity),
         **tags_found(cloud, _bucket_tags(s3, identity), state),
     }
 
@@ -152,16 +153,6 @@ def _bucket_tags(s3: Any, bucket: str) -> dict[str, str]:
         raise
 
 
-def _object_lock(s3: Any, bucket: str) -> bool:
-    try:
-        configuration = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
-    except ClientError as error:
-        if code(error) == "ObjectLockConfigurationNotFoundError":
-            return False
-        raise
-    return bool(configuration.get("ObjectLockEnabled") == "Enabled")
-
-
 # -- the settings of a bucket -----------------------------------------------------------------------------------------
 #
 # All alike: the id is the bucket's name, putting it again is changing it, and a bucket has one of each at most.
@@ -232,7 +223,8 @@ def _get_versioning(s3: Any, bucket: str) -> Props:
 
 
 def _remove_versioning(s3: Any, bucket: str, state: Props) -> None:
-    if s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled":
+    """With an object lock S3 keeps versioning for good, and the provider leaves it at that."""
+    if s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled" and not s3_object_lock.enabled(s3, bucket):
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 
 
@@ -433,7 +425,8 @@ RESOURCES: Final = (
             "region": REGION,
             "bucket": Property(generated_name=True, replaces=True),
             "forceDestroy": Property(default=False, write_only=True),
-            "objectLockEnabled": Property(default=False, replaces=True),
+            # Without a default: a lock that came later, with a configuration of its own, is no reason to replace.
+            "objectLockEnabled": Property(replaces=True),
             "tags": TAGS,
         },
         computed=(
@@ -442,6 +435,7 @@ RESOURCES: Final = (
             "bucketRegionalDomainName",
             "bucketRegion",
             "hostedZoneId",
+            "objectLockEnabled",
             "region",
             "tagsAll",
         ),
@@ -459,6 +453,14 @@ RESOURCES: Final = (
         _put_versioning,
         _get_versioning,
         _remove_versioning,
+    ),
+    _setting(
+        "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
+        s3_object_lock.PROPERTIES,
+        s3_object_lock.put,
+        s3_object_lock.get,
+        s3_object_lock.remove,
+        (s3_object_lock.ABSENT,),
     ),
     _setting(
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",

@@ -1,0 +1,123 @@
+"""`continuity bootstrap`: make, or check, what keeps Pulumi's own state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import plan
+from continuity.bootstrap import Looked, look, make
+from continuity.bootstrap_property import EXISTENCE, Finding
+from continuity.bootstrap_site import ALIAS, Site, site
+from continuity.stacks import ContinuityError, Stack
+
+_say = Console(stderr=True, highlight=False, soft_wrap=True)
+_out = Console(highlight=False, soft_wrap=True)
+
+
+def bootstrap(
+    bucket: Annotated[
+        str | None, typer.Option(help="The state bucket's name; botbrains-state-ACCOUNT when none is given.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; say what is wrong.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make the bucket and the key that keep Pulumi's own state, so that it survives the loss of a region.
+
+    With --check, nothing is changed. Exit code 3 when something is wrong or missing, 1 when it could not be looked.
+    """
+    where = site(plan.load(), bucket)
+    found = look(where)
+    if check:
+        _check(found, as_json)
+        return
+    _refuse(found)
+    _show(found)
+    if found.findings and not yes:
+        typer.confirm("Make these changes?", abort=True, err=True)
+    steps = make(where, say=lambda sentence: _say.print(sentence, markup=False)) if found.findings else 0
+    if as_json:
+        print(json.dumps({**_names(where), "steps": steps, "commands": _commands(where)}, indent=2))
+        return
+    for title, lines in _commands(where).items():
+        _out.print(f"\n{title}:\n", markup=False)
+        for line in lines:
+            _out.print(f"    {line}", markup=False)
+
+
+def _check(found: Looked, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(found.as_data(), indent=2))
+    else:
+        for finding in found.findings:
+            _out.print(finding.sentence(), markup=False)
+        for sentence in found.unknown:
+            _out.print(f"could not look: {sentence}", style="red", markup=False)
+        if found.right:
+            _out.print(f"all is as it must be: {', '.join(map(str, found.things))}", style="green", markup=False)
+    # Who could not look everywhere must not be told that it is known what is wrong.
+    if not found.right:
+        raise typer.Exit(1 if found.unknown else 3)
+
+
+def _refuse(found: Looked) -> None:
+    """What a person has to decide first."""
+    if found.unknown:
+        raise ContinuityError(f"nothing was changed, because it could not be looked at {'; '.join(found.unknown)}")
+    conflicts = [finding.sentence() for finding in found.findings if finding.by_hand]
+    if conflicts:
+        raise ContinuityError("nothing was changed, because this is for a person to decide:\n" + "\n".join(conflicts))
+
+
+def _show(found: Looked) -> None:
+    """What exists, and what would be made or changed, thing by thing."""
+    for thing in found.things:
+        wrong = [finding for finding in found.findings if finding.thing == thing]
+        _say.print(f"{thing}: {_state(wrong)}", markup=False)
+        for finding in wrong:
+            if finding.property != EXISTENCE:
+                _say.print(f"    {finding.property}: {finding.found} -> {finding.wanted}", markup=False)
+
+
+def _state(wrong: Sequence[Finding]) -> str:
+    if any(finding.property == EXISTENCE for finding in wrong):
+        return "does not exist; will be made"
+    return "exists; will be changed" if wrong else "exists, as it must be"
+
+
+def _names(where: Site) -> dict[str, str]:
+    return {
+        "bucket": where.bucket,
+        "region": where.recovery,
+        "replica_bucket": where.replica_bucket,
+        "replica_region": where.home,
+        "key": ALIAS,
+    }
+
+
+def _commands(where: Site) -> dict[str, list[str]]:
+    """What to type next, and what to type once the recovery region is lost."""
+    moved = f"s|{ALIAS}?region={where.recovery}|{ALIAS}?region={where.home}|"
+    return {
+        "Log in, and make the stacks": [
+            f"pulumi login 's3://{where.bucket}?region={where.recovery}'",
+            *(
+                f"pulumi stack init {stack} --secrets-provider 'awskms://{ALIAS}?region={where.recovery}'"
+                for stack in Stack
+            ),
+        ],
+        # Each stack's file and state name the key's region. The encrypted data key beside it stays: the replica opens
+        # it. (PULUMI_CLOUD_SECRET_OVERRIDE would make a new one, with which no secret can be read.)
+        f"When {where.recovery} is lost, work from the replica in {where.home}; for each STACK": [
+            f"pulumi login 's3://{where.replica_bucket}?region={where.home}'",
+            f"sed -i '/^secretsprovider:/{moved}' Pulumi.STACK.yaml",
+            "pulumi stack export --stack STACK --file state.json",
+            f"sed -i '/awskms:/{moved}' state.json",
+            "pulumi stack import --stack STACK --file state.json",
+        ],
+    }

@@ -1,0 +1,57 @@
+"""S3's object lock: how a bucket's is put, read and taken back."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from localcloud.plugins.aws.common import Keys, Member, code, from_api, to_api
+from localcloud.plugins.table import Property, Props, Refused
+
+ABSENT: Final = "ObjectLockConfigurationNotFoundError"
+"""The code with which S3 says that a bucket has none."""
+
+_RULE: Final[Keys] = {
+    "defaultRetention": Member(
+        "DefaultRetention", {"mode": Member("Mode"), "days": Member("Days"), "years": Member("Years")}
+    )
+}
+
+PROPERTIES: Final = {
+    "objectLockEnabled": Property(default="Enabled", replaces=True, choices=("Enabled",)),
+    "rule": Property(default={}),
+}
+
+
+def put(s3: Any, bucket: str, inputs: Props) -> None:
+    rule = to_api(_RULE, inputs.get("rule") or {}, "rule")
+    retention = rule.get("DefaultRetention", {})
+    if rule and ("Days" in retention) == ("Years" in retention):
+        raise Refused(
+            f"`rule.defaultRetention` of {bucket} has days {retention.get('Days')} and years {retention.get('Years')}; "
+            "S3 takes exactly one of them"
+        )
+    s3.put_object_lock_configuration(
+        Bucket=bucket,
+        ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", **({"Rule": rule} if rule else {})},
+    )
+
+
+def get(s3: Any, bucket: str) -> Props:
+    found = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
+    return {"objectLockEnabled": found["ObjectLockEnabled"], "rule": from_api(_RULE, found.get("Rule", {}))}
+
+
+def remove(s3: Any, bucket: str, state: Props) -> None:
+    """The default retention goes. The lock itself stays, as there is no way to switch it off."""
+    s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
+
+
+def enabled(s3: Any, bucket: str) -> bool:
+    try:
+        return bool(get(s3, bucket)["objectLockEnabled"] == "Enabled")
+    except ClientError as error:
+        if code(error) == ABSENT:
+            return False
+        raise
