@@ -129,14 +129,15 @@ def _nowhere(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
 
 
 def _aws(folder: Folder, cuts: Cuts) -> Application:
-    from localcloud.aws import create_app, regions, s3_replication
+    from localcloud.aws import create_app, regions, s3_replication, secrets_replicas
 
     application = create_app(folder.path / "aws", folder.databases)
     regions.follow(cuts.is_dead)
 
     def catch_up(is_dead: IsDead) -> None:
-        with application.changing("s3"):
+        with application.changing("s3", "secretsmanager"):
             s3_replication.catch_up()
+            secrets_replicas.catch_up()
 
     cuts.listeners.append(catch_up)
     cuts.listeners.append(application.follow)

@@ -13,7 +13,6 @@ from moto.core.responses import ActionResult
 from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
-from localcloud.aws import s3_denials
 from localcloud.aws.amend import mend
 from localcloud.aws.s3_documents import parsed
 
@@ -21,7 +20,6 @@ _OPERATION = "GetBucketLifecycleConfiguration"
 
 
 def amend() -> None:
-    s3_denials.amend()
     mend(S3Backend, "put_bucket_lifecycle", _put)
     mend(S3Response, "get_bucket_lifecycle", _get)
 

@@ -1,7 +1,8 @@
 """Secrets Manager: replicas in other regions, and which keys secrets may be under, where moto does otherwise than AWS.
 
-A replica has its primary's value and settings, an ARN and a key of its own region, and is read-only. It is found by its
-primary's name and not as an object, so that each region's state can be written and read back alone.
+A replica has its primary's value and settings, an ARN and a key of its own region, and is read-only. It holds what it
+has received itself: while one of the two regions does not answer it receives nothing, and what it has stays readable. Its
+primary is found by name and not as an object, so that each region's state can be written and read back alone.
 """
 
 from __future__ import annotations
@@ -67,6 +68,9 @@ def _replica(
     replica.status = status or "InSync"
     replica.message = message or "Replication succeeded"
     replica.has_replica = status is None
+    replica.received = {}
+    if status is None:
+        _receive(replica, source)
 
 
 def _arn_in(secret: FakeSecret, region: str) -> str:
@@ -75,11 +79,41 @@ def _arn_in(secret: FakeSecret, region: str) -> str:
 
 
 def _source(replica: Any) -> FakeSecret:
+    """The primary as this region knows it."""
+    primary = _primary(replica)
+    if _answer(replica):
+        if primary is None:
+            raise SecretNotFoundException()
+        _receive(replica, primary)
+    known = object.__new__(FakeSecret)
+    known.__dict__.update(replica.received)
+    known.replicas = primary.replicas if primary is not None and _answer(replica) else [replica]
+    return known
+
+
+def _primary(replica: Any) -> FakeSecret | None:
     account, region, name = replica.primary
     primary = secretsmanager_backends[account][region].secrets.get(name)
-    if not isinstance(primary, FakeSecret):
-        raise SecretNotFoundException()
-    return primary
+    return primary if isinstance(primary, FakeSecret) else None
+
+
+def _answer(replica: Any) -> bool:
+    """Whether both regions do."""
+    return not regions.is_dead(replica.primary[1]) and not regions.is_dead(replica.region)
+
+
+def _receive(replica: Any, primary: FakeSecret) -> None:
+    replica.received = copy.deepcopy({key: value for key, value in vars(primary).items() if key != "replicas"})
+
+
+def catch_up() -> None:
+    """After a change, or once a region answers again: every replica that can receive has what its primary has."""
+    for _, _, backend in list(secretsmanager_backends.iter_backends()):
+        for replica in list(backend.__dict__["secrets"].values()):
+            if isinstance(replica, ReplicaSecret) and _answer(replica):
+                primary = _primary(replica)
+                if primary is not None:
+                    _receive(replica, primary)
 
 
 def _config(replica: Any) -> dict[str, str]:
@@ -140,8 +174,9 @@ def _maker(secret: FakeSecret, region: str, key: str | None) -> Callable[[str | 
 
 def _disconnect(replica: ReplicaSecret) -> None:
     """Take a replica from its primary's list. After a restart the two hold it as two objects, so its region counts."""
-    primary = replica.source
-    primary.replicas = [one for one in primary.replicas if one.region != replica.region]
+    primary = _primary(replica)
+    if primary is not None:
+        primary.replicas = [one for one in primary.replicas if one.region != replica.region]
 
 
 def _replicate_secret_to_regions(
@@ -218,6 +253,7 @@ def _update_secret(
     answer = original(backend, secret_id, *args, **kwargs)
     if kwargs.get("description") == "":  # moto takes it for nothing asked
         secret.description = ""
+    catch_up()
     return answer
 
 
@@ -228,7 +264,9 @@ def _put_secret_value(
     _must_not_be_deleted(secret, "PutSecretValue")
     if secret.owning_service is None:
         _must_encrypt(backend, secret.kms_key_id)
-    return original(backend, secret_id, *args, **kwargs)
+    answer = original(backend, secret_id, *args, **kwargs)
+    catch_up()
+    return answer
 
 
 def _get_secret_value(
@@ -250,7 +288,9 @@ def _update_secret_version_stage(
     original: Callable[..., Any], backend: SecretsManagerBackend, secret_id: str, *args: Any, **kwargs: Any
 ) -> Any:
     _own(backend, secret_id)
-    return original(backend, secret_id, *args, **kwargs)
+    answer = original(backend, secret_id, *args, **kwargs)
+    catch_up()
+    return answer
 
 
 def _own(backend: SecretsManagerBackend, secret_id: str) -> FakeSecret:
