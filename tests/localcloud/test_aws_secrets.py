@@ -240,17 +240,18 @@ def test_after_a_restart_they_still_belong_together(tmp_path: Path) -> None:
         assert code_of(secrets(third).describe_secret, SecretId="reverse") == "ResourceNotFoundException"
 
 
-def test_a_replica_has_what_it_received_and_nothing_else(aws: LocalAws) -> None:
-    replicated(aws, "app/received")
+def test_a_replica_has_what_it_received_and_nothing_else() -> None:
     dead: set[str] = set()
-    regions.follow(dead.__contains__)
-    try:
-        secrets(aws).put_secret_value(SecretId="app/received", SecretString="two")
-        dead.add(THERE)  # what is written now does not get there
-        secrets(aws).put_secret_value(SecretId="app/received", SecretString="three")
-        dead.symmetric_difference_update({THERE, HERE})
-        assert value(aws, "app/received", THERE) == "two"
-        dead.clear()
-        assert value(aws, "app/received", THERE) == "three"
-    finally:
-        regions.follow(lambda region: False)
+    with local_aws() as aws:
+        regions.follow(dead.__contains__)
+        try:
+            replicated(aws, "app/received")
+            secrets(aws).put_secret_value(SecretId="app/received", SecretString="two")
+            dead.add(THERE)  # what is written now does not get there
+            secrets(aws).put_secret_value(SecretId="app/received", SecretString="three")
+            dead.symmetric_difference_update({THERE, HERE})
+            assert value(aws, "app/received", THERE) == "two"
+            dead.clear()
+            assert value(aws, "app/received", THERE) == "three"
+        finally:
+            regions.follow(lambda region: False)
