@@ -135,6 +135,7 @@ class Bench:
         found = subprocess.run(
             [sys.executable, "-c", _IMPORTED % dict(as_pulumi_sends_it)],
             cwd=ROOT,
+            env=dict(self.env),
             capture_output=True,
             text=True,
             check=True,
