@@ -1,8 +1,8 @@
 """Secrets Manager: replicas in other regions, and which keys secrets may be under, where moto does otherwise than AWS.
 
 A replica has its primary's value and settings, an ARN and a key of its own region, and is read-only. It holds what it
-has received itself: while one of the two regions does not answer it receives nothing, and what it has stays readable. Its
-primary is found by name and not as an object, so that each region's state can be written and read back alone.
+has received itself: while one of the two regions does not answer it receives nothing, and what it has stays readable.
+Its primary is found by name and not as an object, so that each region's state can be written and read back alone.
 """
 
 from __future__ import annotations
