@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,12 +47,7 @@ class Destruction:
 
 def look(stack: Stack) -> Destruction:
     """From the stack's state. Raises `ContinuityError` when there is nothing to destroy."""
-    exported = json.loads(stacks.read(["stack", "export", "--stack", stack]))
-    resources = [
-        resource
-        for resource in (exported.get("deployment") or {}).get("resources") or []
-        if not resource["type"].startswith("pulumi:")
-    ]
+    resources = stacks.resources(stack)
     if not resources:
         raise ContinuityError(f"{stack}: nothing exists")
     return Destruction(

@@ -8,6 +8,7 @@ came back; recovery time is the time from the failure until the rows were read. 
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -58,9 +59,14 @@ class Measured:
 
 def check(promised: plan.Plan, fault: str) -> list[str]:
     """The fault's command, with the plan's region in it. Refused before anything is touched when it cannot be run."""
-    command = shlex.split(fault.replace("{home_region}", promised.residency.aws.home_region))
+    try:
+        command = shlex.split(fault.replace("{home_region}", promised.residency.aws.home_region))
+    except ValueError as error:
+        raise ContinuityError(f"--fault is {fault!r}, which is no command: {error}") from None
     if not command:
         raise ContinuityError("--fault is empty: it is the command that makes the home region fail")
+    if shutil.which(command[0]) is None:
+        raise ContinuityError(f"--fault begins with {command[0]!r}: there is no such program on PATH")
     if stacks.outputs(Stack.PROD) is None:
         raise ContinuityError("prod does not exist: bring it up first (`continuity up`)")
     if stacks.outputs(Stack.DR) is not None:
@@ -83,7 +89,8 @@ def run(promised: plan.Plan, fault: list[str], write_seconds: float, say: Callab
     done = subprocess.run(fault, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         writer.stop()
-        raise ContinuityError(f"the fault could not be made: {(done.stderr or done.stdout).strip()}")
+        said = (done.stderr or done.stdout).strip() or "it said nothing"
+        raise ContinuityError(f"`{shlex.join(fault)}` ended with exit code {done.returncode}: {said}")
     lost = writer.wait_until_lost(_LOST_SECONDS)
     acknowledged = writer.stop()
     if lost is None:

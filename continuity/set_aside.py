@@ -7,9 +7,8 @@ name, and stands beside the old one until people have looked at that and deleted
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from continuity import stacks
 from continuity.stacks import ContinuityError, Stack
@@ -40,8 +39,7 @@ class Overtaken:
 
 def look(stack: Stack) -> Overtaken:
     """From the stack's state. Raises `ContinuityError` when it has no database, or more than one."""
-    exported = json.loads(stacks.read(["stack", "export", "--stack", stack]))
-    resources: list[dict[str, Any]] = (exported.get("deployment") or {}).get("resources") or []
+    resources = stacks.resources(stack)
     instances = [resource for resource in resources if resource["type"] == _INSTANCE]
     if len(instances) != 1:
         raise ContinuityError(f"{stack} has {len(instances)} databases in its state; there must be one to set aside")

@@ -101,6 +101,17 @@ def outputs(stack: Stack) -> dict[str, Any] | None:
     return found or None
 
 
+def resources(stack: Stack) -> list[dict[str, Any]]:
+    """What is in a stack's state, the engine's own entries aside; nothing when the stack does not exist."""
+    done = _pulumi(["stack", "export", "--stack", stack, "--non-interactive"])
+    if done.returncode != 0:
+        if "no stack named" in done.stderr:
+            return []
+        raise ContinuityError(done.stderr.strip())
+    found: list[dict[str, Any]] = (json.loads(done.stdout).get("deployment") or {}).get("resources") or []
+    return [resource for resource in found if not resource["type"].startswith("pulumi:")]
+
+
 def run(arguments: Sequence[str]) -> None:
     """Run `pulumi` in the person's sight. Ctrl-C reaches it too, and it is waited for while it ends its steps."""
     process = subprocess.Popen([_program(), *arguments], cwd=PROJECT)

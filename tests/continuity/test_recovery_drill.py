@@ -9,7 +9,8 @@ import pytest
 
 import plan
 from continuity.heartbeat import Row
-from continuity.recovery_drill import Measured, judge
+from continuity.recovery_drill import Measured, check, judge
+from continuity.stacks import ContinuityError
 
 PLAN = plan.load()
 BEGUN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -71,3 +72,12 @@ def test_wrong_rows_break_it(recovered: list[Row], wrong: int) -> None:
 )
 def test_what_exceeds_the_plan_breaks_it(measure: Callable[[], Measured]) -> None:
     assert not measure().kept
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("", "is empty"), ("'", "no command"), ("no-such-program {home_region}", "no such program on PATH")],
+)
+def test_a_fault_that_cannot_be_made_is_refused_before_anything_is_touched(fault: str, words: str) -> None:
+    with pytest.raises(ContinuityError, match=words):
+        check(PLAN, fault)
