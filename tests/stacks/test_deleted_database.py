@@ -6,12 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-import boto3
-
-import plan
 from tests.conftest import LocalCloud
-
-PLAN = plan.load()
+from tests.stacks.asking import HOME, RECOVERY, aws
 
 # What a stolen administrator's key, or a mistake with it, can do: switch the protection off, and leave nothing at home.
 DELETION = """
@@ -40,16 +36,7 @@ def test_ireland_keeps_what_was_deleted_at_home(fresh_cloud: LocalCloud, tmp_pat
     # is acknowledged between that and the server's end can be missing.
     assert measured["data_loss"] < 1.0
 
-    def rds(region: str) -> boto3.client:
-        return boto3.client(
-            "rds",
-            region_name=region,
-            endpoint_url=fresh_cloud.env["AWS_ENDPOINT_URL"],
-            aws_access_key_id=fresh_cloud.env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=fresh_cloud.env["AWS_SECRET_ACCESS_KEY"],
-        )
-
-    home, recovery = rds(PLAN.residency.aws.home_region), rds(PLAN.residency.aws.recovery_region)
+    home, recovery = aws(fresh_cloud, "rds", HOME), aws(fresh_cloud, "rds", RECOVERY)
     assert home.describe_db_instances()["DBInstances"] == []
     assert home.describe_db_instance_automated_backups()["DBInstanceAutomatedBackups"] == []
     kept = recovery.describe_db_instance_automated_backups(DBInstanceIdentifier="botbrains-prod-database")

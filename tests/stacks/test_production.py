@@ -15,38 +15,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import yaml
 from githubkit import GitHub
 from hcloud import Client as Hetzner
 
-import plan
 from tests.conftest import ROOT, LocalCloud
+from tests.stacks.asking import HOME, PLAN, RECOVERY, aws, outputs
 
-PLAN = plan.load()
-HOME, RECOVERY = PLAN.residency.aws.home_region, PLAN.residency.aws.recovery_region
 CONTINUITY = (sys.executable, "-m", "continuity")
 PACK = ("--policy-pack", "policy_pack")
 
 
-def aws(cloud: LocalCloud, service: str, region: str = HOME) -> Any:
-    return boto3.client(
-        service,
-        region_name=region,
-        endpoint_url=cloud.env["AWS_ENDPOINT_URL"],
-        aws_access_key_id=cloud.env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=cloud.env["AWS_SECRET_ACCESS_KEY"],
-    )
-
-
 def hetzner(cloud: LocalCloud) -> Any:
     return Hetzner(cloud.env["HCLOUD_TOKEN"], api_endpoint=cloud.env["HCLOUD_ENDPOINT"], poll_interval=0.05)
-
-
-def outputs(cloud: LocalCloud, stack: str) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads(cloud.run("pulumi", "stack", "output", "--stack", stack, "--json").stdout)
-    return said
 
 
 def changing_requests(cloud: LocalCloud) -> list[dict[str, Any]]:

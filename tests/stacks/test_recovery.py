@@ -14,35 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psycopg
 import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-import plan
 from tests.conftest import ROOT, LocalCloud
+from tests.stacks.asking import HOME, PLAN, RECOVERY, aws, outputs
 
-PLAN = plan.load()
-HOME, RECOVERY = PLAN.residency.aws.home_region, PLAN.residency.aws.recovery_region
 CONTINUITY = (sys.executable, "-m", "continuity")
 LOCALCLOUD = (sys.executable, "-m", "localcloud")
 PATIENCE = 120.0
-
-
-def aws(cloud: LocalCloud, service: str, region: str) -> Any:
-    return boto3.client(
-        service,
-        region_name=region,
-        endpoint_url=cloud.env["AWS_ENDPOINT_URL"],
-        aws_access_key_id=cloud.env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=cloud.env["AWS_SECRET_ACCESS_KEY"],
-    )
-
-
-def outputs(cloud: LocalCloud, stack: str) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads(cloud.run("pulumi", "stack", "output", "--stack", stack, "--json").stdout)
-    return said
 
 
 def requests(cloud: LocalCloud) -> list[dict[str, Any]]:
