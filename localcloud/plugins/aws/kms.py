@@ -18,7 +18,7 @@ from localcloud.plugins.aws.common import (
     unfinished,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.aws.kms_common import delete, described, retag, tags_of, to_tags
+from localcloud.plugins.aws.kms_common import delete, described, put_policy, retag, tags_of, to_tags
 from localcloud.plugins.aws.kms_replica_keys import REPLICA_KEY
 from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
 
@@ -93,12 +93,7 @@ def _update_key(cloud: Cloud, identity: str, old: Props, new: Props, changed: fr
     if "description" in changed and "description" in new:
         kms.update_key_description(KeyId=identity, Description=new["description"])
     if "policy" in changed and new.get("policy"):
-        kms.put_key_policy(
-            KeyId=identity,
-            PolicyName="default",
-            Policy=document(new["policy"]),
-            BypassPolicyLockoutSafetyCheck=bool(new.get("bypassPolicyLockoutSafetyCheck")),
-        )
+        put_policy(kms, identity, new)
     retag(cloud, kms, identity, new)
     if "isEnabled" in changed and not new.get("isEnabled", True):
         kms.disable_key(KeyId=identity)

@@ -1,4 +1,4 @@
-"""What KMS's keys and replica keys share: their description, tags and deletion."""
+"""What KMS's keys and replica keys share: their description, policy, tags and deletion."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from localcloud.plugins.aws.common import change_tags, client, code, given, gone_at
+from localcloud.plugins.aws.common import change_tags, client, code, document, given, gone_at
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.table import Gone, Props
 
@@ -18,6 +18,15 @@ def described(kms: Any, identity: str) -> Any:
     if key["KeyState"] in ("PendingDeletion", "PendingReplicaDeletion"):
         raise Gone(f"{key['Arn']} is pending deletion")
     return key
+
+
+def put_policy(kms: Any, identity: str, inputs: Props) -> None:
+    kms.put_key_policy(
+        KeyId=identity,
+        PolicyName="default",
+        Policy=document(inputs["policy"]),
+        BypassPolicyLockoutSafetyCheck=bool(inputs.get("bypassPolicyLockoutSafetyCheck")),
+    )
 
 
 def delete(cloud: Cloud, identity: str, state: Props) -> None:

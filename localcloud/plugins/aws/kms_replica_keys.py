@@ -22,7 +22,7 @@ from localcloud.plugins.aws.common import (
     unfinished,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.aws.kms_common import delete, described, retag, tags_of, to_tags
+from localcloud.plugins.aws.kms_common import delete, described, put_policy, retag, tags_of, to_tags
 from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
 
 _PATIENCE_SECONDS: Final = 120
@@ -100,12 +100,7 @@ def _update(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozen
     if "description" in changed:
         kms.update_key_description(KeyId=identity, Description=new.get("description") or "")
     if "policy" in changed and new.get("policy"):
-        kms.put_key_policy(
-            KeyId=identity,
-            PolicyName="default",
-            Policy=document(new["policy"]),
-            BypassPolicyLockoutSafetyCheck=bool(new.get("bypassPolicyLockoutSafetyCheck")),
-        )
+        put_policy(kms, identity, new)
     retag(cloud, kms, identity, new)
     if "enabled" in changed and not new.get("enabled", True):
         kms.disable_key(KeyId=identity)
