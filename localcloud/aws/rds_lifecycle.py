@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from moto.rds.models import DBInstance, DBSnapshot, RDSBackend
@@ -52,7 +53,7 @@ def begin(backend: RDSBackend, database: Any, origin: Origin) -> None:
     database.server_address = servers.free_address(taken, database.port)
     database.origin = origin
     database.status = "creating"
-    servers.work(lambda: _make(servers, backend, database))
+    servers.work(partial(_make, servers, backend, database))
 
 
 def _make(servers: Servers, backend: RDSBackend, database: Any) -> None:
@@ -67,14 +68,12 @@ def _make(servers: Servers, backend: RDSBackend, database: Any) -> None:
                 case "snapshot":
                     cluster.unpack(servers.snapshot(origin.region, origin.name))
         _run(servers, backend, database)
-    except (LocalCloudError, OSError) as fault:
+    except (LocalCloudError, OSError):
         if servers.ending.is_set():
             return  # it is made when the local cloud starts again
         log.exception("the server of %s", database.db_instance_identifier)
         with servers.changing("rds"):
             database.status = "failed" if origin.kind == "new" else "incompatible-restore"
-            database.add_event("DB_INSTANCE_CREATE")
-            database.failure = str(fault)
         return
     with servers.changing("rds"):
         database.status = "available"
@@ -84,6 +83,16 @@ def _make(servers: Servers, backend: RDSBackend, database: Any) -> None:
     if servers.is_dead(backend.region_name):
         cluster.stop(crash=True)
     servers.soon()
+
+
+def _start_soon(servers: Servers, backend: RDSBackend, database: Any) -> None:
+    """In the background. Its region may die, or be known to be dead, before its turn comes."""
+
+    def start() -> None:
+        if not servers.is_dead(backend.region_name):
+            _run(servers, backend, database)
+
+    servers.work(start)
 
 
 def _run(servers: Servers, backend: RDSBackend, database: Any) -> None:
@@ -98,7 +107,6 @@ def keep_archive(servers: Servers, backend: RDSBackend, database: Any) -> None:
     cluster = servers.cluster(database)
     if database.backup_retention_period:
         cluster.archive_to(servers.archive(backend.region_name, database.dbi_resource_id))
-        cluster.upload()
     else:
         cluster.archive_to(None)
 
@@ -132,9 +140,9 @@ def resume(servers: Servers) -> None:
     )
     for backend, database in there:
         if database.status == "creating":
-            servers.work(lambda backend=backend, database=database: _make(servers, backend, database))  # type: ignore[misc]
-        elif database.status == "available" and not servers.is_dead(backend.region_name):
-            servers.work(lambda backend=backend, database=database: _run(servers, backend, database))  # type: ignore[misc]
+            servers.work(partial(_make, servers, backend, database))
+        elif database.status == "available":
+            _start_soon(servers, backend, database)
 
 
 def follow(servers: Servers, is_dead: Callable[[str], bool]) -> None:
@@ -147,7 +155,7 @@ def follow(servers: Servers, is_dead: Callable[[str], bool]) -> None:
         if is_dead(backend.region_name):
             cluster.stop(crash=True)
         elif not cluster.running:
-            servers.work(lambda backend=backend, database=database: _run(servers, backend, database))  # type: ignore[misc]
+            _start_soon(servers, backend, database)
     servers.soon()
 
 

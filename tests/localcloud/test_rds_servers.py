@@ -114,11 +114,6 @@ def copy_until(aws: LocalAws, arn: str, moment: datetime | None = None) -> Any:
     raise AssertionError(f"{arn} has not got so far after {PATIENCE} s")
 
 
-def a_network_there(aws: LocalAws) -> None:
-    """A default VPC is there, and with it the default subnet group."""
-    aws.client("rds", THERE).describe_db_instances()
-
-
 def test_an_instance_is_a_server_that_is_reached_over_verified_tls(aws: LocalAws) -> None:
     made = new(aws, "server", EngineVersion="18")
     with connect(aws, made) as connection:
@@ -374,3 +369,9 @@ def test_a_restart_brings_the_servers_back_with_their_rows_and_addresses(
                 assert time.monotonic() < end
                 time.sleep(0.1)
         connect(aws, available(aws, "unfinished")).close()
+    with local_aws(*places) as aws:
+        aws.application.follow(lambda region: region == HERE)  # it was cut off when the local cloud was stopped
+        for _ in range(10):
+            with pytest.raises(psycopg.OperationalError, match="refused"):  # not the password: nobody is there
+                connect(aws, made, secret="any", connect_timeout=2)
+            time.sleep(0.2)
