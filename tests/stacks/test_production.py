@@ -298,6 +298,11 @@ def test_with_protection_lifted_by_hand_it_is_taken_down_but_for_what_is_retaine
     # The final snapshot is there: deleting a database is not losing its data.
     snapshots = aws(local_cloud, "rds", region).describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
     assert [shot["DBInstanceIdentifier"] for shot in snapshots] == [database]
+    if stack == "prod":
+        # What `dr` recovers from is none of production's: its copies in the vault's region stay.
+        kept = aws(local_cloud, "rds", RECOVERY).describe_db_instance_automated_backups(DBInstanceIdentifier=database)
+        [copy] = kept["DBInstanceAutomatedBackups"]
+        assert copy["Status"] == "retained" and copy["RestoreWindow"]["LatestTime"]
 
 
 def test_running_locally_changes_no_tracked_file(local_cloud: LocalCloud) -> None:
