@@ -21,6 +21,9 @@ GRACE_SECONDS: Final = 2.0
 _RATE_SHARE: Final = 0.95
 """The share of the asked rate that has to have been sent for the figures to be those of that rate."""
 
+_OFF_SECONDS: Final = 1.0
+"""How long after the cloud called it off a host may seem to answer: the cloud's word is not of the same moment."""
+
 
 class Lose(StrEnum):
     """What a drill takes away."""
@@ -259,7 +262,8 @@ def _who_served(observed: Observed, before: Sequence[Request], during: Sequence[
     early = sum(count for host, count in _served_by(before).items() if host in observed.every_standby_api)
     if early:
         problems.append(f"standby hosts served {early} requests before the fault: they were not on standby")
-    late = [one for one in during if one.served and one.host in observed.lost_api and one.started > observed.times.off]
+    dark = observed.times.off + _OFF_SECONDS
+    late = [one for one in during if one.served and one.host in observed.lost_api and one.started > dark]
     if late:
         problems.append(f"hosts that were off served {len(late)} requests: the fault did not do what it says")
     if observed.standby_api and not any(one.served and one.host in observed.standby_api for one in during):
