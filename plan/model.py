@@ -48,6 +48,11 @@ Id = Annotated[
     Field(pattern=r"^[a-z][a-z0-9_]*$"),
     Words("a short name of small letters, digits and underscores that begins with a letter"),
 ]
+Person = Annotated[
+    str,
+    Field(pattern=r"^[A-Z][a-z]{1,30}$"),
+    Words("a first name of letters, the first one large: in small letters it is the account on the hosts"),
+]
 ControlId = Annotated[
     str,
     Field(pattern=r"^(A\.[5-8]\.[1-9][0-9]?|Clause ([4-9]|10)(\.[1-9])*)$"),
@@ -61,6 +66,13 @@ RdsBackupDays = Annotated[int, Field(ge=1, le=35), Unit("days")]
 KmsWindowDays = Annotated[int, Field(ge=7, le=30), Unit("days")]
 LockDays = Annotated[int, Field(ge=1, le=36500), Unit("days")]
 CoolingOffDays = Annotated[int, Field(ge=3, le=36500), Unit("days")]
+FailoverSeconds = Annotated[int, Field(ge=8, le=122), Unit("seconds")]
+TtlSeconds = Annotated[int, Field(ge=60, le=2147483647), Unit("seconds")]
+SshPublicKey = Annotated[
+    str,
+    Field(pattern=r"^(ssh-ed25519|sk-ssh-ed25519@openssh\.com) [A-Za-z0-9+/]{40,}={0,2}( \S+)?$"),
+    Words("the public half of an Ed25519 SSH key, as it stands in its .pub file"),
+]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -164,12 +176,22 @@ class Retention(_Part):
 
 
 class Redundancy(_Part):
-    """How much there is of everything. Hosts are counted per role; at least 1 of each, for without one none is left."""
+    """How much there is of everything, and how soon what is left takes over. Hosts are counted per role.
+
+    - The counts are at least 1 each, for without one none is left.
+    - `host_failover_seconds`: 8 to 122. Hetzner's load balancers check a host every 3 to 60 seconds (Hetzner Cloud API,
+      Load Balancer health checks), and a host is given up after two bad answers, each of which may take 2 seconds.
+    - `dns_ttl_seconds`: 60 to 2147483647 (Hetzner Cloud API, Zone RRSets, ttl).
+    - `host_backups`: whether Hetzner keeps daily images of the hosts.
+    """
 
     minimum_active_hosts: Count
     minimum_standby_hosts: Count
     minimum_locations: Count
     database_multi_az: bool
+    host_failover_seconds: FailoverSeconds
+    dns_ttl_seconds: TtlSeconds
+    host_backups: bool
 
 
 class Capabilities(_Part):
@@ -183,11 +205,15 @@ class Capabilities(_Part):
 
 
 class Role(_Part):
-    """Who decides. `authority` is the rank during a disruption: 1 decides, the next stands in."""
+    """Who decides. `authority` is the rank during a disruption: 1 decides, the next stands in.
+
+    `ssh_key` is public: with its private half, which that person alone holds, the hosts let them in.
+    """
 
     id: Id
     title: Text
-    person: Text
+    person: Person
+    ssh_key: SshPublicKey
     authority: Count
     duties: Several[Text]
 

@@ -106,6 +106,11 @@ REFUSED: list[tuple[Location, object, str, str]] = [
     (("retention", "vault_lock_cooling_off_days"), 2, "is 2", "a whole number of days from 3 to 36500"),
     (("redundancy", "minimum_standby_hosts"), 0, "is 0", "a whole number, 1 or more"),
     (("redundancy", "database_multi_az"), "yes", "is 'yes'", "true or false. Write it without quotes"),
+    (("redundancy", "host_failover_seconds"), 7, "is 7", "a whole number of seconds from 8 to 122"),
+    (("redundancy", "dns_ttl_seconds"), 59, "is 59", "a whole number of seconds from 60 to 2147483647"),
+    (("redundancy", "host_backups"), 1, "is 1", "true or false"),
+    (("roles", 0, "person"), "liam p", "is 'liam p'", "a first name of letters, the first one large"),
+    (("roles", 0, "ssh_key"), "ssh-rsa AAAA", "is 'ssh-rsa AAAA'", "the public half of an Ed25519 SSH key"),
     (("residency", "jurisdiction"), "Europe", "is 'Europe'", "EU"),
     (("residency", "aws", "home_region"), "us-east-1", "is 'us-east-1'", "one of eu-central-1, eu-north-1"),
     (
@@ -145,6 +150,13 @@ REFUSED: list[tuple[Location, object, str, str]] = [
     (("activation", "offline_copy", "holders"), ["ceo"], "has 'ceo'", "the id of a role: ciso, co_founder"),
     (("roles", 1, "authority"), 1, "is 1", "more than 1, which roles[0].authority is"),
     (("roles", 1, "id"), "ciso", "is 'ciso', as is roles[0].id", "an id of its own"),
+    (("roles", 1, "person"), "Liam", "is 'Liam', as is roles[0].person", "that person's own"),
+    (
+        ("roles", 1, "ssh_key"),
+        DOCUMENT["roles"][0]["ssh_key"],
+        "as is roles[0].ssh_key",
+        "that person's own",
+    ),
     (("controls", 1, "id"), "A.5.29", "is 'A.5.29', as is controls[0].id", "an id of its own"),
     (("testing", "kinds", 1, "id"), "tabletop", "is 'tabletop', as is testing.kinds[0].id", "an id of its own"),
 ]
