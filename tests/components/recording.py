@@ -49,6 +49,10 @@ BALANCER = "hcloud:index/loadBalancer:LoadBalancer"
 BALANCER_NETWORK = "hcloud:index/loadBalancerNetwork:LoadBalancerNetwork"
 BALANCER_TARGET = "hcloud:index/loadBalancerTarget:LoadBalancerTarget"
 BALANCER_SERVICE = "hcloud:index/loadBalancerService:LoadBalancerService"
+CERTIFICATE = "hcloud:index/managedCertificate:ManagedCertificate"
+ZONE = "hcloud:index/zone:Zone"
+RRSET = "hcloud:index/zoneRrset:ZoneRrset"
+SSH_KEY = "hcloud:index/sshKey:SshKey"
 REPOSITORY = "github:index/repository:Repository"
 RULESET = "github:index/repositoryRuleset:RepositoryRuleset"
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
@@ -69,6 +73,8 @@ class Registration:
     ignore_changes: frozenset[str]
     provider: str
     depends_on: frozenset[str]
+    before_delete: tuple[str, ...]
+    """The names of the hooks that run before it is deleted."""
     id: str
 
 
@@ -216,6 +222,7 @@ class _Monitor(mocks.MockMonitor):
                 ignore_changes=frozenset(request.ignoreChanges),
                 provider=request.provider,
                 depends_on=frozenset(request.dependencies),
+                before_delete=tuple(request.hooks.before_delete),
                 id=response.id,
             )
             with self._lock:
@@ -293,9 +300,9 @@ class _Cloud(mocks.Mocks):
             case _ if type_ == BACKUP_REPLICATION:
                 return f"arn:aws:rds:{region}:{ACCOUNT}:auto-backup:ab-{number}", {}
             case "hcloud:index/primaryIp:PrimaryIp":
-                return str(number), {"ipAddress": f"203.0.113.{number}"}
+                return str(number), {"ipAddress": f"203.0.113.{number % 256}"}
             case "hcloud:index/loadBalancer:LoadBalancer":
-                return str(number), {"ipv4": "198.51.100.1"}
+                return str(number), {"ipv4": f"198.51.100.{number % 256}", "ipv6": f"2001:db8::{number:x}"}
             case "hcloud:index/networkSubnet:NetworkSubnet":
                 return f"{int(inputs['networkId'])}-{inputs['ipRange']}", {}
             case "github:index/repository:Repository":
