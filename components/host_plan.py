@@ -87,6 +87,13 @@ def balancer_address(subnet: str, index: int) -> str:
     return str(ipaddress.IPv4Network(subnet)[_BALANCERS_FROM + index])
 
 
+def host_addresses(subnet: str, role: Role) -> tuple[str, ...]:
+    """The private addresses that hosts of a role have or may come to have, as ranges FIRST-LAST."""
+    hosts = ipaddress.IPv4Network(subnet)
+    firsts = [(_HOSTS_AFTER[role, state] + 1, _MOST[state]) for state in _STATES]
+    return tuple(f"{hosts[first]}-{hosts[first + most - 1]}" for first, most in firsts)
+
+
 def plan_hosts(
     *,
     pool: str,
