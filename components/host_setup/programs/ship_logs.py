@@ -37,6 +37,10 @@ FLUSH_SECONDS = 2.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
 
+def _size(event: Mapping[str, Any]) -> int:
+    return len(event["message"].encode()) + EVENT_OVERHEAD_BYTES
+
+
 @dataclass
 class Batch:
     """Entries that go out together."""

@@ -16,9 +16,9 @@ How split brain is avoided
 
 What is guaranteed, and what is not
     Guaranteed: every job's effects are in the database exactly once. A worker takes a job with FOR UPDATE SKIP LOCKED
-    and commits its effects in the same transaction, in a session of its own; nobody else sees a job whose row is locked,
-    and whoever is killed before the commit leaves nothing behind, because PostgreSQL rolls back what its session had
-    begun.
+    and commits its effects in the same transaction, in a session of its own; nobody else sees a job whose row is
+    locked, and whoever is killed before the commit leaves nothing behind, because PostgreSQL rolls back what its
+    session had begun.
     Not guaranteed: that there is never more than one worker to a slot. Between the moment when the server drops a
     session and the moment when this program has killed its worker, the slot may already be another host's: milliseconds
     when the server says so, up to LOST_AFTER_SECONDS when the network just falls silent. In that time two workers take
