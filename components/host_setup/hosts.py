@@ -178,7 +178,7 @@ class ApiHost(Common):
         if self.standby is None:
             if self.actives:
                 raise ValueError(
-                    f"actives is {dict(self.actives)} for an active host; allowed is none: it watches nobody"
+                    f"actives is {dict(self.actives)}; allowed is none for an active host, which watches nobody"
                 )
             return
         if self.standby < 1:
