@@ -14,6 +14,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from localcloud.address import unused_address
 from localcloud.hetzner import (
     catalogue,
     firewalls,
@@ -30,7 +31,7 @@ from localcloud.hetzner.errors import ApiError, invalid_input, not_found, not_un
 from localcloud.hetzner.forms import read
 from localcloud.hetzner.labels import Selector
 from localcloud.hetzner.paging import ordered, page
-from localcloud.hetzner.project import Project, Record, initial
+from localcloud.hetzner.project import ChooseAddress, Project, Record, initial
 from localcloud.state import JsonStore
 
 # What else goes when a record goes.
@@ -67,9 +68,11 @@ class Application:
         token: str | None,
         action_seconds: float,
         clock: Callable[[], float] = time.time,
+        choose_address: ChooseAddress = unused_address,
     ) -> None:
         self.health = targets.Health()
         self._store = JsonStore(store_path, initial())
+        self._choose_address = choose_address
         self._token = token
         self._action_seconds = action_seconds
         self._clock = clock
@@ -86,6 +89,9 @@ class Application:
                 ssh_keys.SSH_KEYS,
             )
         }
+        if self._project(self._store.data).bring_up_to_date():
+            with self._store.changing():
+                pass  # it is written on the way out
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
@@ -129,7 +135,13 @@ class Application:
                 raise
 
     def _project(self, data: dict[str, Any]) -> Project:
-        return Project(data, now=self._clock(), action_seconds=self._action_seconds, removal=_REMOVAL)
+        return Project(
+            data,
+            now=self._clock(),
+            action_seconds=self._action_seconds,
+            choose_address=self._choose_address,
+            removal=_REMOVAL,
+        )
 
     def _authorize(self, request: Request) -> None:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")

@@ -63,6 +63,7 @@ def attach(
         "ip": addresses.choose(project, network, zone, ip, ip_range),
         "alias_ips": [],
         "mac_address": "86:00:00:" + (network["id"] << 12 ^ record["id"]).to_bytes(8, "big")[-3:].hex(":"),
+        "loopback": project.new_ipv4(),
     }
     record["private_net"].append(entry)
     _set_aliases(project, network, entry, aliases or [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from localcloud.hetzner import catalogue, firewalls, forms, placement_groups, primary_ips, targets
+from localcloud.hetzner import addresses, catalogue, firewalls, forms, placement_groups, primary_ips, targets
 from localcloud.hetzner.collection import Answer, Body, Collection, equals
 from localcloud.hetzner.errors import ApiError, invalid_input
 from localcloud.hetzner.forms import Field
@@ -41,7 +41,7 @@ def _show(project: Project, record: Record) -> Body:
             "floating_ips": [],
             "firewalls": list(firewalls.applied(project, record)),
         },
-        "private_net": record["private_net"],
+        "private_net": addresses.shown(record),
         "server_type": server_type,
         "location": catalogue.find("locations", record["location"]),
         "image": image,
