@@ -8,13 +8,16 @@ server that boots, an object that is deleted) stands in the action as `then`.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from localcloud.hetzner.errors import not_found
+from localcloud.hetzner.errors import ApiError, not_found
 
 Record = dict[str, Any]
+
+Ending = Callable[["Project", int], ApiError | None]
+"""What takes effect when an action on the object of that id is over; an error when it failed."""
 
 ChooseAddress = Callable[[Collection[str]], str]
 """Gives an IPv4 address of this machine that is not among those given: one that something can really listen on."""
@@ -42,7 +45,11 @@ def initial() -> dict[str, Any]:
 
 
 class Project:
-    """`data` is the store's content. `removal` says, for each collection, what else goes when a record goes."""
+    """`data` is the store's content.
+
+    `removal` says, for each collection, what else goes when a record goes. `endings` says what an action's `then` does,
+    besides removing a record.
+    """
 
     def __init__(
         self,
@@ -52,12 +59,14 @@ class Project:
         action_seconds: float,
         choose_address: ChooseAddress,
         removal: dict[str, Callable[[Project, Record], None]],
+        endings: Mapping[str, Ending],
     ) -> None:
         self.data = data
         self.now = now
         self._action_seconds = action_seconds
         self._choose_address = choose_address
         self._removal = removal
+        self._endings = endings
 
     # -- records ------------------------------------------------------------------------------------------------------
 
@@ -138,7 +147,10 @@ class Project:
         bare = [entry for entry in self.attachments() if "loopback" not in entry]
         for entry in bare:
             entry["loopback"] = self.new_ipv4()
-        return bool(missing or bare)
+        asleep = [server for server in self.all("servers") if "boots" not in server]
+        for server in asleep:
+            server["boots"], server["stopping"] = int(server["powered"]), False
+        return bool(missing or bare or asleep)
 
     # -- actions ------------------------------------------------------------------------------------------------------
 
@@ -153,6 +165,7 @@ class Project:
             "ends": self.now + self._action_seconds * turn,
             "finished": None,
             "then": then,
+            "error": None,
         }
         self.data["actions"][str(identity)] = action
         for old in [key for key, entry in self.data["actions"].items() if entry["finished"]][:-_KEPT_ACTIONS]:
@@ -167,14 +180,17 @@ class Project:
     def finish_due(self) -> None:
         for action in sorted(self.due(), key=lambda entry: (entry["ends"], entry["id"])):
             action["finished"] = max(action["ends"], action["started"])
-            if action["then"] is not None:
-                self._finish(*action["then"])
+            fault = None if action["then"] is None else self._finish(*action["then"])
+            if fault is not None:
+                action["error"] = {"code": fault.code, "message": fault.message}
 
-    def _finish(self, what: str, identity: int, *rest: Any) -> None:
+    def _finish(self, what: str, identity: int, *rest: Any) -> ApiError | None:
+        """Let what an action was for take effect; a refusal makes it an action that failed."""
+        if what in self._endings:
+            return self._endings[what](self, identity)
         if what == "remove":
             self.remove(rest[0], identity)
-        elif (server := self.peek("servers", identity)) is not None:
-            server["powered"] = what == "power on"
+        return None
 
     def running(self, kind: str, identity: int) -> list[Record]:
         return [
@@ -189,12 +205,12 @@ class Project:
         return {
             "id": action["id"],
             "command": action["command"],
-            "status": "success" if done else "running",
+            "status": "running" if not done else "error" if action.get("error") else "success",
             "progress": 100 if done else min(99, int(100 * elapsed)),
             "started": _stamp(action["started"]),
             "finished": _stamp(action["finished"]) if done else None,
             "resources": action["resources"],
-            "error": None,
+            "error": action.get("error"),
         }
 
 

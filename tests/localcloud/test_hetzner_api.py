@@ -580,6 +580,44 @@ def test_what_a_server_goes_through(api: Api) -> None:
     assert api.refusal("POST", "/servers", big) == (422, "invalid_input")
 
 
+def test_the_records_say_what_a_machine_has_to_do(api: Api) -> None:
+    told: list[int] = []
+    api.app.runs_machines = True
+    api.app.listeners.append(lambda: told.append(1))
+    server = api.server()["id"]
+    path = f"/servers/{server}"
+    assert told
+
+    def machine() -> tuple[bool, int, bool]:
+        api.app.settle()  # as something does that has no request to make
+        with api.app.reading() as data:
+            record = data["servers"][str(server)]
+            return record["powered"], record["boots"], record["stopping"]
+
+    assert machine() == (True, 1, False)
+    api.act(path, "poweron")
+    assert machine() == (True, 1, False)
+    api.act(path, "reset")
+    assert machine() == (True, 2, False)
+    # A shutdown only asks. The machine ends when it is ready to, and says so.
+    api.act(path, "shutdown")
+    assert machine() == (True, 2, True)
+    assert api.get(path)["server"]["status"] == "running"
+    told.clear()
+    api.app.powered_off(server)
+    assert told
+    assert machine() == (False, 2, False)
+    assert api.get(path)["server"]["status"] == "off"
+    api.act(path, "reset")
+    assert machine() == (False, 2, False)
+    api.act(path, "poweron")
+    api.act(path, "rebuild", image="debian-13")
+    assert machine() == (True, 4, False)
+    api.act(path, "poweroff")
+    assert machine() == (False, 4, False)
+    api.app.powered_off(4711)  # a server that went meanwhile
+
+
 # -- load balancers ---------------------------------------------------------------------------------------------------
 
 
