@@ -6,6 +6,7 @@ ports.json        the ports of last time, taken again when they are free, so tha
 aws/ hetzner.json github.json   what the clouds hold;  databases/  the PostgreSQL servers behind RDS, and their backups
 pulumi/           the engine's state, as a real bucket would hold it;  config/  the stacks' local configuration
 cuts.json         what is cut off, until it is restored
+authority/        who issues Hetzner's managed certificates: its key, and ca.pem, which clients trust
 bin/              what stands first on PATH in the local cloud's environment
 log               what the local cloud says;  requests.jsonl  every call that the clouds were asked
 """
@@ -113,6 +114,10 @@ class Folder:
     @property
     def databases(self) -> Path:
         return self.path / "databases"
+
+    @property
+    def authority(self) -> Path:
+        return self.path / "authority"
 
     @property
     def bin(self) -> Path:
