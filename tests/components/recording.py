@@ -232,7 +232,7 @@ class _Monitor(mocks.MockMonitor):
 
 def _offered(name: str) -> dict[str, Any]:
     """A server type that can be had everywhere, as the provider tells of it."""
-    nothing = {key: "" for key in ("architecture", "category", "cpuType", "description", "storageType")}
+    nothing = dict.fromkeys(("architecture", "category", "cpuType", "description", "storageType"), "")
     never = {"deprecationAnnounced": "", "isDeprecated": False, "unavailableAfter": ""}
     return {
         "id": 1, "name": name, "cores": 4, "memory": 8, "disk": 160, "includedTraffic": 0, **nothing, **never,
