@@ -9,11 +9,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from localcloud.address import unused_address
 from localcloud.hetzner import (
     catalogue,
     firewalls,
@@ -21,6 +23,7 @@ from localcloud.hetzner import (
     networks,
     placement_groups,
     primary_ips,
+    server_commands,
     servers,
     ssh_keys,
     targets,
@@ -30,7 +33,7 @@ from localcloud.hetzner.errors import ApiError, invalid_input, not_found, not_un
 from localcloud.hetzner.forms import read
 from localcloud.hetzner.labels import Selector
 from localcloud.hetzner.paging import ordered, page
-from localcloud.hetzner.project import Project, Record, initial
+from localcloud.hetzner.project import ChooseAddress, Project, Record, initial
 from localcloud.state import JsonStore
 
 # What else goes when a record goes.
@@ -57,7 +60,10 @@ _REQUESTS_AN_HOUR = 3600
 class Application:
     """A project of Hetzner Cloud, served under `/` and `/v1` alike.
 
-    `health` may be given a probe that looks at what really runs behind the load balancers' targets.
+    For whoever runs what its records say: `listeners` are called after every change, in the thread that made it and
+    without the store's lock; `reading` gives the records; `settle` lets actions that are over take effect without
+    waiting for the next request; `runs_machines` says that a shutdown only asks, and `powered_off` that a server's
+    machine has ended; `health` may be given a probe that looks at what really runs behind the load balancers' targets.
     """
 
     def __init__(
@@ -67,9 +73,13 @@ class Application:
         token: str | None,
         action_seconds: float,
         clock: Callable[[], float] = time.time,
+        choose_address: ChooseAddress = unused_address,
     ) -> None:
         self.health = targets.Health()
+        self.listeners: list[Callable[[], None]] = []
+        self.runs_machines = False
         self._store = JsonStore(store_path, initial())
+        self._choose_address = choose_address
         self._token = token
         self._action_seconds = action_seconds
         self._clock = clock
@@ -86,6 +96,32 @@ class Application:
                 ssh_keys.SSH_KEYS,
             )
         }
+        if self._project(self._store.data).bring_up_to_date():
+            with self._store.changing():
+                pass  # it is written on the way out
+
+    def reading(self) -> AbstractContextManager[dict[str, Any]]:
+        """The records, by collection and id as a string, while no request changes them. They are not to be changed."""
+        return self._store.reading()
+
+    def settle(self) -> None:
+        """Let every action that is over by now take effect."""
+        with self._store.reading() as data:
+            if not self._project(data).due():
+                return
+        with self._store.changing() as data:
+            self._project(data).finish_due()
+        self._tell()
+
+    def powered_off(self, server: int) -> None:
+        """The machine of this server has ended by itself or because it was asked to."""
+        with self._store.changing() as data:
+            server_commands.powered_off(self._project(data), server)
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in self.listeners:
+            listener()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
@@ -113,6 +149,12 @@ class Application:
             with self._store.reading() as data:
                 if not self._project(data).due():
                     return self._get(self._project(data), path, request)
+        try:
+            return self._changed(path, request)
+        finally:
+            self._tell()
+
+    def _changed(self, path: list[str], request: Request) -> Answer:
         body = _body(request)
         with self._store.changing() as data:
             project = self._project(data)
@@ -129,7 +171,14 @@ class Application:
                 raise
 
     def _project(self, data: dict[str, Any]) -> Project:
-        return Project(data, now=self._clock(), action_seconds=self._action_seconds, removal=_REMOVAL)
+        return Project(
+            data,
+            now=self._clock(),
+            action_seconds=self._action_seconds,
+            choose_address=self._choose_address,
+            removal=_REMOVAL,
+            endings=server_commands.MACHINES_ENDINGS if self.runs_machines else server_commands.BOOKS_ENDINGS,
+        )
 
     def _authorize(self, request: Request) -> None:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")

@@ -40,7 +40,10 @@ class LocalAws:
                 "accessKey": "LKIATESTTESTTESTTEST",
                 "secretKey": "nothing",
                 "endpoints": [
-                    dict.fromkeys(("backup", "ec2", "iam", "kms", "rds", "s3", "secretsmanager", "sts"), self.endpoint)
+                    dict.fromkeys(
+                        ("backup", "ec2", "iam", "kms", "logs", "rds", "s3", "secretsmanager", "ssm", "sts"),
+                        self.endpoint,
+                    )
                 ],
                 "defaultTags": {"tags": {"owner": "platform"}},
                 **settings,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import MagicMock
@@ -31,7 +31,12 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZ
 @pytest.fixture
 def app() -> Application:
     # Long enough that a table which does not wait for an action finds its object busy.
-    return create_app(None, token=TOKEN, action_seconds=0.03)
+    return create_app(None, token=TOKEN, action_seconds=0.03, choose_address=lowest)
+
+
+def lowest(taken: Collection[str]) -> str:
+    """The first loopback address that nothing has, so that a test can say which it is."""
+    return next(address for n in range(1, 255) if (address := f"127.64.0.{n}") not in taken)
 
 
 @pytest.fixture
@@ -255,7 +260,7 @@ def test_server(cloud: Cloud) -> None:
     nested = ("userData", "publicNets", "networks")
     assert covers(found, {key: value for key, value in plain.items() if key not in nested})
     assert found["status"] == "running"
-    assert (found["ipv4Address"], found["ipv6Address"]) == ("203.0.113.1", None)
+    assert (found["ipv4Address"], found["ipv6Address"]) == ("127.64.0.1", None)
     assert TABLES["Server"].properties["userData"].same("#cloud-config", found["userData"])  # type: ignore[misc]
     assert not TABLES["Server"].properties["userData"].same("#other", found["userData"])  # type: ignore[misc]
     assert "#cloud-config" not in str(found)
@@ -341,7 +346,7 @@ def test_load_balancer(cloud: Cloud) -> None:
     }
     identity = make(cloud, "LoadBalancer", **inputs)
     found = state(cloud, "LoadBalancer", identity)
-    assert covers(found, {**inputs, "ipv4": "203.0.113.1", "networkZone": "eu-central", "networkId": None})
+    assert covers(found, {**inputs, "ipv4": "127.64.0.1", "networkZone": "eu-central", "networkId": None})
     new: Props = {**BALANCER, "ipv4Id": address, "name": "lb2", "loadBalancerType": "lb21"}
     found = change(cloud, "LoadBalancer", identity, inputs, new)
     assert covers(found, {**new, "deleteProtection": False, "labels": {}})
@@ -349,7 +354,7 @@ def test_load_balancer(cloud: Cloud) -> None:
     found = change(cloud, "LoadBalancer", identity, new, {**new, "algorithm": {"type": "round_robin"}})
     assert found["algorithm"] == {"type": "round_robin"}
     delete(cloud, "LoadBalancer", identity)
-    assert state(cloud, "PrimaryIp", str(address))["ipAddress"] == "203.0.113.1"
+    assert state(cloud, "PrimaryIp", str(address))["ipAddress"] == "127.64.0.1"
     with pytest.raises(Refused, match="exactly one"):
         make(cloud, "LoadBalancer", name="x", loadBalancerType="lb11")
 

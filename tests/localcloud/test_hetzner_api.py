@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import Client, TestResponse
 
-from localcloud.hetzner import Application, project
+from localcloud.address import unused_address
+from localcloud.hetzner import Application
 from localcloud.hetzner.labels import Selector
+from localcloud.hetzner.project import ChooseAddress
 
 TOKEN = "t" * 64
 LOCATION = "fsn1"
@@ -32,9 +36,13 @@ class Clock:
 class Api:
     """The emulator with a token, asked without a network."""
 
-    def __init__(self, path: Path | None = None, action_seconds: float = 0.0) -> None:
+    def __init__(
+        self, path: Path | None = None, action_seconds: float = 0.0, choose_address: ChooseAddress = unused_address
+    ) -> None:
         self.clock = Clock()
-        self.app = Application(path, token=TOKEN, action_seconds=action_seconds, clock=self.clock)
+        self.app = Application(
+            path, token=TOKEN, action_seconds=action_seconds, clock=self.clock, choose_address=choose_address
+        )
         self._client = Client(self.app)
 
     def ask(self, method: str, path: str, body: Any = None, token: str = TOKEN) -> TestResponse:
@@ -53,6 +61,10 @@ class Api:
 
     def act(self, path: str, command: str, **body: Any) -> Any:
         return self.post(f"{path}/actions/{command}", **body)
+
+    def records(self, collection: str) -> list[Any]:
+        """What the emulator keeps, which is more than its API shows."""
+        return list(self.app._store.data[collection].values())
 
     def refusal(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
         response = self.ask(method, path, body)
@@ -265,6 +277,23 @@ def test_state_outlives_the_process(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "state.json").read_bytes())["servers"]
 
 
+def test_a_state_that_an_older_emulator_wrote_is_brought_up_to_date(tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    first = Api(file)
+    network = first.network("net", "10.0.0.0/16", "10.0.1.0/24")
+    first.server(networks=[network])
+    first.balancer(network=network)
+    data = json.loads(file.read_bytes())
+    for record in (*data["servers"].values(), *data["load_balancers"].values()):
+        del record["private_net"][0]["loopback"]
+    file.write_text(json.dumps(data))
+    records = [*Api(file).records("servers"), *Api(file).records("load_balancers")]
+    given = [record["private_net"][0]["loopback"] for record in records]
+    assert len(set(given)) == 2
+    again = [*Api(file).records("servers"), *Api(file).records("load_balancers")]
+    assert [record["private_net"][0]["loopback"] for record in again] == given
+
+
 def test_a_refusal_leaves_nothing_behind(api: Api) -> None:
     api.get("/servers")
     before = json.dumps(api.app._store.data)
@@ -457,27 +486,43 @@ def test_a_firewall_is_on_before_the_first_boot_and_follows_labels(api: Api) -> 
 # -- primary IPs and servers ------------------------------------------------------------------------------------------
 
 
-def test_public_addresses_are_unique_and_lead_nowhere(api: Api) -> None:
-    servers = [api.server(f"s{n}") for n in range(30)]
-    api.balancer()
+def test_public_addresses_are_unique_and_are_this_machines_own_or_lead_nowhere(api: Api) -> None:
+    network = api.network("net", "10.0.0.0/16", "10.0.1.0/24")
+    for number in range(30):
+        api.server(f"s{number}", networks=[network])
+    api.balancer(network=network)
     ips = [address["ip"] for address in api.get("/primary_ips?per_page=50")["primary_ips"]]
     assert len(ips) == len(set(ips)) == 50
-    assert all(ip.startswith(("203.0.113.", "2001:db8:")) for ip in ips)
-    freed = servers[0]["public_net"]["ipv4"]["ip"]
-    api.ask("DELETE", f"/servers/{servers[0]['id']}")
-    assert api.server("new")["public_net"]["ipv4"]["ip"] != freed
+    loopback = ipaddress.ip_network("127.64.0.0/10")
+    public = [ip for ip in ips if not ip.startswith("2001:db8:")]
+    assert all(ipaddress.ip_address(ip) in loopback for ip in public)
+    # What stands for a private address is another one, and the API does not tell it.
+    records = [*api.records("servers"), *api.records("load_balancers")]
+    private = [entry["loopback"] for record in records for entry in record["private_net"]]
+    assert len(private) == 31
+    assert not set(private) & set(ips)
+    assert all(ipaddress.ip_address(ip) in loopback for ip in private)
+    shown = api.get("/servers")["servers"] + api.get("/load_balancers")["load_balancers"]
+    assert all("loopback" not in entry for record in shown for entry in record["private_net"])
 
 
-def test_when_all_addresses_are_taken_the_next_is_refused_until_one_is_free(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(project, "_PUBLIC_IPV4", project._PUBLIC_IPV4[:4])
-    made = [api.post("/primary_ips", name=f"p{n}", type="ipv4", location=LOCATION)["primary_ip"] for n in range(4)]
-    assert len({address["ip"] for address in made}) == 4
-    body = {"name": "p", "type": "ipv4", "location": LOCATION}
-    assert api.refusal("POST", "/primary_ips", body) == (412, "unavailable")
-    api.ask("DELETE", f"/primary_ips/{made[2]['id']}")
-    assert api.post("/primary_ips", **body)["primary_ip"]["ip"] == made[2]["ip"]
+def test_an_address_is_never_given_twice() -> None:
+    """Whoever chooses is told of every address that is taken, and one that was given back is free again."""
+    told: list[set[str]] = []
+
+    def choose(taken: Collection[str]) -> str:
+        told.append(set(taken))
+        return next(f"127.64.0.{n}" for n in itertools.count(1) if f"127.64.0.{n}" not in taken)
+
+    api = Api(choose_address=choose)
+    network = api.network("net", "10.0.0.0/16", "10.0.1.0/24")
+    server = api.server("a", networks=[network])
+    assert server["public_net"]["ipv4"]["ip"] == "127.64.0.1"
+    assert api.balancer(network=network)["public_net"]["ipv4"]["ip"] == "127.64.0.3"
+    api.post("/primary_ips", name="p", type="ipv4", location=LOCATION)
+    assert {ip for ip in told[-1] if ip.startswith("127.")} == {f"127.64.0.{n}" for n in range(1, 5)}
+    api.ask("DELETE", f"/servers/{server['id']}")
+    assert api.server("b")["public_net"]["ipv4"]["ip"] == "127.64.0.1"
 
 
 def test_a_primary_ip_outlives_its_server_and_moves_only_while_that_is_off(api: Api) -> None:
@@ -533,6 +578,44 @@ def test_what_a_server_goes_through(api: Api) -> None:
     assert api.get(path)["server"]["public_net"]["ipv4"]["dns_ptr"] == "web.example.com"
     big = {"name": "b", "server_type": "cx23", "image": "debian-12", "user_data": "x" * (32 * 1024 + 1)}
     assert api.refusal("POST", "/servers", big) == (422, "invalid_input")
+
+
+def test_the_records_say_what_a_machine_has_to_do(api: Api) -> None:
+    told: list[int] = []
+    api.app.runs_machines = True
+    api.app.listeners.append(lambda: told.append(1))
+    server = api.server()["id"]
+    path = f"/servers/{server}"
+    assert told
+
+    def machine() -> tuple[bool, int, bool]:
+        api.app.settle()  # as something does that has no request to make
+        with api.app.reading() as data:
+            record = data["servers"][str(server)]
+            return record["powered"], record["boots"], record["stopping"]
+
+    assert machine() == (True, 1, False)
+    api.act(path, "poweron")
+    assert machine() == (True, 1, False)
+    api.act(path, "reset")
+    assert machine() == (True, 2, False)
+    # A shutdown only asks. The machine ends when it is ready to, and says so.
+    api.act(path, "shutdown")
+    assert machine() == (True, 2, True)
+    assert api.get(path)["server"]["status"] == "running"
+    told.clear()
+    api.app.powered_off(server)
+    assert told
+    assert machine() == (False, 2, False)
+    assert api.get(path)["server"]["status"] == "off"
+    api.act(path, "reset")
+    assert machine() == (False, 2, False)
+    api.act(path, "poweron")
+    api.act(path, "rebuild", image="debian-13")
+    assert machine() == (True, 4, False)
+    api.act(path, "poweroff")
+    assert machine() == (False, 4, False)
+    api.app.powered_off(4711)  # a server that went meanwhile
 
 
 # -- load balancers ---------------------------------------------------------------------------------------------------
