@@ -29,6 +29,10 @@ from localcloud.hosts.machine.service import Machine, Service, keep, note
 
 _CLOUD_INIT = "cloud-final.service"
 # Targets and units that every Debian has reached by the time that user data is worked off.
+_SYSTEM = frozenset(
+    f"{name}.service"
+    for name in ("chrony", "cron", "nftables", "ssh", "sshd", "systemd-journald", "systemd-timesyncd", "unattended-upgrades")
+)
 _REACHED = ("network.target", "network-online.target", "multi-user.target", "cloud-final.service", "basic.target")
 
 
@@ -157,7 +161,11 @@ class Manager:
 
 async def _answer(manager: Manager, request: dict[str, Any]) -> dict[str, Any]:
     """What `systemctl` asks."""
-    names = [name if "." in name else f"{name}.service" for name in request["units"]]
+    asked = [name if "." in name else f"{name}.service" for name in request["units"]]
+    names = [name for name in asked if name not in _SYSTEM]
+    for name in asked:
+        if name in _SYSTEM:
+            manager.machine.say(f"systemctl {request['verb']} {name} is not done here: it is the system's", name, 5)
     match request["verb"]:
         case "daemon-reload":
             manager.reload()
@@ -176,11 +184,12 @@ async def _answer(manager: Manager, request: dict[str, Any]) -> dict[str, Any]:
         case "stop":
             await manager.stop(names)
             return {}
-        case "restart":
+        case "restart" | "reload-or-restart" | "try-restart":
             await manager.stop(names)
             return {"wrong": await manager.start(names)}
         case "is-active":
-            return {"states": {name: manager.services[name].state if name in manager.services else "inactive" for name in names}}
+            known = manager.services
+            return {"states": {name: known[name].state if name in known else "inactive" for name in names}}
         case "list":
             return {"states": {name: service.state for name, service in manager.services.items()}}
         case "poweroff":

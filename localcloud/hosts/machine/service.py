@@ -54,8 +54,8 @@ class Service:
         self._main: asyncio.subprocess.Process | None = None
         self._starts: deque[float] = deque()
         self._deadline: float | None = None
-        for directive in unit.undone:
-            machine.say(f"{unit.name}: {directive} is not done here", unit.name, priority=5)
+        if unit.undone:
+            machine.say(f"{unit.name}: not done here: {', '.join(unit.undone)}", unit.name, priority=5)
 
     async def start(self) -> bool:
         """Start it unless it runs; whether it has started when this returns."""

@@ -1,6 +1,6 @@
 """`systemctl` on a host of the local cloud: it asks the host's first process.
 
-Done: daemon-reload, enable [--now], disable [--now], start, stop, restart and is-active. Anything else is refused.
+Done: daemon-reload, enable [--now], disable [--now], start, stop, restart (and reload-or-restart), poweroff and is-active. Anything else is refused.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import os
 import socket
 import sys
 
-_VERBS = ("daemon-reload", "enable", "disable", "start", "stop", "restart", "is-active", "poweroff")
+_VERBS = (
+    "daemon-reload", "enable", "disable", "start", "stop", "restart", "reload-or-restart", "try-restart", "is-active",
+    "poweroff",
+)  # fmt: skip
 _OPTIONS = ("--now", "--quiet", "-q", "--no-block", "--no-pager", "--system")
 
 
