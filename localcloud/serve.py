@@ -151,9 +151,12 @@ def _aws(folder: Folder, cuts: Cuts) -> Application:
 
 
 def _hetzner(folder: Folder, token: str) -> Hetzner:
+    from localcloud.authority import Authority
     from localcloud.hetzner import create_app
 
-    return create_app(folder.path / "hetzner.json", token=token)
+    authority = Authority("Local cloud authority", folder.authority)
+    authority.ca  # noqa: B018 - clients look for the file before the first certificate is issued
+    return create_app(folder.path / "hetzner.json", token=token, authority=authority)
 
 
 def _github(folder: Folder, token: str) -> WSGI:

@@ -16,8 +16,10 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from localcloud.address import unused_address
+from localcloud.authority import Authority
 from localcloud.hetzner import (
     catalogue,
+    certificates,
     firewalls,
     load_balancers,
     networks,
@@ -27,6 +29,7 @@ from localcloud.hetzner import (
     servers,
     ssh_keys,
     targets,
+    zones,
 )
 from localcloud.hetzner.collection import Answer, Body, Collection
 from localcloud.hetzner.errors import ApiError, invalid_input, not_found, not_unique, unsupported
@@ -47,7 +50,7 @@ _REMOVAL: dict[str, Callable[[Project, Record], None]] = {
 _ACTION_SORTS = ("id", "command", "status", "started", "finished")
 
 # Parts of the real API that are refused by name.
-_UNSUPPORTED = frozenset({"certificates", "floating_ips", "isos", "pricing", "volumes", "zones"})
+_UNSUPPORTED = frozenset({"floating_ips", "isos", "pricing", "volumes"})
 _REMOVED = {
     "datacenters": "https://docs.hetzner.cloud/changelog#2026-06-02-datacenters-deprecated",
     "actions": "https://docs.hetzner.cloud/changelog"
@@ -75,12 +78,14 @@ class Application:
         action_seconds: float,
         clock: Callable[[], float] = time.time,
         choose_address: ChooseAddress = unused_address,
+        authority: Authority | None = None,
     ) -> None:
         self.health = targets.Health()
         self.listeners: list[Callable[[], None]] = []
         self.runs_machines = False
         self._store = JsonStore(store_path, initial())
         self._choose_address = choose_address
+        self._issue = certificates.issuing(authority or Authority("Local cloud authority", None))
         self._token = token
         self._action_seconds = action_seconds
         self._clock = clock
@@ -88,6 +93,7 @@ class Application:
         self._collections: dict[str, Collection] = {
             entry.name: entry
             for entry in (
+                certificates.CERTIFICATES,
                 firewalls.FIREWALLS,
                 load_balancers.collection(self.health),
                 networks.NETWORKS,
@@ -95,6 +101,7 @@ class Application:
                 primary_ips.PRIMARY_IPS,
                 servers.SERVERS,
                 ssh_keys.SSH_KEYS,
+                zones.ZONES,
             )
         }
         if self._project(self._store.data).bring_up_to_date():
@@ -193,7 +200,10 @@ class Application:
             action_seconds=self._action_seconds,
             choose_address=self._choose_address,
             removal=_REMOVAL,
-            endings=server_commands.MACHINES_ENDINGS if self.runs_machines else server_commands.BOOKS_ENDINGS,
+            endings={
+                **(server_commands.MACHINES_ENDINGS if self.runs_machines else server_commands.BOOKS_ENDINGS),
+                "issue": self._issue,
+            },
         )
 
     def _authorize(self, request: Request) -> None:
@@ -226,14 +236,18 @@ class Application:
             case ["actions", identity]:
                 return Answer(200, {"action": self._show_action(project, identity, entry)})
             case [identity]:
-                return Answer(200, {entry.one: entry.show(project, project.get(entry.name, _identity(identity)))})
+                return Answer(200, {entry.one: entry.show(project, _record(project, entry, identity))})
             case [identity, "members"] if entry.members is not None:
-                record = project.get(entry.name, _identity(identity))
-                return Answer(200, entry.members(project, record, request.args))
+                return Answer(200, entry.members(project, _record(project, entry, identity), request.args))
             case [identity, "actions"]:
                 # The actions of something deleted can still be read.
-                about = (one for one in project.data["actions"].values() if _about(one, entry.one, _identity(identity)))
+                number = _record(project, entry, identity)["id"] if entry.by_name else _identity(identity)
+                about = (one for one in project.data["actions"].values() if _about(one, entry.one, number))
                 return Answer(200, self._list_actions(project, list(about), request))
+            case [identity, part, *below] if entry.part is not None and part == entry.part.name:
+                return entry.part.get(project, _record(project, entry, identity), below, request.args)
+            case [_, "zonefile"]:
+                raise unsupported("zone files")
             case [_, "actions", identity]:
                 return Answer(200, {"action": self._show_action(project, identity, entry)})
             case [_, "metrics"]:
@@ -299,11 +313,13 @@ class Application:
                 _check_unique(project, entry, wanted["name"])
                 return entry.create(project, wanted)
             case "POST", [identity, "actions", command]:
-                return self._command(project, entry, project.get(entry.name, _identity(identity)), command, body)
+                return self._command(project, entry, _record(project, entry, identity), command, body)
+            case _, [identity, part, *below] if entry.part is not None and part == entry.part.name:
+                return entry.part.change(project, _record(project, entry, identity), method, below, body)
             case "PUT", [identity]:
-                return self._update(project, entry, project.get(entry.name, _identity(identity)), body)
+                return self._update(project, entry, _record(project, entry, identity), body)
             case "DELETE", [identity]:
-                record = project.get(entry.name, _identity(identity))
+                record = _record(project, entry, identity)
                 if record.get("protection", {}).get("delete"):
                     raise ApiError("protected", f"{entry.words} deletion is protected")
                 self._check_free(project, entry, record)
@@ -385,6 +401,13 @@ def _identity(text: str) -> int:
     if re.fullmatch(r"[1-9]\d{0,15}", text) is None:
         raise invalid_input({"id": ["must be a positive integer"]})
     return int(text)
+
+
+def _record(project: Project, entry: Collection, text: str) -> Record:
+    """The record that a path names."""
+    if entry.by_name and not text.isdigit():
+        return project.lookup(entry.name, text)
+    return project.get(entry.name, _identity(text))
 
 
 def _selector(text: str) -> Callable[[dict[str, str]], bool]:

@@ -91,7 +91,7 @@ def _create(project: Project, body: Body, health: targets.Health) -> Answer:
         _join(project, record, project.get("networks", body["network"]))
         resources.append(("network", body["network"]))
     for service in body["services"]:
-        services.add(record, service)
+        services.add(project, record, service)
     for target in body["targets"]:
         targets.add(project, record, target)
     action = project.act("create_load_balancer", *resources)

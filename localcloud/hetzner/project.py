@@ -37,6 +37,8 @@ KINDS = {
     "placement_groups": "placement_group",
     "primary_ips": "primary_ip",
     "ssh_keys": "ssh_key",
+    "certificates": "certificate",
+    "zones": "zone",
 }
 
 

@@ -138,8 +138,20 @@ def add(project: Project, record: Record, body: Body) -> list[tuple[str, int]]:
         raise invalid_input({"use_private_ip": ["is not allowed with the type ip"]})
     elif any(ipaddress.ip_address(target["ip"]["ip"]) in range_ for range_ in addresses.PRIVATE):
         raise ApiError("network_has_no_vswitch_subnet", "the network of the load balancer has no vSwitch subnet")
+    elif _is_ours(project, target["ip"]["ip"]):
+        message = f"IP '{target['ip']['ip']}' belongs to a Hetzner Cloud resource: a server can be a target as such"
+        raise ApiError("cloud_resource_ip_not_allowed", message)
     record["targets"].append(target)
     return resources
+
+
+def _is_ours(project: Project, ip: str) -> bool:
+    """Whether a public address is one of this project."""
+    owned = [record["ip"] for record in project.all("primary_ips")]
+    owned += [
+        record[own] for record in project.all("load_balancers") for own in ("own_ipv4", "own_ipv6") if record[own]
+    ]
+    return any(ipaddress.ip_address(ip) in ipaddress.ip_network(address) for address in owned)
 
 
 def add_target(project: Project, record: Record, body: Body) -> Answer:
