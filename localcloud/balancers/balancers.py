@@ -95,7 +95,5 @@ class Balancers:
 
     def _balancer(self, number: int) -> Balancer:
         if number not in self._balancers:
-            self._balancers[number] = Balancer(
-                self._program, self._folder / str(number), self._short / str(number)
-            )
+            self._balancers[number] = Balancer(self._program, self._folder / str(number), self._short / str(number))
         return self._balancers[number]

@@ -1,8 +1,8 @@
 """One host: a folder of its own, a first process, and whatever that one starts.
 
-    host.json     what its first process needs to know        journal   what it and its units said, a JSON line each
-    root/         its files                                   boot.json   which boot of the server this is
-    log           what went wrong with the first process itself
+host.json     what its first process needs to know        journal   what it and its units said, a JSON line each
+root/         its files                                   boot.json   which boot of the server this is
+log           what went wrong with the first process itself
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from localcloud.state import write_atomically
 _INIT = Path(__file__).parent / "machine" / "init.py"
 # The longest path of a socket is 108 bytes (unix(7)); what a host's programs add to /run has to fit too.
 _LONGEST_RUN = 60
-# What a command of user data may call besides the host's own programs. Anything else was meant for a machine of its own.
+# What a command of user data may call besides the host's own programs. Anything else would be done to this machine.
 _CALLED = frozenset({"systemctl", "podman", "journalctl", "ssm-setup-cli", "true", "sleep", "echo"})
 
 _children: dict[Path, subprocess.Popen[bytes]] = {}
@@ -142,7 +142,7 @@ class Host:
         commands = []
         for words in data.commands:
             program = words[0]
-            if program.startswith("/") and program in here.programs or texts.get(program) is not None:
+            if (program.startswith("/") and program in here.programs) or texts.get(program) is not None:
                 pass
             elif os.path.basename(program) not in _CALLED:
                 notes.append(f"runcmd: {shlex.join(words)} is not done here")
@@ -217,7 +217,9 @@ def run_folder(folder: Path) -> Path:
     made.mkdir(mode=0o700, exist_ok=True)
     status = made.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise LocalCloudError(f"{made} is another user's, or open to others: remove it, or set TMPDIR to another folder")
+        raise LocalCloudError(
+            f"{made} is another user's, or open to others: remove it, or set TMPDIR to another folder"
+        )
     return made
 
 

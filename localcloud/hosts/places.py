@@ -17,10 +17,10 @@ from pathlib import Path
 # Of these a host shares what user data does not write: programs, libraries, certificates of the system.
 _SHARED = frozenset({
     "/", "/bin", "/boot", "/dev", "/etc", "/etc/ssl", "/etc/ssl/certs", "/home", "/lib", "/lib64", "/mnt", "/opt",
-    "/proc", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local",
+    "/proc", "/sbin", "/srv", "/sys", "/usr", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local",
     "/usr/local/bin", "/usr/local/lib", "/usr/local/sbin", "/usr/local/share", "/usr/sbin", "/usr/share", "/var",
-    "/var/lib", "/var/log", "/var/tmp",
-})  # fmt: skip  # noqa: S108 - these are named, not written to
+    "/var/lib", "/var/log",
+})  # fmt: skip
 _ADDRESS = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?![\w]|\.\d|/\d)")
 _UNIT_FOLDER = "/etc/systemd/system/"
 _STATE = re.compile(r"^StateDirectory=(.*)$", re.MULTILINE)

@@ -9,6 +9,7 @@ SIGTERM: it listens no longer, finishes what it was asked, and ends. Run without
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -55,6 +56,7 @@ class Api:
         headers = {name.lower(): value.strip() for name, _, value in (entry.partition(":") for entry in rest if entry)}
         await reader.readexactly(int(headers.get("content-length", "0")))
         path = path.partition("?")[0]
+        body: dict[str, str | int]
         if path == "/healthz":
             status, body = "200 OK", {"status": "well"}
         elif path == "/" and method in ("GET", "HEAD"):
@@ -76,10 +78,8 @@ class Api:
         """Let what is under way come to its end."""
         self._ending = True
         if self._busy:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), _FINISH_SECONDS)
-            except TimeoutError:
-                pass
         for writer in list(self._connections):
             writer.close()
 

@@ -31,7 +31,16 @@ _CLOUD_INIT = "cloud-final.service"
 # Targets and units that every Debian has reached by the time that user data is worked off.
 _SYSTEM = frozenset(
     f"{name}.service"
-    for name in ("chrony", "cron", "nftables", "ssh", "sshd", "systemd-journald", "systemd-timesyncd", "unattended-upgrades")
+    for name in (
+        "chrony",
+        "cron",
+        "nftables",
+        "ssh",
+        "sshd",
+        "systemd-journald",
+        "systemd-timesyncd",
+        "unattended-upgrades",
+    )
 )
 _REACHED = ("network.target", "network-online.target", "multi-user.target", "cloud-final.service", "basic.target")
 
@@ -116,15 +125,15 @@ class Manager:
         if self.ending:
             return False
         started = await service.start()
-        if started and not getattr(service, "watched", False):
-            service.watched = True  # type: ignore[attr-defined]
+        if started and not service.watched:
+            service.watched = True
             keep(asyncio.create_task(self._watch(service)))
         return started
 
     async def _watch(self, service: Service) -> None:
         """When a unit is down, those that are bound to it go down too."""
         await service.ended()
-        service.watched = False  # type: ignore[attr-defined]
+        service.watched = False
         if not self.ending:
             name = service.unit.name
             bound = [other for other in self.services.values() if other.alive and name in other.unit.binds_to]

@@ -22,7 +22,9 @@ _WITH_VALUE = frozenset({
     "--restart", "--hostname", "--shm-size", "--volume", "-v", "--health-cmd", "--uts", "--memory-swap", "--retry",
     "--init-path", "--image-volume",
 })  # fmt: skip
-_ALONE = frozenset({"--rm", "--replace", "--read-only", "--init", "--no-healthcheck", "--quiet", "-q", "-d", "--detach"})
+_ALONE = frozenset(
+    {"--rm", "--replace", "--read-only", "--init", "--no-healthcheck", "--quiet", "-q", "-d", "--detach"}
+)
 
 
 def main(arguments: list[str]) -> int:

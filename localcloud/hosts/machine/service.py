@@ -10,9 +10,10 @@ import shutil
 import signal
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from localcloud import marks
 from localcloud.hosts.machine.journal import Journal
@@ -47,6 +48,7 @@ class Service:
         self.unit = unit
         self.state = "inactive"
         self.result = "success"
+        self.watched = False
         self._machine = machine
         self._asked_to_stop = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
@@ -234,7 +236,7 @@ class Service:
                 return False
         return True
 
-    async def _first(self, until) -> None:  # type: ignore[no-untyped-def]
+    async def _first(self, until: Coroutine[Any, Any, int]) -> None:
         """Until that, or until it is asked to stop."""
         tasks = [asyncio.ensure_future(until), asyncio.ensure_future(self._asked_to_stop.wait())]
         try:

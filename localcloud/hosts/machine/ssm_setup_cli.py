@@ -55,9 +55,7 @@ def main(arguments: list[str]) -> int:
         return _refuse(f"ssm-setup-cli: {fault}")
     ssm_agent.save(made, state)
     unit = root / "etc/systemd/system/amazon-ssm-agent.service"
-    unit.write_text(
-        _UNIT.format(python=sys.executable, agent=ssm_agent.__file__, state=state, credentials=credentials)
-    )
+    unit.write_text(_UNIT.format(python=sys.executable, agent=ssm_agent.__file__, state=state, credentials=credentials))
     print(f"registered as {made.instance_id}")
     return subprocess.run(["systemctl", "enable", "--now", "amazon-ssm-agent"], check=False).returncode
 

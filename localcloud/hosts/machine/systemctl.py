@@ -1,6 +1,7 @@
 """`systemctl` on a host of the local cloud: it asks the host's first process.
 
-Done: daemon-reload, enable [--now], disable [--now], start, stop, restart (and reload-or-restart), poweroff and is-active. Anything else is refused.
+Done: daemon-reload, enable [--now], disable [--now], start, stop, restart (and reload-or-restart), poweroff and
+is-active. Anything else is refused.
 """
 
 from __future__ import annotations

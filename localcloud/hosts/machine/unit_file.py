@@ -126,7 +126,9 @@ def read(file: Path) -> Unit:
         environment=dict(
             entry.partition("=")[::2] for line in service.get("Environment", []) for entry in shlex.split(line)
         ),
-        environment_files=tuple((line.removeprefix("-"), line[:1] == "-") for line in service.get("EnvironmentFile", [])),
+        environment_files=tuple(
+            (line.removeprefix("-"), line[:1] == "-") for line in service.get("EnvironmentFile", [])
+        ),
         start_pre=_commands(service, "ExecStartPre", name),
         start=start,
         start_post=_commands(service, "ExecStartPost", name),
