@@ -29,6 +29,7 @@ from hcloud.load_balancers import (
 from hcloud.locations import Location
 from hcloud.networks import NetworkSubnet
 from hcloud.server_types import ServerType
+from hcloud.zones import ZoneRecord
 from werkzeug.serving import make_server
 
 import plan
@@ -60,7 +61,7 @@ class Cloud:
 
     def __init__(self, certificate: Path) -> None:
         application = create_app(None, token=TOKEN)
-        application.health.probe = lambda server, service: self.healthy(server["name"])
+        application.health.probe = lambda _, server, __: self.healthy(server["name"])
         self._api = make_server("127.0.0.1", 0, application, threaded=True)
         self._serving = threading.Thread(target=self._api.serve_forever, args=(0.01,), daemon=True)
         self._serving.start()
@@ -265,9 +266,27 @@ def test_only_what_listens_on_loopback_is_no_real_cloud(endpoint: str, real: boo
     assert Access(endpoint, TOKEN).real is real
 
 
-def test_dns_that_cannot_be_compared_is_said(cloud: Cloud) -> None:
-    said = failover_faults.dns_differences(cloud.access, NAME, {"A": list(ADDRESSES.values())})
-    assert len(said) == 1 and NAME in said[0]
+@pytest.mark.parametrize(
+    ("zone", "records", "words"),
+    [
+        pytest.param(None, [], ["no DNS zone for api.example.test"], id="no zone"),
+        pytest.param("example.test", list(ADDRESSES.values()), [], id="as the load balancers have them"),
+        pytest.param("example.test", [], ["(A) to nothing"], id="no record"),
+        pytest.param(
+            "example.test", ["127.64.78.1", "127.64.78.9"], ["127.64.78.9, and the load"], id="another address"
+        ),
+    ],
+)
+def test_dns_that_differs_is_said(cloud: Cloud, zone: str | None, records: list[str], words: list[str]) -> None:
+    if zone is not None:
+        made = cloud.client.zones.create(name=zone, mode="primary").zone
+        made.create_rrset(name="api", type="AAAA", records=[ZoneRecord("2001:DB8:0::1")])
+        if records:
+            made.create_rrset(name="api", type="A", records=[ZoneRecord(record) for record in records])
+    wanted = {"A": list(ADDRESSES.values()), "AAAA": ["2001:db8::1"]}
+    said = failover_faults.dns_differences(cloud.access, NAME, wanted)
+    assert len(said) == len(words)
+    assert all(part in sentence for part, sentence in zip(words, said, strict=True))
 
 
 # -- what would be lost -----------------------------------------------------------------------------------------------
