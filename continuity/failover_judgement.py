@@ -90,7 +90,7 @@ class Observed:
     lost_api: frozenset[str]
     lost_workers: frozenset[str]
     standby_api: frozenset[str]
-    """The standby API hosts that were left; empty when no active API host was taken away: they have no part then."""
+    """The standby API hosts that had to step in; empty when no active API host was taken away."""
 
     every_standby_api: frozenset[str] = frozenset()
     acknowledged: Sequence[Job] = ()
@@ -266,8 +266,9 @@ def _who_served(observed: Observed, before: Sequence[Request], during: Sequence[
     late = [one for one in during if one.served and one.host in observed.lost_api and one.started > dark]
     if late:
         problems.append(f"hosts that were off served {len(late)} requests: the fault did not do what it says")
-    if observed.standby_api and not any(one.served and one.host in observed.standby_api for one in during):
-        problems.append(f"no standby served a request ({', '.join(sorted(observed.standby_api))})")
+    idle = sorted(observed.standby_api - _served_by(during).keys())
+    if idle:
+        problems.append(f"standby hosts that had to step in served no request: {', '.join(idle)}")
     return problems
 
 

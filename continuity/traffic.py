@@ -118,6 +118,10 @@ class Traffic:
         self._thread.start()
 
     @property
+    def process_id(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    @property
     def requests(self) -> list[Request]:
         """Those that have ended so far."""
         return list(self._requests)

@@ -341,6 +341,24 @@ def test_a_real_cloud_is_told_what_happens_to_customers(cloud: Cloud) -> None:
     assert "REAL" in said[-1] and "Customers of prod" in said[-1]
 
 
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        pytest.param(SHORT, {"api-standby-1"}, id="one active is lost: the first"),
+        pytest.param(
+            Options(Lose.ACTIVE, role=Role.API), {"api-standby-1", "api-standby-2"}, id="two actives are lost: both"
+        ),
+        pytest.param(Options(Lose.LOCATION, location="nbg1"), {"api-standby-1"}, id="the first is left"),
+        pytest.param(
+            Options(Lose.LOCATION, location="fsn1"), set(), id="the first is lost too: the active that is left"
+        ),
+        pytest.param(Options(Lose.HOST, role=Role.WORKER), set(), id="no API host is lost"),
+    ],
+)
+def test_which_standby_hosts_have_to_step_in(cloud: Cloud, options: Options, needed: set[str]) -> None:
+    assert intended(cloud, options).needed_standby == needed
+
+
 # -- the drill --------------------------------------------------------------------------------------------------------
 
 
@@ -372,7 +390,7 @@ def test_a_pool_that_does_not_fail_over_breaks_it(cloud: Cloud) -> None:
     measured = failover_drill.run(PLAN, Stack.PROD, planned.options, lambda _: None, planned)
     assert measured.recovery is None and not measured.kept
     assert any("did not recover" in problem for problem in measured.problems)
-    assert any("no standby" in problem for problem in measured.problems)
+    assert any("step in" in problem for problem in measured.problems)
     assert all(cloud.powered().values())
 
 

@@ -124,7 +124,7 @@ def test_what_keeps_the_promise(seen: Observed, recovery: float, failed: int) ->
         ),
         pytest.param(observed(requests(lambda at: at < BEGUN + 1)), "failed before the fault", id="not well before"),
         pytest.param(
-            observed(requests(host=lambda at: "kept")), "no standby served a request (spare)", id="no standby"
+            observed(requests(host=lambda at: "kept")), "had to step in served no request: spare", id="no standby"
         ),
         pytest.param(
             observed(requests(host=lambda at: "spare")), "standby hosts served 50 requests", id="a standby too early"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from aiohttp import web
 
 from continuity.traffic import Request, Settings, Traffic, percentile
+from tests.conftest import ROOT
 from tests.continuity.web import NAME, Handler, Servers, certify, free_port
 
 ADDRESSES = ("127.64.77.1", "127.64.77.2")
@@ -132,6 +136,22 @@ def test_what_is_due_beyond_the_bound_is_not_sent_and_has_failed(servers: Server
     assert 0.1 < len(served) / len(requests) < 0.3
     assert {request.error for request in requests if not request.served} == {"not sent: 5 were open"}
     assert (len(requests) - 1) / (requests[-1].due - requests[0].due) == pytest.approx(50, rel=0.05)
+
+
+def test_the_process_ends_with_the_drill_whatever_ends_it(servers: Servers, port: int) -> None:
+    both(servers)
+    settings = Settings(name=NAME, addresses=ADDRESSES, port=port, rate=20)
+    program = (
+        "import time; from continuity.traffic import Settings, Traffic;"
+        f"traffic = Traffic(Settings.from_json({settings.as_json()!r})); traffic.start();"
+        "traffic.wait_for_first(20); print(traffic.process_id, flush=True); time.sleep(60)"
+    )
+    drill = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert drill.stdout is not None
+    sender = psutil.Process(int(drill.stdout.readline()))
+    drill.kill()
+    drill.communicate()
+    sender.wait(10)
 
 
 @pytest.mark.parametrize(
