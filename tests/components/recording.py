@@ -275,6 +275,10 @@ class _Cloud(mocks.Mocks):
             case "aws:secretsmanager/secret:Secret":
                 arn = f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:{inputs['name']}-{number:06}"
                 return arn, {"arn": arn}
+            case "aws:ssm/activation:Activation":
+                return f"00000000-0000-0000-0001-{number:012}", {"activationCode": f"code-{number:015}"}
+            case "aws:cloudwatch/logGroup:LogGroup":
+                return inputs["name"], {"arn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{inputs['name']}"}
             case "aws:iam/role:Role":
                 return inputs["name"], {"arn": f"arn:aws:iam::{ACCOUNT}:role/{inputs['name']}"}
             case "aws:rds/instance:Instance":
