@@ -16,7 +16,7 @@ import psutil
 from filelock import FileLock, Timeout
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localcloud import shortages
+from localcloud import machines, shortages
 from localcloud.cuts import Cuts, IsDead, answer_to
 from localcloud.entrance import WSGI, Entrance, Handler, RequestLog
 from localcloud.folder import Folder, LocalCloudError, Running
@@ -25,6 +25,7 @@ from localcloud.plugins.table import Plugin
 
 if TYPE_CHECKING:
     from localcloud.aws import Application
+    from localcloud.hetzner import Application as Hetzner
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +45,18 @@ def serve(folder: Folder) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        servers, broker, running, close = _listen(folder)
+        servers, broker, running, close, hetzner = _listen(folder)
         for server in (*servers, broker):
             threading.Thread(target=server.serve_forever, daemon=True).start()
+        # Hosts ask the clouds as soon as they run, and whoever finds the local cloud finds them running.
+        ended = machines.run(folder, hetzner, running)
         folder.remember(running)
         log.info("the local cloud listens: %s", running.ports)
         # Whoever deletes the folder, or the clone that it is in, means the local cloud too.
         while not stopping.wait(_LOOK_FOR_FOLDER) and _ours(folder):
             pass
         log.info("the local cloud stops")
+        ended()
         for server in (*servers, broker):
             server.shutdown()
         close()
@@ -68,15 +72,16 @@ def _ours(folder: Folder) -> bool:
     return running is not None and running.pid == os.getpid()
 
 
-def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Callable[[], None]]:
+def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Callable[[], None], Hetzner]:
     from localcloud.aws.regions import needed
 
     credentials, cuts, requests = folder.credentials(), Cuts.of(folder), RequestLog(folder)
     sold_out = shortages.Shortages.of(folder)
     aws = _aws(folder, cuts)
+    hetzner = _hetzner(folder, credentials.hcloud_token, sold_out)
     entrances = [
         Entrance("aws", aws, needed, cuts, requests),
-        Entrance("hetzner", _hetzner(folder, credentials.hcloud_token, sold_out), _nowhere, cuts, requests),
+        Entrance("hetzner", hetzner, _nowhere, cuts, requests),
         Entrance("github", _github(folder, credentials.github_token), _nowhere, cuts, requests),
     ]
     cuts.announce()
@@ -105,7 +110,7 @@ def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Call
         broker_port=broker.server_address[1],
         secret=secret,
     )
-    return list(servers.values()), broker, running, aws.close
+    return list(servers.values()), broker, running, aws.close, hetzner
 
 
 def _port(wanted: int | None) -> int:
@@ -142,7 +147,7 @@ def _aws(folder: Folder, cuts: Cuts) -> Application:
     return application
 
 
-def _hetzner(folder: Folder, token: str, sold_out: shortages.Shortages) -> WSGI:
+def _hetzner(folder: Folder, token: str, sold_out: shortages.Shortages) -> Hetzner:
     from localcloud.authority import Authority
     from localcloud.hetzner import create_app
 

@@ -65,8 +65,9 @@ class Application:
 
     For whoever runs what its records say: `listeners` are called after every change, in the thread that made it and
     without the store's lock; `reading` gives the records; `settle` lets actions that are over take effect without
-    waiting for the next request; `runs_machines` says that a shutdown only asks, and `powered_off` that a server's
-    machine has ended; `health` may be given a probe that looks at what really runs behind the load balancers' targets.
+    waiting for the next request; `loopbacks` gives what stands for private addresses; `runs_machines` says that a
+    shutdown only asks, and `powered_off` that a server's machine has ended; `health` may be given a probe that looks at
+    what really runs behind the load balancers' targets.
     """
 
     def __init__(
@@ -121,6 +122,21 @@ class Application:
         with self._store.changing() as data:
             self._project(data).finish_due()
         self._tell()
+
+    def loopbacks(self, network: int, addresses: Iterable[str]) -> dict[str, str]:
+        """What stands for private addresses of a network on this machine, whether or not somebody has them yet."""
+        wanted = list(addresses)
+        with self._store.reading() as data:
+            record = self._project(data).peek("networks", network)
+            if record is None:
+                return {}
+            known: dict[str, str] = record.get("loopbacks", {})
+            if all(ip in known for ip in wanted):
+                return {ip: known[ip] for ip in wanted}
+        with self._store.changing() as data:
+            project = self._project(data)
+            record = project.get("networks", network)
+            return {ip: project.loopback(record, ip) for ip in wanted}
 
     def powered_off(self, server: int) -> None:
         """The machine of this server has ended by itself or because it was asked to."""

@@ -126,7 +126,7 @@ def _join(
         message = f"load balancer '{record['name']}' is already attached to a network"
         raise ApiError("load_balancer_already_attached", message)
     address = addresses.choose(project, network, targets.zone(record["location"]), ip, ip_range)
-    record["private_net"] = [{"network": network["id"], "ip": address, "loopback": project.new_ipv4()}]
+    record["private_net"] = [{"network": network["id"], "ip": address, "loopback": project.loopback(network, address)}]
 
 
 def _attach(project: Project, record: Record, body: Body) -> Answer:

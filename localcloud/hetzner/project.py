@@ -123,6 +123,15 @@ class Project:
         """
         return self._choose_address(set(self._taken_addresses()))
 
+    def loopback(self, network: Record, ip: str) -> str:
+        """The address of this machine that stands for a private one. It is kept with the network, because others may
+        know it before something is attached there, and go on knowing it when another takes its place.
+        """
+        known: dict[str, str] = network.setdefault("loopbacks", {})
+        if ip not in known:
+            known[ip] = self.new_ipv4()
+        return known[ip]
+
     def new_ipv6(self) -> str:
         """The next /64 of the documentation range; there are four thousand million of them."""
         first = int(_PUBLIC_IPV6.network_address) + ((self._next("next_ipv6") + 1) << 64)
@@ -137,6 +146,8 @@ class Project:
         for entry in self.attachments():
             if "loopback" in entry:
                 yield entry["loopback"]
+        for network in self.data["networks"].values():
+            yield from network.get("loopbacks", {}).values()
 
     def attachments(self) -> Iterator[Record]:
         """Every attachment of a server or a load balancer to a private network."""
@@ -150,7 +161,7 @@ class Project:
         self.data.update({kind: {} for kind in missing})
         bare = [entry for entry in self.attachments() if "loopback" not in entry]
         for entry in bare:
-            entry["loopback"] = self.new_ipv4()
+            entry["loopback"] = self.loopback(self.get("networks", entry["network"]), entry["ip"])
         asleep = [server for server in self.all("servers") if "boots" not in server]
         for server in asleep:
             server["boots"], server["stopping"] = int(server["powered"]), False

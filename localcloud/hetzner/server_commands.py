@@ -110,12 +110,13 @@ def attach(
         if addresses.overlap(network, project.get("networks", entry["network"])):
             raise ApiError("networks_overlap", "the network's range overlaps with another network of the server")
     zone = catalogue.find("locations", record["location"])["network_zone"]
+    address = addresses.choose(project, network, zone, ip, ip_range)
     entry = {
         "network": network["id"],
-        "ip": addresses.choose(project, network, zone, ip, ip_range),
+        "ip": address,
         "alias_ips": [],
         "mac_address": "86:00:00:" + (network["id"] << 12 ^ record["id"]).to_bytes(8, "big")[-3:].hex(":"),
-        "loopback": project.new_ipv4(),
+        "loopback": project.loopback(network, address),
     }
     record["private_net"].append(entry)
     _set_aliases(project, network, entry, aliases or [])

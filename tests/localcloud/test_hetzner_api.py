@@ -964,9 +964,9 @@ def test_the_health_of_targets_is_that_of_their_servers(api: Api) -> None:
     api.ask("PUT", f"/servers/{two}", {"labels": {"app": "other"}})
     assert health() == ["healthy", "healthy", "unknown"]
     # Something that knows better is asked: here, whether anything listens.
-    api.app.health.probe = lambda server, service: service["destination_port"] != 8080
+    api.app.health.probe = lambda balancer, server, service: service["destination_port"] != 8080
     assert health() == ["unhealthy", "unhealthy", "unknown"]
-    api.app.health.probe = lambda server, service: None
+    api.app.health.probe = lambda balancer, server, service: None
     assert set(health()) == {"unknown"}
 
 
