@@ -48,6 +48,11 @@ Id = Annotated[
     Field(pattern=r"^[a-z][a-z0-9_]*$"),
     Words("a short name of small letters, digits and underscores that begins with a letter"),
 ]
+Person = Annotated[
+    str,
+    Field(pattern=r"^[A-Z][a-z]{1,30}$"),
+    Words("a first name of letters, the first one large: in small letters it is the account on the hosts"),
+]
 ControlId = Annotated[
     str,
     Field(pattern=r"^(A\.[5-8]\.[1-9][0-9]?|Clause ([4-9]|10)(\.[1-9])*)$"),
@@ -59,8 +64,30 @@ Minutes = Annotated[int, Field(ge=1), Unit("minutes")]
 Days = Annotated[int, Field(ge=1), Unit("days")]
 RdsBackupDays = Annotated[int, Field(ge=1, le=35), Unit("days")]
 KmsWindowDays = Annotated[int, Field(ge=7, le=30), Unit("days")]
+# Every other number is refused (Amazon CloudWatch Logs API Reference, PutRetentionPolicy, retentionInDays).
+_LOG_DAYS = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
+
+
+def _logs_can_be_kept(days: int) -> int:
+    if days not in _LOG_DAYS:
+        raise PydanticCustomError("log_days", "is {days}", {"days": days})
+    return days
+
+
+LogDays = Annotated[
+    int, AfterValidator(_logs_can_be_kept), Words(f"a number of days out of {', '.join(map(str, _LOG_DAYS))}")
+]
 LockDays = Annotated[int, Field(ge=1, le=36500), Unit("days")]
 CoolingOffDays = Annotated[int, Field(ge=3, le=36500), Unit("days")]
+FailoverSeconds = Annotated[int, Field(ge=8, le=122), Unit("seconds")]
+TtlSeconds = Annotated[int, Field(ge=60, le=2147483647), Unit("seconds")]
+SshPublicKey = Annotated[
+    str,
+    Field(pattern=r"^(ssh-ed25519|sk-ssh-ed25519@openssh\.com) [A-Za-z0-9+/]{40,}={0,2}( \S+)?$"),
+    Words("the public half of an Ed25519 SSH key, as it stands in its .pub file"),
+]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -149,6 +176,8 @@ class Retention(_Part):
       `object_version_days` (`rules.py`).
     - `vault_copy_days`: 1 to 36500 (AWS Backup API Reference, PutBackupVaultLockConfiguration, MinRetentionDays and
       MaxRetentionDays).
+    - `host_log_days`: one of the numbers that CloudWatch Logs offers, such as 90 (Amazon CloudWatch Logs API Reference,
+      PutRetentionPolicy).
     - `key_deletion_window_days`: 7 to 30 (AWS KMS API Reference, ScheduleKeyDeletion, PendingWindowInDays).
     - `vault_lock_cooling_off_days`: 3 to 36500 (AWS Backup API Reference, PutBackupVaultLockConfiguration,
       ChangeableForDays).
@@ -159,17 +188,28 @@ class Retention(_Part):
     object_version_days: Days
     object_lock_days: LockDays
     vault_copy_days: LockDays
+    host_log_days: LogDays
     key_deletion_window_days: KmsWindowDays
     vault_lock_cooling_off_days: CoolingOffDays
 
 
 class Redundancy(_Part):
-    """How much there is of everything. Hosts are counted per role; at least 1 of each, for without one none is left."""
+    """How much there is of everything, and how soon what is left takes over. Hosts are counted per role.
+
+    - The counts are at least 1 each, for without one none is left.
+    - `host_failover_seconds`: 8 to 122. Hetzner's load balancers check a host every 3 to 60 seconds (Hetzner Cloud API,
+      Load Balancer health checks), and a host is given up after two bad answers, each of which may take 2 seconds.
+    - `dns_ttl_seconds`: 60 to 2147483647 (Hetzner Cloud API, Zone RRSets, ttl).
+    - `host_backups`: whether Hetzner keeps daily images of the hosts.
+    """
 
     minimum_active_hosts: Count
     minimum_standby_hosts: Count
     minimum_locations: Count
     database_multi_az: bool
+    host_failover_seconds: FailoverSeconds
+    dns_ttl_seconds: TtlSeconds
+    host_backups: bool
 
 
 class Capabilities(_Part):
@@ -183,11 +223,15 @@ class Capabilities(_Part):
 
 
 class Role(_Part):
-    """Who decides. `authority` is the rank during a disruption: 1 decides, the next stands in."""
+    """Who decides. `authority` is the rank during a disruption: 1 decides, the next stands in.
+
+    `ssh_key` is public: with its private half, which that person alone holds, the hosts let them in.
+    """
 
     id: Id
     title: Text
-    person: Text
+    person: Person
+    ssh_key: SshPublicKey
     authority: Count
     duties: Several[Text]
 

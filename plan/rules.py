@@ -174,6 +174,16 @@ def _role_ids(plan: Plan) -> Iterator[Conflict]:
     yield from _ids(("roles",), [role.id for role in plan.roles])
 
 
+def _own_keys(plan: Plan) -> Iterator[Conflict]:
+    """Each person has credentials of their own: nobody's key or account is another's too."""
+    for key in ("person", "ssh_key"):
+        values = [getattr(role, key) for role in plan.roles]
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                found = f"is {value!r}, as is {written(('roles', values.index(value), key))}"
+                yield Conflict(("roles", index, key), found, "that person's own", "Give each person credentials.")
+
+
 def _control_ids(plan: Plan) -> Iterator[Conflict]:
     yield from _ids(("controls",), [control.id for control in plan.controls])
 
@@ -216,6 +226,7 @@ RULES: Final = (
     Rule(frozenset({"retention"}), _locks),
     Rule(frozenset({"roles"}), _authority),
     Rule(frozenset({"roles"}), _role_ids),
+    Rule(frozenset({"roles"}), _own_keys),
     Rule(frozenset({"roles", "access"}), _administrators),
     Rule(frozenset({"roles", "policy"}), _owners),
     Rule(frozenset({"roles", "review"}), _reviewers),

@@ -30,6 +30,7 @@ from localcloud.aws import (
     backup_vaults,
     ec2_network,
     kms_keys,
+    logs_keys,
     rds_backups,
     rds_groups,
     rds_instances,
@@ -241,6 +242,7 @@ def _amend_once() -> None:
             kms_keys,
             ec2_network,
             ssm_nodes,
+            logs_keys,
         ):
             subject.amend()
         # Pages of other origins have no business here.

@@ -166,9 +166,8 @@ def _retry(project: Project, record: Record, body: Body) -> Answer:
         raise ApiError("unsupported_error", f"certificate '{record['name']}' was uploaded, so nobody issues it")
     if record["status"]["issuance"] != "failed":
         issuance = record["status"]["issuance"]
-        raise ApiError(
-            "invalid_input", f"the issuance of '{record['name']}' is {issuance}; only a failed one is tried again"
-        )
+        message = f"the issuance of '{record['name']}' is {issuance}, and only a failed one is retried"
+        raise ApiError("invalid_input", message)
     record["status"] = _status()
     return acted(project, _order(project, record, "issue_certificate"))
 

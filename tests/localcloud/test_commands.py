@@ -40,6 +40,7 @@ def test_status_of_what_does_not_run_is_exit_code_3(tmp_path: Path) -> None:
         "clouds": {},
         "cut": [],
         "machines": [],
+        "sold_out": [],
     }
     assert localcloud("stop", folder=tmp_path).returncode == 0
 
