@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from localcloud import cuts, process, shortages
+from localcloud import cuts, machines, marks, process, shortages
 from localcloud.engine.provide import Engine, provide
 from localcloud.environment import environment, exports, variables
 from localcloud.folder import Folder, LocalCloudError, Running
@@ -55,7 +56,10 @@ def erase(
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whether the local cloud runs, where, and what is cut off or sold out. Exit code 3 when it does not run."""
+    """Say whether the local cloud runs, where, how hosts and load balancers fare, and what is cut off or sold out.
+
+    Exit code 3 when it does not run.
+    """
     folder = Folder.find()
     running = folder.running()
     if as_json:
@@ -188,6 +192,29 @@ def restock(
 
 
 @app.command()
+def journal(
+    host: Annotated[str, typer.Argument(help="The server's name.", show_default=False)],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="What `journalctl` is given besides.", metavar="[JOURNALCTL OPTIONS]...")
+    ] = None,
+) -> None:
+    """Print what a host of the local Hetzner said: its boot, what of its user data is not done here, its units.
+
+    \b
+    Examples:
+      localcloud journal api-1                        all of it
+      localcloud journal api-1 -- --follow -u app     what a unit says from now on
+      localcloud journal api-1 -- -o json -n 20       the last entries as journald has them
+    """
+    from localcloud.hosts.machine import journalctl
+
+    place = machines.host_folder(Folder.find(), host)
+    os.environ[marks.MACHINE] = str(place)
+    with contextlib.suppress(KeyboardInterrupt):
+        raise typer.Exit(journalctl.main(arguments or []))
+
+
+@app.command()
 def env() -> None:
     """Print the environment in which tools work against the local cloud: eval "$(localcloud env)"."""
     folder = Folder.find()
@@ -269,6 +296,7 @@ def _status(folder: Folder, running: Running | None) -> dict[str, Any]:
         "folder": str(folder.path),
         "clouds": listening,
         "cut": list(cuts.noted(folder)),
+        "machines": [machine.__dict__ for machine in machines.machines(folder)],
         "sold_out": [
             {"type": one.server_type, "location": one.location, "kind": kind}
             for one, kind in sorted(shortages.noted(folder).items())
@@ -282,7 +310,17 @@ def _show(folder: Folder, running: Running) -> None:
     table.add_column("listens at")
     for name, port in running.ports.items():
         table.add_row(name, f"http://127.0.0.1:{port}")
-    Console(highlight=False, soft_wrap=True, emoji=False).print(table)
+    say = Console(highlight=False, soft_wrap=True, emoji=False)
+    say.print(table)
+    found = machines.machines(folder)
+    if found:
+        table = Table(box=None, pad_edge=False)
+        for heading in ("machine", "name", "state", "where"):
+            table.add_column(heading)
+        for machine in found:
+            table.add_row(machine.kind, machine.name, machine.state, machine.where)
+        say.print()
+        say.print(table)
     _say.print(f"process {running.pid}; what it holds, says and was asked is in {folder.path}")
     _warn_of_cuts(folder)
 

@@ -39,6 +39,7 @@ def test_status_of_what_does_not_run_is_exit_code_3(tmp_path: Path) -> None:
         "folder": str(tmp_path),
         "clouds": {},
         "cut": [],
+        "machines": [],
         "sold_out": [],
     }
     assert localcloud("stop", folder=tmp_path).returncode == 0
