@@ -108,7 +108,6 @@ def _files(host: Host, enrolment: Enrolment | None, units: list[str]) -> list[_F
         "/etc/nftables.conf": "nftables.conf",
         "/etc/sysctl.d/60-botbrains.conf": "sysctl.conf",
         "/etc/systemd/journald.conf.d/botbrains.conf": "journald.conf",
-        "/etc/systemd/system.conf.d/botbrains.conf": "system.conf",
         "/etc/apt/apt.conf.d/60-botbrains": "apt.conf",
         "/etc/containers/containers.conf.d/botbrains.conf": "containers.conf",
     }
