@@ -41,7 +41,9 @@ _BUNDLES = (
 
 @dataclass(frozen=True)
 class Machine:
-    """What `localcloud status` says of a machine. `state`: running or off; for a host, `units` that are not active."""
+    """What `localcloud status` says of a machine: where it is, and whether it is running or off; of a host also which of
+    its units are not active.
+    """
 
     kind: str
     name: str
@@ -131,14 +133,16 @@ def machines(folder: Folder) -> list[Machine]:
     for place in sorted(folder.hosts.glob("*/host.json")):
         spec = _read(place)
         up = bool(marks.of_machine(place.parent))
-        found.append(Machine("host", spec.get("name", "?"), _state(spec) if up else "off", str(place.parent)))
+        addresses = ", ".join(f"{ip} at {here}" for ip, here in spec.get("addresses", {}).items())
+        found.append(Machine("host", spec.get("name", "?"), _state(spec) if up else "off", addresses))
     for place in sorted(folder.balancers.glob("*/balancer.json")):
         noted = _read(place)
         up = bool(marks.of_machine(place.parent))
         addresses = ", ".join(noted.get("addresses", []))
         ports = "/".join(map(str, noted.get("ports", [])))
         state = ("running" if noted.get("public") else "private only") if up else "off"
-        found.append(Machine("load balancer", noted.get("name", "?"), state, f"{addresses} port {ports}"))
+        where = f"{addresses} port {ports}" if ports else addresses
+        found.append(Machine("load balancer", noted.get("name", "?"), state, where))
     return sorted(found, key=lambda machine: (machine.kind, machine.name))
 
 

@@ -95,11 +95,11 @@ class Host:
         self.kill()
         shutil.rmtree(self.run, ignore_errors=True)
         self.run.mkdir(parents=True, mode=0o700)
-        disk = hashlib.sha256(json.dumps([server["user_data"], server["image"]]).encode()).hexdigest()
+        disk = hashlib.sha256(json.dumps([server["user_data"], server["image"], server["disk"]]).encode()).hexdigest()
         if self._noted().get("disk") != disk:
             shutil.rmtree(self.folder, ignore_errors=True)
             self._write_disk(server, addresses)
-        self._write_spec(server["name"])
+        self._write_spec(server)
         write_atomically(self.folder / "boot.json", json.dumps({"disk": disk, "boots": server["boots"]}).encode())
         with open(self.folder / "log", "ab") as log:
             _children[self.folder] = subprocess.Popen(
@@ -154,12 +154,14 @@ class Host:
         spec = {"commands": commands, "notes": notes}
         write_atomically(self.folder / "disk.json", json.dumps(spec).encode())
 
-    def _write_spec(self, name: str) -> None:
+    def _write_spec(self, server: Mapping[str, Any]) -> None:
         """What its first process needs to know; the local cloud's endpoints may be others at each boot."""
+        name = server["name"]
         spec = {
             **json.loads((self.folder / "disk.json").read_bytes()),
             "name": name,
             "run": str(self.run),
+            "addresses": {entry["ip"]: entry["loopback"] for entry in server["private_net"]},
             "environment": {
                 **self._site.environment,
                 "PATH": os.pathsep.join((str(self._site.bin), str(Path(sys.executable).parent), *_PATH)),

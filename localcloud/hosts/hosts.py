@@ -132,4 +132,5 @@ class Hosts:
 
 def _copy(server: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("id", "name", "image", "user_data", "powered", "boots", "stopping")
-    return {**{key: server[key] for key in kept}, "private_net": [dict(entry) for entry in server["private_net"]]}
+    networks = [dict(entry) for entry in server["private_net"]]
+    return {**{key: server[key] for key in kept}, "disk": server.get("disk", 0), "private_net": networks}

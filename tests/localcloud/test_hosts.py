@@ -126,6 +126,9 @@ while True:
     cloud.act(f"/servers/{server}", "reset")
     until(lambda: said(cloud, server).count("stubborn") == 6)
     assert before.isdisjoint(cloud.processes(server))
+    cloud.act(f"/servers/{server}", "rebuild", image="debian-13")
+    # Another disk, so another journal; user data is worked off again.
+    until(lambda: "stubborn is up" in said(cloud, server) and said(cloud, server).count("stubborn") == 2)
     cloud.ask("DELETE", f"/servers/{server}")
     until(lambda: not (cloud.folder / "hosts" / str(server)).exists())
     assert cloud.processes(server) == []
