@@ -41,9 +41,7 @@ _BUNDLES = (
 
 @dataclass(frozen=True)
 class Machine:
-    """What `localcloud status` says of a machine: where it is, and whether it is running or off; of a host also which of
-    its units are not active.
-    """
+    """What `localcloud status` says of a machine: where it is, whether it runs, and which units of a host do not."""
 
     kind: str
     name: str
