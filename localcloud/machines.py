@@ -131,7 +131,7 @@ def machines(folder: Folder) -> list[Machine]:
     for place in sorted(folder.hosts.glob("*/host.json")):
         spec = _read(place)
         up = bool(marks.of_machine(place.parent))
-        addresses = ", ".join(f"{ip} at {here}" for ip, here in spec.get("addresses", {}).items())
+        addresses = ", ".join(f"{ip} at {here}" for ip, here in _read(place.with_name("addresses.json")).items())
         found.append(Machine("host", spec.get("name", "?"), _state(spec) if up else "off", addresses))
     for place in sorted(folder.balancers.glob("*/balancer.json")):
         noted = _read(place)

@@ -86,6 +86,7 @@ class Host:
         self.folder = site.folder / str(number)
         self.run = run_folder(site.folder) / str(number)
         self._site = site
+        self._addresses: dict[str, str] = {}
 
     def boot(self, server: Mapping[str, Any], addresses: Mapping[str, str]) -> None:
         """Start it. At its first boot, or after a rebuild, its disk is written anew from its user data.
@@ -98,6 +99,7 @@ class Host:
         disk = hashlib.sha256(json.dumps([server["user_data"], server["image"], server["disk"]]).encode()).hexdigest()
         if self._noted().get("disk") != disk:
             shutil.rmtree(self.folder, ignore_errors=True)
+            self._addresses = {}
             self._write_disk(server, addresses)
         self._write_spec(server)
         write_atomically(self.folder / "boot.json", json.dumps({"disk": disk, "boots": server["boots"]}).encode())
@@ -161,7 +163,6 @@ class Host:
             **json.loads((self.folder / "disk.json").read_bytes()),
             "name": name,
             "run": str(self.run),
-            "addresses": {entry["ip"]: entry["loopback"] for entry in server["private_net"]},
             "environment": {
                 **self._site.environment,
                 "PATH": os.pathsep.join((str(self._site.bin), str(Path(sys.executable).parent), *_PATH)),
@@ -174,6 +175,12 @@ class Host:
             },
         }
         write_atomically(self.folder / "host.json", json.dumps(spec).encode())
+
+    def know(self, addresses: Mapping[str, str]) -> None:
+        """Note which private addresses it has now, for whoever asks without asking the local cloud."""
+        if addresses != self._addresses:
+            write_atomically(self.folder / "addresses.json", json.dumps(addresses).encode())
+            self._addresses = dict(addresses)
 
     @property
     def running(self) -> bool:
