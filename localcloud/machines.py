@@ -120,9 +120,9 @@ def trust(folder: Folder) -> Path:
 
 def _brought_along() -> Path:
     """The authorities that Python's clients bring along, for a system that keeps none where they are looked for."""
-    from requests.certs import where
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-    return Path(where())
+    return Path(DEFAULT_CA_BUNDLE_PATH)
 
 
 def machines(folder: Folder) -> list[Machine]:

@@ -95,7 +95,7 @@ def test_a_host_has_no_credentials_and_no_home_of_a_person(cloud: Cloud, monkeyp
 
 
 def test_power_that_is_taken_away_ends_every_process_at_once(cloud: Cloud) -> None:
-    """One that detached itself, cleared its environment and ignores signals too; a later boot starts the units again."""
+    """Also one that detached itself, cleared its environment and ignores signals. A later boot starts the units."""
     detached = """\
 import os, signal, subprocess, sys
 if len(sys.argv) < 2:
