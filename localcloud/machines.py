@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import ssl
 import tempfile
 from collections.abc import Callable, Mapping
@@ -153,9 +154,7 @@ def host_folder(folder: Folder, name: str) -> Path:
 
 
 def _state(spec: Mapping[str, Any]) -> str:
-    """`running`, and which of its units are not active."""
-    import socket
-
+    """`running`, and which of its units failed or are still on their way."""
     try:
         with socket.socket(socket.AF_UNIX) as asked:
             asked.settimeout(2)
@@ -164,8 +163,11 @@ def _state(spec: Mapping[str, Any]) -> str:
             states: dict[str, str] = json.loads(asked.makefile().readline())["states"]
     except (OSError, ValueError, KeyError):
         return "running"
-    wrong = [f"{name.removesuffix('.service')} {state}" for name, state in states.items() if state != "active"]
-    return f"running ({', '.join(wrong)})" if wrong else "running"
+    for state in ("failed", "activating"):
+        of_it = [name.removesuffix(".service") for name, now in states.items() if now == state]
+        if of_it:
+            return f"running, {state}: {', '.join(of_it)}"
+    return "running"
 
 
 def _environment(folder: Folder, running: Running) -> dict[str, str]:

@@ -117,7 +117,7 @@ while True:
     assert len(cloud.processes(server)) == 3
     cloud.act(f"/servers/{server}", "poweroff")
     seconds = until(lambda: not cloud.processes(server))
-    assert seconds < 1 and cloud.status(server) == "off"
+    assert seconds < 3 and cloud.status(server) == "off"
     cloud.act(f"/servers/{server}", "poweron")
     until(lambda: said(cloud, server).count("stubborn") == 4)
     commands = [line for line in said(cloud, server) if line.startswith("runcmd: systemctl enable")]
@@ -149,7 +149,7 @@ def test_a_shutdown_stops_units_in_reverse_order_and_then_the_server_is_off(clou
     cloud.act(f"/servers/{server}", "shutdown")
     assert cloud.status(server) == "running"
     until(lambda: cloud.status(server) == "off")
-    assert 1.5 < time.monotonic() - begun < 5
+    assert 1.5 < time.monotonic() - begun < 15
     entries = [
         (entry["_SYSTEMD_UNIT"], entry["MESSAGE"]) for entry in read_journal(cloud.folder / "hosts" / str(server))
     ]
