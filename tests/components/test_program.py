@@ -386,10 +386,19 @@ def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPa
             "residency": PROMISED.residency.model_copy(
                 update={
                     "aws": PROMISED.residency.aws.model_copy(
-                        update={"home_region": "eu-north-1", "recovery_region": "eu-west-3"}
+                        update={
+                            "home_region": "eu-north-1",
+                            "recovery_region": "eu-west-3",
+                            # The vault of these tests is where the company's plan has it.
+                            "allowed_regions": ("eu-north-1", "eu-west-3", RECOVERY),
+                        }
                     ),
                     "hetzner": PROMISED.residency.hetzner.model_copy(
-                        update={"home_locations": ("one", "two"), "network_zone": "a-zone"}
+                        update={
+                            "home_locations": ("one", "two"),
+                            "allowed_locations": ("one", "two"),
+                            "network_zone": "a-zone",
+                        }
                     ),
                 }
             ),
@@ -425,13 +434,13 @@ def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPa
     assert left == []
 
 
-def test_production_without_a_copy_of_its_backups_can_be_declared_for_the_policy_pack_to_refuse(
-    vault: dict[str, Any],
+@pytest.mark.parametrize("preview", [False, True])
+def test_production_without_a_copy_of_its_backups_is_refused_by_the_program_itself(
+    vault: dict[str, Any], preview: bool
 ) -> None:
     config = configuration("prod", {"database.replicateBackups": False})
-    production = deploy_stack("prod", config=config, vault=vault)
-    assert production.all(BACKUP_REPLICATION) == []
-    assert "replicated_backup_arn" not in production.outputs
+    with pytest.raises(pulumi.RunError, match="database-replicated: .* 'botbrains-prod-database': a replication"):
+        deploy_stack("prod", config=config, vault=vault, preview=preview)
 
 
 def test_one_stacks_file_used_with_another_stack_stops_the_program(vault: dict[str, Any]) -> None:

@@ -81,7 +81,8 @@ def test_no_policy_breaks_on_any_properties(judged: Resource) -> None:
         assert message.startswith(f"{judged.type} {judged.name!r}: ")
         assert violation.finding.property in message
         assert violation.finding.allowed in message
-        assert message.endswith(violation.finding.remedy)
+        assert violation.finding.remedy in message
+        assert message.endswith(violation.promise)
 
 
 @given(resources(st.sampled_from(TYPES)))
