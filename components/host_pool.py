@@ -2,202 +2,164 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
 
 import pulumi
 import pulumi_hcloud as hcloud
 
-HostState = Literal["active", "standby"]
+from components.host_plan import PlannedHost, Role
+from components.host_rolling import Rolling
 
-# Hetzner's limit on a placement group of type "spread" (docs.hetzner.com, Cloud, Placement Groups).
-SERVERS_PER_PLACEMENT_GROUP: Final = 10
+_EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostPoolArgs:
-    """How many hosts of which kind, and where.
+    """Which hosts, what they are made of, and who reaches them.
 
     Raises:
-        ValueError: there is no active host, a negative number of standbys, no location, or a location twice.
+        ValueError: there is no active host.
     """
 
-    role: str
-    """What the hosts do, such as `api`. A label of everything in the pool."""
+    role: Role
+    """What the hosts do. A label of everything in the pool."""
 
-    active: int
-    """Hosts that do the work, at least 1."""
-
-    standby: int
-    """Hosts that run and wait to take over, 0 or more."""
-
-    locations: Sequence[str]
-    """Hetzner locations, in the order in which hosts are dealt to them. Another list moves hosts, replacing them."""
-
-    server_type: str
-    """Hetzner's name for the size of a host."""
+    hosts: Sequence[PlannedHost]
+    """The hosts, as `host_plan.plan_hosts` has planned them."""
 
     image: str
-    """Hetzner's name for the operating system. A new one replaces the hosts."""
+    """Hetzner's name for the operating system. A new one rolls the hosts."""
+
+    address_ids: Mapping[str, pulumi.Input[int]]
+    """Hetzner's id of each host's public address, by the name of the host."""
 
     subnet_id: pulumi.Input[str]
     """The subnet of the private network that the hosts join."""
 
+    user_data: Callable[[PlannedHost], pulumi.Input[str]]
+    """What a host makes itself from at its first boot. Another one rolls the hosts."""
+
+    ssh_keys: Sequence[str]
+    """Hetzner's names for the keys of the people who reach the hosts. Others roll the hosts."""
+
+    ssh_from: Sequence[str]
+    """The address ranges that SSH is open to. Closed when there are none."""
+
     labels: dict[str, str]
     """Labels of everything in the pool, beside its role."""
 
-    protect: bool = True
-    """Whether Pulumi refuses to delete or replace the hosts and their addresses."""
+    backups: bool
+    """Whether Hetzner keeps daily images of the hosts, in a place of its own. The plan says."""
+
+    keep_serving: bool = True
+    """Whether a host is taken down only while the other active ones answer."""
 
     def __post_init__(self) -> None:
-        if self.active < 1 or self.standby < 0:
-            raise ValueError(f"active is {self.active}, standby {self.standby}; at least 1 and at least 0 are needed")
-        if not self.locations or len(set(self.locations)) != len(self.locations):
-            raise ValueError(f"locations is {list(self.locations)}; needed is at least one, and none of them twice")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Host:
-    """One host as the rest of the program sees it."""
-
-    name: str
-    location: str
-    state: HostState
-    server_id: pulumi.Output[int]
-    """Hetzner's id, an integer where another resource takes it."""
-
-    address: pulumi.Output[str]
-    """The public IPv4 address that the host's outgoing connections come from."""
+        if not any(host.state == "active" for host in self.hosts):
+            raise ValueError("hosts has no active one; at least one has to do the work")
 
 
 class HostPool(pulumi.ComponentResource):
     """Hosts that survive the loss of one of them, of the machine beneath it, and of its location.
 
-    Host *i* goes to location *i* modulo their number, so the active hosts, which come first, are in different places as
-    far as there are enough of them. Which host is active and which stands by is a label: promoting the standby, by
-    raising `active`, changes it in place and rebuilds nothing.
+    They are rolled, never changed: what a host is made from stands in its user data, and another user data replaces it.
+    That goes one host after another, active ones first, because each depends on the one before it; and before one is
+    taken down the others must answer (`host_rolling.py`), so a new image that does not work stops at its first host.
+    Shutting down, a host lets its load balancers send requests elsewhere before it ends (`host_setup`).
 
-    Every host has a public address of its own that stays when the host is rebuilt, because the database admits these
-    addresses and no others.
+    Pulumi does not protect them, since being replaced is how they live and there is nothing on them to lose. Hetzner's
+    own protection is on, which neither the provider nor a person deletes through; only the step that rolls a host takes
+    it off, when the others answer.
+
+    Each host's public address is its own and stays when the host is rolled (`host_addresses.py`).
     """
-
-    hosts: tuple[Host, ...]
 
     def __init__(self, name: str, args: HostPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:compute:HostPool", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        labels = {**args.labels, "role": args.role}
+        labels = {**args.labels, "role": args.role, "pool": name}
 
         firewall = hcloud.Firewall(
             name,
             name=name,
             labels=labels,
-            # Inbound, everything that no rule names is dropped: SSH and the application's port cannot be reached from
-            # the internet. The load balancer needs no rule, because Hetzner does not filter the private network.
-            # ICMP stays open so that path MTU discovery and a plain ping still work. Outbound, no rule means no limit.
+            # Inbound, everything that no rule names is dropped. The load balancers need no rule, because they come over
+            # the private network, which Hetzner does not filter; there the hosts' own firewall admits them alone.
+            # ICMP is open so that path MTU discovery and a plain ping work. Outbound, no rule means no limit.
             rules=[
                 hcloud.FirewallRuleArgs(
-                    description="ICMP from anywhere",
-                    direction="in",
-                    protocol="icmp",
-                    source_ips=["0.0.0.0/0", "::/0"],
-                )
+                    description="ICMP from anywhere", direction="in", protocol="icmp", source_ips=list(_EVERYWHERE)
+                ),
+                *(
+                    [
+                        hcloud.FirewallRuleArgs(
+                            description="SSH for the co-founders",
+                            direction="in",
+                            protocol="tcp",
+                            port="22",
+                            source_ips=list(args.ssh_from),
+                        )
+                    ]
+                    if args.ssh_from
+                    else []
+                ),
             ],
             opts=child,
         )
         groups = {
-            (location, number): hcloud.PlacementGroup(
-                f"{name}-{location}-{number}",
-                name=f"{name}-{location}-{number}",
-                type="spread",
-                labels=labels,
-                opts=child,
-            )
-            for location, number in dict.fromkeys(_group(args, index) for index in range(_size(args)))
+            group: hcloud.PlacementGroup(group, name=group, type="spread", labels=labels, opts=child)
+            for group in dict.fromkeys(host.group for host in args.hosts)
         }
-        self.hosts = tuple(
-            self._host(f"{name}-{index + 1}", args, index, labels, firewall, groups[_group(args, index)])
-            for index in range(_size(args))
+        rolling = Rolling(
+            name,
+            serving=[host.name for host in args.hosts if host.state == "active"] if args.role == "api" else [],
+            keep_serving=args.keep_serving,
         )
+        self._declare(args, labels, firewall, groups, rolling)
+        self.register_outputs({"hosts": [host.name for host in args.hosts]})
 
-        self.register_outputs(
-            {
-                "hosts": [
-                    {"name": host.name, "location": host.location, "state": host.state, "address": host.address}
-                    for host in self.hosts
-                ]
-            }
-        )
-
-    def _host(
+    def _declare(
         self,
-        name: str,
         args: HostPoolArgs,
-        index: int,
         labels: dict[str, str],
         firewall: hcloud.Firewall,
-        group: hcloud.PlacementGroup,
-    ) -> Host:
-        """The public address and the server of one host, in that order."""
-        location = args.locations[index % len(args.locations)]
-        state: HostState = "active" if index < args.active else "standby"
-        guarded = pulumi.ResourceOptions(parent=self, protect=args.protect)
-
-        address = hcloud.PrimaryIp(
-            name,
-            name=name,
-            type="ipv4",
-            location=location,
-            auto_delete=False,
-            # The provider lifts a server's protection when it deletes the server, but never an address's: giving one
-            # up for good takes somebody who means it.
-            delete_protection=True,
-            labels=labels,
-            opts=guarded,
-        )
-        server = hcloud.Server(
-            name,
-            name=name,
-            server_type=args.server_type,
-            image=args.image,
-            location=location,
-            labels={**labels, "state": state},
-            placement_group_id=group.id.apply(int),
-            # Given with the server, not attached to it afterwards: a firewall must be there before the first boot.
-            firewall_ids=[firewall.id.apply(int)],
-            public_nets=[
-                hcloud.ServerPublicNetArgs(ipv4_enabled=True, ipv4=address.id.apply(int), ipv6_enabled=False),
-            ],
-            # The empty list keeps the provider from detaching and attaching the network on every deployment.
-            networks=[hcloud.ServerNetworkArgs(subnet_id=args.subnet_id, alias_ips=[])],
-            # Hetzner accepts these two only together.
-            delete_protection=True,
-            rebuild_protection=True,
-            shutdown_before_deletion=True,
-            # A larger server type can be undone only as long as the disk has kept its size.
-            keep_disk=True,
-            # Neither the name nor the address can belong to the old and the new server at the same time.
-            opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(delete_before_replace=True)),
-        )
-        return Host(
-            name=name,
-            location=location,
-            state=state,
-            server_id=server.id.apply(int),
-            address=address.ip_address,
-        )
-
-
-def _size(args: HostPoolArgs) -> int:
-    return args.active + args.standby
-
-
-def _group(args: HostPoolArgs, index: int) -> tuple[str, int]:
-    """The placement group of a host: its location, and the number, from 1, of the group within it.
-
-    A group keeps its servers on different physical machines, which means something only within one location, and takes
-    ten servers at most. So a location with n hosts has n / 10 groups, rounded up.
-    """
-    turn, place = divmod(index, len(args.locations))
-    return args.locations[place], turn // SERVERS_PER_PLACEMENT_GROUP + 1
+        groups: dict[str, hcloud.PlacementGroup],
+        rolling: Rolling,
+    ) -> None:
+        """The servers, each after the one before it."""
+        before: list[pulumi.Resource] = []
+        for host in args.hosts:
+            server = hcloud.Server(
+                host.name,
+                name=host.name,
+                server_type=host.offer.server_type,
+                image=args.image,
+                location=host.offer.location,
+                labels={**labels, "state": host.state},
+                placement_group_id=groups[host.group].id.apply(int),
+                # Given with the server, not attached to it afterwards: a firewall must be there before the first boot.
+                firewall_ids=[firewall.id.apply(int)],
+                public_nets=[
+                    hcloud.ServerPublicNetArgs(ipv4_enabled=True, ipv4=args.address_ids[host.name], ipv6_enabled=False),
+                ],
+                # The empty list keeps the provider from detaching and attaching the network on every deployment.
+                networks=[hcloud.ServerNetworkArgs(subnet_id=args.subnet_id, ip=host.address, alias_ips=[])],
+                ssh_keys=list(args.ssh_keys),
+                user_data=args.user_data(host),
+                backups=args.backups,
+                # Hetzner accepts these two only together.
+                delete_protection=True,
+                rebuild_protection=True,
+                shutdown_before_deletion=True,
+                # A larger server type can be undone only as long as the disk has kept its size.
+                keep_disk=True,
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    depends_on=before,
+                    hooks=rolling.of_servers,
+                    # Neither the name nor an address can belong to the old and the new server at the same time.
+                    delete_before_replace=True,
+                ),
+            )
+            before = [server]

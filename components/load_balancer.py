@@ -1,21 +1,27 @@
-"""The public entrance: takes requests to the hosts that say they are healthy."""
+"""One public entrance, in one location: takes requests to the hosts that say they are healthy."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_hcloud as hcloud
+
+HTTP_PORT = 80
+HTTPS_PORT = 443
+
+# Two bad answers in a row: one may be chance.
+_RETRIES = 2
+# A host in the same network zone that has not answered after so long is as good as dead.
+_TIMEOUT_SECONDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheck:
     """How a host is asked whether it can take requests, and how soon it is given up.
 
-    A dead host is out of rotation after about `interval_seconds` x `retries` + `timeout_seconds`, 8 seconds as it
-    stands, and is back after as many good answers as it took bad ones. This is how redundancy absorbs the loss of a
-    single component.
+    A dead host is out of rotation after at most `interval_seconds` x `retries` + `timeout_seconds`, and is back after
+    as many good answers as it took bad ones. This is how redundancy absorbs the loss of a single component.
 
     Raises:
         ValueError: a number is outside what Hetzner accepts.
@@ -24,14 +30,28 @@ class HealthCheck:
     path: str
     """What is asked for. Only the status 200 counts as healthy, so a redirect to a login page does not."""
 
-    interval_seconds: int = 3
+    interval_seconds: int
     """3 to 60."""
 
-    timeout_seconds: int = 2
+    timeout_seconds: int
     """1 to `interval_seconds`."""
 
-    retries: int = 2
+    retries: int
     """0 to 5."""
+
+    @classmethod
+    def within(cls, seconds: int, path: str) -> HealthCheck:
+        """The check that gives a dead host up within so many seconds.
+
+        Raises:
+            ValueError: Hetzner has no check that is as fast or as slow.
+        """
+        return cls(
+            path=path,
+            interval_seconds=(seconds - _TIMEOUT_SECONDS) // _RETRIES,
+            timeout_seconds=_TIMEOUT_SECONDS,
+            retries=_RETRIES,
+        )
 
     def __post_init__(self) -> None:
         if not 3 <= self.interval_seconds <= 60:
@@ -44,11 +64,7 @@ class HealthCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancerArgs:
-    """Where the load balancer is, and what is behind it.
-
-    Raises:
-        ValueError: there is no server behind it.
-    """
+    """Where the load balancer is, and what is behind it."""
 
     location: str
     """The Hetzner location that it lives in. There is no load balancer in two locations."""
@@ -59,79 +75,101 @@ class LoadBalancerArgs:
     subnet_id: pulumi.Input[str]
     """The subnet of the private network that it shares with the servers."""
 
-    servers: Mapping[str, pulumi.Input[int]]
-    """The servers behind it, by a name that stays the same when a server is rebuilt."""
+    private_address: str
+    """Its address there: the only ones that the hosts' own firewall admits are those of load balancers."""
+
+    pool: str
+    """The pool of the hosts behind it, which their label `pool` names."""
 
     server_port: int
-    """The port that the application listens on, on each server."""
+    """The port that requests reach each host at."""
+
+    certificate_id: pulumi.Input[int]
+    """Hetzner's id of the certificate that it speaks TLS with."""
 
     health_check: HealthCheck
-    labels: dict[str, str] = field(default_factory=dict)
-
-    listen_port: int = 80
-    """The public port."""
-
-    def __post_init__(self) -> None:
-        if not self.servers:
-            raise ValueError("servers is empty; a load balancer with nothing behind it answers every request with 503")
+    labels: dict[str, str]
 
 
 class LoadBalancer(pulumi.ComponentResource):
-    """A Hetzner load balancer that reaches its servers over the private network only.
+    """A Hetzner load balancer that ends TLS and reaches its hosts over the private network only.
 
-    The hot standby is a target like every other. It answers its health check with 503 until it is promoted, so failing
+    The hot standby is a target like every other. It answers its health check with 503 until it is needed, so failing
     over needs no call to Hetzner's API at the bad moment. Hetzner knows no priorities that could do this instead.
 
-    Each server is a target by its id. A label selector would be one resource instead of many, but whatever somebody
-    labels by mistake, a drill's copy for example, would take customers' requests from then on, and a review would not
-    show it.
+    Targets are found by the label that a pool gives its hosts and nothing else. So a host is behind the load balancer
+    from its first good answer to its last, whoever made it, and taking it away is its own business: it says that it is
+    not healthy, and the load balancer lets it finish.
 
-    It speaks HTTP. Certificates need a domain at Hetzner and are not part of this yet; until they are, nothing of a
-    customer's may go over it.
+    Its public addresses are primary IPs of their own, which stay when it is replaced: resolvers keep what they know.
     """
 
     address: pulumi.Output[str]
+    address_v6: pulumi.Output[str]
 
     def __init__(self, name: str, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:network:LoadBalancer", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
+        guarded = pulumi.ResourceOptions(parent=self, protect=True)
 
+        address, address_v6 = (
+            hcloud.PrimaryIp(
+                f"{name}-{version}",
+                name=f"{name}-{version}",
+                type=version,
+                location=args.location,
+                auto_delete=False,
+                delete_protection=True,
+                labels=args.labels,
+                opts=guarded,
+            )
+            for version in ("ipv4", "ipv6")
+        )
         balancer = hcloud.LoadBalancer(
             name,
             name=name,
             load_balancer_type=args.load_balancer_type,
             location=args.location,
+            ipv4_id=address.id.apply(int),
+            ipv6_id=address_v6.id.apply(int),
+            # The host that has least to do: a slow one gets less instead of a queue.
+            algorithm=hcloud.LoadBalancerAlgorithmArgs(type="least_connections"),
             delete_protection=True,
             labels=args.labels,
-            # Its public address goes with it, and every customer's resolver would have to learn a new one.
-            opts=pulumi.ResourceOptions(parent=self, protect=True),
+            # While it is replaced, its location has no entrance.
+            opts=guarded,
         )
         attachment = hcloud.LoadBalancerNetwork(
             name,
             load_balancer_id=balancer.id.apply(int),
             subnet_id=args.subnet_id,
+            ip=args.private_address,
             enable_public_interface=True,
             opts=child,
         )
-        targets = [
-            hcloud.LoadBalancerTarget(
-                server,
-                type="server",
-                load_balancer_id=balancer.id.apply(int),
-                server_id=server_id,
-                use_private_ip=True,
-                # Hetzner refuses a target by its private address before the load balancer is in that network.
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
-            )
-            for server, server_id in args.servers.items()
-        ]
+        targets = hcloud.LoadBalancerTarget(
+            name,
+            type="label_selector",
+            load_balancer_id=balancer.id.apply(int),
+            label_selector=f"pool={args.pool}",
+            use_private_ip=True,
+            # Hetzner refuses targets by their private addresses before the load balancer is in that network.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
+        )
         hcloud.LoadBalancerService(
             name,
             # A string, unlike everywhere else: the provider takes this one as it is.
             load_balancer_id=balancer.id,
-            protocol="http",
-            listen_port=args.listen_port,
+            protocol="https",
+            listen_port=HTTPS_PORT,
             destination_port=args.server_port,
+            # The hosts learn a client's address from X-Forwarded-For, which Hetzner sets; both at once would be two.
+            proxyprotocol=False,
+            http=hcloud.LoadBalancerServiceHttpArgs(
+                certificates=[args.certificate_id],
+                # Whoever asks at HTTP_PORT is sent to HTTPS_PORT.
+                redirect_http=True,
+            ),
             health_check=hcloud.LoadBalancerServiceHealthCheckArgs(
                 protocol="http",
                 port=args.server_port,
@@ -143,9 +181,10 @@ class LoadBalancer(pulumi.ComponentResource):
                     status_codes=["200"],
                 ),
             ),
-            # The entrance opens last, when there is somebody behind it.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment, *targets]),
+            # The entrance opens last, when it knows whom to let in to.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment, targets]),
         )
 
-        self.address = balancer.ipv4
-        self.register_outputs({"address": self.address})
+        self.address = address.ip_address
+        self.address_v6 = balancer.ipv6
+        self.register_outputs({"address": self.address, "addressV6": self.address_v6})

@@ -12,6 +12,11 @@ import pulumi_hcloud as hcloud
 _HOSTS_PREFIX = 24
 
 
+def hosts_subnet(ip_range: str) -> str:
+    """The range of the subnet of the hosts and the load balancers in a network of this range."""
+    return str(next(ipaddress.IPv4Network(ip_range).subnets(new_prefix=_HOSTS_PREFIX)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class PrivateNetworkArgs:
     """Where the network is, and its addresses.
@@ -41,6 +46,8 @@ class PrivateNetwork(pulumi.ComponentResource):
     """
 
     subnet_id: pulumi.Output[str]
+    subnet: str
+    """The subnet's range."""
 
     def __init__(self, name: str, args: PrivateNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:network:PrivateNetwork", name, {}, opts)
@@ -55,13 +62,13 @@ class PrivateNetwork(pulumi.ComponentResource):
             labels=args.labels,
             opts=guarded,
         )
-        hosts_range = next(ipaddress.IPv4Network(args.ip_range).subnets(new_prefix=_HOSTS_PREFIX))
+        self.subnet = hosts_subnet(args.ip_range)
         subnet = hcloud.NetworkSubnet(
             f"{name}-hosts",
             network_id=network.id.apply(int),
             type="cloud",
             network_zone=args.zone,
-            ip_range=str(hosts_range),
+            ip_range=self.subnet,
             opts=guarded,
         )
 

@@ -14,6 +14,7 @@ set, for example to see the policy pack refuse it.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
@@ -22,6 +23,7 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 from pydantic import AfterValidator, Field, Strict, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from components.host_plan import Alternative, Role
 from components.settings_database import Flag, IpRange, ProductionDatabaseSettings, RecoveryDatabaseSettings
 from components.settings_reading import NAMESPACE, Allowed, Context, Section, from_plan, read
 from plan import Plan
@@ -52,6 +54,17 @@ Slug = Annotated[
 ]
 
 
+def _address_range(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        raise PydanticCustomError("address_range", "{error}", {"error": str(error)}) from None
+    return value
+
+
+AddressRange = Annotated[
+    str, AfterValidator(_address_range), Allowed("an address range in CIDR notation, such as 192.0.2.10/32")
+]
 SecretNames = Annotated[
     tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")], ...],
     Strict(False),
@@ -70,7 +83,20 @@ class HostSettings(Section):
     """The hosts of one role."""
 
     server_type: Slug = Field(description="Hetzner's name for the size of a host.")
-    image: Slug = Field(description="Hetzner's name for the operating system. A new one replaces the hosts.")
+    alternatives: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(@[a-z]{3}[0-9]*)?$")], ...],
+        Strict(False),
+        Allowed("a list of server types, such as cpx42, each perhaps with a location behind an @, such as cpx42@hel1"),
+    ] = Field(
+        default=(),
+        description="What a host is when that is sold out, in this order. A host that is there stays what it is.",
+    )
+    image: Slug = Field(description="Hetzner's name for the operating system. A new one rolls the hosts.")
+    app: Annotated[
+        str,
+        StringConstraints(pattern=r"^[a-z0-9]+([._/:-][a-z0-9]+)*@sha256:[0-9a-f]{64}$"),
+        Allowed("an image by its digest, such as ghcr.io/botbrains/api@sha256: and 64 hexadecimal digits"),
+    ] = Field(description="What runs on the hosts: the application's image. A new one rolls the hosts.")
     active: Annotated[int, Field(ge=1), Allowed("a whole number of hosts, 1 or more")] = from_plan(
         "redundancy.minimum_active_hosts", description="Hosts that do the work."
     )
@@ -78,16 +104,20 @@ class HostSettings(Section):
         "redundancy.minimum_standby_hosts", description="Hosts that run and wait to take over."
     )
 
+    def declared_alternatives(self) -> list[Alternative]:
+        pairs = (written.partition("@") for written in self.alternatives)
+        return [Alternative(server_type=kind, location=location or None) for kind, _, location in pairs]
+
 
 class ApiHostSettings(HostSettings):
-    """The hosts behind the load balancer."""
+    """The hosts behind the load balancers."""
 
     port: Annotated[int, Field(ge=1, le=65535), Allowed("a port, 1 to 65535")] = Field(
-        default=8080, description="Where the application listens, on the private network."
+        default=8080, description="Where requests reach a host, on the private network."
     )
     health_path: Annotated[
         str, StringConstraints(pattern=r"^/\S*$"), Allowed("a path that begins with a slash and has no spaces")
-    ] = Field(default="/healthz", description="What the load balancer asks for; anything but status 200 is unhealthy.")
+    ] = Field(default="/healthz", description="What the load balancers ask for; anything but status 200 is unhealthy.")
 
 
 class HostsSettings(Section):
@@ -95,16 +125,39 @@ class HostsSettings(Section):
 
     api: ApiHostSettings = Field(description="The hosts that answer requests.")
     worker: HostSettings = Field(description="The hosts that work in the background.")
-    protect: Flag = Field(
-        default=True,
-        description="Whether Pulumi refuses to delete or replace a host. False for the deployment that is to do so.",
+    ssh_from: Annotated[
+        tuple[AddressRange, ...], Strict(False), Allowed("a list of address ranges in CIDR notation")
+    ] = Field(
+        default=(),
+        description="Where the co-founders reach the hosts from, by SSH. From nowhere when there is none.",
     )
+    keep_serving: Flag = Field(
+        default=True,
+        description=(
+            "Whether a host is taken down only while the others answer. False for the deployment that is to do it"
+            " all the same: to take a stack down, for example."
+        ),
+    )
+
+    def by_role(self) -> dict[Role, HostSettings]:
+        return {"api": self.api, "worker": self.worker}
 
 
 class LoadBalancerSettings(Section):
     """The public entrance."""
 
     type: Slug = Field(description="Hetzner's name for its size.")
+    names: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")], ...],
+        Strict(False),
+        AfterValidator(_some_and_none_twice),
+        Allowed("a list of one or more names below the zone, none twice: lower-case letters, digits and hyphens"),
+    ] = Field(
+        description=(
+            "What the service is called, below the vault's zone: the stack makes the first name lead here, and its"
+            " certificate is for all of them."
+        )
+    )
 
 
 class RepositorySettings(Section):
@@ -158,6 +211,11 @@ class VaultSettings(_StackSettings):
             " service goes back there. True once that region is back."
         ),
     )
+    zone: Annotated[
+        str,
+        StringConstraints(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,}$"),
+        Allowed("a domain, such as example.com"),
+    ] = Field(description="The domain below which the service has its names. Its DNS zone is at Hetzner.")
 
 
 class _ServiceSettings(_StackSettings):
@@ -175,7 +233,7 @@ class ProductionSettings(_ServiceSettings):
     region: Region = from_plan("residency.aws.home_region", description="The AWS region that its data are in.")
     locations: Locations = from_plan(
         "residency.hetzner.home_locations",
-        description="Where its hosts are, in the order in which they are dealt out; the load balancer is in the first.",
+        description="Where its hosts are, in the order in which they are dealt out; each has a load balancer.",
     )
     database: ProductionDatabaseSettings = Field(description="The application database.")
     secrets: SecretNames = Field(
@@ -191,9 +249,13 @@ class RecoverySettings(_ServiceSettings):
     region: Region = from_plan("residency.aws.recovery_region", description="The AWS region that its data are in.")
     locations: Locations = from_plan(
         "residency.hetzner.recovery_locations",
-        description="Where its hosts are, in the order in which they are dealt out; the load balancer is in the first.",
+        description="Where its hosts are, in the order in which they are dealt out; each has a load balancer.",
     )
     database: RecoveryDatabaseSettings = Field(description="The application database.")
+    secrets: SecretNames = Field(
+        description="The names of the application's secrets, of which the recovery region has replicas."
+    )
+    secrets_of: Slug = Field(description="The stack whose secrets they are.")
 
 
 Settings = VaultSettings | ProductionSettings | RecoverySettings

@@ -58,6 +58,11 @@ class VaultReference:
         return self._output("backup_vault_arn")
 
     @cached_property
+    def zone_name(self) -> pulumi.Output[str]:
+        """The DNS zone that the service has its names in."""
+        return self._output("zone_name")
+
+    @cached_property
     def return_key_arn(self) -> pulumi.Output[str]:
         """The key in the home region, which the vault has only once it was asked for: ask for it only on the way back.
 

@@ -9,13 +9,15 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psutil
 from filelock import FileLock, Timeout
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localcloud.cuts import Cuts, IsDead
+from localcloud import machines, shortages
+from localcloud.cuts import Cuts, IsDead, answer_to
 from localcloud.entrance import WSGI, Entrance, Handler, RequestLog
 from localcloud.folder import Folder, LocalCloudError, Running
 from localcloud.plugins.broker import Broker
@@ -23,6 +25,7 @@ from localcloud.plugins.table import Plugin
 
 if TYPE_CHECKING:
     from localcloud.aws import Application
+    from localcloud.hetzner import Application as Hetzner
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +45,18 @@ def serve(folder: Folder) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        servers, broker, running, close = _listen(folder)
+        servers, broker, running, close, hetzner = _listen(folder)
         for server in (*servers, broker):
             threading.Thread(target=server.serve_forever, daemon=True).start()
+        # Hosts ask the clouds as soon as they run, and whoever finds the local cloud finds them running.
+        ended = machines.run(folder, hetzner, running)
         folder.remember(running)
         log.info("the local cloud listens: %s", running.ports)
         # Whoever deletes the folder, or the clone that it is in, means the local cloud too.
         while not stopping.wait(_LOOK_FOR_FOLDER) and _ours(folder):
             pass
         log.info("the local cloud stops")
+        ended()
         for server in (*servers, broker):
             server.shutdown()
         close()
@@ -66,14 +72,16 @@ def _ours(folder: Folder) -> bool:
     return running is not None and running.pid == os.getpid()
 
 
-def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Callable[[], None]]:
+def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Callable[[], None], Hetzner]:
     from localcloud.aws.regions import needed
 
     credentials, cuts, requests = folder.credentials(), Cuts.of(folder), RequestLog(folder)
+    sold_out = shortages.Shortages.of(folder)
     aws = _aws(folder, cuts)
+    hetzner = _hetzner(folder, credentials.hcloud_token, sold_out)
     entrances = [
         Entrance("aws", aws, needed, cuts, requests),
-        Entrance("hetzner", _hetzner(folder, credentials.hcloud_token), _nowhere, cuts, requests),
+        Entrance("hetzner", hetzner, _nowhere, cuts, requests),
         Entrance("github", _github(folder, credentials.github_token), _nowhere, cuts, requests),
     ]
     cuts.announce()
@@ -89,7 +97,11 @@ def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Call
         _port(last.get("broker")),
         secret,
         {"aws": _aws_plugin, "hcloud": _hcloud_plugin, "github": _github_plugin},
-        {"cut": _changing(cuts, cuts.cut), "restore": _changing(cuts, cuts.restore)},
+        {
+            "cut": lambda asked: answer_to(cuts, "cut", asked),
+            "restore": lambda asked: answer_to(cuts, "restore", asked),
+            **{verb: partial(shortages.answer_to, sold_out, verb) for verb in (shortages.SELL_OUT, shortages.RESTOCK)},
+        },
     )
     running = Running(
         pid=os.getpid(),
@@ -98,7 +110,7 @@ def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Call
         broker_port=broker.server_address[1],
         secret=secret,
     )
-    return list(servers.values()), broker, running, aws.close
+    return list(servers.values()), broker, running, aws.close, hetzner
 
 
 def _port(wanted: int | None) -> int:
@@ -112,15 +124,6 @@ def _port(wanted: int | None) -> int:
                 return 0
         return wanted
     return 0
-
-
-def _changing(cuts: Cuts, change: Callable[..., frozenset[str]]) -> Callable[[Any], dict[str, Any]]:
-    """What the broker does when it is asked to cut or restore a list of targets."""
-
-    def changed(targets: Any) -> dict[str, Any]:
-        return {"changed": sorted(change(*targets)), "cut": sorted(cuts.targets())}
-
-    return changed
 
 
 def _nowhere(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
@@ -144,10 +147,13 @@ def _aws(folder: Folder, cuts: Cuts) -> Application:
     return application
 
 
-def _hetzner(folder: Folder, token: str) -> WSGI:
+def _hetzner(folder: Folder, token: str, sold_out: shortages.Shortages) -> Hetzner:
+    from localcloud.authority import Authority
     from localcloud.hetzner import create_app
 
-    return create_app(folder.path / "hetzner.json", token=token)
+    authority = Authority("Local cloud authority", folder.authority)
+    authority.ca  # noqa: B018 - clients look for the file before the first certificate is issued
+    return create_app(folder.path / "hetzner.json", token=token, authority=authority, sold_out=sold_out.kind)
 
 
 def _github(folder: Folder, token: str) -> WSGI:

@@ -64,6 +64,21 @@ Minutes = Annotated[int, Field(ge=1), Unit("minutes")]
 Days = Annotated[int, Field(ge=1), Unit("days")]
 RdsBackupDays = Annotated[int, Field(ge=1, le=35), Unit("days")]
 KmsWindowDays = Annotated[int, Field(ge=7, le=30), Unit("days")]
+# Every other number is refused (Amazon CloudWatch Logs API Reference, PutRetentionPolicy, retentionInDays).
+_LOG_DAYS = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
+
+
+def _logs_can_be_kept(days: int) -> int:
+    if days not in _LOG_DAYS:
+        raise PydanticCustomError("log_days", "is {days}", {"days": days})
+    return days
+
+
+LogDays = Annotated[
+    int, AfterValidator(_logs_can_be_kept), Words(f"a number of days out of {', '.join(map(str, _LOG_DAYS))}")
+]
 LockDays = Annotated[int, Field(ge=1, le=36500), Unit("days")]
 CoolingOffDays = Annotated[int, Field(ge=3, le=36500), Unit("days")]
 FailoverSeconds = Annotated[int, Field(ge=8, le=122), Unit("seconds")]
@@ -161,6 +176,8 @@ class Retention(_Part):
       `object_version_days` (`rules.py`).
     - `vault_copy_days`: 1 to 36500 (AWS Backup API Reference, PutBackupVaultLockConfiguration, MinRetentionDays and
       MaxRetentionDays).
+    - `host_log_days`: one of the numbers that CloudWatch Logs offers, such as 90 (Amazon CloudWatch Logs API Reference,
+      PutRetentionPolicy).
     - `key_deletion_window_days`: 7 to 30 (AWS KMS API Reference, ScheduleKeyDeletion, PendingWindowInDays).
     - `vault_lock_cooling_off_days`: 3 to 36500 (AWS Backup API Reference, PutBackupVaultLockConfiguration,
       ChangeableForDays).
@@ -171,6 +188,7 @@ class Retention(_Part):
     object_version_days: Days
     object_lock_days: LockDays
     vault_copy_days: LockDays
+    host_log_days: LogDays
     key_deletion_window_days: KmsWindowDays
     vault_lock_cooling_off_days: CoolingOffDays
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from localcloud.hetzner import catalogue, firewalls, forms, placement_groups, primary_ips, targets
+from localcloud.hetzner import addresses, catalogue, firewalls, forms, placement_groups, primary_ips, targets
 from localcloud.hetzner.collection import Answer, Body, Collection, equals
 from localcloud.hetzner.errors import ApiError, invalid_input
 from localcloud.hetzner.forms import Field
@@ -27,7 +27,7 @@ _BUSY = {
 
 
 def _show(project: Project, record: Record) -> Body:
-    server_type = catalogue.find("server_types", record["server_type"])
+    server_type = catalogue.with_stock(catalogue.find("server_types", record["server_type"]), project.sold_out)
     image = next((entry for entry in catalogue.IMAGES if entry["id"] == record["image"]), None)
     balancers = (balancer for balancer in project.all("load_balancers") if targets.has_target(balancer, record))
     return {
@@ -41,7 +41,7 @@ def _show(project: Project, record: Record) -> Body:
             "floating_ips": [],
             "firewalls": list(firewalls.applied(project, record)),
         },
-        "private_net": record["private_net"],
+        "private_net": addresses.shown(record),
         "server_type": server_type,
         "location": catalogue.find("locations", record["location"]),
         "image": image,
@@ -82,9 +82,19 @@ def _show_ipv6(record: Record | None) -> Body | None:
 
 
 def _create(project: Project, body: Body) -> Answer:
+    """Make a server, in the networks that are named, and start it unless told not to.
+
+    The record says what should run: `powered`; `boots`, a number that grows with each start, so that whoever runs the
+    machine sees that it was started anew; `stopping`, which asks a machine that runs to shut itself down (see
+    `server_commands.py`). `user_data` is what it boots with.
+
+    The official provider names no networks here. It creates a server that has a public address, waits until that is
+    started, and attaches it to its networks after that, so a first boot may come before the private addresses.
+    """
     server_type = catalogue.find("server_types", body["server_type"])
     location = _location(project, body, server_type)
     image = catalogue.image_for(body["image"], server_type["architecture"])
+    catalogue.must_be_in_stock(server_type, location["name"], project.sold_out)
     keys = [project.lookup("ssh_keys", key) for key in body["ssh_keys"]]
     if len(body.get("user_data", "").encode()) > _USER_DATA_BYTES:
         raise invalid_input({"user_data": ["is too long, at most 32 KiB are allowed"]})
@@ -111,6 +121,8 @@ def _create(project: Project, body: Body) -> Answer:
         backup_window=None,
         protection={"delete": False, "rebuild": False},
         powered=False,
+        boots=0,
+        stopping=False,
     )
     _give_addresses(project, record, wants)
     created = project.act("create_server", ("server", record["id"]))
@@ -134,13 +146,15 @@ def _create(project: Project, body: Body) -> Answer:
 
 
 def _location(project: Project, body: Body, server_type: Body) -> Body:
-    """Where a server is made: as wanted, where its primary IPs are, or the first place that offers the type."""
+    """Where a server is made: as wanted, where its primary IPs are, or the first place that has the type."""
     wanted: int | str | None = body.get("location")
     for kind in ("ipv4", "ipv6"):
         if wanted is None and body["public_net"].get(kind) is not None:
             wanted = project.get("primary_ips", body["public_net"][kind])["location"]
     if wanted is None:
-        wanted = server_type["locations"][0]["name"]
+        places = [place["name"] for place in server_type["locations"]]
+        in_stock = (place for place in places if project.sold_out(server_type["name"], place) is None)
+        wanted = next(in_stock, places[0])
     location = catalogue.find("locations", wanted)
     if not catalogue.offered_in(server_type, location):
         message = f"unsupported location for server type: {server_type['name']} is not offered in {location['name']}"

@@ -49,6 +49,10 @@ BALANCER = "hcloud:index/loadBalancer:LoadBalancer"
 BALANCER_NETWORK = "hcloud:index/loadBalancerNetwork:LoadBalancerNetwork"
 BALANCER_TARGET = "hcloud:index/loadBalancerTarget:LoadBalancerTarget"
 BALANCER_SERVICE = "hcloud:index/loadBalancerService:LoadBalancerService"
+CERTIFICATE = "hcloud:index/managedCertificate:ManagedCertificate"
+ZONE = "hcloud:index/zone:Zone"
+RRSET = "hcloud:index/zoneRrset:ZoneRrset"
+SSH_KEY = "hcloud:index/sshKey:SshKey"
 REPOSITORY = "github:index/repository:Repository"
 RULESET = "github:index/repositoryRuleset:RepositoryRuleset"
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
@@ -69,6 +73,8 @@ class Registration:
     ignore_changes: frozenset[str]
     provider: str
     depends_on: frozenset[str]
+    before_delete: tuple[str, ...]
+    """The names of the hooks that run before it is deleted."""
     id: str
 
 
@@ -216,11 +222,25 @@ class _Monitor(mocks.MockMonitor):
                 ignore_changes=frozenset(request.ignoreChanges),
                 provider=request.provider,
                 depends_on=frozenset(request.dependencies),
+                before_delete=tuple(request.hooks.before_delete),
                 id=response.id,
             )
             with self._lock:
                 self._deployment.resources.append(registration)
         return response
+
+
+def _offered(name: str) -> dict[str, Any]:
+    """A server type that can be had everywhere, as the provider tells of it."""
+    nothing = dict.fromkeys(("architecture", "category", "cpuType", "description", "storageType"), "")
+    never = {"deprecationAnnounced": "", "isDeprecated": False, "unavailableAfter": ""}
+    return {
+        "id": 1, "name": name, "cores": 4, "memory": 8, "disk": 160, "includedTraffic": 0, **nothing, **never,
+        "locations": [
+            {"id": 1, "name": place, "available": True, "recommended": True, **never}
+            for place in ("fsn1", "nbg1", "hel1", "one", "two")
+        ],
+    }  # fmt: skip
 
 
 class _Cloud(mocks.Mocks):
@@ -243,8 +263,14 @@ class _Cloud(mocks.Mocks):
         self._count = 0
         self._lock = threading.Lock()
 
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
-        raise AssertionError(f"the program looks something up while it is planned: {args.token}")
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        match args.token:
+            case "hcloud:index/getServerTypes:getServerTypes":
+                return {"serverTypes": [_offered(kind) for kind in ("cpx32", "cpx42")], "id": "all"}
+            case "hcloud:index/getServers:getServers":
+                return {"servers": [], "id": "none"}
+            case _:
+                raise AssertionError(f"the program looks something up while it is planned: {args.token}")
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         with self._lock:
@@ -275,6 +301,10 @@ class _Cloud(mocks.Mocks):
             case "aws:secretsmanager/secret:Secret":
                 arn = f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:{inputs['name']}-{number:06}"
                 return arn, {"arn": arn}
+            case "aws:ssm/activation:Activation":
+                return f"00000000-0000-0000-0001-{number:012}", {"activationCode": f"code-{number:015}"}
+            case "aws:cloudwatch/logGroup:LogGroup":
+                return inputs["name"], {"arn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{inputs['name']}"}
             case "aws:iam/role:Role":
                 return inputs["name"], {"arn": f"arn:aws:iam::{ACCOUNT}:role/{inputs['name']}"}
             case "aws:rds/instance:Instance":
@@ -293,9 +323,9 @@ class _Cloud(mocks.Mocks):
             case _ if type_ == BACKUP_REPLICATION:
                 return f"arn:aws:rds:{region}:{ACCOUNT}:auto-backup:ab-{number}", {}
             case "hcloud:index/primaryIp:PrimaryIp":
-                return str(number), {"ipAddress": f"203.0.113.{number}"}
+                return str(number), {"ipAddress": f"203.0.113.{number % 256}"}
             case "hcloud:index/loadBalancer:LoadBalancer":
-                return str(number), {"ipv4": "198.51.100.1"}
+                return str(number), {"ipv4": f"198.51.100.{number % 256}", "ipv6": f"2001:db8::{number:x}"}
             case "hcloud:index/networkSubnet:NetworkSubnet":
                 return f"{int(inputs['networkId'])}-{inputs['ipRange']}", {}
             case "github:index/repository:Repository":

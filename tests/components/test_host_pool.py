@@ -1,113 +1,80 @@
-"""Where hosts go, what they are given, and what stays when their number changes."""
+"""What hosts are declared as: their protection, their order, their addresses, who reaches them."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
-from math import ceil
 
 import pytest
 
-from components.host_pool import SERVERS_PER_PLACEMENT_GROUP, HostPool, HostPoolArgs
-from tests.components.recording import FIREWALL, PLACEMENT_GROUP, PRIMARY_IP, SERVER, Deployment, Registration, deploy
+from components.host_addresses import HostAddresses, HostAddressesArgs
+from components.host_plan import Alternative, Market, Offer, plan_hosts
+from components.host_pool import HostPool, HostPoolArgs
+from tests.components.recording import FIREWALL, PLACEMENT_GROUP, PRIMARY_IP, SERVER, Deployment, deploy
 
 HOME = ("here", "there")
 
 
 def pool(
-    active: int = 2, standby: int = 1, locations: Sequence[str] = HOME, *, protect: bool = True, preview: bool = False
+    active: int = 2, standby: int = 1, *, ssh_from: Sequence[str] = ("192.0.2.10/32",), preview: bool = False
 ) -> Deployment:
     def program() -> None:
+        hosts = plan_hosts(
+            pool="pool",
+            role="api",
+            counts={"active": active, "standby": standby},
+            locations=HOME,
+            server_type="small",
+            alternatives=[Alternative(server_type="large")],
+            allowed_locations=HOME,
+            subnet="10.0.0.0/24",
+            market=Market(available=frozenset(Offer("small", place) for place in HOME), existing={}),
+        )
+        addresses = HostAddresses("pool", HostAddressesArgs(hosts=hosts, labels={}))
         HostPool(
             "pool",
             HostPoolArgs(
                 role="api",
-                active=active,
-                standby=standby,
-                locations=locations,
-                server_type="small",
+                hosts=hosts,
+                address_ids=addresses.ids,
                 image="linux",
                 subnet_id="7-10.0.0.0/24",
+                user_data=lambda host: f"#cloud-config for {host.name}",
+                ssh_keys=["one", "two"],
+                ssh_from=ssh_from,
                 labels={"app": "botbrains"},
-                protect=protect,
+                backups=False,
             ),
         )
 
     return deploy(program, preview=preview)
 
 
-def by_name(resources: list[Registration]) -> dict[str, Registration]:
-    return {resource.name: resource for resource in resources}
-
-
 @pytest.mark.parametrize("preview", [False, True])
-@pytest.mark.parametrize(
-    ("active", "standby", "locations"),
-    [(1, 0, ("here",)), (2, 1, HOME), (2, 1, ("here",)), (3, 2, ("here", "there", "far")), (39, 1, HOME)],
-)
-def test_hosts_are_spread_evenly_and_the_first_ones_work(
-    active: int, standby: int, locations: tuple[str, ...], preview: bool
-) -> None:
-    deployment = pool(active, standby, locations, preview=preview)
-    servers = deployment.all(SERVER)
+def test_each_host_has_what_was_planned_and_waits_for_the_one_before_it(preview: bool) -> None:
+    servers = pool(preview=preview).all(SERVER)
 
-    assert len(servers) == active + standby
-    assert Counter(server.inputs["labels"]["state"] for server in servers) == Counter(active=active, standby=standby)
-    everywhere = Counter(server.inputs["location"] for server in servers)
-    assert set(everywhere) == set(locations[: active + standby])
-    assert max(everywhere.values()) - min(everywhere.values()) <= 1
-    working = {server.inputs["location"] for server in servers if server.inputs["labels"]["state"] == "active"}
-    assert len(working) == min(active, len(locations))
-
-
-@pytest.mark.parametrize(("hosts", "locations"), [(3, HOME), (20, HOME), (21, HOME), (40, HOME), (40, ("here",))])
-def test_no_placement_group_is_too_full_or_in_two_places_and_none_is_needless(
-    hosts: int, locations: tuple[str, ...]
-) -> None:
-    deployment = pool(hosts - 1, 1, locations)
-    members: defaultdict[float, list[str]] = defaultdict(list)
-    for server in deployment.all(SERVER):
-        members[server.inputs["placementGroupId"]].append(server.inputs["location"])
-
-    groups = deployment.all(PLACEMENT_GROUP)
-    assert {float(group.id) for group in groups} == set(members)
-    assert all(group.inputs["type"] == "spread" for group in groups)
-    assert all(len(places) <= SERVERS_PER_PLACEMENT_GROUP for places in members.values())
-    assert all(len(set(places)) == 1 for places in members.values())
-    per_location = Counter(server.inputs["location"] for server in deployment.all(SERVER))
-    assert len(groups) == sum(ceil(count / SERVERS_PER_PLACEMENT_GROUP) for count in per_location.values())
-
-
-def test_promoting_the_standby_changes_its_label_and_nothing_else() -> None:
-    before, after = by_name(pool(2, 1).all(SERVER)), by_name(pool(3, 0).all(SERVER))
-
-    assert set(before) == set(after)
-    for name, server in before.items():
-        constant = {"name", "location", "image", "serverType", "networks"}
-        assert {key: server.inputs[key] for key in constant} == {key: after[name].inputs[key] for key in constant}
-    states = [
-        (name, server.inputs["labels"]["state"], after[name].inputs["labels"]["state"])
-        for name, server in before.items()
-    ]
-    assert [change for change in states if change[1] != change[2]] == [("pool-3", "standby", "active")]
-
-
-def test_one_more_host_moves_none_of_the_others() -> None:
-    before, after = by_name(pool(19, 1).all(SERVER)), by_name(pool(20, 1).all(SERVER))
-
-    assert set(after) - set(before) == {"pool-21"}
-    for name, server in before.items():
-        assert server.inputs["location"] == after[name].inputs["location"]
+    assert [server.name for server in servers] == ["pool-1", "pool-2", "pool-standby-1"]
+    assert [server.inputs["labels"]["state"] for server in servers] == ["active", "active", "standby"]
+    assert [server.inputs["location"] for server in servers] == ["here", "there", "there"]
+    for before, server in zip([None, *servers], servers, strict=False):
+        others = {other.urn for other in servers} & set(server.depends_on)
+        assert others == ({before.urn} if before else set())
+        assert server.inputs["labels"]["pool"] == "pool"
+        assert server.inputs["userData"] == f"#cloud-config for {server.name}"
+        assert server.inputs["sshKeys"] == ["one", "two"]
+        (private,) = server.inputs["networks"]
+        assert private == {"subnetId": "7-10.0.0.0/24", "ip": private["ip"], "aliasIps": []}
+    assert len({server.inputs["networks"][0]["ip"] for server in servers}) == 3
 
 
 def test_ids_have_the_type_that_hetzner_takes() -> None:
-    for server in pool().all(SERVER):
+    deployment = pool()
+    groups = {float(group.id) for group in deployment.all(PLACEMENT_GROUP)}
+    for server in deployment.all(SERVER):
         assert all(isinstance(id_, float) for id_ in server.inputs["firewallIds"])
-        assert isinstance(server.inputs["placementGroupId"], float)
+        assert server.inputs["placementGroupId"] in groups
         (public,) = server.inputs["publicNets"]
         assert isinstance(public["ipv4"], float)
-        (private,) = server.inputs["networks"]
-        assert isinstance(private["subnetId"], str)
 
 
 def test_each_host_has_an_address_of_its_own_in_its_own_place_that_outlives_it() -> None:
@@ -125,30 +92,33 @@ def test_each_host_has_an_address_of_its_own_in_its_own_place_that_outlives_it()
     assert sorted(used) == sorted(addresses)
 
 
-def test_nothing_but_icmp_comes_in_from_the_internet() -> None:
-    deployment = pool()
+@pytest.mark.parametrize("ssh_from", [(), ("192.0.2.10/32", "198.51.100.0/24")])
+def test_nothing_comes_in_from_the_internet_but_icmp_and_the_co_founders(ssh_from: tuple[str, ...]) -> None:
+    deployment = pool(ssh_from=ssh_from)
     firewall = deployment.one(FIREWALL)
 
-    assert [rule["protocol"] for rule in firewall.inputs["rules"] if rule["direction"] == "in"] == ["icmp"]
+    inbound = {rule["protocol"]: rule for rule in firewall.inputs["rules"] if rule["direction"] == "in"}
+    assert set(inbound) == ({"icmp", "tcp"} if ssh_from else {"icmp"})
+    if ssh_from:
+        assert (inbound["tcp"]["port"], inbound["tcp"]["sourceIps"]) == ("22", list(ssh_from))
     for server in deployment.all(SERVER):
         assert server.inputs["firewallIds"] == [float(firewall.id)]
 
 
-@pytest.mark.parametrize("protect", [True, False])
-def test_hosts_and_addresses_are_protected_unless_a_deployment_is_to_replace_them(protect: bool) -> None:
-    deployment = pool(protect=protect)
+def test_hetzner_protects_what_pulumi_may_roll_and_a_step_of_ours_comes_before_a_deletion() -> None:
+    deployment = pool()
     for resource in (*deployment.all(SERVER), *deployment.all(PRIMARY_IP)):
-        assert resource.protect is protect
+        assert not resource.protect
         assert resource.inputs["deleteProtection"] is True
+        # A name and an address cannot exist twice.
+        assert resource.delete_before_replace
     for server in deployment.all(SERVER):
-        # Hetzner refuses one without the other, and a server's name and address cannot exist twice.
+        # Hetzner refuses one without the other.
         assert server.inputs["rebuildProtection"] is True
-        assert server.delete_before_replace
+        assert server.before_delete == ("pool-server",)
+    assert {address.before_delete for address in deployment.all(PRIMARY_IP)} == {("pool-address",)}
 
 
-@pytest.mark.parametrize(
-    ("active", "standby", "locations"), [(0, 1, HOME), (1, -1, HOME), (1, 1, ()), (2, 1, ("here", "here"))]
-)
-def test_a_pool_that_cannot_work_is_refused(active: int, standby: int, locations: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="needed"):
-        pool(active, standby, locations)
+def test_a_pool_without_an_active_host_is_refused() -> None:
+    with pytest.raises(ValueError, match="hosts has no active one"):
+        pool(0, 1)

@@ -104,6 +104,8 @@ REFUSED: list[tuple[Location, object, str, str]] = [
     (("retention", "vault_copy_days"), 0, "is 0", "a whole number of days from 1 to 36500"),
     (("retention", "vault_copy_days"), 36501, "is 36501", "a whole number of days from 1 to 36500"),
     (("retention", "vault_lock_cooling_off_days"), 2, "is 2", "a whole number of days from 3 to 36500"),
+    (("retention", "host_log_days"), 91, "is 91", "a number of days out of 1, 3, 5"),
+    (("retention", "host_log_days"), "90", "is '90'", "a number of days out of 1, 3, 5"),
     (("redundancy", "minimum_standby_hosts"), 0, "is 0", "a whole number, 1 or more"),
     (("redundancy", "database_multi_az"), "yes", "is 'yes'", "true or false. Write it without quotes"),
     (("redundancy", "host_failover_seconds"), 7, "is 7", "a whole number of seconds from 8 to 122"),

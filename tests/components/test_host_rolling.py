@@ -1,0 +1,213 @@
+"""Before a host is taken down: against Hetzner's API in miniature, with the health that a data plane would find."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from hcloud import APIException
+from hcloud import Client as Hcloud
+from hcloud.images import Image
+from hcloud.load_balancer_types import LoadBalancerType
+from hcloud.load_balancers import (
+    LoadBalancerHealthCheck,
+    LoadBalancerService,
+    LoadBalancerTarget,
+    LoadBalancerTargetLabelSelector,
+)
+from hcloud.locations import Location
+from hcloud.networks import NetworkSubnet
+from hcloud.server_types import ServerType
+from pulumi import ResourceHookArgs as Args
+from werkzeug.serving import make_server
+
+from components.host_rolling import Rolling, StillNeededError
+from localcloud.hetzner import create_app
+from tests.components.recording import deploy
+
+TOKEN = "t" * 64
+NAMES = ("pool-1", "pool-2", "pool-standby-1")
+
+
+class Site:
+    """Three hosts of a pool and the load balancers in front of it; `healthy` are the names that answer their checks."""
+
+    def __init__(self, client: Any, application: Any) -> None:
+        self.client = client
+        self.healthy = {"pool-1", "pool-2"}
+        application.health.probe = lambda server, service: server["name"] in self.healthy
+        subnet = NetworkSubnet(type="cloud", network_zone="eu-central", ip_range="10.0.1.0/24")
+        self.network = client.networks.create(name="net", ip_range="10.0.0.0/16", subnets=[subnet])
+        self.ids = {name: self._server(name) for name in NAMES}
+
+    def _server(self, name: str) -> int:
+        made = self.client.servers.create(
+            name=name,
+            server_type=ServerType(name="cx23"),
+            image=Image(name="debian-12"),
+            location=Location(name="fsn1"),
+            networks=[self.network],
+            labels={"pool": "pool"},
+        )
+        for action in (made.action, *made.next_actions):
+            action.wait_until_finished()
+        made.server.change_protection(delete=True, rebuild=True).wait_until_finished()
+        return int(made.server.id)
+
+    def balanced(self, name: str) -> None:
+        balancer = self.client.load_balancers.create(
+            name=name,
+            load_balancer_type=LoadBalancerType(name="lb11"),
+            location=Location(name="fsn1"),
+            network=self.network,
+            services=[
+                LoadBalancerService(
+                    protocol="tcp",
+                    listen_port=443,
+                    destination_port=8080,
+                    proxyprotocol=False,
+                    health_check=LoadBalancerHealthCheck(protocol="tcp", port=8080, interval=3, timeout=2, retries=2),
+                )
+            ],
+        ).load_balancer
+        balancer.add_target(
+            LoadBalancerTarget(
+                type="label_selector",
+                label_selector=LoadBalancerTargetLabelSelector(selector="pool=pool"),
+                use_private_ip=True,
+            )
+        ).wait_until_finished()
+
+    def protected(self, name: str) -> bool:
+        return bool(self.client.servers.get_by_id(self.ids[name]).protection["delete"])
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    application = create_app(None, token=TOKEN)
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    endpoint = f"http://127.0.0.1:{server.port}/v1"
+    monkeypatch.setenv("HCLOUD_TOKEN", TOKEN)
+    monkeypatch.setenv("HCLOUD_ENDPOINT", endpoint)
+    yield Site(Hcloud(TOKEN, api_endpoint=endpoint, poll_interval=0.01), application)
+    server.shutdown()
+    thread.join()
+
+
+def make_way(site: Site, name: str, *, patience: float = 0.0, keep_serving: bool = True, serving: bool = True) -> None:
+    def program() -> None:
+        rolling = Rolling("pool", serving=["pool-1", "pool-2"] if serving else [], keep_serving=keep_serving)
+        rolling.make_way(site.ids[name], patience=patience)
+
+    deploy(program)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_host_makes_way_when_all_others_answer(site: Site, name: str) -> None:
+    site.balanced("one")
+    site.balanced("two")
+    make_way(site, name)
+    assert not site.protected(name)
+    assert all(site.protected(other) for other in NAMES if other != name)
+
+
+@pytest.mark.parametrize(
+    ("healthy", "name", "silent"),
+    [({"pool-1"}, "pool-1", "pool-2"), ({"pool-1", "pool-standby-1"}, "pool-standby-1", "pool-2")],
+    ids=["the last active host", "a standby that stands in"],
+)
+def test_a_host_that_is_needed_stays_and_is_still_protected(
+    site: Site, healthy: set[str], name: str, silent: str
+) -> None:
+    site.balanced("one")
+    site.healthy = healthy
+    with pytest.raises(StillNeededError, match=rf"{name} is not taken down: it answers, and {silent} did not"):
+        make_way(site, name)
+    assert site.protected(name)
+
+
+def test_a_host_that_is_gone_answers_no_more_than_one_that_is_silent(site: Site) -> None:
+    site.balanced("one")
+    second = site.client.servers.get_by_id(site.ids["pool-2"])
+    second.change_protection(delete=False, rebuild=False)
+    second.delete().wait_until_finished()
+    with pytest.raises(StillNeededError, match="pool-2 did not"):
+        make_way(site, "pool-1")
+
+
+def test_it_waits_for_a_host_that_is_just_booting(site: Site) -> None:
+    site.balanced("one")
+    site.healthy = {"pool-1"}
+    booted = threading.Timer(1.5, lambda: site.healthy.add("pool-2"))
+    booted.start()
+    begun = time.monotonic()
+    make_way(site, "pool-1", patience=30.0)
+    assert time.monotonic() - begun >= 1.4
+    assert not site.protected("pool-1")
+
+
+@pytest.mark.parametrize("name", ["pool-2", "pool-standby-1"])
+def test_a_host_that_does_not_answer_is_missed_by_nobody(site: Site, name: str) -> None:
+    site.balanced("one")
+    site.healthy = {"pool-1"}
+    make_way(site, name)
+    assert not site.protected(name)
+
+
+def test_without_a_load_balancer_or_a_wish_to_keep_serving_nothing_is_waited_for(site: Site) -> None:
+    site.healthy = set()
+    make_way(site, "pool-1")
+    assert not site.protected("pool-1")
+    site.balanced("one")
+    site.healthy = {"pool-2"}
+    make_way(site, "pool-2", keep_serving=False)
+    assert not site.protected("pool-2")
+
+
+def test_workers_take_their_jobs_from_a_queue_so_none_is_waited_for(site: Site) -> None:
+    site.balanced("one")
+    site.healthy = {"pool-1"}
+    make_way(site, "pool-1", serving=False)
+    assert not site.protected("pool-1")
+
+
+def test_a_host_that_was_deleted_by_hand_is_no_obstacle(site: Site) -> None:
+    site.ids["pool-1"] = 4711
+    make_way(site, "pool-1")
+
+
+def test_an_address_is_freed_and_one_that_is_gone_is_no_obstacle(site: Site) -> None:
+    from components import host_rolling
+
+    address = site.client.primary_ips.create(name="ip", type="ipv4", location=Location(name="fsn1")).primary_ip
+    address.change_protection(delete=True).wait_until_finished()
+    with pytest.raises(APIException, match="protected"):
+        address.delete()
+    host_rolling._free_address(address.id)
+    address.delete()
+    host_rolling._free_address(address.id)
+
+
+def test_the_steps_run_beside_the_program_and_not_in_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program registers resources while a host waits for another."""
+    made: list[Rolling] = []
+    deploy(lambda: made.append(Rolling("pool", serving=[], keep_serving=True)))
+    (rolling,) = made
+    monkeypatch.setattr(rolling, "make_way", lambda server_id: time.sleep(0.5))
+    (step,) = rolling.of_servers.before_delete or ()
+
+    async def waited() -> float:
+        begun = time.monotonic()
+        waiting = asyncio.ensure_future(cast(Any, step)(Args("urn", "7", "pool-1", "Server")))
+        await asyncio.sleep(0.01)
+        passed = time.monotonic() - begun
+        await waiting
+        return passed
+
+    assert asyncio.run(waited()) < 0.4
