@@ -1,8 +1,7 @@
 """Pulumi's own engine over programs that are only data, with a provider that accepts everything.
 
-No cloud is needed for what a policy pack says, and no plugin: the engine attaches to a provider that is running already.
-This one answers with what it is given. In a preview it knows nothing else, so every output is unknown, as with a real
-one.
+No cloud is needed for what a policy pack says, and no plugin: the engine attaches to a provider that runs already. This
+one answers with what it is given. In a preview it knows nothing else, so every output is unknown, as with a real one.
 """
 
 from __future__ import annotations
