@@ -67,6 +67,7 @@ POLICIES: Final[tuple[Policy, ...]] = (
     # Who gets in.
     hosts.FIREWALLED,
     hosts.PRIVATE_TARGETS,
+    hosts.OVER_TLS,
     database_access.TLS,
     database_access.WALLED,
     database_access.PASSWORD,

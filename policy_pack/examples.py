@@ -773,6 +773,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         left_out=False,
     ),
     Example(policy="load-balancer-private", family=entrance, at="target", path="usePrivateIp", refused=_value(False)),
+    Example(policy="load-balancer-over-tls", family=entrance, at="service", path="protocol", refused=_value("http")),
     Example(
         policy="database-over-tls",
         family=database,

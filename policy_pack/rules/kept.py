@@ -38,6 +38,7 @@ HOLDS_DATA: Final = (
     REPOSITORY,
     LOAD_BALANCER,
     "hcloud:index/network:Network",
+    "hcloud:index/zone:Zone",
 )
 """Types whose loss is a loss of data, of the way to it, or of an address that customers know."""
 
