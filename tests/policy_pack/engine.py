@@ -109,7 +109,7 @@ class _Accepts(provider_pb2_grpc.ResourceProviderServicer):
 def providers() -> Iterator[int]:
     """The port of a provider that accepts everything."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Accepts(), server)  # type: ignore[no-untyped-call]
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Accepts(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
