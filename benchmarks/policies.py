@@ -32,9 +32,9 @@ from benchmarks.preview import ROOT, Bench, Timed
 from plan import load
 from policy_pack.analyzer import Analyzer
 from policy_pack.examples import EXAMPLES, declared_as
-from policy_pack.judge import Judge
 from policy_pack.rules.policy import Provider, Resource
 from policy_pack.rules.values import UNKNOWN
+from policy_pack.verdicts import Judge
 from policy_pack.wire import UNKNOWN_WORDS
 
 MOST_ADDED = 0.15

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from plan import load
 from policy_pack.analyzer import serve
-from policy_pack.judge import Judge
+from policy_pack.verdicts import Judge
 
 if __name__ == "__main__":
     # It lives for one command, and next to nothing that it makes is garbage before it ends.

@@ -23,8 +23,8 @@ from plan import Plan
 from policy_pack import wire
 from policy_pack.catalogue import ALL, concerning
 from policy_pack.exceptions import validity
-from policy_pack.judge import Judge, Verdict
 from policy_pack.rules.policy import AnyPolicy, Policy, Provider, Resource
+from policy_pack.verdicts import Judge, Verdict
 
 PACK_NAME: Final = "botbrains-continuity"
 VERSION: Final = "0.2.0"

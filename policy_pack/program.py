@@ -25,8 +25,8 @@ from plan import Plan
 from policy_pack import wire
 from policy_pack.catalogue import concerning
 from policy_pack.exceptions import ExceptionsError
-from policy_pack.judge import Judge, Verdict
 from policy_pack.rules.policy import PROVIDERS, Provider, Resource
+from policy_pack.verdicts import Judge, Verdict
 
 _LINE: Final = "\n  "
 

@@ -134,7 +134,7 @@ def _health_checked(resource: Resource, plan: Plan) -> Iterator[Finding]:
         yield Finding("healthCheck.http.statusCodes", codes, "200", WRITE_IT_OUT if codes is UNKNOWN else remedy)
     most = plan.redundancy.host_failover_seconds
     numbers = [check.get(name) for name in ("interval", "retries", "timeout")]
-    interval, retries, timeout = (number if type(number) is int else None for number in numbers)
+    interval, retries, timeout = (number if type(number) is int and number >= 0 else None for number in numbers)
     if interval is None or retries is None or timeout is None:
         found = UNKNOWN if UNKNOWN in numbers else None
         remedy = WRITE_IT_OUT if found is UNKNOWN else "Write out interval, retries and timeout: the defaults are slow."

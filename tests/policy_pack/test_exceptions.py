@@ -12,7 +12,7 @@ from plan import load as load_plan
 from policy_pack import Resource
 from policy_pack.examples import EXAMPLES, declared_as
 from policy_pack.exceptions import ExceptionsError, Waiver, load
-from policy_pack.judge import Judge
+from policy_pack.verdicts import Judge
 
 PLAN = load_plan()
 TODAY = date(2026, 12, 1)
