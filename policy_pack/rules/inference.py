@@ -23,8 +23,9 @@ _MAKERS: Final = (
     "ai21|amazon|anthropic|cohere|deepseek|google|luma|meta|minimax|mistral|moonshot|nvidia|openai|qwen|stability"
     "|twelvelabs|writer"
 )
-# A profile's name is that of the model with a place in front: eu.anthropic.claude-..., global.amazon.nova-...
-_PROFILE: Final = re.compile(rf"(?<![A-Za-z0-9.-])([a-z]{{2,6}}(?:-gov)?)\.(?:{_MAKERS})\.[a-z0-9]")
+# A profile's name is that of the model with a place in front: eu.anthropic.claude-..., global.amazon.nova-... What comes
+# after the maker's name tells it from a host: www.anthropic.com.
+_PROFILE: Final = re.compile(rf"(?<![A-Za-z0-9.-])([a-z]{{2,6}}(?:-gov)?)\.(?:{_MAKERS})\.[a-z]{{1,20}}[0-9-]")
 _HOST: Final = re.compile(
     r"(?<![A-Za-z0-9.-])((?:[A-Za-z0-9-]+\.)*(?:api\.openai\.com|api\.anthropic\.com|openai\.azure\.com"
     r"|cognitiveservices\.azure\.com|services\.ai\.azure\.com|api\.cognitive\.microsoft\.com"
