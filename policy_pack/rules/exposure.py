@@ -21,7 +21,7 @@ SECURITY_GROUPS: Final = (
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
 )
 
-_FOR_EVERYBODY: Final = frozenset({80, 443})
+_FOR_EVERYBODY: Final = (80, 443)
 """The ports of a public entrance. Everything else is for hosts that are named one by one."""
 
 _WHO: Final = ("cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks")

@@ -99,7 +99,9 @@ def _hosts_alone(stack: Stack, _plan: Plan) -> StackFindings:
             value = rule.props.get(name)
             if not present(value) or value == [] or any(host.urn in rule.links.get(name, ()) for host in hosts):
                 continue
-            if not all(one in known for one in ([value] if not isinstance(value, list) else value)):
+            if not all(
+                isinstance(one, str) and one in known for one in ([value] if not isinstance(value, list) else value)
+            ):
                 remedy = "Take the address from a host of this stack, so that it goes when the host goes."
                 yield rule, Finding(name, value, "the address of a host of this stack", remedy)
 
