@@ -5,9 +5,14 @@ Few runs, and many resources in each: one run for each of the four cases that ev
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 
 from localcloud.engine.provide import Engine
 from plan import load
@@ -108,3 +113,33 @@ def test_a_policy_can_set_the_one_value_that_complies_if_it_is_told_to(unrelated
     said = unrelated.run(*PREVIEW, config=dict.fromkeys(policies, "remediate"))
     assert said.returncode == 0, said.text
     assert said.refused == set()
+
+
+def test_an_exception_lets_pass_what_it_names_as_advice_until_its_end(unrelated: Project, tmp_path: Path) -> None:
+    """In a pack of its own, in another place, for the file is part of the pack."""
+    for name in ("plan", "policy_pack"):
+        shutil.copytree(PACK.parent / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    example = next(one for one in EXAMPLES if one.policy == "database-multi-az")
+    unrelated.declare({"it/": example.broken(PLAN)}, HOME)
+    today = datetime.now(UTC).date()
+    entry = {
+        "policy": example.policy,
+        "stack": "dev",
+        "resource": "aws:rds/instance:Instance::it/database",
+        "reason": "one zone is out of machines",
+        "approved_by": PLAN.activation.by[0],
+        "approved": today - timedelta(days=30),
+        "expires": today + timedelta(days=30),
+    }
+    file = tmp_path / "policy_pack" / "exceptions.yaml"
+    file.write_text(yaml.safe_dump({"exceptions": [entry]}))
+    said = unrelated.run("preview", "--policy-pack", str(file.parent))
+    assert said.returncode == 0, said.text
+    assert (said.refused, said.advised) == (set(), {("database-multi-az", "it/database")})
+    assert "one zone is out of machines" in said.text
+
+    file.write_text(yaml.safe_dump({"exceptions": [{**entry, "expires": today}]}))
+    said = unrelated.run("preview", "--policy-pack", str(file.parent))
+    assert said.returncode != 0
+    assert {policy for policy, _ in said.refused} == {"database-multi-az", "exceptions-valid"}

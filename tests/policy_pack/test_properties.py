@@ -6,7 +6,7 @@ import copy
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from policy_pack import POLICIES, UNKNOWN, Provider, Resource, judge, judge_stack
@@ -110,6 +110,7 @@ def test_no_policy_breaks_on_any_properties(judged: Resource) -> None:
         assert message.endswith(violation.promise)
 
 
+@settings(max_examples=300, deadline=None)
 @given(st.lists(resources(st.sampled_from(TYPES)), max_size=6), st.data())
 def test_no_policy_on_a_stack_breaks_on_any_properties(judged: list[Resource], data: st.DataObject) -> None:
     urns = [f"urn:{index}" for index in range(len(judged))]
@@ -119,6 +120,7 @@ def test_no_policy_on_a_stack_breaks_on_any_properties(judged: list[Resource], d
         assert violation.message.startswith(f"{violation.resource.type} {violation.resource.name!r}: ")
 
 
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_no_policy_breaks_on_what_was_right_but_for_one_part(data: st.DataObject) -> None:
     example = data.draw(st.sampled_from(EXAMPLES))
