@@ -16,4 +16,5 @@ from policy_pack.verdicts import Judge
 if __name__ == "__main__":
     # It lives for one command, and next to nothing that it makes is garbage before it ends.
     gc.disable()
-    serve(Judge(load()))
+    # The engine starts it with its own address in front of the pack's folder.
+    serve(Judge(load()), sys.argv[1])

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent import futures
 from dataclasses import replace
 from typing import Any, Final
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
-from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
+from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, engine_pb2, engine_pb2_grpc, plugin_pb2
 
 from plan import Plan
 from policy_pack import wire
@@ -42,10 +42,13 @@ _SEVERITIES: Final = {
 class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     """Answers the engine. The names of its methods are the protocol's."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, engine: str = "") -> None:
         self._judge = judge
         self._policies: tuple[AnyPolicy, ...] = (*ALL, validity((), frozenset(), judge.today))
         self._remediating: frozenset[str] = frozenset()
+        self._engine = engine
+        self._preview = False
+        self._undecided: dict[tuple[str, str], list[str]] = {}
 
     def GetAnalyzerInfo(  # noqa: N802
         self, request: empty_pb2.Empty, context: grpc.ServicerContext
@@ -72,6 +75,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         self, request: analyzer_pb2.AnalyzerStackConfigureRequest, context: grpc.ServicerContext
     ) -> analyzer_pb2.AnalyzerStackConfigureResponse:
         self._judge = replace(self._judge, stack=request.stack)
+        self._preview = request.dry_run
         return analyzer_pb2.AnalyzerStackConfigureResponse()
 
     def Configure(  # noqa: N802
@@ -108,12 +112,41 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         # Asked first, for reading a resource is most of the work, and components concern no policy at all.
         if not concerning(request.type):
             return analyzer_pb2.AnalyzeResponse()
-        return self._said(self._judge.resource(_resource(request)))
+        resource = _resource(request)
+        response = self._said(self._judge.resource(resource))
+        if self._preview:
+            response.not_applicable.extend(self._later(resource))
+        return response
 
     def AnalyzeStack(  # noqa: N802
         self, request: analyzer_pb2.AnalyzeStackRequest, context: grpc.ServicerContext
     ) -> analyzer_pb2.AnalyzeResponse:
+        if self._preview and self._undecided:
+            self._announce(next((one.urn for one in request.resources if one.type == "pulumi:pulumi:Stack"), ""))
         return self._said(self._judge.whole(_resource(resource) for resource in request.resources))
+
+    def _later(self, resource: Resource) -> Iterator[analyzer_pb2.PolicyNotApplicable]:
+        """What a preview leaves open: a value that only the update knows passes for now, and not by silence."""
+        for policy in concerning(resource.type):
+            names = policy.undecided(resource)
+            if names:
+                self._undecided[policy.id, resource.urn] = names
+                reason = f"decided at the update, when {', '.join(names)} of {resource.name} is known"
+                yield analyzer_pb2.PolicyNotApplicable(policy_name=policy.id, reason=reason)
+
+    def _announce(self, stack: str) -> None:
+        """Say so to the person who reads the preview."""
+        policies = sorted({policy for policy, _ in self._undecided})
+        values = {(urn, name) for (_, urn), names in self._undecided.items() for name in names}
+        resources = {urn for _, urn in self._undecided}
+        message = (
+            f"the policy pack decides at the update about {len(values)} values of {len(resources)} resources that are"
+            f" not known yet: {', '.join(policies)}. Each resource is judged again before it is deployed."
+        )
+        if self._engine:
+            with grpc.insecure_channel(self._engine) as channel:
+                request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=stack)
+                engine_pb2_grpc.EngineStub(channel).Log(request)
 
     def Remediate(  # noqa: N802
         self, request: analyzer_pb2.AnalyzeRequest, context: grpc.ServicerContext
@@ -217,12 +250,12 @@ def _framework(policy: AnyPolicy, plan: Plan) -> analyzer_pb2.PolicyComplianceFr
     )
 
 
-def serve(judge: Judge) -> None:
-    """Answer the engine until it ends this process. The first line that is printed is the port."""
+def serve(judge: Judge, engine: str) -> None:
+    """Answer the engine, which is at this address, until it ends this process. First of all the port is printed."""
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=4), options=[("grpc.max_receive_message_length", _LARGEST_MESSAGE)]
     )
-    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Analyzer(judge), server)
+    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Analyzer(judge, engine), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     sys.stdout.write(f"{port}\n")

@@ -32,7 +32,8 @@ stack** is asked at the end of a preview or an update, and demands only what bel
 **What is not known yet** in a preview never passes by silence. Each policy decides about it: what must be a literal is
 refused ("not known before deployment"); what only has to be there, or to lead to another resource of the stack, is told
 by the engine's dependencies, which are always known; the rest (an ARN in a document, say) is asked again before it is
-deployed. **What is left out** is judged by the provider's documented default.
+deployed, and the pack says at the end of a preview what the update will decide. **What is left out** is judged by the
+provider's documented default.
 
 **Thresholds** are the plan's (`plan/plan.yaml`). The pack's configuration can make them stricter and never looser, and
 it can switch no policy off:
@@ -94,6 +95,11 @@ def _policy(policy: AnyPolicy, example: Example, plan: Plan) -> Iterator[str]:
         value = threshold.of(plan)
         shown = ", ".join(value) if isinstance(value, tuple) else value
         yield f"- `{threshold.name}` can be configured to {said} the plan's {shown} (`{threshold.path}`)"
+    if isinstance(policy, Policy) and policy.asks_again != frozenset():
+        names = (
+            "whatever" if policy.asks_again is None else ", ".join(f"`{name}`" for name in sorted(policy.asks_again))
+        )
+        yield f"- decides at the update about {names}, where it is not known before"
     if isinstance(policy, Policy) and policy.fixes:
         yield f"- can set: {', '.join(f'`{name}`' for name in policy.fixes)}"
     yield ""

@@ -19,13 +19,14 @@ from typing import Any, Final
 
 import pulumi
 from pulumi.runtime import settings
+from pulumi.runtime.config import CONFIG
 from pulumi.runtime.proto import resource_pb2
 
 from plan import Plan
 from policy_pack import wire
 from policy_pack.catalogue import concerning
 from policy_pack.exceptions import ExceptionsError
-from policy_pack.rules.policy import PROVIDERS, Provider, Resource
+from policy_pack.rules.policy import PROVIDERS, Provider, Resource, package_of
 from policy_pack.verdicts import Judge, Verdict
 
 _LINE: Final = "\n  "
@@ -94,13 +95,27 @@ class Judged:
         with self._lock:
             self._refused += refused
 
+    def _provider(self, request: resource_pb2.RegisterResourceRequest) -> Provider | None:
+        if not request.custom or request.type.startswith(PROVIDERS):
+            return None
+        if request.provider:
+            # It is referred to as `URN::id`, and was registered before.
+            return self._providers.get(request.provider.rpartition("::")[0])
+        # The engine's default one, which has what the stack's configuration says in the package's name.
+        package = package_of(request.type)
+        config = {
+            key.removeprefix(f"{package}:"): value
+            for key, value in CONFIG.get().items()
+            if key.startswith(f"{package}:")
+        }
+        return Provider("default", f"{PROVIDERS}{package}", config)
+
     def _resource(self, request: resource_pb2.RegisterResourceRequest, urn: str, props: dict[str, object]) -> Resource:
         return Resource(
             type=request.type,
             name=request.name,
             props=props,
-            # It is referred to as `URN::id`, and was registered before.
-            provider=self._providers.get(request.provider.rpartition("::")[0]),
+            provider=self._provider(request),
             urn=urn,
             parent=request.parent or None,
             protect=request.protect,

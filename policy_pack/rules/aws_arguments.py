@@ -104,5 +104,6 @@ REGION_IN_ARGUMENTS: Final = Policy(
     remedy="Refer only to resources, zones and endpoints in the plan's regions.",
     concerns=of_package("aws", "hcloud", "github"),
     rule=_region_in_arguments,
+    asks_again=None,
     thresholds=(REGIONS,),
 )

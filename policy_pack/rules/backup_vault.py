@@ -102,6 +102,7 @@ VAULT_LOCKED: Final = Policy(
     remedy="Lock the vault for the plan's `retention.vault_copy_days`, and encrypt it with a key of ours.",
     concerns=of_type(VAULT, LOCK),
     rule=_vault,
+    asks_again=frozenset({"kmsKeyArn"}),
     thresholds=(_COPY_DAYS, Threshold("cooling_off_days", "retention.vault_lock_cooling_off_days", "at least")),
     fixes={"forceDestroy": lambda _plan: False},
 )
@@ -115,5 +116,6 @@ PLAN_DAILY: Final = Policy(
     remedy="Back up daily, keep it for the plan's `retention.vault_copy_days`, and copy it to the recovery region.",
     concerns=of_type(PLAN),
     rule=_plan,
+    asks_again=frozenset({"rules"}),
     thresholds=(_COPY_DAYS,),
 )

@@ -169,6 +169,7 @@ ENCRYPTED: Final = Policy(
     remedy="Encrypt with `aws:kms` and the ARN of a key in the bucket's region.",
     concerns=of_type(*ENCRYPTION),
     rule=_encrypted,
+    asks_again=frozenset({"rules"}),
 )
 
 VERSIONS_KEPT: Final = Policy(
@@ -192,4 +193,5 @@ REPLICATES: Final = Policy(
     remedy="Copy everything with S3 Replication Time Control, under a key in the destination's region.",
     concerns=of_type(*REPLICATION),
     rule=_replicates,
+    asks_again=frozenset({"rules"}),
 )

@@ -122,6 +122,7 @@ TABLE_RECOVERABLE: Final = Policy(
     remedy="Switch on point-in-time recovery, deletion protection and encryption, and add a replica.",
     concerns=of_type(TABLE),
     rule=_table,
+    asks_again=frozenset({"serverSideEncryption"}),
     fixes={"deletionProtectionEnabled": lambda _plan: True},
     thresholds=(Threshold("days", "retention.database_backup_days", "at least"),),
 )

@@ -107,6 +107,7 @@ ENCRYPTED: Final = Policy(
     remedy="Set `storage_encrypted` to true and `kms_key_id` to a key of ours.",
     concerns=of_type(INSTANCE),
     rule=_encrypted,
+    asks_again=frozenset({"kmsKeyId", "masterUserSecretKmsKeyId", "performanceInsightsKmsKeyId"}),
 )
 
 PROTECTED: Final = Policy(

@@ -71,6 +71,7 @@ TLS: Final = Policy(
     remedy="Give it a parameter group of ours in which `rds.force_ssl` is 1.",
     concerns=of_type(INSTANCE, PARAMETER_GROUP),
     rule=_tls,
+    asks_again=frozenset({"parameterGroupName"}),
 )
 
 PASSWORD: Final = Policy(

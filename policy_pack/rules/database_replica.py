@@ -52,6 +52,7 @@ REPLICA_RETENTION: Final = Policy(
     remedy="Replicate to another EU region, with a key that is there, for the plan's `replicated_backup_days`.",
     concerns=of_type(REPLICATION),
     rule=_replica,
+    asks_again=frozenset({"kmsKeyId", "sourceDbInstanceArn"}),
     fixes={"retentionPeriod": lambda plan: plan.retention.replicated_backup_days},
     thresholds=(Threshold("days", "retention.replicated_backup_days", "at least"),),
 )

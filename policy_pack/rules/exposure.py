@@ -198,6 +198,7 @@ INGRESS: Final = Policy(
     remedy="Admit hosts one by one, by their addresses or by their security group.",
     concerns=of_type(INGRESS_RULE, SECURITY_GROUP_RULE, *SECURITY_GROUPS),
     rule=_ingress,
+    asks_again=frozenset({"cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks"}),
 )
 
 PRIVATE_BUCKET: Final = Policy(
@@ -220,6 +221,7 @@ BUCKET_OVER_TLS: Final = Policy(
     remedy="Deny everything where `aws:SecureTransport` is false.",
     concerns=of_type(*POLICY),
     rule=_bucket_over_tls,
+    asks_again=frozenset({"policy"}),
 )
 
 NOT_FOR_EVERYBODY: Final = Policy(
@@ -231,4 +233,5 @@ NOT_FOR_EVERYBODY: Final = Policy(
     remedy="Name the principals, or narrow them by account, organisation or source.",
     concerns=of_package("aws"),
     rule=_not_for_everybody,
+    asks_again=frozenset({"policy", "policies", "resourcePolicy"}),
 )

@@ -23,7 +23,7 @@ _MAKERS: Final = (
     "ai21|amazon|anthropic|cohere|deepseek|google|luma|meta|minimax|mistral|moonshot|nvidia|openai|qwen|stability"
     "|twelvelabs|writer"
 )
-# A profile's name is that of the model with a place in front: eu.anthropic.claude-..., global.amazon.nova-... What comes
+# A profile is called like its model, with a place in front: eu.anthropic.claude-..., global.amazon.nova-... What comes
 # after the maker's name tells it from a host: www.anthropic.com.
 _PROFILE: Final = re.compile(rf"(?<![A-Za-z0-9.-])([a-z]{{2,6}}(?:-gov)?)\.(?:{_MAKERS})\.[a-z]{{1,20}}[0-9-]")
 _HOST: Final = re.compile(
@@ -86,4 +86,5 @@ IN_EU: Final = Policy(
     remedy="Use `eu.` inference profiles, `eu.api.openai.com`, and endpoints of Azure that name an EU region.",
     concerns=of_package("aws", "hcloud", "github"),
     rule=_in_eu,
+    asks_again=None,
 )

@@ -90,6 +90,7 @@ MFA: Final = Policy(
     remedy="Let people assume roles whose trust demands `aws:MultiFactorAuthPresent`.",
     concerns=of_type(ROLE, *_KEYS_OF_PEOPLE),
     rule=_mfa,
+    asks_again=frozenset({"assumeRolePolicy"}),
 )
 
 NO_WILDCARD: Final = Policy(
@@ -101,4 +102,5 @@ NO_WILDCARD: Final = Policy(
     remedy="Name actions and resources.",
     concerns=of_package("aws"),
     rule=_no_wildcard,
+    asks_again=frozenset({"policy", "policyArn", "managedPolicyArns", "inlinePolicies"}),
 )

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from plan import Plan
 from policy_pack.rules.thresholds import Threshold
-from policy_pack.rules.values import UNKNOWN, shown, texts
+from policy_pack.rules.values import UNKNOWN, has_unknown, shown, texts
 
 Severity = Literal["low", "medium", "high", "critical"]
 
@@ -158,6 +158,15 @@ class Policy(_Reasons):
     rule: Rule = field(repr=False)
     fixes: Mapping[str, Fix] = field(default_factory=dict)
     """By property, the value that complies, where there is only one: what the pack sets if it is told to remediate."""
+
+    asks_again: frozenset[str] | None = frozenset()
+    """The properties that it lets pass while they are not known, because it is asked again before they are deployed.
+    None for all of them."""
+
+    def undecided(self, resource: Resource) -> list[str]:
+        """The properties about which this policy decides at the update."""
+        names = resource.props if self.asks_again is None else self.asks_again & resource.props.keys()
+        return sorted(name for name in names if has_unknown(resource.props[name]))
 
     def judge(self, resource: Resource, plan: Plan) -> list[Violation]:
         """Everything that this policy refuses about a resource."""

@@ -62,6 +62,7 @@ RECOVERABLE: Final = Policy(
     remedy="Set `kms_key_id`, and leave `recovery_window_in_days` out or at the plan's days.",
     concerns=of_type(SECRET),
     rule=_recoverable,
+    asks_again=frozenset({"kmsKeyId"}),
     thresholds=(Threshold("days", "retention.key_deletion_window_days", "at least"),),
     fixes={
         "recoveryWindowInDays": lambda plan: plan.retention.key_deletion_window_days,
@@ -78,4 +79,5 @@ REPLICATED: Final = Policy(
     remedy="Add the plan's recovery region to its `replicas`, with a key of ours in that region.",
     concerns=of_type(SECRET),
     rule=_replicated,
+    asks_again=frozenset({"replicas"}),
 )

@@ -5,6 +5,7 @@ Few runs, and many resources in each: one run for each of the four cases that ev
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -52,6 +53,8 @@ def test_what_complies_is_let_pass_by_every_policy(unrelated: Project) -> None:
     said = preview(unrelated, lambda example: example.compliant(PLAN))
     assert said.diagnostics == []
     assert said.returncode == 0, said.text
+    # What only an update can know is no violation, and is said.
+    assert re.search(r"decides at the update about [0-9]+ values of [0-9]+ resources .*database-encrypted", said.text)
 
 
 def test_each_policy_refuses_its_example_by_name_and_nothing_else_does(unrelated: Project) -> None:
