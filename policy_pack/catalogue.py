@@ -64,6 +64,7 @@ POLICIES: Final[tuple[Policy, ...]] = (
     hosts.IN_POOL,
     hosts.SPREAD,
     hosts.HEALTH_CHECKED,
+    hosts.FORGOTTEN_SOON,
     # Who gets in.
     hosts.FIREWALLED,
     hosts.PRIVATE_TARGETS,

@@ -249,7 +249,14 @@ COMPARISON: Final = (
     Compared(
         "Hosts: enough of them, in pools, spread, checked for health",
         "none for Hetzner",
-        ("pool-redundant", "host-in-pool", "host-spread", "load-balancer-checks-health", "load-balancer-complete"),
+        (
+            "pool-redundant",
+            "host-in-pool",
+            "host-spread",
+            "load-balancer-checks-health",
+            "load-balancer-complete",
+            "address-forgotten-soon",
+        ),
     ),
     Compared(
         "Everything is in the regions that are allowed",

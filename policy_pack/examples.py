@@ -20,7 +20,7 @@ from policy_pack.rules.database import INSTANCE
 from policy_pack.rules.database_access import PARAMETER_GROUP
 from policy_pack.rules.database_replica import REPLICATION
 from policy_pack.rules.exposure import INGRESS_RULE, SECURITY_GROUPS
-from policy_pack.rules.hosts import FIREWALL, LOAD_BALANCER, PLACEMENT_GROUP, SERVER, SERVICE, TARGET
+from policy_pack.rules.hosts import FIREWALL, LOAD_BALANCER, PLACEMENT_GROUP, RRSET, SERVER, SERVICE, TARGET
 from policy_pack.rules.people import ROLE
 from policy_pack.rules.policy import Provider, Resource
 from policy_pack.rules.repository import REPOSITORY, RULESET
@@ -437,22 +437,31 @@ def entrance(plan: Plan) -> Family:
         ),
         "group": Declared(PLACEMENT_GROUP, {"type": "spread"}),
         **hosts,
-        "balancer": Declared(
-            LOAD_BALANCER, {"loadBalancerType": "lb11", "location": _home(plan, 0), "deleteProtection": True}
+        **_balancer(plan, 0),
+        **_balancer(plan, 1),
+    }
+
+
+def _balancer(plan: Plan, index: int) -> Family:
+    """A load balancer in the plan's first or second location."""
+    end = f"-{index + 1}" if index else ""
+    return {
+        f"balancer{end}": Declared(
+            LOAD_BALANCER, {"loadBalancerType": "lb11", "location": _home(plan, index), "deleteProtection": True}
         ),
-        "target": Declared(
+        f"target{end}": Declared(
             TARGET,
             {
-                "loadBalancerId": Ref("balancer"),
+                "loadBalancerId": Ref(f"balancer{end}"),
                 "type": "label_selector",
                 "labelSelector": "pool=example-api",
                 "usePrivateIp": True,
             },
         ),
-        "service": Declared(
+        f"service{end}": Declared(
             SERVICE,
             {
-                "loadBalancerId": Ref("balancer"),
+                "loadBalancerId": Ref(f"balancer{end}"),
                 "protocol": "https",
                 "listenPort": 443,
                 "destinationPort": 8080,
@@ -465,6 +474,23 @@ def entrance(plan: Plan) -> Family:
                     "retries": 2,
                     "http": {"path": "/healthz", "statusCodes": ["200"]},
                 },
+            },
+        ),
+    }
+
+
+def name(plan: Plan) -> Family:
+    """A name, and the address that it leads to."""
+    return {
+        "zone": Declared("hcloud:index/zone:Zone", {"mode": "primary", "deleteProtection": True}),
+        "name": Declared(
+            RRSET,
+            {
+                "zone": Ref("zone", "name"),
+                "name": "api",
+                "type": "A",
+                "ttl": plan.redundancy.dns_ttl_seconds,
+                "records": [{"value": "203.0.113.7"}],
             },
         ),
     }
@@ -763,6 +789,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         path="healthCheck.interval",
         refused=_value(15),
     ),
+    Example(policy="address-forgotten-soon", family=name, at="name", path="ttl", refused=_value(3600)),
     # Who gets in.
     Example(
         policy="host-firewalled",

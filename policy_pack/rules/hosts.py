@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from plan import Plan
-from policy_pack.rules.literals import WRITE_IT_OUT, at, given, listed, literally
+from policy_pack.rules.literals import WRITE_IT_OUT, at, given, is_number, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import compute, security
 from policy_pack.rules.thresholds import Threshold
@@ -20,6 +20,8 @@ PLACEMENT_GROUP: Final = "hcloud:index/placementGroup:PlacementGroup"
 LOAD_BALANCER: Final = "hcloud:index/loadBalancer:LoadBalancer"
 SERVICE: Final = "hcloud:index/loadBalancerService:LoadBalancerService"
 TARGET: Final = "hcloud:index/loadBalancerTarget:LoadBalancerTarget"
+
+RRSET: Final = "hcloud:index/zoneRrset:ZoneRrset"
 
 STATES: Final = ("active", "standby")
 
@@ -162,6 +164,16 @@ def _private_targets(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     yield from literally(resource, "usePrivateIp", True, remedy)
 
 
+def _forgotten_soon(resource: Resource, plan: Plan) -> Iterator[Finding]:
+    if resource.props.get("type") not in ("A", "AAAA", "CNAME", UNKNOWN):
+        return  # nobody connects to it
+    most = plan.redundancy.dns_ttl_seconds
+    ttl = resource.props.get("ttl")
+    if not is_number(ttl) or not 0 <= ttl <= most:
+        remedy = "Set it. Left out it is the zone's, an hour, for which resolvers lead to a location that is lost."
+        yield Finding("ttl", ttl, f"{most} seconds or fewer", WRITE_IT_OUT if ttl is UNKNOWN else remedy)
+
+
 PROTECTED: Final = Policy(
     id="hetzner-protected",
     title="What is at Hetzner cannot be deleted by mistake, in its console or by its API.",
@@ -240,4 +252,17 @@ PRIVATE_TARGETS: Final = Policy(
     concerns=of_type(TARGET),
     rule=_private_targets,
     fixes={"usePrivateIp": lambda _plan: True},
+)
+
+FORGOTTEN_SOON: Final = Policy(
+    id="address-forgotten-soon",
+    title="A name leads to an address for no longer than promised, so that another location can take over.",
+    severity="high",
+    control="A.8.14",
+    promise=compute,
+    remedy="Set `ttl` to the plan's `redundancy.dns_ttl_seconds`.",
+    concerns=of_type(RRSET),
+    rule=_forgotten_soon,
+    fixes={"ttl": lambda plan: plan.redundancy.dns_ttl_seconds},
+    thresholds=(Threshold("seconds", "redundancy.dns_ttl_seconds", "at most"),),
 )

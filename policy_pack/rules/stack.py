@@ -192,6 +192,26 @@ def _entrances(stack: Stack, plan: Plan) -> StackFindings:
             remedy = "Put every host of the pool behind it, the standby too: it takes over without being told."
             yield balancer, Finding("the number of hosts behind it", behind, f"{least} or more", remedy)
 
+    for selector, of in _in_front(stack).items():
+        locations = {place for balancer in of if isinstance(place := balancer.props.get("location"), str)}
+        wanted = _least_locations(locations, plan)
+        if len(locations) < wanted:
+            name = f"the number of locations of the load balancers in front of {selector!r}"
+            remedy = "Add one in another location: each is lost with its own."
+            yield of[0], Finding(name, len(locations), f"{wanted} or more", remedy)
+
+
+def _in_front(stack: Stack) -> dict[str, list[Resource]]:
+    """The load balancers of each pool, by the selector of its hosts."""
+    found: dict[str, list[Resource]] = {}
+    for target in stack.of([TARGET]):
+        selector = target.props.get("labelSelector")
+        if isinstance(selector, str):
+            balancers = [one for one in stack.of([LOAD_BALANCER]) if leads(target, "loadBalancerId", one)]
+            if balancers:
+                found.setdefault(selector, []).extend(balancers)
+    return found
+
 
 def _behind(target: Resource, stack: Stack) -> int:
     """How many hosts of the stack a target stands for."""
@@ -306,11 +326,11 @@ POOL_REDUNDANT: Final = StackPolicy(
 
 ENTRANCE_COMPLETE: Final = StackPolicy(
     id="load-balancer-complete",
-    title="Each load balancer has a service, and all hosts of a pool behind it.",
+    title="Each load balancer has a service and a whole pool behind it, and each pool more than one in front.",
     severity="critical",
     control="A.8.14",
     promise=compute,
-    remedy="Add the service, and targets for every host.",
+    remedy="Add the service, targets for every host, and a load balancer in another location.",
     rule=_entrances,
 )
 
