@@ -88,6 +88,7 @@ lint: .venv/ready ## Style, types, and that uv.lock is what pyproject.toml asks 
 bench: .venv/ready ## Measure what is said about speed: previews, and the recovery of a database
 	@$(LOCALCLOUD) engine > /dev/null
 	@$(PYTHON) -m benchmarks.preview
+	@$(PYTHON) -m benchmarks.policies
 	@$(PYTHON) -m benchmarks.recovery
 
 # A stamp, so that a set-up that was interrupted is done again.
@@ -106,6 +107,10 @@ $(UV):
 	  || { rm -rf "$(UV:/bin/uv=)"; echo "python3 cannot make virtual environments: on Debian, apt-get install python3-venv" >&2; exit 1; }
 	@"$(UV:/bin/uv=)/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt \
 	  || { rm -rf "$(UV:/bin/uv=)"; exit 1; }
+
+.PHONY: policies
+policies: .venv/ready ## Write docs/policies.md from the policies (a test fails when it is not what they say)
+	@$(PYTHON) -m policy_pack.documents > docs/policies.md
 
 .PHONY: docs
 docs: .venv/ready ## Render the picture of the architecture (needs graphviz)
