@@ -83,7 +83,7 @@ def test_each_location_has_a_load_balancer_which_joins_the_network_before_it_get
 ) -> None:
     deployment = entrance(preview=preview)
     balancers = deployment.all(BALANCER)
-    assert [(one.name, one.inputs["location"]) for one in balancers] == [
+    assert sorted((one.name, one.inputs["location"]) for one in balancers) == [
         ("entrance-here", "here"),
         ("entrance-there", "there"),
     ]
