@@ -32,7 +32,7 @@ class EncryptionKeyArgs:
     """The key's region; None for the region of the provider that it is given."""
 
     policy: pulumi.Input[str] | None = None
-    """Who may use it; None for KMS's own default, by which IAM alone decides."""
+    """Who may use it, as a document. None for KMS's default: whoever IAM lets, in the key's account."""
 
     def __post_init__(self) -> None:
         if self.deletion_window_days not in _DELETION_WINDOW_DAYS:
