@@ -5,6 +5,7 @@ The tests of this module follow one another, in the order in which they stand he
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from botocore import UNSIGNED
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localcloud.aws.iam_sessions import totp
@@ -50,8 +53,16 @@ def token(cloud: LocalCloud, sub: str, **claims: Any) -> str:
     )
 
 
+@functools.cache
+def gate(cloud_endpoint: str) -> Any:
+    """The one client that every token is shown through: making a client takes longer than what it asks."""
+    return boto3.client(
+        "sts", region_name=RECOVERY, endpoint_url=cloud_endpoint, config=Config(signature_version=UNSIGNED)
+    )
+
+
 def enter(cloud: LocalCloud, role: str, sub: str) -> Mapping[str, str]:
-    credentials: Mapping[str, str] = aws(cloud, "sts", RECOVERY).assume_role_with_web_identity(
+    credentials: Mapping[str, str] = gate(cloud.env["AWS_ENDPOINT_URL"]).assume_role_with_web_identity(
         RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{role}", RoleSessionName="workflow", WebIdentityToken=token(cloud, sub)
     )["Credentials"]
     return credentials
@@ -69,14 +80,18 @@ def as_(cloud: LocalCloud, credentials: Mapping[str, str]) -> LocalCloud:
 
 
 def clients(cloud: LocalCloud, credentials: Mapping[str, str]) -> Clients:
-    return lambda service, region=HOME: boto3.client(
-        service,
-        region_name=region,
-        endpoint_url=cloud.env["AWS_ENDPOINT_URL"],
+    """Clients for whoever has these credentials, by service and region."""
+    session = boto3.Session(
         aws_access_key_id=credentials["AccessKeyId"],
         aws_secret_access_key=credentials["SecretAccessKey"],
         aws_session_token=credentials.get("SessionToken"),
     )
+
+    @functools.cache
+    def client(service: str, region: str = HOME) -> Any:
+        return session.client(service, region_name=region, endpoint_url=cloud.env["AWS_ENDPOINT_URL"])
+
+    return client
 
 
 def up(cloud: LocalCloud, stack: str, *options: str) -> None:
