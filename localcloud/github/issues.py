@@ -32,9 +32,7 @@ def list_issues(call: Call, owner: str, repo: str) -> Answer:
     state = call.request.args.get("state", "open")
     labels = {name for name in call.request.args.get("labels", "").split(",") if name}
     chosen = [one for one in _all(record).values() if state in ("all", one["state"]) and labels <= set(one["labels"])]
-    return call.page(
-        sorted(chosen, key=lambda one: one["number"], reverse=True), lambda one: _shown(call, record, one)
-    )
+    return call.page(sorted(chosen, key=lambda one: one["number"], reverse=True), lambda one: _shown(call, record, one))
 
 
 def create(call: Call, owner: str, repo: str) -> Answer:

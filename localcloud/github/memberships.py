@@ -38,7 +38,7 @@ def delete(call: Call, org: str, user: str) -> Answer:
 
 
 def list_members(call: Call, org: str) -> Answer:
-    login, members = _members(call, org)
+    _, members = _members(call, org)
     role = call.request.args.get("role", "all")
     everybody = [{"login": accounts.USER, "role": "admin"}, *members.values()]
     chosen = [one for one in everybody if role in ("all", one["role"])]

@@ -319,11 +319,12 @@ def _edited_visibility(record: Record, body: dict[str, Any]) -> str:
 
 
 def _edited_security(record: Record, switched: dict[str, dict[str, str]]) -> dict[str, str]:
+    scanning, protection = SECURITY
     statuses = {**record.get("security", {}), **{name: switch["status"] for name, switch in switched.items()}}
-    if statuses.get("secret_scanning", "disabled") == "disabled":
-        if switched.get("secret_scanning_push_protection", {}).get("status") == "enabled":
+    if statuses.get(scanning, "disabled") == "disabled":
+        if switched.get(protection, {}).get("status") == "enabled":
             raise ApiError(422, "Secret scanning must be enabled to enable push protection.")
-        statuses["secret_scanning_push_protection"] = "disabled"
+        statuses[protection] = "disabled"
     return statuses
 
 
