@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -30,6 +31,7 @@ atexit.register(gc.freeze)
 if TYPE_CHECKING:
     from components.database import BackupReplicationArgs, ExistingKeyArgs, OwnKeyArgs
     from components.database_source import Origin, Source
+    from components.host_plan import Market, PlannedHost, Role
     from components.vault_reference import VaultReference
 
 Outputs = dict[str, Any]
@@ -37,9 +39,20 @@ Outputs = dict[str, Any]
 
 def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
     """What must outlive everything else."""
+    from components.hetzner_project import HetznerProject, HetznerProjectArgs
     from components.recovery_vault import RecoveryVault, RecoveryVaultArgs
 
     name, labels = _identity(stack.stack)
+    project = HetznerProject(
+        f"{name}-hetzner",
+        HetznerProjectArgs(
+            zone=stack.zone,
+            ttl_seconds=promised.redundancy.dns_ttl_seconds,
+            ssh_keys=_operators(promised),
+            labels=labels,
+        ),
+        opts=pulumi.ResourceOptions(providers=[providers.hetzner()]),
+    )
     recovery_vault = RecoveryVault(
         name,
         RecoveryVaultArgs(
@@ -55,6 +68,7 @@ def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
     )
     outputs: Outputs = {
         "region": stack.region,
+        "zone_name": project.zone_name,
         "database_key_arn": recovery_vault.database_key_arn,
         "objects_key_arn": recovery_vault.objects_key_arn,
         "secrets_key_arn": recovery_vault.secrets_key_arn,
@@ -129,6 +143,8 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
         )
         if stack.database.replicate_backups
         else None,
+        secrets_of=stack.stack,
+        secrets_key_arn=secrets.key_arn,
     )
     repository = CodeRepository(
         f"{name}-repository",
@@ -171,6 +187,8 @@ def recovery(stack: RecoverySettings, promised: plan.Plan) -> Outputs:
         )
         if stack.database.replicate_backups
         else None,
+        secrets_of=stack.secrets_of,
+        secrets_key_arn=copies.secrets_key_arn,
     )
 
 
@@ -185,17 +203,30 @@ def service(
     database_origin: Origin,
     database_key: OwnKeyArgs | ExistingKeyArgs,
     replication: BackupReplicationArgs | None,
+    secrets_of: str,
+    secrets_key_arn: pulumi.Output[str],
 ) -> Outputs:
-    """Hosts behind a load balancer, their database, and their objects."""
+    """Hosts behind load balancers, their database, and their objects."""
     from components.database import Database, DatabaseArgs
     from components.database_network import DatabaseNetwork, DatabaseNetworkArgs
+    from components.entrance import Entrance, EntranceArgs
+    from components.hetzner_project import ssh_key_name
+    from components.host_addresses import HostAddresses, HostAddressesArgs
+    from components.host_descriptions import Surroundings
+    from components.host_identity import DatabaseAccessArgs, HostIdentity, HostIdentityArgs, account_of
+    from components.host_market import look
+    from components.host_plan import balancer_address
     from components.host_pool import HostPool, HostPoolArgs
-    from components.load_balancer import HealthCheck, LoadBalancer, LoadBalancerArgs
+    from components.host_user_data import UserData
+    from components.load_balancer import HealthCheck
     from components.network import PrivateNetwork, PrivateNetworkArgs
     from components.second_copy import ExistingVaultArgs, OwnVaultArgs, SecondCopy, SecondCopyArgs
 
     name, labels = _identity(stack.stack)
-    at_hetzner = pulumi.ResourceOptions(providers=[providers.hetzner()])
+    hetzner = providers.hetzner()
+    at_hetzner = pulumi.ResourceOptions(providers=[hetzner])
+    # First of all as well: what Hetzner has sold out is said before anything is made.
+    planned = _planned_hosts(stack, promised, look(hetzner, stack.stack))
 
     network = PrivateNetwork(
         f"{name}-network",
@@ -206,45 +237,19 @@ def service(
         ),
         opts=at_hetzner,
     )
-    api, worker = (
-        HostPool(
-            f"{name}-{role}",
-            HostPoolArgs(
-                role=role,
-                active=hosts.active,
-                standby=hosts.standby,
-                locations=stack.locations,
-                server_type=hosts.server_type,
-                image=hosts.image,
-                subnet_id=network.subnet_id,
-                labels=labels,
-                protect=stack.hosts.protect,
-            ),
-            opts=at_hetzner,
+    addresses = {
+        role: HostAddresses(
+            f"{name}-{role}", HostAddressesArgs(hosts=planned[role], labels={**labels, "role": role}), opts=at_hetzner
         )
-        for role, hosts in (("api", stack.hosts.api), ("worker", stack.hosts.worker))
-    )
-    # Workers take their work from a queue: their standby is one worker more, and nothing of theirs is public.
-    load_balancer = LoadBalancer(
-        f"{name}-api",
-        LoadBalancerArgs(
-            location=stack.locations[0],
-            load_balancer_type=stack.load_balancer.type,
-            subnet_id=network.subnet_id,
-            servers={host.name: host.server_id for host in api.hosts},
-            server_port=stack.hosts.api.port,
-            health_check=HealthCheck(path=stack.hosts.api.health_path),
-            labels=labels,
-        ),
-        opts=at_hetzner,
-    )
+        for role in planned
+    }
 
     database_network = DatabaseNetwork(
         f"{name}-database",
         DatabaseNetworkArgs(
             region=stack.region,
             ip_range=stack.database.ip_range,
-            clients={host.name: host.address for host in (*api.hosts, *worker.hosts)},
+            clients={name: address for of_role in addresses.values() for name, address in of_role.addresses.items()},
         ),
         opts=at_aws,
     )
@@ -280,8 +285,81 @@ def service(
         opts=at_aws,
     )
 
+    health_check = HealthCheck.within(promised.redundancy.host_failover_seconds, stack.hosts.api.health_path)
+    identity = HostIdentity(
+        f"{name}-hosts",
+        HostIdentityArgs(
+            stack=stack.stack,
+            region=stack.region,
+            account_id=account_of(copies.database_key_arn),
+            secret_names=tuple(f"botbrains/{secrets_of}/{secret}" for secret in stack.secrets),
+            secrets_key_arn=secrets_key_arn,
+            database=DatabaseAccessArgs(
+                endpoint=database.endpoint,
+                name=database.database_name,
+                secret_arn=database.secret_arn,
+                secret_key_arn=database.secret_key_arn,
+            ),
+            log_retention_days=promised.retention.host_log_days,
+            key_deletion_window_days=promised.retention.key_deletion_window_days,
+        ),
+        opts=at_aws,
+    )
+    surroundings = Surroundings(
+        stack=stack.stack,
+        region=stack.region,
+        secrets_of=secrets_of,
+        secrets=stack.secrets,
+        operators=_operators(promised),
+        log_group=identity.log_group_name,
+        subnet=network.subnet,
+        balancer_addresses=[balancer_address(network.subnet, index) for index in range(len(stack.locations))],
+        health_check=health_check,
+    )
+    for role, hosts in stack.hosts.by_role().items():
+        HostPool(
+            f"{name}-{role}",
+            HostPoolArgs(
+                role=role,
+                hosts=planned[role],
+                image=hosts.image,
+                address_ids=addresses[role].ids,
+                subnet_id=network.subnet_id,
+                user_data=UserData(identity, surroundings, planned[role], hosts).of,
+                ssh_keys=[ssh_key_name(person) for person in _operators(promised)],
+                ssh_from=stack.hosts.ssh_from,
+                labels=labels,
+                backups=promised.redundancy.host_backups,
+                keep_serving=stack.hosts.keep_serving,
+            ),
+            opts=at_hetzner,
+        )
+    # Workers take their work from a queue: nothing of theirs is public.
+    entrance = Entrance(
+        f"{name}-api",
+        EntranceArgs(
+            locations=stack.locations,
+            load_balancer_type=stack.load_balancer.type,
+            subnet_id=network.subnet_id,
+            subnet=network.subnet,
+            pool=f"{name}-api",
+            server_port=stack.hosts.api.port,
+            zone=copies.zone_name,
+            names=stack.load_balancer.names,
+            ttl_seconds=promised.redundancy.dns_ttl_seconds,
+            health_check=health_check,
+            labels=labels,
+        ),
+        opts=at_hetzner,
+    )
+
     outputs: Outputs = {
-        "load_balancer_address": load_balancer.address,
+        "name": entrance.fqdn,
+        "load_balancers": [
+            {"name": one.name, "location": one.location, "address": one.address, "address_v6": one.address_v6}
+            for one in entrance.balancers
+        ],
+        "health_check": asdict(health_check),
         "database_endpoint": database.endpoint,
         "database_arn": database.arn,
         "database_name": database.database_name,
@@ -289,11 +367,42 @@ def service(
         "objects_bucket": objects_bucket,
         "replica_bucket": copies.replica_bucket_name,
     }
-    for output, pool in (("api_hosts", api), ("worker_hosts", worker)):
-        outputs[output] = [{"name": host.name, "location": host.location, "state": host.state} for host in pool.hosts]
+    for role, of_role in planned.items():
+        outputs[f"{role}_hosts"] = [
+            {"name": host.name, "location": host.offer.location, "state": host.state} for host in of_role
+        ]
     if database.replicated_backup_arn is not None:
         outputs["replicated_backup_arn"] = database.replicated_backup_arn
     return outputs
+
+
+def _planned_hosts(
+    stack: ProductionSettings | RecoverySettings, promised: plan.Plan, market: Market
+) -> dict[Role, tuple[PlannedHost, ...]]:
+    """Every role's hosts. Raises before anything is made if they cannot be had, or there are too many."""
+    from components.host_plan import plan_hosts
+    from components.network import hosts_subnet
+
+    name, _ = _identity(stack.stack)
+    return {
+        role: plan_hosts(
+            pool=f"{name}-{role}",
+            role=role,
+            counts={"active": hosts.active, "standby": hosts.standby},
+            locations=stack.locations,
+            server_type=hosts.server_type,
+            alternatives=hosts.declared_alternatives(),
+            allowed_locations=promised.residency.hetzner.allowed_locations,
+            subnet=hosts_subnet(stack.network.ip_range),
+            market=market,
+        )
+        for role, hosts in stack.hosts.by_role().items()
+    }
+
+
+def _operators(promised: plan.Plan) -> dict[str, str]:
+    """The accounts of the people who reach the hosts, with the public halves of their keys."""
+    return {role.person.lower(): role.ssh_key for role in promised.roles}
 
 
 def _origin_of_database(stack: ProductionSettings | RecoverySettings, source: Source | None) -> Origin:

@@ -73,6 +73,9 @@ class ApplicationSecrets(pulumi.ComponentResource):
     arns: Mapping[str, pulumi.Output[str]]
     """The secrets' ARNs in their own region, by the names that were given."""
 
+    key_arn: pulumi.Output[str]
+    """The key that they are encrypted with there."""
+
     def __init__(self, name: str, args: ApplicationSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:secrets:ApplicationSecrets", name, {}, opts)
         guarded = pulumi.ResourceOptions(parent=self, protect=True)
@@ -104,4 +107,5 @@ class ApplicationSecrets(pulumi.ComponentResource):
             ).arn
             for secret in args.names
         }
-        self.register_outputs({"arns": dict(self.arns)})
+        self.key_arn = key.arn
+        self.register_outputs({"arns": dict(self.arns), "keyArn": self.key_arn})

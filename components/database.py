@@ -126,6 +126,9 @@ class Database(pulumi.ComponentResource):
     secret_arn: pulumi.Output[str]
     """Where RDS keeps the master user's name and password. It is another secret for every instance."""
 
+    secret_key_arn: pulumi.Output[str]
+    """The key that this secret is encrypted with, as all of the database is."""
+
     replicated_backup_arn: pulumi.Output[str] | None
     """The copies' ARN, which is all that a restore in the other region needs. The provider cannot look it up later."""
 
@@ -211,6 +214,7 @@ class Database(pulumi.ComponentResource):
         self.endpoint = instance.endpoint
         self.database_name = DATABASE_NAME
         self.secret_arn = instance.master_user_secrets.apply(_secret_arn)
+        self.secret_key_arn = pulumi.Output.from_input(key)
         self.replicated_backup_arn = None
         if args.replication is not None:
             replication = aws.rds.InstanceAutomatedBackupsReplication(

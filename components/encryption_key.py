@@ -31,6 +31,9 @@ class EncryptionKeyArgs:
     region: str | None = None
     """The key's region; None for the region of the provider that it is given."""
 
+    policy: pulumi.Input[str] | None = None
+    """Who may use it, as a document. None for KMS's default: whoever IAM lets, in the key's account."""
+
     def __post_init__(self) -> None:
         if self.deletion_window_days not in _DELETION_WINDOW_DAYS:
             allowed = f"{_DELETION_WINDOW_DAYS.start} to {_DELETION_WINDOW_DAYS.stop - 1}"
@@ -58,6 +61,7 @@ class EncryptionKey(pulumi.ComponentResource):
             enable_key_rotation=True,
             deletion_window_in_days=args.deletion_window_days,
             region=args.region,
+            policy=args.policy,
             tags={"Name": name},
             opts=guarded,
         )

@@ -52,7 +52,7 @@ class HetznerProject(pulumi.ComponentResource):
             ttl=args.ttl_seconds,
             delete_protection=True,
             labels=args.labels,
-            opts=pulumi.ResourceOptions(parent=self, protect=True),
+            opts=pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True),
         )
         for person, key in args.ssh_keys.items():
             hcloud.SshKey(

@@ -18,7 +18,7 @@ class Surroundings:
     region: str
     """The AWS region of the stack's settings, secrets and logs."""
 
-    secrets_stack: str
+    secrets_of: str
     """The stack whose secrets the application's are: its own, or that of which it has the replicas."""
 
     secrets: Sequence[str]
@@ -42,7 +42,7 @@ def api_host(
         region=around.region,
         address=host.address,
         operators=around.operators,
-        secrets_stack=around.secrets_stack,
+        secrets_stack=around.secrets_of,
         secrets=around.secrets,
         image=image,
         log_group=around.log_group,
@@ -71,7 +71,7 @@ def worker_host(
         region=around.region,
         address=host.address,
         operators=around.operators,
-        secrets_stack=around.secrets_stack,
+        secrets_stack=around.secrets_of,
         secrets=around.secrets,
         image=image,
         log_group=around.log_group,

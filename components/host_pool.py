@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_hcloud as hcloud
 
-from components.host_plan import HostState, PlannedHost, Role
+from components.host_plan import PlannedHost, Role
 from components.host_rolling import Rolling
 
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
@@ -30,6 +30,9 @@ class HostPoolArgs:
 
     image: str
     """Hetzner's name for the operating system. A new one rolls the hosts."""
+
+    address_ids: Mapping[str, pulumi.Input[int]]
+    """Hetzner's id of each host's public address, by the name of the host."""
 
     subnet_id: pulumi.Input[str]
     """The subnet of the private network that the hosts join."""
@@ -57,17 +60,6 @@ class HostPoolArgs:
             raise ValueError("hosts has no active one; at least one has to do the work")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Host:
-    """One host as the rest of the program sees it."""
-
-    name: str
-    location: str
-    state: HostState
-    address: pulumi.Output[str]
-    """The public IPv4 address that the host's outgoing connections come from."""
-
-
 class HostPool(pulumi.ComponentResource):
     """Hosts that survive the loss of one of them, of the machine beneath it, and of its location.
 
@@ -80,11 +72,8 @@ class HostPool(pulumi.ComponentResource):
     own protection is on, which neither the provider nor a person deletes through; only the step that rolls a host takes
     it off, when the others answer.
 
-    Every host has a public address of its own that stays when the host is rolled, because the database admits these
-    addresses and no others.
+    Each host's public address is its own and stays when the host is rolled (`host_addresses.py`).
     """
-
-    hosts: tuple[Host, ...]
 
     def __init__(self, name: str, args: HostPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:compute:HostPool", name, {}, opts)
@@ -127,40 +116,20 @@ class HostPool(pulumi.ComponentResource):
             serving=[host.name for host in args.hosts if host.state == "active"] if args.role == "api" else [],
             keep_serving=args.keep_serving,
         )
-        self.hosts = tuple(self._hosts(args, labels, firewall, groups, rolling))
+        self._declare(args, labels, firewall, groups, rolling)
+        self.register_outputs({"hosts": [host.name for host in args.hosts]})
 
-        self.register_outputs(
-            {
-                "hosts": [
-                    {"name": host.name, "location": host.location, "state": host.state, "address": host.address}
-                    for host in self.hosts
-                ]
-            }
-        )
-
-    def _hosts(
+    def _declare(
         self,
         args: HostPoolArgs,
         labels: dict[str, str],
         firewall: hcloud.Firewall,
         groups: dict[str, hcloud.PlacementGroup],
         rolling: Rolling,
-    ) -> list[Host]:
-        """The public address and the server of each host, one server after another."""
-        made: list[Host] = []
+    ) -> None:
+        """The servers, each after the one before it."""
         before: list[pulumi.Resource] = []
         for host in args.hosts:
-            address = hcloud.PrimaryIp(
-                host.name,
-                name=host.name,
-                type="ipv4",
-                location=host.offer.location,
-                auto_delete=False,
-                delete_protection=True,
-                labels=labels,
-                # An address is in one location for good, so a host that moves gets another one.
-                opts=pulumi.ResourceOptions(parent=self, hooks=rolling.of_addresses, delete_before_replace=True),
-            )
             server = hcloud.Server(
                 host.name,
                 name=host.name,
@@ -172,7 +141,7 @@ class HostPool(pulumi.ComponentResource):
                 # Given with the server, not attached to it afterwards: a firewall must be there before the first boot.
                 firewall_ids=[firewall.id.apply(int)],
                 public_nets=[
-                    hcloud.ServerPublicNetArgs(ipv4_enabled=True, ipv4=address.id.apply(int), ipv6_enabled=False),
+                    hcloud.ServerPublicNetArgs(ipv4_enabled=True, ipv4=args.address_ids[host.name], ipv6_enabled=False),
                 ],
                 # The empty list keeps the provider from detaching and attaching the network on every deployment.
                 networks=[hcloud.ServerNetworkArgs(subnet_id=args.subnet_id, ip=host.address, alias_ips=[])],
@@ -194,7 +163,3 @@ class HostPool(pulumi.ComponentResource):
                 ),
             )
             before = [server]
-            made.append(
-                Host(name=host.name, location=host.offer.location, state=host.state, address=address.ip_address)
-            )
-        return made

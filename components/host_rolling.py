@@ -29,7 +29,7 @@ class StillNeededError(Exception):
 
 
 class Rolling:
-    """The steps before the deletion of a pool's servers and of their addresses.
+    """The step before the deletion of a pool's servers.
 
     `serving` are the names of the active hosts behind the load balancers; none where nothing is balanced. Workers take
     their jobs from a queue, which waits for them, so they are only rolled one after another.
@@ -42,15 +42,9 @@ class Rolling:
         self.of_servers = pulumi.ResourceHookBinding(
             before_delete=[pulumi.ResourceHook(f"{pool}-server", self._before_server)]
         )
-        self.of_addresses = pulumi.ResourceHookBinding(
-            before_delete=[pulumi.ResourceHook(f"{pool}-address", self._before_address)]
-        )
 
     async def _before_server(self, args: pulumi.ResourceHookArgs) -> None:
         await asyncio.to_thread(self.make_way, int(args.id))
-
-    async def _before_address(self, args: pulumi.ResourceHookArgs) -> None:
-        await asyncio.to_thread(_free_address, int(args.id))
 
     def make_way(self, server_id: int, *, patience: float = _PATIENCE) -> None:
         """Wait until the others answer, for at most `patience` seconds, and lift the server's protection.
@@ -99,6 +93,15 @@ class Rolling:
                         {names[one.server.id] for one in target.targets or () if _healthy(one)} & {*names.values()}
                     )
         return frozenset(set.intersection(*answers)) if answers else None
+
+
+def before_address(owner: str) -> pulumi.ResourceHook:
+    """The step before the deletion of an address: Hetzner's protection of it is lifted. `owner` is whose they are."""
+
+    async def step(args: pulumi.ResourceHookArgs) -> None:
+        await asyncio.to_thread(_free_address, int(args.id))
+
+    return pulumi.ResourceHook(f"{owner}-address", step)
 
 
 def _healthy(target: Any) -> bool:

@@ -23,7 +23,7 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 from pydantic import AfterValidator, Field, Strict, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from components.host_plan import Alternative
+from components.host_plan import Alternative, Role
 from components.settings_database import Flag, IpRange, ProductionDatabaseSettings, RecoveryDatabaseSettings
 from components.settings_reading import NAMESPACE, Allowed, Context, Section, from_plan, read
 from plan import Plan
@@ -139,6 +139,9 @@ class HostsSettings(Section):
         ),
     )
 
+    def by_role(self) -> dict[Role, HostSettings]:
+        return {"api": self.api, "worker": self.worker}
+
 
 class LoadBalancerSettings(Section):
     """The public entrance."""
@@ -249,6 +252,10 @@ class RecoverySettings(_ServiceSettings):
         description="Where its hosts are, in the order in which they are dealt out; each has a load balancer.",
     )
     database: RecoveryDatabaseSettings = Field(description="The application database.")
+    secrets: SecretNames = Field(
+        description="The names of the application's secrets, of which the recovery region has replicas."
+    )
+    secrets_of: Slug = Field(description="The stack whose secrets they are.")
 
 
 Settings = VaultSettings | ProductionSettings | RecoverySettings

@@ -11,9 +11,11 @@ from rich.console import Console
 
 import plan
 from continuity import recovery_drill
+from continuity.failover_commands import failover
 from continuity.recovery_drill import Measured
 
 drill = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=__doc__)
+drill.command()(failover)
 _say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 _out = Console(highlight=False, soft_wrap=True, emoji=False)
 

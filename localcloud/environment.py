@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from localcloud import machines
 from localcloud.engine.provide import Engine, cache
 from localcloud.folder import Folder, LocalCloudError, Running
+from localcloud.ports import local_port
 from localcloud.state import write_atomically
 
 STAND_INS = ("aws", "hcloud", "github")
@@ -52,6 +54,9 @@ def variables(folder: Folder, running: Running, engine: Engine) -> dict[str, str
         # What PostgreSQL's clients verify a server by. At AWS this is the bundle of authorities that RDS publishes.
         "PGSSLROOTCERT": str(folder.databases / "site" / "ca.pem"),
         "PGSSLMODE": "verify-full",
+        # Whom every other client of TLS trusts: the load balancers' certificates are the local cloud's own.
+        "SSL_CERT_FILE": str(machines.trust(folder)),
+        "LOCALCLOUD_HTTPS_PORT": str(local_port(443)),
         "HCLOUD_ENDPOINT": f"http://127.0.0.1:{running.ports['hetzner']}/v1",
         "HCLOUD_TOKEN": credentials.hcloud_token,
         "HCLOUD_CONFIG": nothing,

@@ -5,7 +5,9 @@ credentials.json  the made-up credentials of the three clouds, and the passphras
 ports.json        the ports of last time, taken again when they are free, so that an open shell stays good
 aws/ hetzner.json github.json   what the clouds hold;  databases/  the PostgreSQL servers behind RDS, and their backups
 pulumi/           the engine's state, as a real bucket would hold it;  config/  the stacks' local configuration
+hosts/ balancers/   the machines of servers and load balancers: their files, and what they say
 cuts.json         what is cut off, until it is restored
+authority/        who issues Hetzner's managed certificates: its key, and ca.pem, which clients trust
 bin/              what stands first on PATH in the local cloud's environment
 log               what the local cloud says;  requests.jsonl  every call that the clouds were asked
 """
@@ -113,6 +115,23 @@ class Folder:
     @property
     def databases(self) -> Path:
         return self.path / "databases"
+
+    @property
+    def hosts(self) -> Path:
+        return self.path / "hosts"
+
+    @property
+    def balancers(self) -> Path:
+        return self.path / "balancers"
+
+    @property
+    def trusted(self) -> Path:
+        """Whom clients of TLS trust: this system's authorities, and the local cloud's own."""
+        return self.path / "trusted.pem"
+
+    @property
+    def authority(self) -> Path:
+        return self.path / "authority"
 
     @property
     def bin(self) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
+from localcloud import machines
 from localcloud.folder import Folder, LocalCloudError, Running
 
 # Loading three clouds takes some seconds of one core; a machine that is busy with a build may need far more.
@@ -53,7 +54,7 @@ def stop(folder: Folder) -> bool:
     """Stop it, if it runs; what it holds stays in its folder. Whether it ran."""
     running = folder.running()
     if running is None:
-        _stop_databases(folder)
+        _stop_what_is_left(folder)
         return False
     process = psutil.Process(running.pid)
     process.send_signal(signal.SIGTERM)
@@ -62,7 +63,7 @@ def stop(folder: Folder) -> bool:
     except psutil.TimeoutExpired:
         process.kill()
         process.wait(_STOP_PATIENCE)
-    _stop_databases(folder)
+    _stop_what_is_left(folder)
     folder.running_file.unlink(missing_ok=True)
     return True
 
@@ -70,12 +71,14 @@ def stop(folder: Folder) -> bool:
 def erase(folder: Folder) -> bool:
     """Stop it and forget everything: three empty clouds, and no stack. Whether there was anything."""
     existed = stop(folder) | folder.path.exists()
+    machines.erase(folder)
     shutil.rmtree(folder.path, ignore_errors=True)
     return existed
 
 
-def _stop_databases(folder: Folder) -> None:
-    """Those that a local cloud left behind which was killed."""
+def _stop_what_is_left(folder: Folder) -> None:
+    """Databases, hosts and load balancers that a local cloud left behind which was killed."""
+    machines.end_all(folder)
     if folder.databases.exists():
         from localcloud.postgres import stop_all
 

@@ -15,6 +15,7 @@ import psutil
 from filelock import FileLock, Timeout
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from localcloud import machines
 from localcloud.cuts import Cuts, IsDead
 from localcloud.entrance import WSGI, Entrance, Handler, RequestLog
 from localcloud.folder import Folder, LocalCloudError, Running
@@ -23,6 +24,7 @@ from localcloud.plugins.table import Plugin
 
 if TYPE_CHECKING:
     from localcloud.aws import Application
+    from localcloud.hetzner import Application as Hetzner
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +44,18 @@ def serve(folder: Folder) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        servers, broker, running, close = _listen(folder)
+        servers, broker, running, close, hetzner = _listen(folder)
         for server in (*servers, broker):
             threading.Thread(target=server.serve_forever, daemon=True).start()
+        # Hosts ask the clouds as soon as they run, and whoever finds the local cloud finds them running.
+        ended = machines.run(folder, hetzner, running)
         folder.remember(running)
         log.info("the local cloud listens: %s", running.ports)
         # Whoever deletes the folder, or the clone that it is in, means the local cloud too.
         while not stopping.wait(_LOOK_FOR_FOLDER) and _ours(folder):
             pass
         log.info("the local cloud stops")
+        ended()
         for server in (*servers, broker):
             server.shutdown()
         close()
@@ -66,14 +71,15 @@ def _ours(folder: Folder) -> bool:
     return running is not None and running.pid == os.getpid()
 
 
-def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Callable[[], None]]:
+def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Callable[[], None], Hetzner]:
     from localcloud.aws.regions import needed
 
     credentials, cuts, requests = folder.credentials(), Cuts.of(folder), RequestLog(folder)
     aws = _aws(folder, cuts)
+    hetzner = _hetzner(folder, credentials.hcloud_token)
     entrances = [
         Entrance("aws", aws, needed, cuts, requests),
-        Entrance("hetzner", _hetzner(folder, credentials.hcloud_token), _nowhere, cuts, requests),
+        Entrance("hetzner", hetzner, _nowhere, cuts, requests),
         Entrance("github", _github(folder, credentials.github_token), _nowhere, cuts, requests),
     ]
     cuts.announce()
@@ -98,7 +104,7 @@ def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Call
         broker_port=broker.server_address[1],
         secret=secret,
     )
-    return list(servers.values()), broker, running, aws.close
+    return list(servers.values()), broker, running, aws.close, hetzner
 
 
 def _port(wanted: int | None) -> int:
@@ -144,10 +150,13 @@ def _aws(folder: Folder, cuts: Cuts) -> Application:
     return application
 
 
-def _hetzner(folder: Folder, token: str) -> WSGI:
+def _hetzner(folder: Folder, token: str) -> Hetzner:
+    from localcloud.authority import Authority
     from localcloud.hetzner import create_app
 
-    return create_app(folder.path / "hetzner.json", token=token)
+    authority = Authority("Local cloud authority", folder.authority)
+    authority.ca  # noqa: B018 - clients look for the file before the first certificate is issued
+    return create_app(folder.path / "hetzner.json", token=token, authority=authority)
 
 
 def _github(folder: Folder, token: str) -> WSGI:

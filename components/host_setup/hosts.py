@@ -70,6 +70,9 @@ class Common:
     secrets: Sequence[str]
     """Names of the application's secrets below `botbrains/STACK/`. Their values never come near user data."""
 
+    secrets_stack: str | None = None
+    """The stack whose secrets they are, if it is another: a rebuilt service reads the copies of production's."""
+
     image: str
     """The application's container image, by digest."""
 
@@ -80,6 +83,10 @@ class Common:
         _matches("name", self.name, _NAME, "lower-case letters, digits and hyphens, 63 at most")
         _matches("stack", self.stack, _STACK, "lower-case letters and digits with . _ - between them")
         _matches("region", self.region, _REGION, "the name of an AWS region")
+        if self.secrets_stack is not None:
+            _matches(
+                "secrets_stack", self.secrets_stack, _STACK, "lower-case letters and digits with . _ - between them"
+            )
         _private("address", self.address)
         if not self.operators:
             raise ValueError("operators is empty; allowed is one account or more, each with a public SSH key")
@@ -171,7 +178,7 @@ class ApiHost(Common):
         if self.standby is None:
             if self.actives:
                 raise ValueError(
-                    f"actives is {dict(self.actives)} for an active host; allowed is none: it watches nobody"
+                    f"actives is {dict(self.actives)}; allowed is none for an active host, which watches nobody"
                 )
             return
         if self.standby < 1:

@@ -115,7 +115,8 @@ def _files(host: Host, enrolment: Enrolment | None, units: list[str]) -> list[_F
     if isinstance(host, ApiHost):
         configuration["/etc/haproxy/haproxy.cfg"] = "haproxy.cfg"
     files = [
-        _File(path=path, content=_template(template, host), mode="0644") for path, template in configuration.items()
+        _File(path=path, content=_template(template, host), mode="0644", packed=template == "haproxy.cfg")
+        for path, template in configuration.items()
     ]
     files += [
         _File(path=f"{_UNITS}/{unit}.service", content=_template(f"{unit}.service", host), mode="0644")

@@ -4,7 +4,7 @@
     persistence.py    how moto's objects get to disk and back
     answers.py        errors in each service's own form
     amend.py          how a call is added to moto, or one that tells an untruth mended
-    ec2_*.py kms_*.py rds_*.py s3_*.py   those calls, a subject a file
+    ec2_*.py kms_*.py logs_*.py rds_*.py s3_*.py ssm_*.py   those calls, a subject a file
 
 Services that are not in `application.SERVICES` are refused by name, as are calls that moto does not know.
 """

@@ -30,6 +30,7 @@ from localcloud.aws import (
     backup_vaults,
     ec2_network,
     kms_keys,
+    logs_keys,
     rds_backups,
     rds_groups,
     rds_instances,
@@ -39,19 +40,33 @@ from localcloud.aws import (
     rds_servers,
     rds_snapshots,
     rds_uploads,
+    regions,
     s3_denials,
     s3_lifecycle,
     s3_object_lock,
     s3_policies,
     s3_replication,
     secrets_replicas,
+    ssm_nodes,
 )
 from localcloud.aws.answers import fault
 from localcloud.aws.persistence import Store
 
 log = logging.getLogger(__name__)
 
-SERVICES: Final = ("ec2", "iam", "kms", "secretsmanager", "rds", "s3", "s3control", "backup", "sts")
+SERVICES: Final = (
+    "ec2",
+    "iam",
+    "kms",
+    "secretsmanager",
+    "rds",
+    "s3",
+    "s3control",
+    "backup",
+    "sts",
+    "ssm",
+    "logs",
+)
 """What stands here. Loaded in this order, because later ones refer to earlier ones."""
 
 _WRITES_ALSO: Final = {
@@ -60,6 +75,7 @@ _WRITES_ALSO: Final = {
     "secretsmanager": ("kms",),
     "kms": ("rds",),  # losing a key stops the replication of backups
     "s3control": ("s3",),
+    "ssm": ("sts", "iam"),  # the sessions of managed nodes
 }
 _SIGNED_AS: Final = {"s3control": "s3"}
 _QUERY: Final = frozenset({"ec2", "iam", "rds", "sts"})
@@ -68,7 +84,11 @@ _READING: Final = ("Describe", "Get", "List", "Head")
 # or a vault notes what has ended meanwhile.
 _READS_THAT_WRITE: Final = frozenset({("kms", "DescribeKey"), ("backup", "")})
 # Calls that anybody may make, without a signature.
-_UNSIGNED: Final = {"AssumeRoleWithWebIdentity": "sts", "AssumeRoleWithSAML": "sts"}
+_UNSIGNED: Final = {
+    "AssumeRoleWithWebIdentity": "sts",
+    "AssumeRoleWithSAML": "sts",
+    "AmazonSSM.RegisterManagedInstance": "ssm",
+}
 
 _amended = False
 _latest: Application | None = None
@@ -129,7 +149,7 @@ class Application:
             return fault(
                 spoken, 501, "NotImplemented", f"the local cloud has no AWS service {service!r}; it has {supported}"
             )
-        region = _signed_region(environ)
+        region = _region(environ)
         if service not in ("s3", "s3control", "iam", "sts") and not _exists(service, region):
             return fault(service, 400, "InvalidRegion", f"{region!r} is no region of {service}")
         try:
@@ -166,7 +186,7 @@ def _service_and_action(environ: dict[str, Any]) -> tuple[str, str]:
     scope = _scope(environ)
     if environ.get("PATH_INFO", "").startswith(("/moto-api", "/latest/")):
         return "moto-api", ""  # not AWS: a way to empty the cloud without a signature
-    service = scope[3].lower() if len(scope) >= 4 else _UNSIGNED.get(action, "s3")
+    service = scope[3].lower() if len(scope) >= 4 else _UNSIGNED.get(action or target, "s3")
     if service == "s3" and environ.get("PATH_INFO", "").startswith("/v20180820/"):
         service = "s3control"
     if service in _QUERY:
@@ -174,9 +194,9 @@ def _service_and_action(environ: dict[str, Any]) -> tuple[str, str]:
     return service, target.rpartition(".")[2]
 
 
-def _signed_region(environ: dict[str, Any]) -> str:
+def _region(environ: dict[str, Any]) -> str:
     scope = _scope(environ)
-    return scope[2] if len(scope) >= 4 else ""
+    return scope[2] if len(scope) >= 4 else regions.of_host(environ) or ""
 
 
 def _scope(environ: dict[str, Any]) -> list[str]:
@@ -196,8 +216,8 @@ def _body(environ: dict[str, Any]) -> bytes:
 
 
 def _exists(service: str, region: str) -> bool:
-    regions: list[str] = get_backend(service)[DEFAULT_ACCOUNT_ID].regions  # type: ignore[call-overload]
-    return region in regions
+    known: list[str] = get_backend(service)[DEFAULT_ACCOUNT_ID].regions  # type: ignore[call-overload]
+    return region in known
 
 
 def _amend_once() -> None:
@@ -221,6 +241,8 @@ def _amend_once() -> None:
             backup_vaults,
             kms_keys,
             ec2_network,
+            ssm_nodes,
+            logs_keys,
         ):
             subject.amend()
         # Pages of other origins have no business here.

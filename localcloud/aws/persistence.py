@@ -7,6 +7,7 @@ objects that can be pickled, with these exceptions, which are treated by name:
 - An RDS subnet group holds EC2's subnets, and an instance its password's secret: after loading they are EC2's and
   Secrets Manager's own objects again where these still have them.
 - Private keys are written in their standard form (DER, PKCS #8).
+- SSM's table of parameters is made with an account and a region, and its tags in tables that make themselves.
 - A bucket's table of objects shows only the newest version of each, so it is written version by version.
 - The bodies of S3 objects are files of their own, named by their hash: a change of a bucket does not write them again.
 """
@@ -41,6 +42,7 @@ from moto.ec2.models.subnets import Subnet
 from moto.s3.models import FakeKey
 from moto.s3.utils import _VersionedKeyStore
 from moto.secretsmanager.models import FakeSecret
+from moto.ssm.models import ParameterDict
 
 from localcloud.folder import LocalCloudError
 from localcloud.state import write_atomically
@@ -192,6 +194,8 @@ class _Pickler(pickle.Pickler):
             return copyreg.__newobj__, (FakeKey,), state  # type: ignore[attr-defined]
         if type(obj) is _VersionedKeyStore:  # shows only the newest version of each object
             return _versions, ([(key, obj.getlist(key)) for key in obj],)
+        if type(obj) is ParameterDict:
+            return _parameters, (dict(obj), obj.__dict__)
         if type(obj) is Subnet and self._service != "ec2":
             return _subnet, (obj.ec2_backend.account_id, obj.ec2_backend.region_name, obj.id, obj.__dict__)
         if type(obj) is FakeSecret and self._service != "secretsmanager":
@@ -219,6 +223,13 @@ def _versions(lists: list[tuple[str, list[Any]]]) -> _VersionedKeyStore:
     for key, versions in lists:
         store.setlist(key, versions)
     return store
+
+
+def _parameters(by_name: dict[str, Any], state: dict[str, Any]) -> ParameterDict:
+    table = ParameterDict(state["account_id"], state["region_name"])
+    table.__dict__.update(state)
+    table.update(by_name)
+    return table
 
 
 def _private_key(der: bytes) -> Any:

@@ -1,13 +1,15 @@
 """Which regions of AWS a request needs, and which of them answer.
 
-A request needs the region that it was signed for. S3 also needs those where the buckets are that it names, because a
-bucket's objects lie there, whatever region's door they are asked for at. A listing of all buckets names none.
+A request needs the region that it was signed for, or without a signature the one in the name of its host. S3 also
+needs those where the buckets are that it names, because a bucket's objects lie there, whatever region's door they are
+asked for at. A listing of all buckets names none.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 from xml.etree import ElementTree
 
@@ -15,6 +17,9 @@ from moto.s3.models import s3_backends
 from moto.s3.responses import S3Response
 from moto.s3.utils import bucket_name_from_url
 from werkzeug.wrappers import Request
+
+# SSM's alone, which has a call that nobody signs and that stays in its region.
+_HOST: Final = re.compile(r"ssm\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(:\d+)?")
 
 _is_dead: Callable[[str], bool] = lambda region: False  # noqa: E731 - until a local cloud says otherwise
 
@@ -47,7 +52,16 @@ def _signed_for(environ: dict[str, Any]) -> tuple[str | None, str | None]:
     if not found:
         scope = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0]
     parts = scope.split(",")[0].split("/")
-    return (parts[2], parts[3].lower()) if len(parts) > 3 else (None, None)
+    if len(parts) > 3:
+        return parts[2], parts[3].lower()
+    unsigned = of_host(environ)
+    return (unsigned, "ssm") if unsigned else (None, None)
+
+
+def of_host(environ: dict[str, Any]) -> str | None:
+    """The region in the `Host` that an unsigned request to SSM is for."""
+    match = _HOST.fullmatch(environ.get("HTTP_HOST", ""))
+    return match["region"] if match else None
 
 
 def _of_buckets(environ: dict[str, Any], body: bytes) -> Iterator[str]:

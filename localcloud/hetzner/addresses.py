@@ -27,6 +27,15 @@ def attached(project: Project, network: int) -> Iterator[tuple[str, Record, Reco
                 yield collection, record, entry
 
 
+def shown(record: Record) -> list[Record]:
+    """The attachments of a server or a load balancer as the API has them.
+
+    The record has one field more, `loopback`: the address of this machine that stands for the private one, which is
+    nobody's outside of this machine and so can be listened on only there.
+    """
+    return [{key: value for key, value in entry.items() if key != "loopback"} for entry in record["private_net"]]
+
+
 def taken(project: Project, network: int) -> set[str]:
     entries = (entry for _, _, entry in attached(project, network))
     return {address for entry in entries for address in (entry["ip"], *entry.get("alias_ips", ()))}

@@ -9,28 +9,34 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from localcloud.address import unused_address
+from localcloud.authority import Authority
 from localcloud.hetzner import (
     catalogue,
+    certificates,
     firewalls,
     load_balancers,
     networks,
     placement_groups,
     primary_ips,
+    server_commands,
     servers,
     ssh_keys,
     targets,
+    zones,
 )
 from localcloud.hetzner.collection import Answer, Body, Collection
 from localcloud.hetzner.errors import ApiError, invalid_input, not_found, not_unique, unsupported
 from localcloud.hetzner.forms import read
 from localcloud.hetzner.labels import Selector
 from localcloud.hetzner.paging import ordered, page
-from localcloud.hetzner.project import Project, Record, initial
+from localcloud.hetzner.project import ChooseAddress, Project, Record, initial
 from localcloud.state import JsonStore
 
 # What else goes when a record goes.
@@ -44,7 +50,7 @@ _REMOVAL: dict[str, Callable[[Project, Record], None]] = {
 _ACTION_SORTS = ("id", "command", "status", "started", "finished")
 
 # Parts of the real API that are refused by name.
-_UNSUPPORTED = frozenset({"certificates", "floating_ips", "isos", "pricing", "volumes", "zones"})
+_UNSUPPORTED = frozenset({"floating_ips", "isos", "pricing", "volumes"})
 _REMOVED = {
     "datacenters": "https://docs.hetzner.cloud/changelog#2026-06-02-datacenters-deprecated",
     "actions": "https://docs.hetzner.cloud/changelog"
@@ -57,7 +63,11 @@ _REQUESTS_AN_HOUR = 3600
 class Application:
     """A project of Hetzner Cloud, served under `/` and `/v1` alike.
 
-    `health` may be given a probe that looks at what really runs behind the load balancers' targets.
+    For whoever runs what its records say: `listeners` are called after every change, in the thread that made it and
+    without the store's lock; `reading` gives the records; `settle` lets actions that are over take effect without
+    waiting for the next request; `loopbacks` gives what stands for private addresses; `runs_machines` says that a
+    shutdown only asks, and `powered_off` that a server's machine has ended; `health` may be given a probe that looks at
+    what really runs behind the load balancers' targets.
     """
 
     def __init__(
@@ -67,9 +77,15 @@ class Application:
         token: str | None,
         action_seconds: float,
         clock: Callable[[], float] = time.time,
+        choose_address: ChooseAddress = unused_address,
+        authority: Authority | None = None,
     ) -> None:
         self.health = targets.Health()
+        self.listeners: list[Callable[[], None]] = []
+        self.runs_machines = False
         self._store = JsonStore(store_path, initial())
+        self._choose_address = choose_address
+        self._issue = certificates.issuing(authority or Authority("Local cloud authority", None))
         self._token = token
         self._action_seconds = action_seconds
         self._clock = clock
@@ -77,6 +93,7 @@ class Application:
         self._collections: dict[str, Collection] = {
             entry.name: entry
             for entry in (
+                certificates.CERTIFICATES,
                 firewalls.FIREWALLS,
                 load_balancers.collection(self.health),
                 networks.NETWORKS,
@@ -84,8 +101,50 @@ class Application:
                 primary_ips.PRIMARY_IPS,
                 servers.SERVERS,
                 ssh_keys.SSH_KEYS,
+                zones.ZONES,
             )
         }
+        if self._project(self._store.data).bring_up_to_date():
+            with self._store.changing():
+                pass  # it is written on the way out
+
+    def reading(self) -> AbstractContextManager[dict[str, Any]]:
+        """The records, by collection and id as a string, while no request changes them. They are not to be changed."""
+        return self._store.reading()
+
+    def settle(self) -> None:
+        """Let every action that is over by now take effect."""
+        with self._store.reading() as data:
+            if not self._project(data).due():
+                return
+        with self._store.changing() as data:
+            self._project(data).finish_due()
+        self._tell()
+
+    def loopbacks(self, network: int, addresses: Iterable[str]) -> dict[str, str]:
+        """What stands for private addresses of a network on this machine, whether or not somebody has them yet."""
+        wanted = list(addresses)
+        with self._store.reading() as data:
+            record = self._project(data).peek("networks", network)
+            if record is None:
+                return {}
+            known: dict[str, str] = record.get("loopbacks", {})
+            if all(ip in known for ip in wanted):
+                return {ip: known[ip] for ip in wanted}
+        with self._store.changing() as data:
+            project = self._project(data)
+            record = project.get("networks", network)
+            return {ip: project.loopback(record, ip) for ip in wanted}
+
+    def powered_off(self, server: int) -> None:
+        """The machine of this server has ended by itself or because it was asked to."""
+        with self._store.changing() as data:
+            server_commands.powered_off(self._project(data), server)
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in self.listeners:
+            listener()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
@@ -113,6 +172,12 @@ class Application:
             with self._store.reading() as data:
                 if not self._project(data).due():
                     return self._get(self._project(data), path, request)
+        try:
+            return self._changed(path, request)
+        finally:
+            self._tell()
+
+    def _changed(self, path: list[str], request: Request) -> Answer:
         body = _body(request)
         with self._store.changing() as data:
             project = self._project(data)
@@ -129,7 +194,17 @@ class Application:
                 raise
 
     def _project(self, data: dict[str, Any]) -> Project:
-        return Project(data, now=self._clock(), action_seconds=self._action_seconds, removal=_REMOVAL)
+        return Project(
+            data,
+            now=self._clock(),
+            action_seconds=self._action_seconds,
+            choose_address=self._choose_address,
+            removal=_REMOVAL,
+            endings={
+                **(server_commands.MACHINES_ENDINGS if self.runs_machines else server_commands.BOOKS_ENDINGS),
+                "issue": self._issue,
+            },
+        )
 
     def _authorize(self, request: Request) -> None:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
@@ -161,14 +236,18 @@ class Application:
             case ["actions", identity]:
                 return Answer(200, {"action": self._show_action(project, identity, entry)})
             case [identity]:
-                return Answer(200, {entry.one: entry.show(project, project.get(entry.name, _identity(identity)))})
+                return Answer(200, {entry.one: entry.show(project, _record(project, entry, identity))})
             case [identity, "members"] if entry.members is not None:
-                record = project.get(entry.name, _identity(identity))
-                return Answer(200, entry.members(project, record, request.args))
+                return Answer(200, entry.members(project, _record(project, entry, identity), request.args))
             case [identity, "actions"]:
                 # The actions of something deleted can still be read.
-                about = (one for one in project.data["actions"].values() if _about(one, entry.one, _identity(identity)))
+                number = _record(project, entry, identity)["id"] if entry.by_name else _identity(identity)
+                about = (one for one in project.data["actions"].values() if _about(one, entry.one, number))
                 return Answer(200, self._list_actions(project, list(about), request))
+            case [identity, part, *below] if entry.part is not None and part == entry.part.name:
+                return entry.part.get(project, _record(project, entry, identity), below, request.args)
+            case [_, "zonefile"]:
+                raise unsupported("zone files")
             case [_, "actions", identity]:
                 return Answer(200, {"action": self._show_action(project, identity, entry)})
             case [_, "metrics"]:
@@ -234,11 +313,13 @@ class Application:
                 _check_unique(project, entry, wanted["name"])
                 return entry.create(project, wanted)
             case "POST", [identity, "actions", command]:
-                return self._command(project, entry, project.get(entry.name, _identity(identity)), command, body)
+                return self._command(project, entry, _record(project, entry, identity), command, body)
+            case _, [identity, part, *below] if entry.part is not None and part == entry.part.name:
+                return entry.part.change(project, _record(project, entry, identity), method, below, body)
             case "PUT", [identity]:
-                return self._update(project, entry, project.get(entry.name, _identity(identity)), body)
+                return self._update(project, entry, _record(project, entry, identity), body)
             case "DELETE", [identity]:
-                record = project.get(entry.name, _identity(identity))
+                record = _record(project, entry, identity)
                 if record.get("protection", {}).get("delete"):
                     raise ApiError("protected", f"{entry.words} deletion is protected")
                 self._check_free(project, entry, record)
@@ -320,6 +401,13 @@ def _identity(text: str) -> int:
     if re.fullmatch(r"[1-9]\d{0,15}", text) is None:
         raise invalid_input({"id": ["must be a positive integer"]})
     return int(text)
+
+
+def _record(project: Project, entry: Collection, text: str) -> Record:
+    """The record that a path names."""
+    if entry.by_name and not text.isdigit():
+        return project.lookup(entry.name, text)
+    return project.get(entry.name, _identity(text))
 
 
 def _selector(text: str) -> Callable[[dict[str, str]], bool]:

@@ -35,6 +35,18 @@ class Command:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """What a resource has under a path of its own, `/ID/NAME/...`, and what a request there does.
+
+    `get` takes what follows in the path, and the query; `change` takes the method, what follows, and the body.
+    """
+
+    name: str
+    get: Callable[[Project, Record, list[str], MultiDict[str, str]], Answer]
+    change: Callable[[Project, Record, str, list[str], Any], Answer]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Collection:
     """One kind of resource.
 
@@ -46,6 +58,8 @@ class Collection:
     `busy`: the error code while another action runs on the record.
     `unsupported`: actions of the real API that this emulator refuses by name.
     `members`: the list under `/ID/members`.
+    `by_name`: whether a path may name a resource instead of giving its id.
+    `part`: what else a resource has under its path.
     """
 
     name: str
@@ -62,6 +76,8 @@ class Collection:
     unsupported: tuple[str, ...] = ()
     busy: str = "locked"
     members: Callable[[Project, Record, MultiDict[str, str]], Body] | None = None
+    by_name: bool = False
+    part: Part | None = None
 
     @property
     def words(self) -> str:

@@ -25,7 +25,7 @@ def _show(project: Project, record: Record, health: targets.Health) -> Body:
             "ipv4": _show_public(project, record, "ipv4"),
             "ipv6": _show_public(project, record, "ipv6"),
         },
-        "private_net": record["private_net"],
+        "private_net": addresses.shown(record),
         "location": catalogue.find("locations", record["location"]),
         "load_balancer_type": catalogue.find("load_balancer_types", record["load_balancer_type"]),
         "protection": record["protection"],
@@ -91,7 +91,7 @@ def _create(project: Project, body: Body, health: targets.Health) -> Answer:
         _join(project, record, project.get("networks", body["network"]))
         resources.append(("network", body["network"]))
     for service in body["services"]:
-        services.add(record, service)
+        services.add(project, record, service)
     for target in body["targets"]:
         targets.add(project, record, target)
     action = project.act("create_load_balancer", *resources)
@@ -126,7 +126,7 @@ def _join(
         message = f"load balancer '{record['name']}' is already attached to a network"
         raise ApiError("load_balancer_already_attached", message)
     address = addresses.choose(project, network, targets.zone(record["location"]), ip, ip_range)
-    record["private_net"] = [{"network": network["id"], "ip": address}]
+    record["private_net"] = [{"network": network["id"], "ip": address, "loopback": project.loopback(network, address)}]
 
 
 def _attach(project: Project, record: Record, body: Body) -> Answer:

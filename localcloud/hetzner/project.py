@@ -8,8 +8,7 @@ server that boots, an object that is deleted) stands in the action as `then`.
 from __future__ import annotations
 
 import ipaddress
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,12 +16,14 @@ from localcloud.hetzner.errors import ApiError, not_found
 
 Record = dict[str, Any]
 
-# Only the documentation ranges (RFC 5737, RFC 3849), so that no address can ever be routed anywhere.
-_PUBLIC_IPV4 = [
-    str(address)
-    for network in ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24")
-    for address in ipaddress.IPv4Network(network).hosts()
-]
+Ending = Callable[["Project", int], ApiError | None]
+"""What takes effect when an action on the object of that id is over; an error when it failed."""
+
+ChooseAddress = Callable[[Collection[str]], str]
+"""Gives an IPv4 address of this machine that is not among those given: one that something can really listen on."""
+
+# The documentation range (RFC 3849), so that no address can ever be routed anywhere: a machine has one IPv6 loopback
+# address, so there is nothing to listen on behind these.
 _PUBLIC_IPV6 = ipaddress.IPv6Network("2001:db8::/32")
 # Enough for every client that still waits for one; older ones go, as a project's actions go with time.
 _KEPT_ACTIONS = 2000
@@ -36,15 +37,21 @@ KINDS = {
     "placement_groups": "placement_group",
     "primary_ips": "primary_ip",
     "ssh_keys": "ssh_key",
+    "certificates": "certificate",
+    "zones": "zone",
 }
 
 
 def initial() -> dict[str, Any]:
-    return {"next_id": 1001, "next_ipv4": 0, "next_ipv6": 0, "actions": {}, **{kind: {} for kind in KINDS}}
+    return {"next_id": 1001, "next_ipv6": 0, "actions": {}, **{kind: {} for kind in KINDS}}
 
 
 class Project:
-    """`data` is the store's content. `removal` says, for each collection, what else goes when a record goes."""
+    """`data` is the store's content.
+
+    `removal` says, for each collection, what else goes when a record goes. `endings` says what an action's `then` does,
+    besides removing a record.
+    """
 
     def __init__(
         self,
@@ -52,12 +59,16 @@ class Project:
         *,
         now: float,
         action_seconds: float,
+        choose_address: ChooseAddress,
         removal: dict[str, Callable[[Project, Record], None]],
+        endings: Mapping[str, Ending],
     ) -> None:
         self.data = data
         self.now = now
         self._action_seconds = action_seconds
+        self._choose_address = choose_address
         self._removal = removal
+        self._endings = endings
 
     # -- records ------------------------------------------------------------------------------------------------------
 
@@ -102,25 +113,57 @@ class Project:
         self.data[counter] = value + 1
         return value
 
-    # -- public addresses ---------------------------------------------------------------------------------------------
+    # -- addresses ----------------------------------------------------------------------------------------------------
 
     def new_ipv4(self) -> str:
-        """The next address that nothing has: a given-up one comes back only when all others have been used."""
-        taken = set(self._public_addresses())
-        for _ in _PUBLIC_IPV4:
-            candidate = _PUBLIC_IPV4[self._next("next_ipv4") % len(_PUBLIC_IPV4)]
-            if candidate not in taken:
-                return candidate
-        raise ApiError("unavailable", "no IPv4 address is available")
+        """An address of this machine's loopback that no record has: public ones and those of attachments are of one
+        kind, so that whatever a server or a load balancer listens on has an address of its own.
+        """
+        return self._choose_address(set(self._taken_addresses()))
+
+    def loopback(self, network: Record, ip: str) -> str:
+        """The address of this machine that stands for a private one. It is kept with the network, because others may
+        know it before something is attached there, and go on knowing it when another takes its place.
+        """
+        known: dict[str, str] = network.setdefault("loopbacks", {})
+        if ip not in known:
+            known[ip] = self.new_ipv4()
+        return known[ip]
 
     def new_ipv6(self) -> str:
         """The next /64 of the documentation range; there are four thousand million of them."""
         first = int(_PUBLIC_IPV6.network_address) + ((self._next("next_ipv6") + 1) << 64)
         return str(ipaddress.IPv6Network((first, 64)))
 
-    def _public_addresses(self) -> Iterable[str]:
-        owned = (record["ip"] for record in self.data["primary_ips"].values())
-        return itertools.chain(owned, (record["own_ipv4"] for record in self.data["load_balancers"].values()))
+    def _taken_addresses(self) -> Iterator[str]:
+        for record in self.data["primary_ips"].values():
+            yield record["ip"]
+        for record in self.data["load_balancers"].values():
+            if record["own_ipv4"] is not None:
+                yield record["own_ipv4"]
+        for entry in self.attachments():
+            if "loopback" in entry:
+                yield entry["loopback"]
+        for network in self.data["networks"].values():
+            yield from network.get("loopbacks", {}).values()
+
+    def attachments(self) -> Iterator[Record]:
+        """Every attachment of a server or a load balancer to a private network."""
+        for collection in ("servers", "load_balancers"):
+            for record in self.data[collection].values():
+                yield from record["private_net"]
+
+    def bring_up_to_date(self) -> bool:
+        """Add what a state that an older emulator wrote does not have; whether anything was missing."""
+        missing = [kind for kind in KINDS if kind not in self.data]
+        self.data.update({kind: {} for kind in missing})
+        bare = [entry for entry in self.attachments() if "loopback" not in entry]
+        for entry in bare:
+            entry["loopback"] = self.loopback(self.get("networks", entry["network"]), entry["ip"])
+        asleep = [server for server in self.all("servers") if "boots" not in server]
+        for server in asleep:
+            server["boots"], server["stopping"] = int(server["powered"]), False
+        return bool(missing or bare or asleep)
 
     # -- actions ------------------------------------------------------------------------------------------------------
 
@@ -135,6 +178,7 @@ class Project:
             "ends": self.now + self._action_seconds * turn,
             "finished": None,
             "then": then,
+            "error": None,
         }
         self.data["actions"][str(identity)] = action
         for old in [key for key, entry in self.data["actions"].items() if entry["finished"]][:-_KEPT_ACTIONS]:
@@ -149,14 +193,17 @@ class Project:
     def finish_due(self) -> None:
         for action in sorted(self.due(), key=lambda entry: (entry["ends"], entry["id"])):
             action["finished"] = max(action["ends"], action["started"])
-            if action["then"] is not None:
-                self._finish(*action["then"])
+            fault = None if action["then"] is None else self._finish(*action["then"])
+            if fault is not None:
+                action["error"] = {"code": fault.code, "message": fault.message}
 
-    def _finish(self, what: str, identity: int, *rest: Any) -> None:
+    def _finish(self, what: str, identity: int, *rest: Any) -> ApiError | None:
+        """Let what an action was for take effect; a refusal makes it an action that failed."""
+        if what in self._endings:
+            return self._endings[what](self, identity)
         if what == "remove":
             self.remove(rest[0], identity)
-        elif (server := self.peek("servers", identity)) is not None:
-            server["powered"] = what == "power on"
+        return None
 
     def running(self, kind: str, identity: int) -> list[Record]:
         return [
@@ -171,12 +218,12 @@ class Project:
         return {
             "id": action["id"],
             "command": action["command"],
-            "status": "success" if done else "running",
+            "status": "running" if not done else "error" if action.get("error") else "success",
             "progress": 100 if done else min(99, int(100 * elapsed)),
             "started": _stamp(action["started"]),
             "finished": _stamp(action["finished"]) if done else None,
             "resources": action["resources"],
-            "error": None,
+            "error": action.get("error"),
         }
 
 

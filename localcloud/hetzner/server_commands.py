@@ -1,4 +1,9 @@
-"""The actions of servers."""
+"""The actions of servers.
+
+What they do to a machine stands in its record, for whoever runs machines: `powered`, and `boots`, which grows with each
+start. A shutdown only asks, as ACPI does: where machines run it sets `stopping`, and the server is off when its machine
+says so; where none run it is off at once.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from localcloud.hetzner.collection import Answer, Body, Command, acted
 from localcloud.hetzner.errors import ApiError, invalid_input
 from localcloud.hetzner.forms import Field
 from localcloud.hetzner.primary_ips import DNS_PTR
-from localcloud.hetzner.project import Project, Record
+from localcloud.hetzner.project import Ending, Project, Record
 
 _MOST_NETWORKS = 3
 _MOST_ALIASES = 5
@@ -30,15 +35,62 @@ def _power_on(project: Project, record: Record, body: Body) -> Answer:
     return acted(project, action)
 
 
-def _stop(command: str) -> Command:
+def _stop(command: str, then: str) -> Command:
     def run(project: Project, record: Record, body: Body) -> Answer:
-        return acted(project, project.act(command, ("server", record["id"]), then=["power off", record["id"]]))
+        return acted(project, project.act(command, ("server", record["id"]), then=[then, record["id"]]))
 
     return Command(run)
 
 
-def _plain(command: str) -> Command:
-    return Command(lambda project, record, body: acted(project, project.act(command, ("server", record["id"]))))
+def _restart(command: str) -> Command:
+    def run(project: Project, record: Record, body: Body) -> Answer:
+        return acted(project, project.act(command, ("server", record["id"]), then=["restart", record["id"]]))
+
+    return Command(run)
+
+
+def _powered_on(project: Project, identity: int) -> None:
+    server = project.peek("servers", identity)
+    if server is not None and not server["powered"]:
+        server.update(powered=True, stopping=False, boots=server["boots"] + 1)
+
+
+def powered_off(project: Project, identity: int) -> None:
+    server = project.peek("servers", identity)
+    if server is not None:
+        server.update(powered=False, stopping=False)
+
+
+def _restarted(project: Project, identity: int) -> None:
+    """A server that is off stays off."""
+    server = project.peek("servers", identity)
+    if server is not None and server["powered"]:
+        server.update(stopping=False, boots=server["boots"] + 1)
+
+
+def _booted(project: Project, identity: int) -> None:
+    """A new disk, or another machine: it is started whatever it was."""
+    server = project.peek("servers", identity)
+    if server is not None:
+        server.update(powered=True, stopping=False, boots=server["boots"] + 1)
+
+
+def _asked_to_stop(project: Project, identity: int) -> None:
+    server = project.peek("servers", identity)
+    if server is not None and server["powered"]:
+        server["stopping"] = True
+
+
+ENDINGS: dict[str, Ending] = {
+    "power on": _powered_on,
+    "power off": powered_off,
+    "restart": _restarted,
+    "boot": _booted,
+}
+MACHINES_ENDINGS: dict[str, Ending] = {**ENDINGS, "shut down": _asked_to_stop}
+"""Where machines run."""
+BOOKS_ENDINGS: dict[str, Ending] = {**ENDINGS, "shut down": powered_off}
+"""Where servers are entries in the books."""
 
 
 def attach(
@@ -58,11 +110,13 @@ def attach(
         if addresses.overlap(network, project.get("networks", entry["network"])):
             raise ApiError("networks_overlap", "the network's range overlaps with another network of the server")
     zone = catalogue.find("locations", record["location"])["network_zone"]
+    address = addresses.choose(project, network, zone, ip, ip_range)
     entry = {
         "network": network["id"],
-        "ip": addresses.choose(project, network, zone, ip, ip_range),
+        "ip": address,
         "alias_ips": [],
         "mac_address": "86:00:00:" + (network["id"] << 12 ^ record["id"]).to_bytes(8, "big")[-3:].hex(":"),
+        "loopback": project.loopback(network, address),
     }
     record["private_net"].append(entry)
     _set_aliases(project, network, entry, aliases or [])
@@ -116,7 +170,7 @@ def _change_type(project: Project, record: Record, body: Body) -> Answer:
     if body["upgrade_disk"]:
         record["primary_disk_size"] = new["disk"]
     # The API starts the server again when its disk has been copied.
-    action = project.act("change_server_type", ("server", record["id"]), then=["power on", record["id"]])
+    action = project.act("change_server_type", ("server", record["id"]), then=["boot", record["id"]])
     return acted(project, action)
 
 
@@ -168,7 +222,7 @@ def _rebuild(project: Project, record: Record, body: Body) -> Answer:
     record["image"] = catalogue.image_for(body["image"], architecture)["id"]
     if "user_data" in body:
         record["user_data"] = body["user_data"]
-    action = project.act("rebuild_server", ("server", record["id"]), then=["power on", record["id"]])
+    action = project.act("rebuild_server", ("server", record["id"]), then=["boot", record["id"]])
     return Answer(201, {"action": project.show_action(action), "root_password": None})
 
 
@@ -185,10 +239,10 @@ _NETWORK = Field(forms.integer(), required=True)
 
 COMMANDS = {
     "poweron": Command(_power_on),
-    "poweroff": _stop("stop_server"),
-    "shutdown": _stop("shutdown_server"),
-    "reboot": _plain("reboot_server"),
-    "reset": _plain("reset_server"),
+    "poweroff": _stop("stop_server", "power off"),
+    "shutdown": _stop("shutdown_server", "shut down"),
+    "reboot": _restart("reboot_server"),
+    "reset": _restart("reset_server"),
     "attach_to_network": Command(
         _attach,
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from localcloud.hetzner import catalogue, firewalls, forms, placement_groups, primary_ips, targets
+from localcloud.hetzner import addresses, catalogue, firewalls, forms, placement_groups, primary_ips, targets
 from localcloud.hetzner.collection import Answer, Body, Collection, equals
 from localcloud.hetzner.errors import ApiError, invalid_input
 from localcloud.hetzner.forms import Field
@@ -41,7 +41,7 @@ def _show(project: Project, record: Record) -> Body:
             "floating_ips": [],
             "firewalls": list(firewalls.applied(project, record)),
         },
-        "private_net": record["private_net"],
+        "private_net": addresses.shown(record),
         "server_type": server_type,
         "location": catalogue.find("locations", record["location"]),
         "image": image,
@@ -82,6 +82,15 @@ def _show_ipv6(record: Record | None) -> Body | None:
 
 
 def _create(project: Project, body: Body) -> Answer:
+    """Make a server, in the networks that are named, and start it unless told not to.
+
+    The record says what should run: `powered`; `boots`, a number that grows with each start, so that whoever runs the
+    machine sees that it was started anew; `stopping`, which asks a machine that runs to shut itself down (see
+    `server_commands.py`). `user_data` is what it boots with.
+
+    The official provider names no networks here. It creates a server that has a public address, waits until that is
+    started, and attaches it to its networks after that, so a first boot may come before the private addresses.
+    """
     server_type = catalogue.find("server_types", body["server_type"])
     location = _location(project, body, server_type)
     image = catalogue.image_for(body["image"], server_type["architecture"])
@@ -111,6 +120,8 @@ def _create(project: Project, body: Body) -> Answer:
         backup_window=None,
         protection={"delete": False, "rebuild": False},
         powered=False,
+        boots=0,
+        stopping=False,
     )
     _give_addresses(project, record, wants)
     created = project.act("create_server", ("server", record["id"]))

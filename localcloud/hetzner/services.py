@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.hetzner import catalogue, forms
+from localcloud.hetzner import catalogue, certificates, forms
 from localcloud.hetzner.collection import Answer, Body, acted
 from localcloud.hetzner.errors import ApiError, invalid_input
 from localcloud.hetzner.forms import Field, Form
@@ -19,7 +19,7 @@ _HTTP: Form = {
     "cookie_lifetime": Field(forms.integer()),
     "redirect_http": Field(forms.boolean),
     "timeout_idle": Field(forms.integer(30, 300)),
-    "certificates": Field(forms.listed(forms.integer()), refused="the local cloud has no certificates"),
+    "certificates": Field(forms.listed(forms.integer())),
 }
 _CHECK_HTTP: Form = {
     "domain": Field(forms.text(least=0), nullable=True),
@@ -68,7 +68,7 @@ _CHECK_HTTP_DEFAULTS: Body = {
 }
 
 
-def add(record: Record, body: Body) -> None:
+def add(project: Project, record: Record, body: Body) -> None:
     """Add a service with the API's defaults to a load balancer's record."""
     listen = body.get("listen_port", _LISTEN.get(body["protocol"]))
     if listen is None:
@@ -77,7 +77,7 @@ def add(record: Record, body: Body) -> None:
     if len(record["services"]) >= most:
         raise ApiError("resource_limit_exceeded", f"a {record['load_balancer_type']} has at most {most} services")
     service = _whole({**body, "listen_port": listen})
-    _check_ports(record, service)
+    _check(project, record, service, record["services"])
     record["services"].append(service)
 
 
@@ -89,16 +89,18 @@ def _whole(body: Body) -> Body:
             raise invalid_input({"http": ["is not allowed with the protocol tcp"]})
         if "destination_port" not in body:
             raise invalid_input({"destination_port": ["is required with the protocol tcp"]})
-    if protocol == "https":
-        # TLS needs a certificate, and there are none here; TLS can be passed through with the protocol tcp.
-        raise invalid_input({"http.certificates": ["are required with the protocol https; the local cloud has none"]})
     destination = body.get("destination_port", 80)
     http = {**_HTTP_DEFAULTS, **(body.get("http") or {})}
-    if http["redirect_http"]:
-        raise invalid_input({"http.redirect_http": ["is only allowed with the protocol https"]})
+    if protocol == "https" and not http["certificates"]:
+        raise invalid_input({"http.certificates": ["are required with the protocol https"]})
+    if protocol == "http":
+        wrong = [name for name in ("redirect_http", "certificates") if http[name]]
+        if wrong:
+            raise invalid_input({f"http.{name}": ["is only allowed with the protocol https"] for name in wrong})
     given = body.get("health_check") or {}
     check: dict[str, Any] = {
-        "protocol": protocol,
+        # TLS ends at the load balancer: what is behind it speaks plain HTTP.
+        "protocol": "http" if protocol == "https" else protocol,
         "port": destination,
         "interval": 15,
         "timeout": 10,
@@ -122,10 +124,28 @@ def _whole(body: Body) -> Body:
     return service if protocol == "tcp" else {**service, "http": http}
 
 
-def _check_ports(record: Record, service: Body, status: int = 412) -> None:
-    if any(other["listen_port"] == service["listen_port"] for other in record["services"]):
-        message = f"port {service['listen_port']} is already used by another service of the load balancer"
-        raise ApiError("source_port_already_used", message, status=status)
+def _check(project: Project, record: Record, service: Body, others: list[Body]) -> None:
+    """Whether a load balancer may have a service beside the others: its ports are free, its certificates can be had."""
+    for port in sorted(_ports(service) & {port for other in others for port in _ports(other)}):
+        message = f"port {port} is already used by another service of the load balancer"
+        raise ApiError("source_port_already_used", message)
+    certificates.check_usable(project, _certificates(service))
+    kind = catalogue.find("load_balancer_types", record["load_balancer_type"])
+    assigned = {identity for one in (service, *others) for identity in _certificates(one)}
+    if len(assigned) > kind["max_assigned_certificates"]:
+        message = f"a {kind['name']} has at most {kind['max_assigned_certificates']} certificates"
+        raise ApiError("resource_limit_exceeded", message)
+
+
+def _ports(service: Body) -> set[int]:
+    """What a service listens on: one that redirects HTTP needs the port of HTTP for it."""
+    redirects = service.get("http", {}).get("redirect_http", False)
+    return {service["listen_port"], *([_LISTEN["http"]] if redirects else [])}
+
+
+def _certificates(service: Body) -> list[int]:
+    found: list[int] = service.get("http", {}).get("certificates", [])
+    return found
 
 
 def _find(record: Record, port: int) -> Body:
@@ -137,7 +157,7 @@ def _find(record: Record, port: int) -> Body:
 
 
 def add_service(project: Project, record: Record, body: Body) -> Answer:
-    add(record, body)
+    add(project, record, body)
     return acted(project, project.act("add_service", ("load_balancer", record["id"])))
 
 
@@ -155,7 +175,9 @@ def update_service(project: Project, record: Record, body: Body) -> Answer:
         new["health_check"].pop("http", None)
     elif changes.get("http"):
         new["health_check"]["http"] = {**check.get("http", {}), **changes["http"]}
-    record["services"][record["services"].index(old)] = _whole(new)
+    service = _whole(new)
+    _check(project, record, service, [other for other in record["services"] if other is not old])
+    record["services"][record["services"].index(old)] = service
     return acted(project, project.act("update_service", ("load_balancer", record["id"])))
 
 

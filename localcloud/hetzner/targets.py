@@ -12,8 +12,9 @@ from localcloud.hetzner.forms import Field, Form
 from localcloud.hetzner.labels import Selector
 from localcloud.hetzner.project import Project, Record
 
-Probe = Callable[[Body, Body], bool | None]
-"""Whether a server answers a service's health check, both as plain data; None where that cannot be told."""
+Probe = Callable[[Body, Body, Body], bool | None]
+"""Whether a load balancer finds that a server answers a service's health check, all three as plain data; None as long
+as it has not found out."""
 
 TARGET: Form = {
     "type": Field(forms.choice("server", "label_selector", "ip"), required=True),
@@ -29,10 +30,10 @@ class Health:
 
     probe: Probe | None = None
 
-    def of(self, server: Record, service: Body) -> Body:
+    def of(self, balancer: Record, server: Record, service: Body) -> Body:
         up = server["powered"]
-        if up and self.probe is not None:
-            up = self.probe(dict(server), dict(service))
+        if self.probe is not None:
+            up = self.probe(dict(balancer), dict(server), dict(service))
         if up:
             return {"listen_port": service["listen_port"], "status": "healthy"}
         if up is None:
@@ -43,7 +44,7 @@ class Health:
 def show(project: Project, record: Record, target: Body, health: Health) -> Body:
     if target["type"] == "server":
         server = project.get("servers", target["server"]["id"])
-        return {**target, "health_status": [health.of(server, service) for service in record["services"]]}
+        return {**target, "health_status": [health.of(record, server, service) for service in record["services"]]}
     if target["type"] == "ip":
         # Nothing here can tell how a machine outside of the project fares.
         unknown = [{"listen_port": service["listen_port"], "status": "unknown"} for service in record["services"]]
@@ -55,7 +56,7 @@ def show(project: Project, record: Record, target: Body, health: Health) -> Body
                 "type": "server",
                 "server": {"id": server["id"]},
                 "use_private_ip": target["use_private_ip"],
-                "health_status": [health.of(server, service) for service in record["services"]],
+                "health_status": [health.of(record, server, service) for service in record["services"]],
             }
             for server in _selected(project, record, target)
         ],
@@ -137,8 +138,20 @@ def add(project: Project, record: Record, body: Body) -> list[tuple[str, int]]:
         raise invalid_input({"use_private_ip": ["is not allowed with the type ip"]})
     elif any(ipaddress.ip_address(target["ip"]["ip"]) in range_ for range_ in addresses.PRIVATE):
         raise ApiError("network_has_no_vswitch_subnet", "the network of the load balancer has no vSwitch subnet")
+    elif _is_ours(project, target["ip"]["ip"]):
+        message = f"IP '{target['ip']['ip']}' belongs to a Hetzner Cloud resource: a server can be a target as such"
+        raise ApiError("cloud_resource_ip_not_allowed", message)
     record["targets"].append(target)
     return resources
+
+
+def _is_ours(project: Project, ip: str) -> bool:
+    """Whether a public address is one of this project."""
+    owned = [record["ip"] for record in project.all("primary_ips")]
+    owned += [
+        record[own] for record in project.all("load_balancers") for own in ("own_ipv4", "own_ipv6") if record[own]
+    ]
+    return any(ipaddress.ip_address(ip) in ipaddress.ip_network(address) for address in owned)
 
 
 def add_target(project: Project, record: Record, body: Body) -> Answer:

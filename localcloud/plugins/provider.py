@@ -19,7 +19,7 @@ from google.protobuf import any_pb2, empty_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from localcloud.plugins.table import Gone, Plugin, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import Gone, Plugin, Property, Props, Refused, ResourceType, told_with
 from localcloud.plugins.wire import UNKNOWN, from_wire, has_unknown, to_wire
 
 log = logging.getLogger(__name__)
@@ -114,14 +114,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         with self._answering(context, f"create {request.urn}"):
             cloud = self._connected()
             identity = entry.create(cloud, inputs)
+            told = told_with(identity)
             try:
                 if entry.settle is not None:
                     entry.settle(cloud, identity, inputs)
-                outputs = self._outputs(entry, identity, inputs, entry.read(cloud, identity, inputs))
+                found = entry.read(cloud, identity, {**inputs, **told})
+                outputs = self._outputs(entry, identity, inputs, found)
             except Exception as fault:
                 # The object exists: the engine must know it, or it would be made a second time.
                 log.exception("%s exists as %s, but is not complete", request.urn, identity)
-                _abort_with_partial(context, entry, identity, inputs, fault)
+                _abort_with_partial(context, entry, identity, inputs, told, fault)
         return provider_pb2.CreateResponse(id=identity, properties=to_wire(outputs, _secrets(entry)))
 
     def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
@@ -233,12 +235,12 @@ def _refuse(context: grpc.ServicerContext, message: str) -> NoReturn:
 
 
 def _abort_with_partial(
-    context: grpc.ServicerContext, entry: ResourceType, identity: str, inputs: Props, fault: Exception
+    context: grpc.ServicerContext, entry: ResourceType, identity: str, inputs: Props, told: Props, fault: Exception
 ) -> NoReturn:
     reason = _words(fault)
     partial = provider_pb2.ErrorResourceInitFailed(
         id=identity,
-        properties=to_wire({**inputs, "id": identity}, _secrets(entry)),
+        properties=to_wire({**inputs, **told, "id": identity}, _secrets(entry)),
         inputs=to_wire(inputs, _secrets(entry)),
         reasons=[reason],
     )

@@ -26,6 +26,21 @@ class Refused(Exception):  # noqa: N818
     """What was declared cannot be done; the message says which property, which value, and what is allowed."""
 
 
+class Identity(str):
+    """A new object's id, with outputs that the cloud tells at its creation only; `read` finds them in its `state`."""
+
+    told: Props
+
+    def __new__(cls, identity: str, told: Props) -> Identity:
+        made = super().__new__(cls, identity)
+        made.told = told
+        return made
+
+
+def told_with(identity: str) -> Props:
+    return identity.told if isinstance(identity, Identity) else {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Property:
     """How one input of a resource type behaves.
@@ -76,7 +91,8 @@ class ResourceType:
     `properties`: every input that is mapped, by its camelCase name. An input that is not here is refused by name.
     `computed`: the outputs that only the cloud knows (besides `id`); unknown in a preview of a creation.
     `create`: makes the object and returns its id, as the real provider forms it (import uses it too). It makes the
-        object and nothing more, so that nothing is orphaned when a later step fails.
+        object and nothing more, so that nothing is orphaned when a later step fails. Where the cloud tells something
+        only now (a code), the id is an `Identity` with it.
     `settle`: what the real provider does right after creation with calls of their own (protection, for one). When it
         fails, the engine keeps the object as partly made and the next update goes on with it. Same form as `update`'s
         first steps: called with the new id and the inputs.

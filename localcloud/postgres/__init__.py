@@ -13,7 +13,7 @@ without), and passes the session on. Passwords are SCRAM all the way.
 
 from __future__ import annotations
 
-from localcloud.postgres.address import free_address
+from localcloud.address import free_address
 from localcloud.postgres.archive import Archive
 from localcloud.postgres.cluster import Cluster
 from localcloud.postgres.errors import PostgresError

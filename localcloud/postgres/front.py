@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from localcloud.postgres.address import listening
+from localcloud.address import listening
 from localcloud.postgres.errors import PostgresError
 from localcloud.postgres.settings import PORT, SUPERUSER
 from localcloud.postgres.site import Site

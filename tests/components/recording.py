@@ -230,6 +230,19 @@ class _Monitor(mocks.MockMonitor):
         return response
 
 
+def _offered(name: str) -> dict[str, Any]:
+    """A server type that can be had everywhere, as the provider tells of it."""
+    nothing = dict.fromkeys(("architecture", "category", "cpuType", "description", "storageType"), "")
+    never = {"deprecationAnnounced": "", "isDeprecated": False, "unavailableAfter": ""}
+    return {
+        "id": 1, "name": name, "cores": 4, "memory": 8, "disk": 160, "includedTraffic": 0, **nothing, **never,
+        "locations": [
+            {"id": 1, "name": place, "available": True, "recommended": True, **never}
+            for place in ("fsn1", "nbg1", "hel1", "one", "two")
+        ],
+    }  # fmt: skip
+
+
 class _Cloud(mocks.Mocks):
     """Clouds that accept everything and answer with ids, ARNs and addresses of the right form.
 
@@ -250,8 +263,14 @@ class _Cloud(mocks.Mocks):
         self._count = 0
         self._lock = threading.Lock()
 
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
-        raise AssertionError(f"the program looks something up while it is planned: {args.token}")
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        match args.token:
+            case "hcloud:index/getServerTypes:getServerTypes":
+                return {"serverTypes": [_offered(kind) for kind in ("cpx32", "cpx42")], "id": "all"}
+            case "hcloud:index/getServers:getServers":
+                return {"servers": [], "id": "none"}
+            case _:
+                raise AssertionError(f"the program looks something up while it is planned: {args.token}")
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         with self._lock:
@@ -282,6 +301,10 @@ class _Cloud(mocks.Mocks):
             case "aws:secretsmanager/secret:Secret":
                 arn = f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:{inputs['name']}-{number:06}"
                 return arn, {"arn": arn}
+            case "aws:ssm/activation:Activation":
+                return f"00000000-0000-0000-0001-{number:012}", {"activationCode": f"code-{number:015}"}
+            case "aws:cloudwatch/logGroup:LogGroup":
+                return inputs["name"], {"arn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{inputs['name']}"}
             case "aws:iam/role:Role":
                 return inputs["name"], {"arn": f"arn:aws:iam::{ACCOUNT}:role/{inputs['name']}"}
             case "aws:rds/instance:Instance":

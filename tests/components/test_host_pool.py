@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from components.host_addresses import HostAddresses, HostAddressesArgs
 from components.host_plan import Alternative, Market, Offer, plan_hosts
 from components.host_pool import HostPool, HostPoolArgs
 from tests.components.recording import FIREWALL, PLACEMENT_GROUP, PRIMARY_IP, SERVER, Deployment, deploy
@@ -28,11 +29,13 @@ def pool(
             subnet="10.0.0.0/24",
             market=Market(available=frozenset(Offer("small", place) for place in HOME), existing={}),
         )
+        addresses = HostAddresses("pool", HostAddressesArgs(hosts=hosts, labels={}))
         HostPool(
             "pool",
             HostPoolArgs(
                 role="api",
                 hosts=hosts,
+                address_ids=addresses.ids,
                 image="linux",
                 subnet_id="7-10.0.0.0/24",
                 user_data=lambda host: f"#cloud-config for {host.name}",

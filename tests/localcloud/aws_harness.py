@@ -15,7 +15,7 @@ from localcloud.aws import Application, create_app
 from localcloud.plugins.aws import PLUGIN
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.provider import _changed, _found_inputs
-from localcloud.plugins.table import Props, ResourceType
+from localcloud.plugins.table import Props, ResourceType, told_with
 
 HERE, THERE = "eu-central-1", "eu-west-1"
 TABLES = {entry.token: entry for entry in PLUGIN.resources}
@@ -40,7 +40,10 @@ class LocalAws:
                 "accessKey": "LKIATESTTESTTESTTEST",
                 "secretKey": "nothing",
                 "endpoints": [
-                    dict.fromkeys(("backup", "ec2", "iam", "kms", "rds", "s3", "secretsmanager", "sts"), self.endpoint)
+                    dict.fromkeys(
+                        ("backup", "ec2", "iam", "kms", "logs", "rds", "s3", "secretsmanager", "ssm", "sts"),
+                        self.endpoint,
+                    )
                 ],
                 "defaultTags": {"tags": {"owner": "platform"}},
                 **settings,
@@ -122,7 +125,7 @@ class Made:
         if table.settle is not None:
             table.settle(cloud, identity, inputs)
         made = cls(cloud, table, inputs, identity, {})
-        made.outputs = table.read(cloud, identity, inputs)
+        made.outputs = table.read(cloud, identity, {**inputs, **told_with(identity)})
         made.must_be_as_declared()
         if table.find is not None:
             found = table.find(cloud, inputs)
@@ -177,6 +180,7 @@ class Made:
         return {key for key, rule in self.table.properties.items() if rule.write_only}
 
     def _known(self, props: Props) -> Props:
-        """The inputs that a read can tell, where they were declared. A version's prefix only a program can tell."""
-        hidden = {*self._write_only(), "engineVersion"}
+        """The inputs that a read can tell, where they were declared. Only a program can tell a version's prefix, and
+        whether a parameter's value is one that everybody may see."""
+        hidden = {*self._write_only(), "engineVersion", "insecureValue"}
         return {key: value for key, value in props.items() if key in self.inputs and key not in hidden}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import MagicMock
@@ -13,15 +13,17 @@ import grpc
 import pulumi_hcloud
 import pytest
 from hcloud import APIException
+from hcloud.actions import ActionFailedException
 from pulumi.runtime.proto import provider_pb2
 from werkzeug.serving import make_server
 
+from localcloud.authority import Authority
 from localcloud.hetzner import Application, create_app
 from localcloud.plugins.hcloud import PLUGIN
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.provider import Provider
 from localcloud.plugins.table import Gone, Props, Refused, ResourceType
-from localcloud.plugins.wire import from_wire, to_wire
+from localcloud.plugins.wire import UNKNOWN, from_wire, to_wire
 
 TOKEN = "t" * 64
 TABLES = {entry.token.rpartition(":")[2]: entry for entry in PLUGIN.resources}
@@ -31,7 +33,12 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZ
 @pytest.fixture
 def app() -> Application:
     # Long enough that a table which does not wait for an action finds its object busy.
-    return create_app(None, token=TOKEN, action_seconds=0.03)
+    return create_app(None, token=TOKEN, action_seconds=0.03, choose_address=lowest)
+
+
+def lowest(taken: Collection[str]) -> str:
+    """The first loopback address that nothing has, so that a test can say which it is."""
+    return next(address for n in range(1, 255) if (address := f"127.64.0.{n}") not in taken)
 
 
 @pytest.fixture
@@ -107,6 +114,7 @@ UNMAPPED = {
     "NetworkSubnet": {"vswitchId"},
     "PrimaryIp": {"datacenter"},
     "Server": {"allowDeprecatedImages", "datacenter", "iso", "rescue"},
+    "Zone": {"primaryNameservers"},
 }
 
 
@@ -255,7 +263,7 @@ def test_server(cloud: Cloud) -> None:
     nested = ("userData", "publicNets", "networks")
     assert covers(found, {key: value for key, value in plain.items() if key not in nested})
     assert found["status"] == "running"
-    assert (found["ipv4Address"], found["ipv6Address"]) == ("203.0.113.1", None)
+    assert (found["ipv4Address"], found["ipv6Address"]) == ("127.64.0.1", None)
     assert TABLES["Server"].properties["userData"].same("#cloud-config", found["userData"])  # type: ignore[misc]
     assert not TABLES["Server"].properties["userData"].same("#other", found["userData"])  # type: ignore[misc]
     assert "#cloud-config" not in str(found)
@@ -341,7 +349,7 @@ def test_load_balancer(cloud: Cloud) -> None:
     }
     identity = make(cloud, "LoadBalancer", **inputs)
     found = state(cloud, "LoadBalancer", identity)
-    assert covers(found, {**inputs, "ipv4": "203.0.113.1", "networkZone": "eu-central", "networkId": None})
+    assert covers(found, {**inputs, "ipv4": "127.64.0.1", "networkZone": "eu-central", "networkId": None})
     new: Props = {**BALANCER, "ipv4Id": address, "name": "lb2", "loadBalancerType": "lb21"}
     found = change(cloud, "LoadBalancer", identity, inputs, new)
     assert covers(found, {**new, "deleteProtection": False, "labels": {}})
@@ -349,7 +357,7 @@ def test_load_balancer(cloud: Cloud) -> None:
     found = change(cloud, "LoadBalancer", identity, new, {**new, "algorithm": {"type": "round_robin"}})
     assert found["algorithm"] == {"type": "round_robin"}
     delete(cloud, "LoadBalancer", identity)
-    assert state(cloud, "PrimaryIp", str(address))["ipAddress"] == "203.0.113.1"
+    assert state(cloud, "PrimaryIp", str(address))["ipAddress"] == "127.64.0.1"
     with pytest.raises(Refused, match="exactly one"):
         make(cloud, "LoadBalancer", name="x", loadBalancerType="lb11")
 
@@ -430,6 +438,140 @@ def test_load_balancer_service(cloud: Cloud) -> None:
     delete(cloud, "LoadBalancerService", identity)
 
 
+def test_zone_and_record_sets(cloud: Cloud) -> None:
+    inputs: Props = {"name": "example.com", "mode": "primary", "labels": {"a": "b"}, "deleteProtection": True}
+    identity = make(cloud, "Zone", **inputs)
+    found = state(cloud, "Zone", identity)
+    assert covers(found, {**inputs, "id": identity, "ttl": 3600, "registrar": "other"})
+    assert len(found["authoritativeNameservers"]["assigneds"]) == 3
+    assert state(cloud, "Zone", "example.com")["id"] == identity  # as an import may name it
+    assert TABLES["Zone"].find(cloud, inputs) == identity  # type: ignore[misc]
+    found = change(cloud, "Zone", identity, inputs, {**inputs, "ttl": 60, "labels": {}, "deleteProtection": False})
+    assert covers(found, {"ttl": 60, "labels": {}, "deleteProtection": False})
+
+    records = [{"value": "127.64.0.1", "comment": "one"}, {"value": "127.64.0.2"}]
+    www: Props = {"zone": "example.com", "name": "www", "type": "A", "ttl": 60, "records": records}
+    assert TABLES["ZoneRrset"].find(cloud, www) is None  # type: ignore[misc]
+    rrset = make(cloud, "ZoneRrset", **www, changeProtection=True)
+    assert rrset == "www/A"
+    assert covers(state(cloud, "ZoneRrset", rrset, **www), {**www, "changeProtection": True, "labels": {}})
+    assert state(cloud, "ZoneRrset", "example.com/www/A")["id"] == rrset  # an import names the zone too
+    assert TABLES["ZoneRrset"].find(cloud, www) == rrset  # type: ignore[misc]
+    assert TABLES["ZoneRrset"].properties["records"].same(records, records[::-1])  # type: ignore[misc]
+    with pytest.raises(APIException, match="protected"):
+        TABLES["ZoneRrset"].delete(cloud, rrset, www)
+    # A protection that goes, goes first; one that stays or comes does not keep its own change out.
+    old = {**www, "changeProtection": True}
+    new = {**www, "labels": {"a": "b"}, "records": records[:1]}
+    del new["ttl"]
+    found = change(cloud, "ZoneRrset", rrset, old, new)
+    assert covers(found, {"ttl": None, "labels": {"a": "b"}, "records": records[:1], "changeProtection": False})
+    found = change(cloud, "ZoneRrset", rrset, new, {**www, "changeProtection": True})
+    assert covers(found, {"ttl": 60, "labels": {}, "changeProtection": True})
+    change(cloud, "ZoneRrset", rrset, {**www, "changeProtection": True}, www)
+    delete(cloud, "ZoneRrset", rrset, zone=www["zone"])
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda n: make(cloud, "ZoneRrset", **{**www, "name": f"h{n}"}), range(16)))
+    assert len(set(made)) == 16
+    with pytest.raises(Refused, match="SOA"):
+        make(cloud, "ZoneRrset", **{**www, "type": "SOA"})
+    delete(cloud, "Zone", identity)
+
+
+def test_certificates(cloud: Cloud) -> None:
+    inputs: Props = {"name": "web", "domainNames": ["www.example.com", "example.com"]}
+    # Made, but not issued: the engine keeps it as partly made, and the next update tries again.
+    identity = TABLES["ManagedCertificate"].create(cloud, inputs)
+    with pytest.raises((ActionFailedException, RuntimeError), match="dns_zone_not_found"):
+        TABLES["ManagedCertificate"].settle(cloud, identity, inputs)  # type: ignore[misc]
+    assert TABLES["ManagedCertificate"].find(cloud, inputs) == identity  # type: ignore[misc]
+    make(cloud, "Zone", name="example.com", mode="primary")
+    found = change(cloud, "ManagedCertificate", identity, inputs, {**inputs, "labels": {"a": "b"}})
+    assert covers(found, {**inputs, "type": "managed", "labels": {"a": "b"}})
+    assert found["certificate"].startswith("-----BEGIN CERTIFICATE-----")
+    assert "PRIVATE KEY" not in str(found)
+
+    balancer = make(cloud, "LoadBalancer", **BALANCER)
+    http = {"certificates": [int(identity)], "redirectHttp": True}
+    https: Props = {"loadBalancerId": balancer, "protocol": "https", "destinationPort": 8080, "http": http}
+    service = make(cloud, "LoadBalancerService", **https)
+    assert service == f"{balancer}__443"
+    assert covers(state(cloud, "LoadBalancerService", service)["http"], http)
+    with ThreadPoolExecutor() as pool:
+        # A certificate waits for the service that uses it, when both go at the same time.
+        going = pool.submit(delete, cloud, "ManagedCertificate", identity)
+        delete(cloud, "LoadBalancerService", service)
+        going.result()
+
+    issued = Authority("Another authority", None).issue(["www.example.org"])
+    own: Props = {"name": "own", "certificate": issued.certificate, "privateKey": issued.key}
+    identity = make(cloud, "UploadedCertificate", **own)
+    found = state(cloud, "UploadedCertificate", identity)
+    assert covers(found, {"name": "own", "type": "uploaded", "domainNames": ["www.example.org"]})
+    assert TABLES["UploadedCertificate"].properties["certificate"].same(own["certificate"], found["certificate"])  # type: ignore[misc]
+    assert change(cloud, "UploadedCertificate", identity, own, {**own, "name": "own2"})["name"] == "own2"
+    delete(cloud, "UploadedCertificate", identity)
+
+
+# -- functions --------------------------------------------------------------------------------------------------------
+
+
+def call(provider: Provider, name: str, /, **arguments: Any) -> Props:
+    token = f"hcloud:index/{name}:{name}"
+    context = MagicMock(spec=grpc.ServicerContext)
+    context.code.return_value = None
+    context.abort.side_effect = lambda code, message: (_ for _ in ()).throw(Refused(message))
+    answer = provider.Invoke(provider_pb2.InvokeRequest(tok=token, args=to_wire(arguments)), context)
+    assert not answer.failures
+    return from_wire(getattr(answer, "return"))
+
+
+def test_functions_of_a_provider_that_a_preview_is_only_about_to_make(cloud: Cloud, endpoint: str) -> None:
+    provider = Provider(PLUGIN, {"HCLOUD_TOKEN": TOKEN, "HCLOUD_ENDPOINT": endpoint})
+    context = MagicMock(spec=grpc.ServicerContext)
+    provider.Configure(provider_pb2.ConfigureRequest(args=to_wire({"token": UNKNOWN})), context)
+    net, subnet = network(cloud)
+    one = make(cloud, "Server", **SERVER, labels={"pool": "api"}, networks=[{"subnetId": subnet, "ip": "10.0.1.11"}])
+    two = make(cloud, "Server", **{**SERVER, "name": "other"}, labels={"pool": "worker"})
+    found = call(provider, "getServers", withSelector="pool=api", withStatuses=["running"])
+    (server,) = found["servers"]
+    assert (server["id"], server["name"], server["status"]) == (int(one), "web", "running")
+    assert server["networks"][0] == {**server["networks"][0], "networkId": net, "ip": "10.0.1.11"}
+    assert call(provider, "getServers", withStatuses=["off"])["servers"] == []
+    assert len(call(provider, "getServers")["servers"]) == 2
+    assert call(provider, "getServer", name="other")["id"] == int(two)
+    assert call(provider, "getServer", withSelector="pool=worker")["name"] == "other"
+    for wrong in ({"id": 4711}, {"name": "nobody"}, {"withSelector": "pool"}, {"withSelector": "nothing"}, {}):
+        with pytest.raises(Refused, match="Server"):
+            call(provider, "getServer", **wrong)
+    types = call(provider, "getServerTypes")
+    assert "cx23" in types["names"]
+    cx23 = next(entry for entry in types["serverTypes"] if entry["name"] == "cx23")
+    assert {place["name"]: place["available"] for place in cx23["locations"]} == dict.fromkeys(
+        ("fsn1", "nbg1", "hel1"), True
+    )
+    assert call(provider, "getServerType", name="cx23") == cx23
+    balancer = make(cloud, "LoadBalancer", **BALANCER)
+    make(cloud, "LoadBalancerService", loadBalancerId=balancer, protocol="http")
+    (entry,) = call(provider, "getLoadBalancers")["loadBalancers"]
+    assert (entry["services"][0]["listenPort"], entry["services"][0]["https"][0]["timeoutIdle"]) == (80, 60)
+    assert call(provider, "getLoadBalancer", id=int(balancer))["name"] == "lb"
+    zone = make(cloud, "Zone", name="example.com", mode="primary")
+    assert call(provider, "getZone", name="example.com")["id"] == int(zone)
+
+
+def test_functions_give_what_the_sdk_expects() -> None:
+    for function in PLUGIN.functions:
+        name = function.token.rpartition(":")[2]
+        module = inspect.getmodule(getattr(pulumi_hcloud, _snake(name)))
+        signature = inspect.signature(getattr(module, _snake(name)))
+        assert {_camel(argument) for argument in signature.parameters} - {"opts"} >= set(function.arguments)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
 # -- all of them ------------------------------------------------------------------------------------------------------
 
 
@@ -477,6 +619,7 @@ def test_what_was_just_made_has_not_drifted(cloud: Cloud, endpoint: str) -> None
     address = int(make(cloud, "PrimaryIp", name="front", type="ipv4", location="fsn1"))
     group = int(make(cloud, "PlacementGroup", name="spread", type="spread"))
     balancer = int(make(cloud, "LoadBalancer", **{**BALANCER, "name": "first"}))
+    issued = Authority("Another authority", None).issue(["www.example.org"])
     declared: list[tuple[str, Props]] = [
         ("Network", {"name": "second", "ipRange": "10.9.0.0/16", "deleteProtection": True}),
         ("NetworkSubnet", {"networkId": net, "type": "cloud", "networkZone": "eu-central", "ipRange": "10.0.9.0/24"}),
@@ -514,6 +657,22 @@ def test_what_was_just_made_has_not_drifted(cloud: Cloud, endpoint: str) -> None
         ("LoadBalancerNetwork", {"loadBalancerId": balancer, "subnetId": subnet}),
         ("LoadBalancerTarget", {"loadBalancerId": balancer, "type": "label_selector", "labelSelector": "app=web"}),
         ("LoadBalancerService", {"loadBalancerId": str(balancer), "protocol": "http"}),
+        ("Zone", {"name": "example.com", "mode": "primary", "deleteProtection": True}),
+        (
+            "ZoneRrset",
+            {
+                "zone": "example.com",
+                "name": "www",
+                "type": "A",
+                "ttl": 60,
+                "records": [{"value": "127.64.0.9"}, {"value": "127.64.0.8"}],
+            },
+        ),
+        ("ManagedCertificate", {"name": "web", "domainNames": ["www.example.com"]}),
+        (
+            "UploadedCertificate",
+            {"name": "own", "certificate": issued.certificate, "privateKey": issued.key, "labels": {"a": "b"}},
+        ),
         (
             "LoadBalancerService",
             {

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import json
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.verification import PolicyBuilder, Store
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import Client, TestResponse
 
-from localcloud.hetzner import Application, project
+from localcloud.address import unused_address
+from localcloud.authority import Authority
+from localcloud.hetzner import Application
 from localcloud.hetzner.labels import Selector
+from localcloud.hetzner.project import ChooseAddress
 
 TOKEN = "t" * 64
 LOCATION = "fsn1"
@@ -32,9 +41,22 @@ class Clock:
 class Api:
     """The emulator with a token, asked without a network."""
 
-    def __init__(self, path: Path | None = None, action_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        action_seconds: float = 0.0,
+        choose_address: ChooseAddress = unused_address,
+        authority: Authority | None = None,
+    ) -> None:
         self.clock = Clock()
-        self.app = Application(path, token=TOKEN, action_seconds=action_seconds, clock=self.clock)
+        self.app = Application(
+            path,
+            token=TOKEN,
+            action_seconds=action_seconds,
+            clock=self.clock,
+            choose_address=choose_address,
+            authority=authority,
+        )
         self._client = Client(self.app)
 
     def ask(self, method: str, path: str, body: Any = None, token: str = TOKEN) -> TestResponse:
@@ -53,6 +75,10 @@ class Api:
 
     def act(self, path: str, command: str, **body: Any) -> Any:
         return self.post(f"{path}/actions/{command}", **body)
+
+    def records(self, collection: str) -> list[Any]:
+        """What the emulator keeps, which is more than its API shows."""
+        return list(self.app._store.data[collection].values())
 
     def refusal(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
         response = self.ask(method, path, body)
@@ -98,7 +124,8 @@ def test_only_the_token_is_let_in(api: Api) -> None:
         ("GET", "/servers/one", 422, "invalid_input"),
         ("GET", "/nothing", 404, "not_found"),
         ("GET", "/volumes", 422, "unsupported_error"),
-        ("POST", "/certificates", 422, "unsupported_error"),
+        ("POST", "/floating_ips", 422, "unsupported_error"),
+        ("POST", "/certificates", 422, "invalid_input"),
         ("GET", "/datacenters", 410, "deprecated_api_endpoint"),
         ("GET", "/actions", 410, "deprecated_api_endpoint"),
         ("GET", "/servers?colour=red", 422, "invalid_input"),
@@ -265,6 +292,23 @@ def test_state_outlives_the_process(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "state.json").read_bytes())["servers"]
 
 
+def test_a_state_that_an_older_emulator_wrote_is_brought_up_to_date(tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    first = Api(file)
+    network = first.network("net", "10.0.0.0/16", "10.0.1.0/24")
+    first.server(networks=[network])
+    first.balancer(network=network)
+    data = json.loads(file.read_bytes())
+    for record in (*data["servers"].values(), *data["load_balancers"].values()):
+        del record["private_net"][0]["loopback"]
+    file.write_text(json.dumps(data))
+    records = [*Api(file).records("servers"), *Api(file).records("load_balancers")]
+    given = [record["private_net"][0]["loopback"] for record in records]
+    assert len(set(given)) == 2
+    again = [*Api(file).records("servers"), *Api(file).records("load_balancers")]
+    assert [record["private_net"][0]["loopback"] for record in again] == given
+
+
 def test_a_refusal_leaves_nothing_behind(api: Api) -> None:
     api.get("/servers")
     before = json.dumps(api.app._store.data)
@@ -282,6 +326,7 @@ _CREATIONS: dict[str, dict[str, Any]] = {
     "placement_groups": {"type": "spread"},
     "primary_ips": {"type": "ipv4", "location": LOCATION},
     "servers": {"server_type": "cx23", "image": "debian-12"},
+    "certificates": {"type": "managed", "domain_names": ["www.example.com"]},
     "ssh_keys": {"public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVl a@b"},
 }
 
@@ -457,27 +502,43 @@ def test_a_firewall_is_on_before_the_first_boot_and_follows_labels(api: Api) -> 
 # -- primary IPs and servers ------------------------------------------------------------------------------------------
 
 
-def test_public_addresses_are_unique_and_lead_nowhere(api: Api) -> None:
-    servers = [api.server(f"s{n}") for n in range(30)]
-    api.balancer()
+def test_public_addresses_are_unique_and_are_this_machines_own_or_lead_nowhere(api: Api) -> None:
+    network = api.network("net", "10.0.0.0/16", "10.0.1.0/24")
+    for number in range(30):
+        api.server(f"s{number}", networks=[network])
+    api.balancer(network=network)
     ips = [address["ip"] for address in api.get("/primary_ips?per_page=50")["primary_ips"]]
     assert len(ips) == len(set(ips)) == 50
-    assert all(ip.startswith(("203.0.113.", "2001:db8:")) for ip in ips)
-    freed = servers[0]["public_net"]["ipv4"]["ip"]
-    api.ask("DELETE", f"/servers/{servers[0]['id']}")
-    assert api.server("new")["public_net"]["ipv4"]["ip"] != freed
+    loopback = ipaddress.ip_network("127.64.0.0/10")
+    public = [ip for ip in ips if not ip.startswith("2001:db8:")]
+    assert all(ipaddress.ip_address(ip) in loopback for ip in public)
+    # What stands for a private address is another one, and the API does not tell it.
+    records = [*api.records("servers"), *api.records("load_balancers")]
+    private = [entry["loopback"] for record in records for entry in record["private_net"]]
+    assert len(private) == 31
+    assert not set(private) & set(ips)
+    assert all(ipaddress.ip_address(ip) in loopback for ip in private)
+    shown = api.get("/servers")["servers"] + api.get("/load_balancers")["load_balancers"]
+    assert all("loopback" not in entry for record in shown for entry in record["private_net"])
 
 
-def test_when_all_addresses_are_taken_the_next_is_refused_until_one_is_free(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(project, "_PUBLIC_IPV4", project._PUBLIC_IPV4[:4])
-    made = [api.post("/primary_ips", name=f"p{n}", type="ipv4", location=LOCATION)["primary_ip"] for n in range(4)]
-    assert len({address["ip"] for address in made}) == 4
-    body = {"name": "p", "type": "ipv4", "location": LOCATION}
-    assert api.refusal("POST", "/primary_ips", body) == (412, "unavailable")
-    api.ask("DELETE", f"/primary_ips/{made[2]['id']}")
-    assert api.post("/primary_ips", **body)["primary_ip"]["ip"] == made[2]["ip"]
+def test_an_address_is_never_given_twice() -> None:
+    """Whoever chooses is told of every address that is taken, and one that was given back is free again."""
+    told: list[set[str]] = []
+
+    def choose(taken: Collection[str]) -> str:
+        told.append(set(taken))
+        return next(f"127.64.0.{n}" for n in itertools.count(1) if f"127.64.0.{n}" not in taken)
+
+    api = Api(choose_address=choose)
+    network = api.network("net", "10.0.0.0/16", "10.0.1.0/24")
+    server = api.server("a", networks=[network])
+    assert server["public_net"]["ipv4"]["ip"] == "127.64.0.1"
+    assert api.balancer(network=network)["public_net"]["ipv4"]["ip"] == "127.64.0.3"
+    api.post("/primary_ips", name="p", type="ipv4", location=LOCATION)
+    assert {ip for ip in told[-1] if ip.startswith("127.")} == {f"127.64.0.{n}" for n in range(1, 5)}
+    api.ask("DELETE", f"/servers/{server['id']}")
+    assert api.server("b")["public_net"]["ipv4"]["ip"] == "127.64.0.1"
 
 
 def test_a_primary_ip_outlives_its_server_and_moves_only_while_that_is_off(api: Api) -> None:
@@ -533,6 +594,271 @@ def test_what_a_server_goes_through(api: Api) -> None:
     assert api.get(path)["server"]["public_net"]["ipv4"]["dns_ptr"] == "web.example.com"
     big = {"name": "b", "server_type": "cx23", "image": "debian-12", "user_data": "x" * (32 * 1024 + 1)}
     assert api.refusal("POST", "/servers", big) == (422, "invalid_input")
+
+
+def test_the_records_say_what_a_machine_has_to_do(api: Api) -> None:
+    told: list[int] = []
+    api.app.runs_machines = True
+    api.app.listeners.append(lambda: told.append(1))
+    server = api.server()["id"]
+    path = f"/servers/{server}"
+    assert told
+
+    def machine() -> tuple[bool, int, bool]:
+        api.app.settle()  # as something does that has no request to make
+        with api.app.reading() as data:
+            record = data["servers"][str(server)]
+            return record["powered"], record["boots"], record["stopping"]
+
+    assert machine() == (True, 1, False)
+    api.act(path, "poweron")
+    assert machine() == (True, 1, False)
+    api.act(path, "reset")
+    assert machine() == (True, 2, False)
+    # A shutdown only asks. The machine ends when it is ready to, and says so.
+    api.act(path, "shutdown")
+    assert machine() == (True, 2, True)
+    assert api.get(path)["server"]["status"] == "running"
+    told.clear()
+    api.app.powered_off(server)
+    assert told
+    assert machine() == (False, 2, False)
+    assert api.get(path)["server"]["status"] == "off"
+    api.act(path, "reset")
+    assert machine() == (False, 2, False)
+    api.act(path, "poweron")
+    api.act(path, "rebuild", image="debian-13")
+    assert machine() == (True, 4, False)
+    api.act(path, "poweroff")
+    assert machine() == (False, 4, False)
+    api.app.powered_off(4711)  # a server that went meanwhile
+
+
+# -- DNS ---------------------------------------------------------------------------------------------------------------
+
+
+def zone(api: Api, name: str = "example.com", **more: Any) -> Any:
+    return api.post("/zones", name=name, mode="primary", **more)["zone"]
+
+
+def test_a_zone_has_what_every_zone_has(api: Api) -> None:
+    made = zone(api, labels={"a": "b"})
+    assert (made["ttl"], made["status"], made["record_count"], made["protection"]) == (3600, "ok", 4, {"delete": False})
+    assert len(made["authoritative_nameservers"]["assigned"]) == 3
+    # A path may name a zone by its id or its name.
+    assert api.get("/zones/example.com") == api.get(f"/zones/{made['id']}")
+    found = api.get("/zones/example.com/rrsets")["rrsets"]
+    assert [(one["id"], one["zone"], len(one["records"])) for one in found] == [
+        ("@/NS", made["id"], 3),
+        ("@/SOA", made["id"], 1),
+    ]
+    assert api.refusal("POST", "/zones", {"name": "example.com", "mode": "primary"}) == (409, "uniqueness_error")
+    api.act("/zones/example.com", "change_ttl", ttl=60)
+    api.act("/zones/example.com", "change_protection", delete=True)
+    assert api.refusal("DELETE", "/zones/example.com") == (423, "protected")
+    api.act("/zones/example.com", "change_protection", delete=False)
+    assert api.ask("PUT", "/zones/example.com", {"labels": {}}).json["zone"]["ttl"] == 60  # type: ignore[index]
+    assert api.refusal("PUT", "/zones/example.com", {"name": "example.org"}) == (422, "invalid_input")
+    assert len(api.get("/zones/example.com/actions")["actions"]) == 4
+    assert api.ask("DELETE", "/zones/example.com").status_code == 201
+    assert api.refusal("GET", "/zones/example.com") == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"name": "example"}, "invalid_input"),
+        ({"name": "Example.com"}, "invalid_input"),
+        ({"name": "example.com."}, "invalid_input"),
+        ({"ttl": 59}, "invalid_input"),
+        ({"mode": "secondary"}, "unsupported_error"),
+        ({"zonefile": "@ A 127.0.0.1"}, "invalid_input"),
+        ({"primary_nameservers": [{"address": "198.51.100.1"}]}, "invalid_input"),
+        ({"rrsets": [{"name": "@", "type": "A", "records": [{"value": "here"}]}]}, "invalid_input"),
+    ],
+)
+def test_a_zone_that_cannot_be_is_refused(api: Api, change: dict[str, Any], code: str) -> None:
+    assert api.refusal("POST", "/zones", {"name": "example.com", "mode": "primary", **change}) == (422, code)
+    assert api.get("/zones")["zones"] == []
+
+
+def test_the_records_of_a_zone(api: Api) -> None:
+    www = {"name": "www", "type": "A", "ttl": 60, "records": [{"value": "127.64.0.1", "comment": "first"}]}
+    zone(api, rrsets=[www])
+    sets, path = "/zones/example.com/rrsets", "/zones/example.com/rrsets/www/A"
+
+    def serial() -> int:
+        return int(api.get(f"{sets}/@/SOA")["rrset"]["records"][0]["value"].split()[2])
+
+    def values() -> list[str]:
+        return [record["value"] for record in api.get(path)["rrset"]["records"]]
+
+    before = serial()
+    assert api.get(path)["rrset"]["ttl"] == 60
+    api.act(path, "set_records", records=[{"value": "127.64.0.2"}, {"value": "127.64.0.3"}])
+    api.act(path, "add_records", records=[{"value": "127.64.0.4"}])
+    api.act(path, "remove_records", records=[{"value": "127.64.0.2"}])
+    api.act(path, "update_records", records=[{"value": "127.64.0.4", "comment": "last"}])
+    assert (values(), serial()) == (["127.64.0.3", "127.64.0.4"], before + 4)
+    assert api.get(path)["rrset"]["records"][1]["comment"] == "last"
+    api.act(path, "change_ttl", ttl=None)
+    assert api.get(path)["rrset"]["ttl"] is None
+    api.ask("PUT", path, {"labels": {"a": "b"}})
+    assert [one["id"] for one in api.get(f"{sets}?label_selector=a")["rrsets"]] == ["www/A"]
+    assert [one["id"] for one in api.get(f"{sets}?type=A&type=NS&name=@")["rrsets"]] == ["@/NS"]
+    api.act(path, "change_protection", change=True)
+    for command, body in (
+        ("set_records", {"records": [{"value": "127.64.0.9"}]}),
+        ("add_records", {"records": [{"value": "127.64.0.9"}]}),
+        ("remove_records", {"records": [{"value": "127.64.0.3"}]}),
+        ("change_ttl", {"ttl": 300}),
+    ):
+        assert api.refusal("POST", f"{path}/actions/{command}", body) == (423, "protected")
+    assert api.refusal("DELETE", path) == (423, "protected")
+    api.act(path, "change_protection", change=False)
+    # Adding makes a set that is not there, and taking the last record away removes one.
+    api.act(f"{sets}/www/AAAA", "add_records", records=[{"value": "2001:DB8::1"}], ttl=60)
+    assert api.get(f"{sets}/www/AAAA")["rrset"]["records"] == [{"value": "2001:db8::1", "comment": None}]
+    api.act(f"{sets}/www/AAAA", "remove_records", records=[{"value": "2001:db8::1"}])
+    assert api.refusal("GET", f"{sets}/www/AAAA") == (404, "not_found")
+    api.ask("DELETE", path)
+    assert api.refusal("DELETE", path) == (404, "not_found")
+    assert api.refusal("DELETE", f"{sets}/@/SOA") == (422, "invalid_input")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"records": []}, "invalid_input"),
+        ({"records": [{"value": "2001:db8::1"}]}, "invalid_input"),
+        ({"records": [{"value": "127.64.0.1"}, {"value": "127.64.0.1"}]}, "invalid_input"),
+        ({"name": "api.example.com"}, "invalid_input"),
+        ({"name": "Api"}, "invalid_input"),
+        ({"name": "a..b"}, "invalid_input"),
+        ({"type": "SPF"}, "invalid_input"),
+        ({"ttl": 10}, "invalid_input"),
+        ({"name": "www"}, "uniqueness_error"),
+        ({"name": "www", "type": "CNAME", "records": [{"value": "other"}]}, "invalid_input"),
+        ({"name": "alias"}, "invalid_input"),
+        ({"type": "TXT", "records": [{"value": "not quoted"}]}, "invalid_input"),
+        ({"type": "TXT", "records": [{"value": '"' + "x" * 256 + '"'}]}, "invalid_input"),
+        ({"type": "NS", "records": [{"value": "not a host"}]}, "invalid_input"),
+        ({"name": "@", "type": "SOA", "records": [{"value": "any"}]}, "uniqueness_error"),
+    ],
+)
+def test_records_that_cannot_be_are_refused(api: Api, change: dict[str, Any], code: str) -> None:
+    alias = {"name": "alias", "type": "CNAME", "records": [{"value": "www.example.com."}]}
+    zone(api, rrsets=[{"name": "www", "type": "A", "records": [{"value": "127.64.0.1"}]}, alias])
+    body = {"name": "api", "type": "A", "records": [{"value": "127.64.0.1"}], **change}
+    assert api.refusal("POST", "/zones/example.com/rrsets", body)[1] == code
+    assert len(api.get("/zones/example.com/rrsets")["rrsets"]) == 4
+
+
+# -- certificates -----------------------------------------------------------------------------------------------------
+
+
+def managed(api: Api, *domains: str, name: str = "managed") -> Any:
+    return api.post("/certificates", name=name, type="managed", domain_names=list(domains))
+
+
+def test_a_managed_certificate_is_issued_for_the_domains_of_the_projects_zones() -> None:
+    authority = Authority("Test authority", None)
+    api = Api(authority=authority, action_seconds=5)
+    zone(api)
+    answer = managed(api, "api.example.com", "*.example.com")
+    path = f"/certificates/{answer['certificate']['id']}"
+    assert answer["certificate"]["status"] == {"issuance": "pending", "renewal": "unavailable", "error": None}
+    assert answer["certificate"]["certificate"] is None
+    api.clock.now += 5
+    found = api.get(path)["certificate"]
+    assert found["status"] == {"issuance": "completed", "renewal": "scheduled", "error": None}
+    assert found["domain_names"] == ["api.example.com", "*.example.com"]
+    assert not {"private_key", "key"} & set(found)
+    # It really is one: its authority signed it, its key is the record's, and a client would take it for the name.
+    certificate = x509.load_pem_x509_certificate(found["certificate"].encode())
+    root = x509.load_pem_x509_certificate(authority.pem)
+    leaf = PolicyBuilder().store(Store([root])).build_server_verifier(x509.DNSName("www.example.com"))
+    assert leaf.verify(certificate, [])
+    (record,) = api.records("certificates")
+    key = serialization.load_pem_private_key(record["private_key"].encode(), password=None)
+    assert key.public_key() == certificate.public_key()
+    life = certificate.not_valid_after_utc - datetime.now(UTC)
+    assert timedelta(days=89) < life <= timedelta(days=90)
+    assert api.refusal("POST", f"{path}/actions/retry", {}) == (422, "invalid_input")
+
+
+def test_a_certificate_that_cannot_be_issued_says_why_and_can_be_retried(api: Api) -> None:
+    answer = managed(api, "api.example.com")
+    path = f"/certificates/{answer['certificate']['id']}"
+    action = api.get(f"/actions/{answer['action']['id']}")["action"]
+    assert (action["status"], action["error"]["code"]) == ("error", "dns_zone_not_found")
+    status = api.get(path)["certificate"]["status"]
+    assert (status["issuance"], status["error"]["code"]) == ("failed", "dns_zone_not_found")
+    assert "api.example.com" in status["error"]["message"]
+    caa = {"name": "@", "type": "CAA", "records": [{"value": '0 issue "sectigo.com"'}]}
+    zone(api, rrsets=[caa])
+    api.act(path, "retry")
+    assert api.get(path)["certificate"]["status"]["error"]["code"] == "caa_record_does_not_allow_ca"
+    allowed = [{"value": '0 issue "letsencrypt.org; validationmethods=dns-01"'}]
+    api.act("/zones/example.com/rrsets/@/CAA", "set_records", records=allowed)
+    api.act(path, "retry")
+    assert api.get(path)["certificate"]["status"]["issuance"] == "completed"
+    wrongs: list[Any] = [
+        {"domain_names": []},
+        {"domain_names": ["Example"]},
+        {"certificate": "x", "domain_names": ["a.de"]},
+    ]
+    for wrong in wrongs:
+        body = {"name": "b", "type": "managed", **wrong}
+        assert api.refusal("POST", "/certificates", body) == (422, "invalid_input")
+
+
+def test_an_uploaded_certificate_and_its_key_belong_together(api: Api) -> None:
+    one, other = (Authority("Another authority", None).issue(["www.example.com"]) for _ in range(2))
+    answer = api.post("/certificates", name="own", certificate=one.certificate, private_key=one.key)
+    found = answer["certificate"]
+    assert (answer["action"], found["type"], found["status"]) == (None, "uploaded", None)
+    assert (found["domain_names"], found["used_by"]) == (["www.example.com"], [])
+    assert len(found["fingerprint"].split(":")) == 20
+    for certificate, key in ((one.certificate, other.key), ("x", one.key), (one.certificate, "x"), (one.key, one.key)):
+        body = {"name": "b", "certificate": certificate, "private_key": key}
+        assert api.refusal("POST", "/certificates", body) == (422, "invalid_input")
+    retry = f"/certificates/{found['id']}/actions/retry"
+    assert api.refusal("POST", retry, {}) == (422, "unsupported_error")
+
+
+def test_a_load_balancer_ends_tls_with_a_certificate_and_redirects_http(api: Api) -> None:
+    zone(api)
+    certificate = managed(api, "www.example.com")["certificate"]["id"]
+    balancer = api.balancer()["id"]
+    path = f"/load_balancers/{balancer}"
+    add = f"{path}/actions/add_service"
+    https = {"protocol": "https", "http": {"certificates": [certificate], "redirect_http": True}}
+    api.post(add, **https, destination_port=8080)
+    (service,) = api.get(path)["load_balancer"]["services"]
+    assert (service["listen_port"], service["health_check"]["protocol"]) == (443, "http")
+    assert (service["http"]["certificates"], service["http"]["redirect_http"]) == ([certificate], True)
+    # The port of HTTP is taken as well: who comes there is sent on.
+    assert api.refusal("POST", add, {"protocol": "http"}) == (412, "source_port_already_used")
+    used = [{"id": balancer, "type": "load_balancer"}]
+    assert api.get(f"/certificates/{certificate}")["certificate"]["used_by"] == used
+    assert api.refusal("DELETE", f"/certificates/{certificate}") == (422, "resource_in_use")
+    api.act(path, "update_service", listen_port=443, http={"redirect_http": False})
+    api.post(add, protocol="http")
+    update = f"{path}/actions/update_service"
+    again = {"listen_port": 443, "http": {"redirect_http": True}}
+    assert api.refusal("POST", update, again) == (412, "source_port_already_used")
+    assert api.refusal("POST", update, {"listen_port": 443, "http": {"certificates": []}}) == (422, "invalid_input")
+    more = [managed(api, "www.example.com", name=f"more-{n}")["certificate"]["id"] for n in range(11)]
+    over = {"listen_port": 443, "http": {"certificates": more}}
+    assert api.refusal("POST", update, over) == (403, "resource_limit_exceeded")
+    failed = managed(api, "www.example.org", name="failed")["certificate"]["id"]
+    assert api.refusal("POST", update, {"listen_port": 443, "http": {"certificates": [failed]}}) == (
+        422,
+        "invalid_input",
+    )
+    api.act(path, "delete_service", listen_port=443)
+    assert api.ask("DELETE", f"/certificates/{certificate}").status_code == 204
 
 
 # -- load balancers ---------------------------------------------------------------------------------------------------
@@ -593,6 +919,9 @@ def test_the_health_of_targets_is_that_of_their_servers(api: Api) -> None:
     api.act(path, "add_target", type="label_selector", label_selector={"selector": "app=web"})
     api.act(path, "add_target", type="server", server={"id": one})
     api.act(path, "add_target", type="ip", ip={"ip": "198.18.0.1"})
+    for ours in api.get("/primary_ips")["primary_ips"][0]["ip"], api.balancer(name="b")["public_net"]["ipv6"]["ip"]:
+        body = {"type": "ip", "ip": {"ip": ours}}
+        assert api.refusal("POST", f"{path}/actions/add_target", body) == (422, "cloud_resource_ip_not_allowed")
     api.act(f"/servers/{two}", "poweroff")
 
     def health() -> Any:
@@ -605,9 +934,9 @@ def test_the_health_of_targets_is_that_of_their_servers(api: Api) -> None:
     api.ask("PUT", f"/servers/{two}", {"labels": {"app": "other"}})
     assert health() == ["healthy", "healthy", "unknown"]
     # Something that knows better is asked: here, whether anything listens.
-    api.app.health.probe = lambda server, service: service["destination_port"] != 8080
+    api.app.health.probe = lambda balancer, server, service: service["destination_port"] != 8080
     assert health() == ["unhealthy", "unhealthy", "unknown"]
-    api.app.health.probe = lambda server, service: None
+    api.app.health.probe = lambda balancer, server, service: None
     assert set(health()) == {"unknown"}
 
 
@@ -631,6 +960,9 @@ def test_services_have_defaults_and_change_in_part(api: Api) -> None:
     for wrong in (
         {"protocol": "tcp", "listen_port": 5},
         {"protocol": "https"},
+        {"protocol": "https", "http": {"certificates": []}},
+        {"protocol": "https", "http": {"certificates": [4711]}},
+        {"protocol": "http", "listen_port": 81, "http": {"redirect_http": True}},
         {"protocol": "http", "listen_port": 81, "health_check": {"interval": 5, "timeout": 6}},
         {"protocol": "http", "listen_port": 81, "health_check": {"interval": 2}},
         {"protocol": "tcp", "listen_port": 81, "destination_port": 81, "http": {"sticky_sessions": True}},

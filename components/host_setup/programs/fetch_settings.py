@@ -1,8 +1,8 @@
 """Fetches what the application is told: where the database is, its user and password, and the application's secrets.
 
-They are written to a file in memory that only root reads, one NAME=VALUE a line, as `podman --env-file` takes it. On the
-first boot it tries until they are there. Later a file from before is good enough when AWS does not answer, so that a
-restart of the application needs nobody else.
+They are written to a file in memory that only root reads, one NAME=VALUE a line, as `podman --env-file` takes it. On
+the first boot it tries until they are there. Later a file from before is good enough when AWS does not answer, so that
+a restart of the application needs nobody else.
 
 A value is written nowhere else, and is in no message.
 """
@@ -31,7 +31,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 5.0
 NO_VALUE = "ResourceNotFoundException"
 
 
-class NotYet(Exception):
+class NotYetError(Exception):
     """Something is not there yet, or is not as it has to be. The text says what, and has no value in it."""
 
 
@@ -39,7 +39,7 @@ def database(stack: str, region: str) -> dict[str, str]:
     """Where the database is, and who the application is to it.
 
     Raises:
-        NotYet: the parameter, the secret or a part of them is missing.
+        NotYetError: the parameter, the secret or a part of them is missing.
         BotoCoreError, ClientError: AWS does not answer, or refuses.
     """
     name = f"/botbrains/{stack}/database"
@@ -47,13 +47,13 @@ def database(stack: str, region: str) -> dict[str, str]:
         text = _client("ssm", region).get_parameter(Name=name)["Parameter"]["Value"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ParameterNotFound":
-            raise NotYet(f"there is no parameter {name}") from None
+            raise NotYetError(f"there is no parameter {name}") from None
         raise
     place = _object(f"parameter {name}", text, ("host", "port", "name", "secret_arn"))
     arn = str(place["secret_arn"])
     value = _secret(arn, arn.split(":")[3] if arn.startswith("arn:") else region)
     if value is None:
-        raise NotYet("the database's secret has no value")
+        raise NotYetError("the database's secret has no value")
     user = _object("the database's secret", value, ("username", "password"))
     return {
         "DATABASE_HOST": str(place["host"]),
@@ -104,7 +104,7 @@ def write(path: Path, variables: Mapping[str, str]) -> None:
     """The file of variables, whole or not at all."""
     broken = [name for name, value in variables.items() if "\n" in value or "\r" in value]
     if broken:
-        raise NotYet(f"{', '.join(broken)}: a value of several lines cannot be handed over")
+        raise NotYetError(f"{', '.join(broken)}: a value of several lines cannot be handed over")
     _write(path, "".join(f"{name}={value}\n" for name, value in variables.items()).encode(), 0o600)
 
 
@@ -131,15 +131,15 @@ def _object(what: str, text: str, keys: Sequence[str]) -> dict[str, Any]:
         value = json.loads(text)
     except ValueError:
         # Without its cause, which has the text in it.
-        raise NotYet(f"{what} is no JSON") from None
+        raise NotYetError(f"{what} is no JSON") from None
     missing = [key for key in keys if not isinstance(value, dict) or key not in value]
     if missing:
-        raise NotYet(f"{what} lacks {', '.join(missing)}")
+        raise NotYetError(f"{what} lacks {', '.join(missing)}")
     return dict(value)
 
 
 def _one_line(value: str) -> str | None:
-    """The value without the line end that an editor put behind it; JSON in one line; None for other texts of several."""
+    """The value without the line end that an editor put behind it; JSON in one line; None for other texts."""
     value = value.rstrip("\r\n")
     if "\n" not in value and "\r" not in value:
         return value
@@ -168,6 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--region", required=True, help="where settings and secrets are")
     parser.add_argument("--host-name", required=True)
     parser.add_argument("--listen", help="ADDRESS:PORT that the application listens on, if it does")
+    parser.add_argument("--secrets-stack", help="whose secrets they are, where they are another stack's")
     parser.add_argument("--secret", action="append", default=[], dest="secrets", help="a name; as often as needed")
     parser.add_argument("--ca-file", type=Path, required=True, help="where the database's CA is kept once fetched")
     parser.add_argument("--output", type=Path, required=True)
@@ -182,10 +183,10 @@ def main(arguments: list[str] | None = None) -> int:
     while True:
         try:
             found = database(asked.stack, asked.region)
-            found |= secrets(asked.stack, asked.region, asked.secrets)
+            found |= secrets(asked.secrets_stack or asked.stack, asked.region, asked.secrets)
             found["PGSSLROOTCERT"] = certificates(asked.region, asked.ca_file)
             write(asked.output, {**variables, **found})
-        except (NotYet, BotoCoreError, ClientError, OSError) as error:
+        except (NotYetError, BotoCoreError, ClientError, OSError) as error:
             if str(error) != said:
                 said = str(error)
                 print(f"waiting: {said}", file=sys.stderr, flush=True)

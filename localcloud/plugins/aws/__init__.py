@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.plugins.aws import backup, ec2, functions, iam, kms, rds, s3, secretsmanager
+from localcloud.plugins.aws import backup, ec2, functions, iam, kms, logs, rds, s3, secretsmanager, ssm
 from localcloud.plugins.aws.connection import CONFIGURATION, connect
 from localcloud.plugins.table import Plugin
 
@@ -24,6 +24,8 @@ PLUGIN: Final = Plugin(
         *rds.RESOURCES,
         *backup.RESOURCES,
         *secretsmanager.RESOURCES,
+        *ssm.RESOURCES,
+        *logs.RESOURCES,
     ),
     functions=functions.FUNCTIONS,
 )

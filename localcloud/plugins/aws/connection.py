@@ -37,9 +37,11 @@ _ENDPOINT_VARIABLES: Final = {
     "ec2": "AWS_ENDPOINT_URL_EC2",
     "iam": "AWS_ENDPOINT_URL_IAM",
     "kms": "AWS_ENDPOINT_URL_KMS",
+    "logs": "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
     "rds": "AWS_ENDPOINT_URL_RDS",
     "s3": "AWS_ENDPOINT_URL_S3",
     "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "ssm": "AWS_ENDPOINT_URL_SSM",
     "sts": "AWS_ENDPOINT_URL_STS",
 }
 

@@ -8,8 +8,10 @@ that is on is not lifted by a deletion. The API refuses it, and so the deletion 
 
 from __future__ import annotations
 
+from localcloud.plugins.hcloud.certificates import MANAGED_CERTIFICATE, UPLOADED_CERTIFICATE
 from localcloud.plugins.hcloud.cloud import CONFIGURATION, connect
 from localcloud.plugins.hcloud.firewalls import FIREWALL
+from localcloud.plugins.hcloud.functions import FUNCTIONS
 from localcloud.plugins.hcloud.load_balancer_parts import LOAD_BALANCER_NETWORK, LOAD_BALANCER_SERVICE
 from localcloud.plugins.hcloud.load_balancer_targets import LOAD_BALANCER_TARGET
 from localcloud.plugins.hcloud.load_balancers import LOAD_BALANCER
@@ -18,6 +20,7 @@ from localcloud.plugins.hcloud.placement_groups import PLACEMENT_GROUP
 from localcloud.plugins.hcloud.primary_ips import PRIMARY_IP
 from localcloud.plugins.hcloud.servers import SERVER
 from localcloud.plugins.hcloud.ssh_keys import SSH_KEY
+from localcloud.plugins.hcloud.zones import ZONE, ZONE_RRSET
 from localcloud.plugins.table import Plugin
 
 __all__ = ["PLUGIN"]
@@ -33,11 +36,16 @@ PLUGIN = Plugin(
         LOAD_BALANCER_NETWORK,
         LOAD_BALANCER_SERVICE,
         LOAD_BALANCER_TARGET,
+        MANAGED_CERTIFICATE,
         NETWORK,
         NETWORK_SUBNET,
         PLACEMENT_GROUP,
         PRIMARY_IP,
         SERVER,
         SSH_KEY,
+        UPLOADED_CERTIFICATE,
+        ZONE,
+        ZONE_RRSET,
     ),
+    functions=FUNCTIONS,
 )

@@ -52,6 +52,38 @@ class Cloud:
         found: Props = answer[_one(collection)]
         return found
 
+    def get_below(self, collection: str, identity: str, part: str, below: str) -> Props:
+        """One part of an object, by what follows in its path. `Gone` if there is none."""
+        found: Props = self._unless_gone("GET", f"/{collection}/{identity}/{part}/{below}")[_one(part)]
+        return found
+
+    def create_below(self, collection: str, identity: str, part: str, body: Mapping[str, Any]) -> str:
+        """Make a part of an object and give its id at once; `settled` of the object waits until it is complete."""
+        answer = self._client.request("POST", f"/{collection}/{identity}/{part}", json=_present(body))
+        return str(answer[_one(part)]["id"])
+
+    def delete_below(self, collection: str, identity: str, part: str, below: str) -> None:
+        """Delete a part of an object and wait until it is gone; `Gone` if it is gone already."""
+        self._wait(self._unless_gone("DELETE", f"/{collection}/{identity}/{part}/{below}")["action"])
+
+    def all(self, collection: str, **query: Any) -> list[Props]:
+        """Every object, or every one that a query finds."""
+        found: list[Props] = []
+        page: int | None = 1
+        while page is not None:
+            answer = self._client.request("GET", f"/{collection}", params={**query, "page": page, "per_page": 50})
+            found += answer[collection]
+            page = answer["meta"]["pagination"]["next_page"]
+        return found
+
+    def _unless_gone(self, method: str, url: str) -> Props:
+        try:
+            return self._client.request(method, url)
+        except APIException as fault:
+            if fault.code == "not_found":
+                raise Gone(url) from fault
+            raise
+
     def named(self, collection: str, name: str | None, **query: Any) -> Props | None:
         """The object of that name."""
         if not name:

@@ -1,0 +1,45 @@
+"""What a host makes itself from: its description rendered, with an activation that is its alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.host_descriptions import Surroundings, api_host, worker_host
+from components.host_identity import HostIdentity
+from components.host_plan import PlannedHost
+from components.host_setup import Enrolment, Host, fingerprint, render
+from components.settings import ApiHostSettings, HostSettings
+
+
+@dataclass(frozen=True)
+class UserData:
+    """The user data of one pool's hosts.
+
+    A host's description has a fingerprint. While that is the same, so is the activation, and with it the user data to
+    the letter; another fingerprint is another activation, and the host is rolled.
+    """
+
+    identity: HostIdentity
+    surroundings: Surroundings
+    pool: Sequence[PlannedHost]
+    settings: HostSettings
+
+    def of(self, host: PlannedHost) -> pulumi.Output[str]:
+        """A secret, because of the activation's code in it, which is good for one registration within a day."""
+        described = self._described(host)
+        activation_id, activation_code = self.identity.activation(host.name, fingerprint(described))
+        region = self.surroundings.region
+
+        def rendered(known: list[str]) -> str:
+            return render(described, Enrolment(activation_id=known[0], activation_code=known[1], region=region))
+
+        return pulumi.Output.secret(pulumi.Output.all(activation_id, activation_code).apply(rendered))
+
+    def _described(self, host: PlannedHost) -> Host:
+        image = self.settings.app
+        if isinstance(self.settings, ApiHostSettings):
+            return api_host(host, self.pool, self.surroundings, image=image, port=self.settings.port)
+        return worker_host(host, self.pool, self.surroundings, image=image)

@@ -1,0 +1,160 @@
+"""One load balancer's HAProxy: a master process, and the workers that it replaces when the configuration changes.
+
+    haproxy.cfg   what it runs with          certificates/   with their keys
+    log           what it says               balancer.json   where it listens
+
+and, in a folder with a short path, `s`, its socket, and `servers`, what is known of its servers' health, for the next
+worker.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from localcloud import marks
+from localcloud.balancers import runtime
+from localcloud.balancers.configuration import Configuration
+from localcloud.state import write_atomically
+
+log = logging.getLogger(__name__)
+
+_LOG_BYTES = 8 << 20
+_START_PATIENCE = 5.0
+
+
+class Balancer:
+    """`folder` is for its files; `short` is where its socket is, whose path must be short."""
+
+    def __init__(self, program: str, folder: Path, short: Path) -> None:
+        self._program = program
+        self._folder = folder
+        self._short = short
+        self._master: subprocess.Popen[bytes] | None = None
+        self._running: Configuration | None = None
+        self._refused: Configuration | None = None
+
+    @property
+    def socket(self) -> Path:
+        return self._short / "s"
+
+    def become(self, wanted: Configuration) -> None:
+        """Do what is wanted from now on. What HAProxy refuses is logged, and the old goes on."""
+        if wanted == self._running and (self._master is None or self._master.poll() is None):
+            return
+        if not wanted.addresses or not wanted.services:
+            self.kill()
+            self._running = wanted
+            self._note(wanted)
+            return
+        if wanted == self._refused or not self._prepare(wanted):
+            self._refused = wanted
+            return
+        known: dict[tuple[str, str, str], list[str]] = {}
+        runs = self._master is not None and self._master.poll() is None
+        if runs:
+            try:
+                known = runtime.known_states(self.socket)
+            except OSError as fault:
+                log.warning("%s: its socket does not answer: %s", wanted.name, fault)
+        write_atomically(self._short / "servers", runtime.states(wanted, known).encode())
+        os.replace(self._folder / "haproxy.cfg.new", self._folder / "haproxy.cfg")
+        if runs and self._running is not None and self._running.public and not wanted.public:
+            # Who switches an interface off means its connections too.
+            self.kill()
+            runs = False
+        if runs and self._master is not None:
+            self._master.send_signal(signal.SIGUSR2)
+            log.info("%s is changed", wanted.name)
+        else:
+            self._start()
+            log.info("%s listens at %s", wanted.name, ", ".join(wanted.addresses))
+        self._running = wanted
+        self._note(wanted)
+
+    def healths(self) -> dict[tuple[str, str], runtime.Health]:
+        """Empty when it does not run."""
+        if self._master is None or self._master.poll() is not None:
+            return {}
+        try:
+            return runtime.healths(self.socket)
+        except OSError:
+            return {}
+
+    def died(self) -> bool:
+        """Whether it should run, and does not."""
+        return self._master is not None and self._master.poll() is not None
+
+    def kill(self) -> None:
+        """End it with all its connections, at once."""
+        if self._master is not None and self._master.poll() is None:
+            self._master.kill()
+        marks.kill(self._folder)
+        if self._master is not None:
+            self._master.wait()
+        self._master = None
+
+    def remove(self) -> None:
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._short, ignore_errors=True)
+
+    def _prepare(self, wanted: Configuration) -> bool:
+        """Write what is wanted beside what runs, and have HAProxy read it; whether it takes it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._short.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for file, content in wanted.keys:
+            if not file.exists() or file.read_text() != content:
+                write_atomically(file, content.encode())
+        new = self._folder / "haproxy.cfg.new"
+        try:
+            write_atomically(new, wanted.text(self._short).encode())
+        except ValueError as fault:
+            log.error("%s cannot be rendered, and goes on as it was: %s", wanted.name, fault)
+            return False
+        checked = subprocess.run(
+            [self._program, "-c", "-q", "-f", str(new)], capture_output=True, text=True, check=False, timeout=30
+        )
+        if checked.returncode != 0:
+            log.error("HAProxy refuses %s, which goes on as it was:\n%s", wanted.name, checked.stderr)
+        return checked.returncode == 0
+
+    def _start(self) -> None:
+        file = self._folder / "log"
+        if file.exists() and file.stat().st_size > _LOG_BYTES:
+            file.replace(file.with_suffix(".1"))
+        self.socket.unlink(missing_ok=True)
+        with open(file, "ab") as output:
+            self._master = subprocess.Popen(
+                [self._program, "-W", "-f", str(self._folder / "haproxy.cfg")],
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", marks.MACHINE: str(self._folder)},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _START_PATIENCE
+        while time.monotonic() < deadline and self._master.poll() is None:
+            if self.socket.exists():  # it is made when everything else listens
+                return
+            time.sleep(0.01)
+        log.error("the HAProxy of %s does not start; see %s", self._folder.name, file)
+
+    def _note(self, running: Configuration) -> None:
+        """For whoever asks without asking the local cloud."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        noted = {
+            "name": running.name,
+            "socket": str(self.socket),
+            "addresses": running.addresses,
+            "ports": [service.port for service in running.services],
+            "public": running.public,
+        }
+        write_atomically(self._folder / "balancer.json", json.dumps(noted).encode())

@@ -1,0 +1,101 @@
+"""The API: it says who it is, and that it is well. `LISTEN_ADDRESS`, `LISTEN_PORT`, `HOST_NAME` and `IMAGE` are read.
+
+    GET /          {"host": ..., "image": ..., "requests": ...}
+    GET /healthz   200 as long as it takes requests; it asks nothing of the database
+
+SIGTERM: it listens no longer, finishes what it was asked, and ends. Run without installed packages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+
+_LONGEST_HEAD = 1 << 14
+_IDLE_SECONDS = 75.0
+_FINISH_SECONDS = 10.0
+
+
+class Api:
+    def __init__(self) -> None:
+        self._host = os.environ.get("HOST_NAME", "?")
+        self._image = os.environ.get("IMAGE", "?")
+        self._requests = 0
+        self._busy = 0
+        self._connections: set[asyncio.StreamWriter] = set()
+        self._idle = asyncio.Event()
+        self._ending = False
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, with as many requests as its client likes."""
+        self._connections.add(writer)
+        try:
+            while not self._ending:
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _IDLE_SECONDS)
+                self._busy += 1
+                try:
+                    goes_on = await self._answer(head, reader, writer)
+                finally:
+                    self._busy -= 1
+                if not goes_on:
+                    return
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ConnectionError, ValueError):
+            return
+        finally:
+            self._connections.discard(writer)
+            writer.close()
+            if self._ending and not self._busy:
+                self._idle.set()
+
+    async def _answer(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        line, *rest = head.decode("latin-1").split("\r\n")
+        method, path, version = line.split(" ")
+        headers = {name.lower(): value.strip() for name, _, value in (entry.partition(":") for entry in rest if entry)}
+        await reader.readexactly(int(headers.get("content-length", "0")))
+        path = path.partition("?")[0]
+        body: dict[str, str | int]
+        if path == "/healthz":
+            status, body = "200 OK", {"status": "well"}
+        elif path == "/" and method in ("GET", "HEAD"):
+            self._requests += 1
+            status, body = "200 OK", {"host": self._host, "image": self._image, "requests": self._requests}
+        else:
+            status, body = "404 Not Found", {"error": "there is nothing here"}
+        goes_on = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close" and not self._ending
+        content = json.dumps(body).encode()
+        writer.write(
+            f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+            f"Connection: {'keep-alive' if goes_on else 'close'}\r\n\r\n".encode()
+            + (b"" if method == "HEAD" else content)
+        )
+        await writer.drain()
+        return goes_on
+
+    async def end(self) -> None:
+        """Let what is under way come to its end."""
+        self._ending = True
+        if self._busy:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), _FINISH_SECONDS)
+        for writer in list(self._connections):
+            writer.close()
+
+
+async def _serve() -> None:
+    api = Api()
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    address, port = os.environ["LISTEN_ADDRESS"], int(os.environ["LISTEN_PORT"])
+    server = await asyncio.start_server(api.talk, address, port, limit=_LONGEST_HEAD, backlog=512)
+    print(f"listening at {address}:{port}", flush=True)
+    await ended.wait()
+    server.close()
+    await api.end()
+    print("ended", flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())
