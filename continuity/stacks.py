@@ -114,7 +114,7 @@ def resources(stack: Stack) -> list[dict[str, Any]]:
 
 def run(arguments: Sequence[str]) -> None:
     """Run `pulumi` in the person's sight. Ctrl-C reaches it too, and it is waited for while it ends its steps."""
-    process = subprocess.Popen([_program(), *arguments], cwd=PROJECT)
+    process = subprocess.Popen([program(), *arguments], cwd=PROJECT)
     while True:
         try:
             code = process.wait()
@@ -133,10 +133,11 @@ def read(arguments: Sequence[str]) -> str:
 
 
 def _pulumi(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([_program(), *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+    return subprocess.run([program(), *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
 
 
-def _program() -> str:
+def program() -> str:
+    """`pulumi`, wherever it is on PATH."""
     found = shutil.which("pulumi")
     if found is None:
         raise ContinuityError(
