@@ -59,6 +59,8 @@ def run(folder: Folder, application: Application, running: Running) -> Callable[
     def end() -> None:
         balancers.close()
         hosts.close()
+        if not folder.path.exists():  # who deleted it means all of it
+            erase(folder)
 
     return end
 

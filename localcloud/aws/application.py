@@ -48,6 +48,7 @@ from localcloud.aws import (
     s3_replication,
     secrets_replicas,
     ssm_nodes,
+    sts_sessions,
 )
 from localcloud.aws.answers import fault
 from localcloud.aws.persistence import Store
@@ -152,6 +153,9 @@ class Application:
         region = _region(environ)
         if service not in ("s3", "s3control", "iam", "sts") and not _exists(service, region):
             return fault(service, 400, "InvalidRegion", f"{region!r} is no region of {service}")
+        ended = sts_sessions.refusal(service, _scope(environ)[0], is_json="HTTP_X_AMZ_TARGET" in environ)
+        if ended is not None:
+            return ended
         try:
             answer = Response.from_app(self._moto, environ, buffered=True)
         except NotImplementedError as refusal:
