@@ -39,10 +39,13 @@ Outputs = dict[str, Any]
 
 def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
     """What must outlive everything else."""
+    from components.access import Access, AccessArgs
+    from components.github_access import RepositoryIdentity
     from components.hetzner_project import HetznerProject, HetznerProjectArgs
     from components.recovery_vault import RecoveryVault, RecoveryVaultArgs
 
     name, labels = _identity(stack.stack)
+    at_aws = pulumi.ResourceOptions(providers=[providers.aws(region=stack.region, tags=labels)])
     project = HetznerProject(
         f"{name}-hetzner",
         HetznerProjectArgs(
@@ -64,7 +67,28 @@ def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
             # A key there, and so any call there, only once that region is back.
             home_region=promised.residency.aws.home_region if stack.failback else None,
         ),
-        opts=pulumi.ResourceOptions(providers=[providers.aws(region=stack.region, tags=labels)]),
+        opts=at_aws,
+    )
+    access = Access(
+        f"{name}-access",
+        AccessArgs(
+            stack=stack.stack,
+            services=("prod", "dr"),
+            region=stack.region,
+            regions=promised.residency.aws.allowed_regions,
+            people={role.person.lower(): role.email for role in promised.roles},
+            repository=RepositoryIdentity(
+                owner=stack.repository.owner,
+                owner_id=stack.repository.owner_id,
+                name=stack.repository.name,
+                repository_id=stack.repository.repository_id,
+            ),
+            emergency_session_hours=promised.access.emergency_session_hours,
+            key_deletion_window_days=promised.retention.key_deletion_window_days,
+            record_days=promised.retention.object_version_days,
+            record_lock_days=promised.retention.object_lock_days,
+        ),
+        opts=at_aws,
     )
     outputs: Outputs = {
         "region": stack.region,
@@ -77,6 +101,10 @@ def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
         "replica_bucket_arn": recovery_vault.replica_bucket_arn,
         "backup_vault_name": recovery_vault.backup_vault_name,
         "backup_vault_arn": recovery_vault.backup_vault_arn,
+        "workload_boundary_arn": access.workload_boundary_arn,
+        "break_glass_arn": access.break_glass_arn,
+        "role_arns": access.role_arns,
+        "alarm_topic_arn": access.alarm_topic_arn,
     }
     if recovery_vault.return_key_arn is not None:
         outputs["return_key_arn"] = recovery_vault.return_key_arn
@@ -107,6 +135,7 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
             version_days=promised.retention.object_version_days,
             lock_days=promised.retention.object_lock_days,
             key_deletion_window_days=key_deletion_window_days,
+            role_boundary_arn=copies.workload_boundary_arn,
             replica=ReplicatedBucket(
                 bucket_name=copies.replica_bucket_name,
                 bucket_arn=copies.replica_bucket_arn,
@@ -281,6 +310,7 @@ def service(
             # Not the key that the database has: a vault's key is for good, and the database's changes with a recovery.
             else OwnVaultArgs(kms_key_arn=database.declared_key_arn),
             onward_vault_arn=onward_vault_arn,
+            role_boundary_arn=copies.workload_boundary_arn,
         ),
         opts=at_aws,
     )
@@ -302,6 +332,7 @@ def service(
             ),
             log_retention_days=promised.retention.host_log_days,
             key_deletion_window_days=promised.retention.key_deletion_window_days,
+            role_boundary_arn=copies.workload_boundary_arn,
         ),
         opts=at_aws,
     )

@@ -188,6 +188,25 @@ class RepositorySettings(Section):
     ] = Field(description="The actions that workflows may use; each use of one names a commit besides.")
 
 
+class RepositoryIdentitySettings(Section):
+    """The repository whose workflows are let into AWS."""
+
+    owner: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$"),
+        Allowed("the name of a GitHub organisation"),
+    ] = Field(description="The organisation that owns it.")
+    owner_id: Annotated[int, Field(ge=1), Allowed("the number that GitHub gave the organisation")] = Field(
+        description="The organisation's number: gh api orgs/OWNER --jq .id"
+    )
+    name: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$"), Allowed("the name of a GitHub repository")
+    ] = Field(description="Its name.")
+    repository_id: Annotated[int, Field(ge=1), Allowed("the number that GitHub gave the repository")] = Field(
+        description="Its number: gh api repos/OWNER/NAME --jq .id"
+    )
+
+
 class _StackSettings(Section):
     """What every stack says of itself."""
 
@@ -227,6 +246,7 @@ class VaultSettings(_StackSettings):
         StringConstraints(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,}$"),
         Allowed("a domain, such as example.com"),
     ] = Field(description="The domain below which the service has its names. Its DNS zone is at Hetzner.")
+    repository: RepositoryIdentitySettings = Field(description="The repository whose workflows are let into AWS.")
 
 
 class _ServiceSettings(_StackSettings):

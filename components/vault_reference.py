@@ -58,6 +58,11 @@ class VaultReference:
         return self._output("backup_vault_arn")
 
     @cached_property
+    def workload_boundary_arn(self) -> pulumi.Output[str]:
+        """What limits every role that a deployment makes."""
+        return self._output("workload_boundary_arn")
+
+    @cached_property
     def zone_name(self) -> pulumi.Output[str]:
         """The DNS zone that the service has its names in."""
         return self._output("zone_name")
