@@ -30,13 +30,16 @@ class DeliveryArgs:
     """The repository, the people, and the places.
 
     Raises:
-        ValueError: one person alone would administer it.
+        ValueError: one person alone would administer it, or agree to what is deployed.
     """
 
     repository: pulumi.Input[str]
 
     administrators: Sequence[str]
-    """The logins of those who own the organisation and agree to deployments."""
+    """The logins of those who own the organisation."""
+
+    reviewers: Sequence[int]
+    """The numbers, as GitHub wants them, of those who agree to deployments."""
 
     branch: str
     """The only one that is deployed from."""
@@ -50,8 +53,9 @@ class DeliveryArgs:
     """What every workflow is told."""
 
     def __post_init__(self) -> None:
-        if len(set(self.administrators)) < 2:
-            raise ValueError(f"administrators are {list(self.administrators)}; at least 2 people are needed")
+        for people in ("administrators", "reviewers"):
+            if len(set(getattr(self, people))) < 2:
+                raise ValueError(f"{people} are {list(getattr(self, people))}; at least 2 people are needed")
 
 
 class Delivery(pulumi.ComponentResource):
@@ -74,14 +78,9 @@ class Delivery(pulumi.ComponentResource):
         super().__init__("botbrains:code:Delivery", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
-        asked = pulumi.InvokeOptions(parent=self)
 
         members = [
             github.Membership(f"{name}-{login}", username=login, role="admin", opts=guarded)
-            for login in args.administrators
-        ]
-        reviewers = [
-            github.get_user_output(username=login, opts=asked).apply(lambda user: int(user.id))
             for login in args.administrators
         ]
 
@@ -116,7 +115,7 @@ class Delivery(pulumi.ComponentResource):
             )
 
         for place in args.environments:
-            self._environment(f"{name}-{place.name}", args, place, reviewers, members)
+            self._environment(f"{name}-{place.name}", args, place, members)
         self.register_outputs({})
 
     def _environment(
@@ -124,14 +123,13 @@ class Delivery(pulumi.ComponentResource):
         name: str,
         args: DeliveryArgs,
         place: EnvironmentArgs,
-        reviewers: Sequence[pulumi.Output[int]],
         members: Sequence[pulumi.Resource],
     ) -> None:
         environment = github.RepositoryEnvironment(
             name,
             repository=args.repository,
             environment=place.name,
-            reviewers=[github.RepositoryEnvironmentReviewerArgs(users=list(reviewers))],
+            reviewers=[github.RepositoryEnvironmentReviewerArgs(users=list(args.reviewers))],
             prevent_self_review=place.agreed_by_another,
             can_admins_bypass=False,
             deployment_branch_policy=github.RepositoryEnvironmentDeploymentBranchPolicyArgs(

@@ -178,6 +178,13 @@ class RepositorySettings(Section):
     branch: Annotated[str, StringConstraints(pattern=r"^[\w./-]+$"), Allowed("the name of a branch")] = Field(
         default="main", description="The branch that is deployed from."
     )
+    reviewers: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...],
+        Field(strict=False, min_length=2),
+        Allowed("a list of two numbers or more"),
+    ] = Field(
+        description="The numbers that GitHub has for those who agree to deployments (gh api users/LOGIN --jq .id)."
+    )
     required_checks: Annotated[tuple[str, ...], Field(strict=False), Allowed("a list of jobs' names")] = Field(
         description="The jobs that every change has to pass."
     )

@@ -71,13 +71,6 @@ def _user(call: Call, user: str) -> Answer:
     return Answer(200, {**shown, **accounts.person(person, call.api, call.web)})
 
 
-def _keys(call: Call, user: str) -> Answer:
-    """Nobody here has put a key into their account."""
-    if call.accounts.person(user) is None:
-        raise not_found()
-    return call.page([], lambda key: key)
-
-
 def _organisation(call: Call, org: str) -> Answer:
     login = call.accounts.organisation(org)
     if login is None:
@@ -173,8 +166,6 @@ OPERATIONS = (
     Operation("GET", _RULESET, rulesets.get, "repos/rules#get-a-repository-ruleset"),
     Operation("PUT", _RULESET, rulesets.edit, "repos/rules#update-a-repository-ruleset"),
     Operation("DELETE", _RULESET, rulesets.delete, "repos/rules#delete-a-repository-ruleset"),
-    Operation("GET", "/users/<user>/keys", _keys, "users/keys#list-public-keys-for-a-user"),
-    Operation("GET", "/users/<user>/gpg_keys", _keys, "users/gpg-keys#list-gpg-keys-for-a-user"),
     Operation("GET", "/orgs/<org>/members", memberships.list_members, "orgs/members#list-organization-members"),
     Operation("GET", _MEMBERSHIP, memberships.get, "orgs/members#get-organization-membership-for-a-user"),
     Operation("PUT", _MEMBERSHIP, memberships.put, "orgs/members#set-organization-membership-for-a-user"),

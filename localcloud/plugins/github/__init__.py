@@ -16,7 +16,7 @@ from localcloud.plugins.github.actions import (
 )
 from localcloud.plugins.github.cloud import CONFIGURATION, connect
 from localcloud.plugins.github.environments import DEPLOYMENT_POLICY, ENVIRONMENT
-from localcloud.plugins.github.people import GET_USER, MEMBERSHIP
+from localcloud.plugins.github.people import MEMBERSHIP
 from localcloud.plugins.github.repositories import REPOSITORY
 from localcloud.plugins.github.repository_parts import BRANCH_DEFAULT, VULNERABILITY_ALERTS
 from localcloud.plugins.github.rulesets import RULESET
@@ -44,5 +44,4 @@ PLUGIN = Plugin(
         VULNERABILITY_ALERTS,
         WORKFLOW_PERMISSIONS,
     ),
-    functions=(GET_USER,),
 )

@@ -1,11 +1,11 @@
-"""Who somebody is, and who belongs to the organisation."""
+"""Who belongs to the organisation."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from localcloud.plugins.github.cloud import Cloud
-from localcloud.plugins.table import Function, Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
 
 
 def _path(cloud: Cloud, user: str) -> str:
@@ -70,36 +70,4 @@ MEMBERSHIP: Final = ResourceType(
     update=_update,
     delete=_delete,
     find=_find,
-)
-
-
-def _get_user(cloud: Cloud, arguments: Props) -> Props:
-    path = f"/users/{arguments['username']}"
-    found, _ = cloud.get(path)
-    texts = ("name", "company", "blog", "location", "email", "bio")
-    return {
-        "id": str(found["id"]),
-        "username": arguments["username"],
-        "login": found["login"],
-        "avatarUrl": found["avatar_url"],
-        "gravatarId": found["gravatar_id"],
-        "siteAdmin": found["site_admin"],
-        **{name: found[name] or "" for name in texts},
-        "gpgKeys": [key["raw_key"] for key in cloud.all(f"{path}/gpg_keys")],
-        "sshKeys": [key["key"] for key in cloud.all(f"{path}/keys")],
-        "publicRepos": found["public_repos"],
-        "publicGists": found["public_gists"],
-        "followers": found["followers"],
-        "following": found["following"],
-        "createdAt": found["created_at"],
-        "updatedAt": found["updated_at"],
-        "suspendedAt": "",
-        "nodeId": found["node_id"],
-    }
-
-
-GET_USER: Final = Function(
-    token="github:index/getUser:getUser",  # noqa: S106 - a function's name
-    arguments=frozenset({"username"}),
-    call=_get_user,
 )
