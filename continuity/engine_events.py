@@ -22,7 +22,12 @@ from continuity.stacks import PROJECT, Stack, program
 # The option that names the events' file is shown, and taken, only with this in the environment. With it the engine also
 # says what it says to whoever debugs it, which is left out below.
 _SWITCH = {"PULUMI_DEBUG_COMMANDS": "1"}
-_REPLACING = frozenset({"replace", "create-replacement", "delete-replaced"})
+# What the engine writes for a value that is not known yet, by what kind of value it will be.
+# What the engine writes for a value that is not known yet. It is a constant of its protocol.
+_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+_REPLACING = frozenset({"replace", "create-replacement", "delete-replaced", "remove-pending-replace"})
+# Errors that only say that there were errors.
+_SAYS_NOTHING = frozenset({"", "preview failed", "update failed", "refresh failed"})
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ class Heard:
     policies: tuple[PolicyWord, ...]
     errors: tuple[str, ...]
     unchanged: int
+    unknown: int
+    """How many values are not known before it is done."""
     finished: bool
     """Whether it came to its end: else the steps are those until it stopped."""
     said: str
@@ -111,12 +118,18 @@ def understood(code: int, events: Sequence[dict[str, Any]], said: str = "") -> H
     summary = next((event["summaryEvent"] for event in events if "summaryEvent" in event), None)
     if summary is not None:
         unchanged = summary["resourceChanges"].get("same", 0)
+    planned = {
+        metadata["urn"]: (metadata.get("new") or {}).get("inputs")
+        for event in events
+        if (metadata := event.get("resourcePreEvent", {}).get("metadata")) is not None
+    }
     return Heard(
         code=code,
         steps=tuple(steps.values()),
         policies=tuple(_policy_words(events)),
         errors=tuple(_errors(events)),
         unchanged=unchanged,
+        unknown=sum(map(_unknowns, planned.values())),
         finished=summary is not None and summary.get("result", "succeeded") == "succeeded",
         said=said,
     )
@@ -148,8 +161,16 @@ def _value(state: dict[str, Any], path: str) -> Any:
             else:
                 value = None
         if value is not None:
-            return value
+            return "(known after it is done)" if value == _UNKNOWN else value
     return None
+
+
+def _unknowns(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(map(_unknowns, value.values()))
+    if isinstance(value, list):
+        return sum(map(_unknowns, value))
+    return int(value == _UNKNOWN)
 
 
 def _policy_words(events: Sequence[dict[str, Any]]) -> Iterator[PolicyWord]:
@@ -173,7 +194,7 @@ def _policy_words(events: Sequence[dict[str, Any]]) -> Iterator[PolicyWord]:
 def _errors(events: Sequence[dict[str, Any]]) -> Iterator[str]:
     for event in events:
         said = event.get("diagnosticEvent", {})
-        if said.get("severity") == "error" and said["message"].strip():
+        if said.get("severity") == "error" and said["message"].strip() not in _SAYS_NOTHING:
             urn = said.get("urn")
             where = " ".join(of_urn(urn)) + ": " if urn else ""
             yield f"{where}{_plain(said['message'])}"

@@ -16,6 +16,7 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
 POLICY_PACK = PROJECT / "policy_pack"
+_NAME = "botbrains"  # the project's, as Pulumi.yaml has it
 
 
 class Stack(StrEnum):
@@ -64,19 +65,29 @@ def in_order(stacks: Sequence[Stack], with_needs: bool) -> list[Stack]:
     return [stack for stack in Stack if stack in wanted]
 
 
-def up(names: Sequence[Stack], yes: bool) -> list[Change]:
+def without_github(stack: Stack) -> list[str]:
+    """The options that leave GitHub out: what is there stays as it is in the state, and the rest comes up.
+
+    The service does not need GitHub to run, so losing GitHub must not keep anybody from bringing it up.
+    """
+    return ["--exclude", f"urn:pulumi:{stack}::{_NAME}::**github:**"]
+
+
+def up(names: Sequence[Stack], yes: bool, leave_out_github: bool = False) -> list[Change]:
     """`pulumi up` of each with the policy pack in force; the plan is shown first, and asked about unless `yes`.
 
     With `yes`, every stack is previewed before the first one is changed: a setting of the last that breaks a promise is
     refused while nothing exists.
     """
+    options = {stack: without_github(stack) if leave_out_github else [] for stack in names}
     if yes:
         for stack in names:
             try:
-                preview(stack)
+                preview(stack, options[stack])
             except ContinuityError as error:
                 raise ContinuityError(f"{error}: nothing was changed, in any stack", error.code) from None
-    return [_up(stack, ["--yes", "--skip-preview"] if yes else []) for stack in names]
+    asking = ["--yes", "--skip-preview"] if yes else []
+    return [_up(stack, [*asking, *options[stack]]) for stack in names]
 
 
 def _up(stack: Stack, options: Sequence[str]) -> Change:
