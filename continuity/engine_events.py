@@ -17,14 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from continuity.stacks import PROJECT, Stack, program
+from continuity.stacks import PROJECT, UNKNOWN, Stack, program
 
 # The option that names the events' file is shown, and taken, only with this in the environment. With it the engine also
 # says what it says to whoever debugs it, which is left out below.
 _SWITCH = {"PULUMI_DEBUG_COMMANDS": "1"}
 # What the engine writes for a value that is not known yet, by what kind of value it will be.
-# What the engine writes for a value that is not known yet. It is a constant of its protocol.
-_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _REPLACING = frozenset({"replace", "create-replacement", "delete-replaced", "remove-pending-replace"})
 # Errors that only say that there were errors.
 _SAYS_NOTHING = frozenset({"", "preview failed", "update failed", "refresh failed"})
@@ -161,7 +159,7 @@ def _value(state: dict[str, Any], path: str) -> Any:
             else:
                 value = None
         if value is not None:
-            return "(known after it is done)" if value == _UNKNOWN else value
+            return "(known after it is done)" if value == UNKNOWN else value
     return None
 
 
@@ -170,7 +168,7 @@ def _unknowns(value: Any) -> int:
         return sum(map(_unknowns, value.values()))
     if isinstance(value, list):
         return sum(map(_unknowns, value))
-    return int(value == _UNKNOWN)
+    return int(value == UNKNOWN)
 
 
 def _policy_words(events: Sequence[dict[str, Any]]) -> Iterator[PolicyWord]:

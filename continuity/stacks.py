@@ -16,6 +16,8 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
 POLICY_PACK = PROJECT / "policy_pack"
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""What the engine writes for a value that is not known yet. It is a constant of its protocol."""
 _NAME = "botbrains"  # the project's, as Pulumi.yaml has it
 
 
@@ -109,7 +111,8 @@ def outputs(stack: Stack) -> dict[str, Any] | None:
             return None
         raise ContinuityError(done.stderr.strip())
     found: dict[str, Any] = json.loads(done.stdout)
-    return found or None
+    # What an update left out has a mark instead of a value.
+    return {name: value for name, value in found.items() if value != UNKNOWN} or None
 
 
 def resources(stack: Stack) -> list[dict[str, Any]]:
