@@ -56,21 +56,24 @@ class Shortages:
     def sell_out(self, shortage: Shortage, kind: Kind = "openly") -> bool:
         """Whether that is new. `LocalCloudError` for what is not offered at all."""
         check(shortage)
-        return self._change({**self._kinds, shortage: kind})
+        with self._changing:
+            if self._kinds.get(shortage) == kind:
+                return False
+            self._keep({**self._kinds, shortage: kind})
+            return True
 
     def restock(self, shortages: Iterable[Shortage]) -> frozenset[Shortage]:
         """Those of them that were sold out."""
-        gone = frozenset(shortages) & frozenset(self._kinds)
-        self._change({one: kind for one, kind in self._kinds.items() if one not in gone})
-        return gone
-
-    def _change(self, kinds: dict[Shortage, Kind]) -> bool:
         with self._changing:
-            changed = kinds != self._kinds
-            if changed and self._file is not None:
-                write_atomically(self._file, _written(kinds))
-            self._kinds = kinds
-            return changed
+            gone = frozenset(shortages) & frozenset(self._kinds)
+            if gone:
+                self._keep({one: kind for one, kind in self._kinds.items() if one not in gone})
+            return gone
+
+    def _keep(self, kinds: dict[Shortage, Kind]) -> None:
+        if self._file is not None:
+            write_atomically(self._file, _written(kinds))
+        self._kinds = kinds
 
 
 def check(shortage: Shortage) -> None:

@@ -73,7 +73,7 @@ class Running:
         self.start_application()
         assert HAPROXY is not None
         self.haproxy = subprocess.Popen(
-            [HAPROXY, "-W", "-f", str(written_haproxy(self.host, self.folder))],
+            [HAPROXY, "-W", "-q", "-f", str(written_haproxy(self.host, self.folder))],
             stdout=(self.folder / "log").open("ab"),
             stderr=subprocess.STDOUT,
             start_new_session=True,

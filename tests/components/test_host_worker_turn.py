@@ -248,6 +248,41 @@ def test_a_worker_is_dead_as_soon_as_its_session_is_lost(place: Place, start: St
     assert host.events()[:3] == ["slot taken", "worker killed", "session lost"]
 
 
+PODMAN = """#!/bin/sh
+# A container is no child of podman's, and in none of its groups.
+case $1 in
+  run) setsid sleep 1000 & echo $! > {folder}/container.new; mv {folder}/container.new {folder}/container; wait ;;
+  kill) test "$2" = botbrains-worker && kill -KILL "$(cat {folder}/container)" && rm {folder}/container ;;
+esac
+"""
+
+
+def test_a_container_is_dead_too(place: Place, start: Start) -> None:
+    podman, container = place.root / "podman", place.root / "container"
+    podman.write_text(PODMAN.format(folder=place.root))
+    podman.chmod(0o755)
+    run = [str(podman), "run", "--name", "botbrains-worker"]
+    host = start("active-1", "--slot", "1", "--container", "botbrains-worker", command=run)
+    until(container.exists, 10)
+    first = psutil.Process(int(container.read_text()))
+    place.ask("select pg_terminate_backend(%s)", place.session_of("active-1"))
+    until(lambda: host.events().count("slot taken") == 2 and container.exists(), 10)
+    second = psutil.Process(int(container.read_text()))
+    assert not first.is_running() or first.status() == psutil.STATUS_ZOMBIE
+
+    # Killed itself, it leaves a container behind; it is the next one's first business to end that.
+    host.process.kill()
+    host.process.wait()
+    assert second.is_running()
+    again = start("active-1", "--slot", "1", "--container", "botbrains-worker", command=run)
+    until(lambda: again.holds and container.exists(), 10)
+    assert not second.is_running() or second.status() == psutil.STATUS_ZOMBIE
+    again.process.terminate()
+    # A podman that ends before its container does: this one hands no signal on.
+    assert again.process.wait(15) == 0
+    assert not container.exists()
+
+
 def test_a_silent_server_counts_as_a_lost_session(place: Place, start: Start) -> None:
     host = start("active-1", "--slot", "1", command=["/bin/sleep", "1000"])
     until(lambda: host.holds, 10)
@@ -272,7 +307,6 @@ def test_a_host_that_stops_lets_its_worker_finish_and_the_slot_is_free(place: Pl
 
 
 def test_a_host_in_line_stops_at_once(place: Place, start: Start) -> None:
-    assert place.settings.exists()
     holder = start("active-1", "--slot", "1")
     until(lambda: holder.holds, 10)
     waiting = start("active-1 again", "--slot", "1")
@@ -286,8 +320,7 @@ def test_a_host_in_line_stops_at_once(place: Place, start: Start) -> None:
         assert not host.holds
 
 
-def test_a_worker_that_does_not_end_is_killed(place: Place, start: Start) -> None:
-    assert place.settings.exists()
+def test_a_worker_that_does_not_end_is_killed(start: Start) -> None:
     deaf = ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]
     standby = start("standby-1", "--slots", "1", "--grace-seconds", "1", command=deaf)
     until(lambda: standby.holds, 10)
@@ -296,8 +329,7 @@ def test_a_worker_that_does_not_end_is_killed(place: Place, start: Start) -> Non
     assert "worker killed" in standby.events()
 
 
-def test_a_host_that_cannot_work_does_not_hold_a_slot(place: Place, start: Start) -> None:
-    assert place.settings.exists()
+def test_a_host_that_cannot_work_does_not_hold_a_slot(start: Start) -> None:
     broken = start("active-1", "--slot", "1", command=["/bin/false"])
     until(lambda: "slot given up" in broken.events(), 10)
     standby = start("standby-1", "--slots", "1")

@@ -19,9 +19,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SdkCredentials
 from botocore.exceptions import ClientError
+from moto.sts.models import sts_backends
 
 from localcloud import ssm_agent
-from localcloud.aws import regions, ssm_nodes
+from localcloud.aws import regions, ssm_nodes, sts_sessions
 from localcloud.ssm_agent import Registration, SsmError
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, local_aws
 
@@ -221,6 +222,16 @@ def test_credentials_that_have_ended_open_nothing(aws: LocalAws, monkeypatch: py
     assert code_of(ssm_agent.ping, made, old) == "ExpiredTokenException"
     monkeypatch.delenv(ssm_nodes.TOKEN_VARIABLE)
     assert made.instance_id in caller(aws, ssm_agent.token(made))
+
+
+def test_sessions_that_ended_long_ago_are_forgotten(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    sts = sts_backends["123456789012"]["aws"]
+    old = ssm_agent.token(enrolled(aws))
+    now = time.time
+    for hours, kept in ((24, True), (26, False)):
+        monkeypatch.setattr(time, "time", lambda hours=hours: now() + hours * 3600)
+        sts_sessions.forget("123456789012", "aws")
+        assert (sts.get_assumed_role_from_access_key(old.access_key_id) is not None) is kept
 
 
 def test_a_running_agent_renews_credentials_before_they_end(

@@ -321,15 +321,32 @@ def test_a_unit_is_read_with_systemds_own_rules(tmp_path: Path) -> None:
 # -- the local cloud as a whole ---------------------------------------------------------------------------------------
 
 
+# The host enrols, and asks AWS who it is, with the credentials that the agent got for it.
+WHO = """\
+import time, boto3
+for _ in range(100):
+    try:
+        print("I am", boto3.client("sts", "eu-central-1").get_caller_identity()["Arn"], flush=True)
+        break
+    except Exception as fault:
+        print(type(fault).__name__, flush=True)
+        time.sleep(0.2)
+"""
 HCLOUD = """
-import os, sys, json
+import os, sys, json, boto3
+trust = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": "ssm.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+boto3.client("iam", "eu-central-1").create_role(RoleName="hosts", AssumeRolePolicyDocument=json.dumps(trust))
+activation = boto3.client("ssm", "eu-central-1").create_activation(IamRole="hosts", RegistrationLimit=1)
+more = (f"- [ssm-setup-cli, -register, -activation-code, {activation['ActivationCode']}, "
+        f"-activation-id, {activation['ActivationId']}, -region, eu-central-1]\\n- [systemctl, start, who]")
 from hcloud import Client
 from hcloud.server_types import ServerType
 from hcloud.images import Image
 from hcloud.locations import Location
 client = Client(os.environ["HCLOUD_TOKEN"], api_endpoint=os.environ["HCLOUD_ENDPOINT"])
 made = client.servers.create("whole", ServerType("cx23"), Image(name="debian-13"), location=Location("fsn1"),
-                             user_data=sys.argv[1])
+                             user_data=sys.argv[1] + more)
 made.action.wait_until_finished()
 client.load_balancers.create("whole", __import__("hcloud").load_balancer_types.LoadBalancerType("lb11"),
                              location=Location("fsn1"))
@@ -340,7 +357,15 @@ print(made.server.id)
 @needs_haproxy
 def test_nothing_is_left_when_the_local_cloud_stops_or_was_killed(engine: Engine, tmp_path: Path) -> None:
     with a_local_cloud(engine, tmp_path, machines=True) as cloud:
-        text = user_data_of({"sleeps.service": "[Service]\nExecStart=/bin/sleep 600\n"})
+        text = user_data_of(
+            {"sleeps.service": "[Service]\nExecStart=/bin/sleep 600\n"},
+            {
+                "/usr/local/lib/sample/who.py": WHO,
+                "/etc/systemd/system/who.service": (
+                    "[Service]\nType=oneshot\nExecStart=/usr/bin/python3 /usr/local/lib/sample/who.py\n"
+                ),
+            },
+        )
         assert cloud.run(sys.executable, "-c", HCLOUD, text).returncode == 0
 
         def running() -> bool:
@@ -349,7 +374,9 @@ def test_nothing_is_left_when_the_local_cloud_stops_or_was_killed(engine: Engine
         until(running)
         shown = cloud.run(sys.executable, "-m", "localcloud", "status", "--json")
         assert {(one["kind"], one["name"]) for one in json.loads(shown.stdout)["machines"]} >= {("host", "whole")}
-        until(lambda: "whole is up" in cloud.run(sys.executable, "-m", "localcloud", "journal", "whole").stdout)
+        until(lambda: "whole is up" in cloud.run(sys.executable, "-m", "localcloud", "journal", "whole").stdout, 60)
+        journal = cloud.run(sys.executable, "-m", "localcloud", "journal", "whole", "--", "-u", "who", "-o", "cat")
+        assert "I am arn:aws:sts::123456789012:assumed-role/hosts/mi-" in journal.stdout
         assert process.stop(cloud.folder)
         assert marks.of_machines(cloud.folder.hosts) == []
         killed, _ = process.start(cloud.folder)
@@ -359,7 +386,7 @@ def test_nothing_is_left_when_the_local_cloud_stops_or_was_killed(engine: Engine
         assert running(), "a kill of the local cloud alone leaves them"
         process.start(cloud.folder)
         until(running)
-        assert len(marks.of_machines(cloud.folder.hosts)) == 2, "those that were left are gone"
+        until(lambda: len(marks.of_machines(cloud.folder.hosts)) == 3, 30)  # those that were left are gone
         again, _ = process.start(cloud.folder)
         psutil.Process(again.pid).kill()
         process.stop(cloud.folder)

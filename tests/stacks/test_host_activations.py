@@ -23,7 +23,7 @@ from components.host_identity import DatabaseAccessArgs, HostIdentity, HostIdent
 
 at_aws = pulumi.ResourceOptions(providers=[providers.aws(region="eu-central-1", tags={"app": "botbrains"})])
 alone = pulumi.ResourceOptions(provider=at_aws.providers[0])
-key = aws.kms.Key("key", opts=alone)
+key = aws.kms.Key("key", opts=alone)  # without a single input: that is no reason to replace it later
 secret = aws.secretsmanager.Secret("database", name="database", kms_key_id=key.arn, opts=alone)
 identity = HostIdentity(
     "hosts",
