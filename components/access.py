@@ -59,6 +59,8 @@ class Access(pulumi.ComponentResource):
     break_glass_arn: pulumi.Output[str]
     role_arns: Mapping[str, pulumi.Output[str]]
     alarm_topic_arn: pulumi.Output[str]
+    issuer_arn: pulumi.Output[str]
+    """GitHub's issuer of tokens, as the account knows it."""
 
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:access:Access", name, {}, opts)
@@ -127,6 +129,7 @@ class Access(pulumi.ComponentResource):
         self.break_glass_arn = people.break_glass_arn
         self.role_arns = {**workflows.role_arns, **people.role_arns}
         self.alarm_topic_arn = alarm.topic_arn
+        self.issuer_arn = issuer.arn
         self.register_outputs(
             {
                 "workloadBoundaryArn": self.workload_boundary_arn,

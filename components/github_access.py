@@ -102,7 +102,7 @@ class GitHubAccess(pulumi.ComponentResource):
                 role_name,
                 name=role_name,
                 description=description,
-                assume_role_policy=issuer_arn.apply(lambda arn: _trust(arn, subjects)),
+                assume_role_policy=issuer_arn.apply(lambda arn: trust(arn, subjects)),
                 permissions_boundary=args.deploy_boundary_arn,
                 max_session_duration=_SESSION_SECONDS,
                 tags={"Name": role_name},
@@ -140,7 +140,8 @@ def _deploying(args: GitHubAccessArgs, stack: str) -> Callable[[list[str]], str]
     return policy
 
 
-def _trust(issuer_arn: str, subjects: Sequence[str]) -> str:
+def trust(issuer_arn: str, subjects: Sequence[str]) -> str:
+    """The document by which a role trusts workflows' tokens of these subjects, and no others."""
     statement: Statement = {
         "Effect": "Allow",
         "Principal": {"Federated": issuer_arn},

@@ -129,15 +129,11 @@ def plan_hosts(
         choices = list(_choices(server_type, home, alternatives))
         offers[name] = _choose(name, choices, market) if home in allowed_locations else choices[0]
     _check_spread(pool, offers, locations)
-    grouped = Counter(offer.location for offer in offers.values())
     hosts = ipaddress.IPv4Network(subnet)
     planned = []
     for state, number, _ in wanted:
         name = host_name(pool, state, number)
         location = offers[name].location
-        # One group for each location keeps all hosts there on machines of their own. Where they are too many for one,
-        # the standbys have theirs.
-        apart = grouped[location] > SERVERS_PER_PLACEMENT_GROUP and state == "standby"
         planned.append(
             PlannedHost(
                 name=name,
@@ -145,7 +141,9 @@ def plan_hosts(
                 number=number,
                 offer=offers[name],
                 address=str(hosts[_HOSTS_AFTER[role, state] + number]),
-                group=f"{pool}-standby-{location}" if apart else f"{pool}-{location}",
+                # Standbys have a group of their own, or the tenth active host could not be made while one is in theirs.
+                # One may so share a machine with an active host, and no two active hosts ever do.
+                group=f"{pool}-standby-{location}" if state == "standby" else f"{pool}-{location}",
             )
         )
     _check_groups(pool, planned)

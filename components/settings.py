@@ -175,6 +175,24 @@ class RepositorySettings(Section):
     required_approvals: Annotated[int, Field(ge=1, le=10), Allowed("a whole number, 1 to 10")] = Field(
         default=1, description="How many others have to approve a change. There are two people, so there is one other."
     )
+    branch: Annotated[str, StringConstraints(pattern=r"^[\w./-]+$"), Allowed("the name of a branch")] = Field(
+        default="main", description="The branch that is deployed from."
+    )
+    reviewers: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...],
+        Field(strict=False, min_length=2),
+        Allowed("a list of two numbers or more"),
+    ] = Field(
+        description="The numbers that GitHub has for those who agree to deployments (gh api users/LOGIN --jq .id)."
+    )
+    required_checks: Annotated[tuple[str, ...], Field(strict=False), Allowed("a list of jobs' names")] = Field(
+        description="The jobs that every change has to pass."
+    )
+    actions: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w./-]+@\*$")], ...],
+        Field(strict=False),
+        Allowed("a list of patterns such as actions/checkout@*"),
+    ] = Field(description="The actions that workflows may use; each use of one names a commit besides.")
 
 
 class RepositoryIdentitySettings(Section):

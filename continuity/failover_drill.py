@@ -94,6 +94,13 @@ class Intended:
         names = [host.name for host in (*self.lost_api, *self.lost_workers)] + list(self.lost_balancers)
         return (f"location {self.options.location}: " if self.options.lose is Lose.LOCATION else "") + ", ".join(names)
 
+    @property
+    def needed_standby(self) -> frozenset[str]:
+        """The standby API hosts that have to step in: of those that are left, the j-th does when j actives are lost."""
+        standby = [host for host in self.api if host.state == "standby"]
+        needed = standby[: sum(1 for host in self.lost_api if host.state == "active")]
+        return frozenset(host.name for host in needed if host not in self.lost_api)
+
     def sentences(self, promised: plan.Plan) -> list[str]:
         """What would happen, for a person who decides whether it does."""
         options = self.options
@@ -278,13 +285,7 @@ class _Drill:
             jobs_asked=options.jobs,
             lost_api=frozenset(lost),
             lost_workers=frozenset(host.name for host in intended.lost_workers),
-            standby_api=frozenset(
-                host.name
-                for host in intended.api
-                if host.state == "standby"
-                and host.name not in lost
-                and any(other.state == "active" for other in intended.lost_api)
-            ),
+            standby_api=intended.needed_standby,
             every_standby_api=frozenset(host.name for host in intended.api if host.state == "standby"),
             acknowledged=acknowledged,
             outcomes=outcomes,

@@ -236,7 +236,7 @@ def dns_differences(access: Access, name: str, addresses: Mapping[str, Sequence[
     client = access.client()
     labels = name.split(".")
     zone = None
-    for first in range(1, len(labels) - 1):
+    for first in range(len(labels) - 1):
         try:
             zone = client.zones.get(".".join(labels[first:]))
             break
@@ -248,7 +248,7 @@ def dns_differences(access: Access, name: str, addresses: Mapping[str, Sequence[
     if zone is None:
         return [f"this project has no DNS zone for {name}: whether it leads to the load balancers was not looked at"]
     found: list[str] = []
-    own = name.removesuffix(zone.name).removesuffix(".")
+    own = name.removesuffix(zone.name).removesuffix(".") or "@"
     for kind, wanted in addresses.items():
         try:
             records = sorted(record.value for record in zone.get_rrset(own, kind).records or [])

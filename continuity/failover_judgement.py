@@ -21,6 +21,9 @@ GRACE_SECONDS: Final = 2.0
 _RATE_SHARE: Final = 0.95
 """The share of the asked rate that has to have been sent for the figures to be those of that rate."""
 
+_OFF_SECONDS: Final = 1.0
+"""How long after the cloud called it off a host may seem to answer: the cloud's word is not of the same moment."""
+
 
 class Lose(StrEnum):
     """What a drill takes away."""
@@ -87,7 +90,7 @@ class Observed:
     lost_api: frozenset[str]
     lost_workers: frozenset[str]
     standby_api: frozenset[str]
-    """The standby API hosts that were left; empty when no active API host was taken away: they have no part then."""
+    """The standby API hosts that had to step in; empty when no active API host was taken away."""
 
     every_standby_api: frozenset[str] = frozenset()
     acknowledged: Sequence[Job] = ()
@@ -259,11 +262,13 @@ def _who_served(observed: Observed, before: Sequence[Request], during: Sequence[
     early = sum(count for host, count in _served_by(before).items() if host in observed.every_standby_api)
     if early:
         problems.append(f"standby hosts served {early} requests before the fault: they were not on standby")
-    late = [one for one in during if one.served and one.host in observed.lost_api and one.started > observed.times.off]
+    dark = observed.times.off + _OFF_SECONDS
+    late = [one for one in during if one.served and one.host in observed.lost_api and one.started > dark]
     if late:
         problems.append(f"hosts that were off served {len(late)} requests: the fault did not do what it says")
-    if observed.standby_api and not any(one.served and one.host in observed.standby_api for one in during):
-        problems.append(f"no standby served a request ({', '.join(sorted(observed.standby_api))})")
+    idle = sorted(observed.standby_api - _served_by(during).keys())
+    if idle:
+        problems.append(f"standby hosts that had to step in served no request: {', '.join(idle)}")
     return problems
 
 

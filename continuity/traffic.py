@@ -45,10 +45,13 @@ class Settings:
     connection_uses: int = 10
     """A client opens a new connection for about each so manieth request."""
 
+    open_at_most: int | None = None
+    """How many requests may be open; None for as many as there are when nobody answers, and half as many again."""
+
     @property
-    def most_at_once(self) -> int:
+    def bound(self) -> int:
         """How many requests may be open. One that is due beyond that is not sent, and has failed."""
-        return max(16, int(self.rate * self.patience * 1.5))
+        return self.open_at_most or max(16, int(self.rate * self.patience * 1.5))
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))
@@ -113,6 +116,10 @@ class Traffic:
         self._process.stdin.write(self.settings.as_json() + "\n")
         self._process.stdin.flush()
         self._thread.start()
+
+    @property
+    def process_id(self) -> int | None:
+        return None if self._process is None else self._process.pid
 
     @property
     def requests(self) -> list[Request]:

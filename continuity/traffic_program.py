@@ -96,7 +96,7 @@ class Sender:
             due = begun + number / self._settings.rate
             # What was due while the loop was held up is sent at once, so that the rate is kept.
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if len(self._open) >= self._settings.most_at_once:
+            if len(self._open) >= self._settings.bound:
                 now = time.monotonic()
                 self._note(Request(number, due, now, now, error=f"not sent: {len(self._open)} were open"))
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from localcloud import cuts, process
+from localcloud import cuts, machines, marks, process, shortages
 from localcloud.engine.provide import Engine, provide
 from localcloud.environment import environment, exports, variables
 from localcloud.folder import Folder, LocalCloudError, Running
@@ -55,7 +56,10 @@ def erase(
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whether the local cloud runs, where, and what is cut off. Exit code 3 when it does not run."""
+    """Say whether the local cloud runs, where, how hosts and load balancers fare, and what is cut off or sold out.
+
+    Exit code 3 when it does not run.
+    """
     folder = Folder.find()
     running = folder.running()
     if as_json:
@@ -133,6 +137,81 @@ def restore(
             _say.print(f"{target} answers again as soon as the local cloud starts; it does not run")
     if "aws" in done.cut and not set(asked) <= {"hetzner", "github"}:
         _say.print("all of aws is cut off, and every region with it: `localcloud restore aws`", style="yellow")
+
+
+@app.command("sell-out")
+def sell_out(
+    server_type: Annotated[str, typer.Argument(metavar="TYPE", help="A type of server, such as `cx33`.")],
+    location: Annotated[str, typer.Argument(metavar="LOCATION", help="A location of Hetzner, such as `hel1`.")],
+    silently: Annotated[bool, typer.Option("--silently", help="Go on offering it, and refuse who takes it.")] = False,
+) -> None:
+    """Let Hetzner run out of a type of server in a location, as it happens for hours and weeks.
+
+    Its list of types says that the type is not available there, and no server of it can be made or become one: the API
+    answers `resource_unavailable`. With --silently the list goes on offering it, as the real one does now and then.
+    Servers that exist are not touched, and can be switched off and on.
+
+    It is in force when this command returns, and until `localcloud restock`, whatever is stopped and started meanwhile.
+    If the local cloud does not run, its next start honours it.
+    """
+    folder = Folder.find()
+    shortage = shortages.Shortage(server_type, location)
+    changed, in_force = shortages.sell_out(folder, shortage, "silently" if silently else "openly")
+    if not changed:
+        _say.print(f"{shortage} is sold out already")
+    elif in_force:
+        _say.print(f"{shortage} is sold out, until `localcloud restock {server_type} {location}`")
+    else:
+        _say.print(f"{shortage} is sold out as soon as the local cloud starts; it does not run")
+
+
+@app.command()
+def restock(
+    server_type: Annotated[str | None, typer.Argument(metavar="TYPE", show_default=False)] = None,
+    location: Annotated[str | None, typer.Argument(metavar="LOCATION", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Restock all that is sold out.")] = False,
+) -> None:
+    """Let what was sold out be had again."""
+    folder = Folder.find()
+    noted = shortages.noted(folder)
+    if everything == bool(server_type) or bool(server_type) != bool(location):
+        now = ", ".join(map(str, sorted(noted))) or "nothing"
+        raise LocalCloudError(f"name a type and a location, or give --all, and not both; {now} is sold out")
+    asked = sorted(noted) if everything else [shortages.Shortage(server_type or "", location or "")]
+    if not asked:
+        _say.print("nothing is sold out")
+        return
+    changed, in_force = shortages.restock(folder, asked)
+    for shortage in asked:
+        if shortage not in changed:
+            _say.print(f"{shortage} is not sold out")
+        elif in_force:
+            _say.print(f"{shortage} can be had again")
+        else:
+            _say.print(f"{shortage} can be had again as soon as the local cloud starts; it does not run")
+
+
+@app.command()
+def journal(
+    host: Annotated[str, typer.Argument(help="The server's name.", show_default=False)],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="What `journalctl` is given besides.", metavar="[JOURNALCTL OPTIONS]...")
+    ] = None,
+) -> None:
+    """Print what a host of the local Hetzner said: its boot, what of its user data is not done here, its units.
+
+    \b
+    Examples:
+      localcloud journal api-1                        all of it
+      localcloud journal api-1 -- --follow -u app     what a unit says from now on
+      localcloud journal api-1 -- -o json -n 20       the last entries as journald has them
+    """
+    from localcloud.hosts.machine import journalctl
+
+    place = machines.host_folder(Folder.find(), host)
+    os.environ[marks.MACHINE] = str(place)
+    with contextlib.suppress(KeyboardInterrupt):
+        raise typer.Exit(journalctl.main(arguments or []))
 
 
 @app.command()
@@ -217,6 +296,11 @@ def _status(folder: Folder, running: Running | None) -> dict[str, Any]:
         "folder": str(folder.path),
         "clouds": listening,
         "cut": list(cuts.noted(folder)),
+        "machines": [machine.__dict__ for machine in machines.machines(folder)],
+        "sold_out": [
+            {"type": one.server_type, "location": one.location, "kind": kind}
+            for one, kind in sorted(shortages.noted(folder).items())
+        ],
     }
 
 
@@ -226,7 +310,17 @@ def _show(folder: Folder, running: Running) -> None:
     table.add_column("listens at")
     for name, port in running.ports.items():
         table.add_row(name, f"http://127.0.0.1:{port}")
-    Console(highlight=False, soft_wrap=True, emoji=False).print(table)
+    say = Console(highlight=False, soft_wrap=True, emoji=False)
+    say.print(table)
+    found = machines.machines(folder)
+    if found:
+        table = Table(box=None, pad_edge=False)
+        for heading in ("machine", "name", "state", "where"):
+            table.add_column(heading)
+        for machine in found:
+            table.add_row(machine.kind, machine.name, machine.state, machine.where)
+        say.print()
+        say.print(table)
     _say.print(f"process {running.pid}; what it holds, says and was asked is in {folder.path}")
     _warn_of_cuts(folder)
 
@@ -238,6 +332,11 @@ def _warn_of_cuts(folder: Folder) -> None:
         _say.print(
             f"cut off: {', '.join(noted)}; every call there breaks, until `localcloud restore --all`", style="yellow"
         )
+    if sold_out := shortages.noted(folder):
+        said = ", ".join(
+            f"{one}{' (silently)' if kind == 'silently' else ''}" for one, kind in sorted(sold_out.items())
+        )
+        _say.print(f"sold out: {said}; until `localcloud restock --all`", style="yellow")
 
 
 def main() -> None:

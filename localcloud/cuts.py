@@ -9,18 +9,15 @@ from __future__ import annotations
 import difflib
 import json
 import logging
-import socket
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
-from localcloud.folder import CLOUDS, Folder, LocalCloudError, Running
+from localcloud.command import in_folder
+from localcloud.folder import CLOUDS, Folder, LocalCloudError
 from localcloud.state import write_atomically
 
 log = logging.getLogger(__name__)
@@ -28,10 +25,6 @@ log = logging.getLogger(__name__)
 Verb = Literal["cut", "restore"]
 IsDead = Callable[[str], bool]
 """Whether an AWS region is dead now. It stays true to what is cut, so it may be kept and asked again."""
-
-_ANSWER_PATIENCE: Final = 120.0  # seconds; a region that is restored starts its databases before it is back
-_COME_UP_PATIENCE: Final = 120.0  # seconds; as long as a start may take
-_LOOK_AGAIN: Final = 0.05  # seconds
 
 
 @cache
@@ -138,50 +131,18 @@ def change(folder: Folder, verb: Verb, targets: Iterable[str]) -> Changed:
     Raises `LocalCloudError` for what cannot be cut, and for a local cloud that does not answer.
     """
     asked = sorted(set(targets))
-    deadline = time.monotonic() + _COME_UP_PATIENCE
-    while time.monotonic() < deadline:
-        running = folder.running()
-        done = _ask(running, verb, asked) if running is not None else _note(folder, verb, asked)
-        if done is not None:
-            return done
-        time.sleep(_LOOK_AGAIN)
-    raise LocalCloudError(f"the local cloud in {folder.path} neither answers nor ends; see {folder.log}")
+    if folder.running() is None:
+        _check(asked)
+        if verb == "restore" and not _file(folder).exists():
+            return Changed(frozenset(), frozenset(), in_force=False)
+    answer, in_force = in_folder(folder, verb, asked, lambda: answer_to(Cuts.of(folder), verb, asked))
+    return Changed(frozenset(answer["changed"]), frozenset(answer["cut"]), in_force)
 
 
-def _ask(running: Running, verb: Verb, targets: list[str]) -> Changed | None:
-    """Have the running local cloud do it; None when it ends meanwhile."""
-    question = {"secret": running.secret, verb: targets}
-    try:
-        with socket.create_connection(("127.0.0.1", running.broker_port), timeout=_ANSWER_PATIENCE) as connection:
-            connection.sendall(json.dumps(question).encode() + b"\n")
-            line = connection.makefile("rb").readline()
-    except ConnectionError:
-        return None
-    except TimeoutError:
-        raise LocalCloudError(f"the local cloud did not finish within {_ANSWER_PATIENCE:.0f} s") from None
-    if not line:
-        return None
-    answer: dict[str, Any] = json.loads(line)
-    if "error" in answer:
-        raise LocalCloudError(answer["error"])
-    return Changed(frozenset(answer["changed"]), frozenset(answer["cut"]), in_force=True)
-
-
-def _note(folder: Folder, verb: Verb, targets: list[str]) -> Changed | None:
-    """Write it down for the next start; None when a local cloud is just starting or ending there."""
-    if verb == "cut":
-        _check(targets)
-        folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    elif not _file(folder).exists():
-        _check(targets)
-        return Changed(frozenset(), frozenset(), in_force=False)
-    try:
-        with FileLock(folder.path / "lock", timeout=0):
-            cuts = Cuts.of(folder)
-            changed = cuts.cut(*targets) if verb == "cut" else cuts.restore(*targets)
-            return Changed(changed, cuts.targets(), in_force=False)
-    except Timeout:
-        return None
+def answer_to(cuts: Cuts, verb: Verb, targets: Iterable[str]) -> dict[str, Any]:
+    """What the running local cloud does when it is asked to, as plain data."""
+    changed = cuts.cut(*targets) if verb == "cut" else cuts.restore(*targets)
+    return {"changed": sorted(changed), "cut": sorted(cuts.targets())}
 
 
 def _file(folder: Folder) -> Path:

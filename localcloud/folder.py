@@ -6,7 +6,7 @@ ports.json        the ports of last time, taken again when they are free, so tha
 aws/ hetzner.json github.json   what the clouds hold;  databases/  the PostgreSQL servers behind RDS, and their backups
 pulumi/           the engine's state, as a real bucket would hold it;  config/  the stacks' local configuration
 hosts/ balancers/   the machines of servers and load balancers: their files, and what they say
-cuts.json         what is cut off, until it is restored
+cuts.json         what is cut off, until it is restored;  shortages.json  what is sold out, until it is restocked
 authority/        who issues Hetzner's managed certificates: its key, and ca.pem, which clients trust
 bin/              what stands first on PATH in the local cloud's environment
 log               what the local cloud says;  requests.jsonl  every call that the clouds were asked

@@ -30,6 +30,14 @@ log = logging.getLogger(__name__)
 VARIABLE = "LOCALCLOUD_HOSTS"
 _ALSO_IN = "/usr/sbin"  # where Debian has HAProxy; it is not on everybody's PATH
 
+# Where systems keep whom they trust: Debian and Arch, Fedora, openSUSE, and Alpine and the BSDs.
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -59,6 +67,8 @@ def run(folder: Folder, application: Application, running: Running) -> Callable[
     def end() -> None:
         balancers.close()
         hosts.close()
+        if not folder.path.exists():  # who deleted it means all of it
+            erase(folder)
 
     return end
 
@@ -97,15 +107,22 @@ def erase(folder: Folder) -> None:
 
 def trust(folder: Folder) -> Path:
     """The file of whom clients trust, made anew when one of its authorities is."""
+    given, default = os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths()
+    candidates = (given if given != str(folder.trusted) else None, default.cafile, default.openssl_cafile, *_BUNDLES)
+    found = next((Path(file) for file in candidates if file and Path(file).exists()), None)
+    system = (found or _brought_along()).read_bytes()
     own = folder.authority / "ca.pem"
-    system = ssl.get_default_verify_paths()
-    given = os.environ.get("SSL_CERT_FILE")
-    files = [Path(file) for file in (given if given != str(folder.trusted) else None, system.openssl_cafile) if file]
-    bundle = next((file.read_bytes() for file in files if file.exists()), b"")
-    content = bundle.rstrip() + b"\n" + (own.read_bytes() if own.exists() else b"")
+    content = system.rstrip() + b"\n" + (own.read_bytes() if own.exists() else b"")
     if not folder.trusted.exists() or folder.trusted.read_bytes() != content:
         write_atomically(folder.trusted, content, mode=0o644)
     return folder.trusted
+
+
+def _brought_along() -> Path:
+    """The authorities that Python's clients bring along, for a system that keeps none where they are looked for."""
+    from requests.certs import where
+
+    return Path(where())
 
 
 def machines(folder: Folder) -> list[Machine]:

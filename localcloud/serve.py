@@ -9,14 +9,15 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psutil
 from filelock import FileLock, Timeout
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localcloud import machines
-from localcloud.cuts import Cuts, IsDead
+from localcloud import machines, shortages
+from localcloud.cuts import Cuts, IsDead, answer_to
 from localcloud.entrance import WSGI, Entrance, Handler, RequestLog
 from localcloud.folder import Folder, LocalCloudError, Running
 from localcloud.plugins.broker import Broker
@@ -75,8 +76,9 @@ def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Call
     from localcloud.aws.regions import needed
 
     credentials, cuts, requests = folder.credentials(), Cuts.of(folder), RequestLog(folder)
+    sold_out = shortages.Shortages.of(folder)
     aws = _aws(folder, cuts)
-    hetzner = _hetzner(folder, credentials.hcloud_token)
+    hetzner = _hetzner(folder, credentials.hcloud_token, sold_out)
     entrances = [
         Entrance("aws", aws, needed, cuts, requests),
         Entrance("hetzner", hetzner, _nowhere, cuts, requests),
@@ -95,7 +97,11 @@ def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Call
         _port(last.get("broker")),
         secret,
         {"aws": _aws_plugin, "hcloud": _hcloud_plugin, "github": _github_plugin},
-        {"cut": _changing(cuts, cuts.cut), "restore": _changing(cuts, cuts.restore)},
+        {
+            "cut": lambda asked: answer_to(cuts, "cut", asked),
+            "restore": lambda asked: answer_to(cuts, "restore", asked),
+            **{verb: partial(shortages.answer_to, sold_out, verb) for verb in (shortages.SELL_OUT, shortages.RESTOCK)},
+        },
     )
     running = Running(
         pid=os.getpid(),
@@ -120,15 +126,6 @@ def _port(wanted: int | None) -> int:
     return 0
 
 
-def _changing(cuts: Cuts, change: Callable[..., frozenset[str]]) -> Callable[[Any], dict[str, Any]]:
-    """What the broker does when it is asked to cut or restore a list of targets."""
-
-    def changed(targets: Any) -> dict[str, Any]:
-        return {"changed": sorted(change(*targets)), "cut": sorted(cuts.targets())}
-
-    return changed
-
-
 def _nowhere(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
     """A cloud whose calls all go to one endpoint, wherever the things are that they are about."""
     return (None,)
@@ -151,13 +148,13 @@ def _aws(folder: Folder, cuts: Cuts) -> Application:
     return application
 
 
-def _hetzner(folder: Folder, token: str) -> Hetzner:
+def _hetzner(folder: Folder, token: str, sold_out: shortages.Shortages) -> Hetzner:
     from localcloud.authority import Authority
     from localcloud.hetzner import create_app
 
     authority = Authority("Local cloud authority", folder.authority)
     authority.ca  # noqa: B018 - clients look for the file before the first certificate is issued
-    return create_app(folder.path / "hetzner.json", token=token, authority=authority)
+    return create_app(folder.path / "hetzner.json", token=token, authority=authority, sold_out=sold_out.kind)
 
 
 def _github(folder: Folder, token: str) -> WSGI:

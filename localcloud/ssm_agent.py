@@ -291,16 +291,24 @@ def keep_fresh(registration: Registration, file: Path) -> None:
     while True:
         try:
             credentials = token(registration)
-            write_credentials(credentials, file)
-            renewal = (time.time() + credentials.expires_at) / 2
-            pause = 1.0
-            while (left := renewal - time.time()) > 0:
-                ping(registration, credentials)
-                time.sleep(min(_PING, left))
         except SsmError as error:
-            print(f"{registration.instance_id}: {error}", file=sys.stderr, flush=True)
+            _complain(registration, error)
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+            continue
+        write_credentials(credentials, file)
+        pause = 1.0
+        renewal = (time.time() + credentials.expires_at) / 2
+        while (left := renewal - time.time()) > 0:
+            try:
+                ping(registration, credentials)
+            except SsmError as error:  # the credentials are good all the same
+                _complain(registration, error)
+            time.sleep(min(_PING, left))
+
+
+def _complain(registration: Registration, error: SsmError) -> None:
+    print(f"{registration.instance_id}: {error}", file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from rich.console import Console
@@ -44,14 +45,18 @@ def engine() -> Engine:
 
 
 @contextmanager
-def a_local_cloud(engine: Engine, path: Path) -> Iterator[LocalCloud]:
-    """An empty local cloud in a folder of its own; it is gone afterwards."""
+def a_local_cloud(engine: Engine, path: Path, *, machines: bool = False) -> Iterator[LocalCloud]:
+    """An empty local cloud in a folder of its own; it is gone afterwards.
+
+    With `machines`, its servers and load balancers are real processes where there is HAProxy; few tests need them.
+    """
     folder = Folder(path / "localcloud")
-    try:
-        running, _ = process.start(folder)
-        yield LocalCloud(folder, running, environment(folder, running, engine))
-    finally:
-        process.erase(folder)
+    with patch.dict(os.environ, {"LOCALCLOUD_HOSTS": "auto" if machines else "off"}):
+        try:
+            running, _ = process.start(folder)
+            yield LocalCloud(folder, running, environment(folder, running, engine))
+        finally:
+            process.erase(folder)
     assert not folder.path.exists()
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,14 +47,21 @@ class _File:
 
     @property
     def base64(self) -> str:
-        return base64.b64encode(gzip.compress(self.content.encode(), mtime=0)).decode()
+        return _packed(self.content)
+
+
+@cache
+def _packed(content: str) -> str:
+    """The same on every machine and in every Python, as zlib's are not: another user data would be another host."""
+    import zopfli.gzip  # only what is deployed is packed, and most of what looks at hosts deploys nothing
+
+    return base64.b64encode(zopfli.gzip.compress(content.encode(), numiterations=1)).decode()
 
 
 def render(host: Host, enrolment: Enrolment) -> str:
     """The user data of a host: a cloud-config.
 
-    Two machines may render the same host differently, because their zlibs pack differently. So a host is to be replaced
-    when its `fingerprint` changes, not when this text does.
+    The same host gives the same text on every machine, and another one only with another enrolment or fingerprint.
 
     Raises:
         ValueError: it is larger than Hetzner takes.
@@ -108,7 +115,6 @@ def _files(host: Host, enrolment: Enrolment | None, units: list[str]) -> list[_F
         "/etc/nftables.conf": "nftables.conf",
         "/etc/sysctl.d/60-botbrains.conf": "sysctl.conf",
         "/etc/systemd/journald.conf.d/botbrains.conf": "journald.conf",
-        "/etc/systemd/system.conf.d/botbrains.conf": "system.conf",
         "/etc/apt/apt.conf.d/60-botbrains": "apt.conf",
         "/etc/containers/containers.conf.d/botbrains.conf": "containers.conf",
     }

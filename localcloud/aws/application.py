@@ -50,6 +50,7 @@ from localcloud.aws import (
     s3_replication,
     secrets_replicas,
     ssm_nodes,
+    sts_sessions,
 )
 from localcloud.aws.answers import fault
 from localcloud.aws.call_events import Told
@@ -179,6 +180,9 @@ class Application:
         region = _region(environ)
         if service not in ("s3", "s3control", "iam", "sts") and not _exists(service, region):
             return fault(service, 400, "InvalidRegion", f"{region!r} is no region of {service}")
+        ended = sts_sessions.refusal(service, _scope(environ)[0], is_json="HTTP_X_AMZ_TARGET" in environ)
+        if ended is not None:
+            return ended
         try:
             passed = self._authority.check(service, action, environ, _body(environ), region)
         except RefusedError as refusal:

@@ -5,7 +5,8 @@ published model of the API has them. The codes of their errors are those that ag
 does beyond (comparing the hardware, asking for a new key from time to time) is left out.
 
 The credentials are a session of the role in STS, named by the node's id, as `AssumeRole` would make one: moto knows
-whose they are, and `GetCallerIdentity` says so. Those that have ended are forgotten.
+whose they are, and `GetCallerIdentity` says so. After an hour they are refused (`LOCALCLOUD_SSM_TOKEN_SECONDS` makes it
+less, so that one need not wait to see them renewed).
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import base64
 import binascii
 import calendar
 import json
+import os
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -27,19 +29,20 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from moto.core.responses import ActionResult, EmptyResult
-from moto.iam.models import iam_backends
 from moto.moto_server import werkzeug_app
 from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 from moto.sts.models import AssumedRole, sts_backends
 
 from localcloud import ssm_agent
-from localcloud.aws import ssm_activations
+from localcloud.aws import ssm_activations, sts_sessions
 from localcloud.aws.amend import add, mend
 from localcloud.aws.ssm_activations import Activation, activations, moment, page
 from localcloud.aws.ssm_faults import refuse
+from localcloud.folder import LocalCloudError
 
-TOKEN_SECONDS: Final = 3600
+TOKEN_VARIABLE: Final = "LOCALCLOUD_SSM_TOKEN_SECONDS"  # noqa: S105 - a variable of the environment
+_TOKEN_SECONDS: Final = 3600
 _ONLINE: Final = 600.0
 """Seconds since the last contact for which a node counts as online: two signs of life of the agent."""
 _CLOCK: Final = 900.0
@@ -169,13 +172,13 @@ def request_managed_instance_role_token(self: SimpleSystemManagerResponse) -> st
     if self._get_param("Fingerprint") != node.fingerprint:
         refuse("MachineFingerprintDoesNotMatch", "Fingerprint does not match")
     role = ssm_activations.role_named(backend, node.iam_role)
-    _forget_ended_sessions(backend)
+    sts_sessions.forget(backend.account_id, backend.partition)
     session: AssumedRole = sts_backends[backend.account_id][backend.partition].assume_role(
         region_name=backend.region_name,
         role_session_name=node.id,
         role_arn=role.arn,
         policy="",
-        duration=TOKEN_SECONDS,
+        duration=_token_seconds(),
         external_id="",
     )
     node.seen_at = time.time()
@@ -184,10 +187,17 @@ def request_managed_instance_role_token(self: SimpleSystemManagerResponse) -> st
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret_access_key,
             "SessionToken": session.session_token,
-            "TokenExpirationDate": calendar.timegm(session.expiration.timetuple()),
+            "TokenExpirationDate": sts_sessions.end(session),
             "UpdateKeyPair": False,
         }
     )
+
+
+def _token_seconds() -> int:
+    said = os.environ.get(TOKEN_VARIABLE) or str(_TOKEN_SECONDS)
+    if not said.isdecimal() or not 1 <= int(said) <= _TOKEN_SECONDS:
+        raise LocalCloudError(f"{TOKEN_VARIABLE} is {said!r}; allowed: whole seconds from 1 to {_TOKEN_SECONDS}")
+    return int(said)
 
 
 def _signing_node(response: SimpleSystemManagerResponse) -> Node:
@@ -213,20 +223,6 @@ def _signing_node(response: SimpleSystemManagerResponse) -> Node:
     if abs(time.time() - signed_at) > _CLOCK or not {"host", "x-amz-date"} <= set(headers):
         refuse("InvalidSignatureException", "The signature is too old, or leaves out what it has to cover")
     return node
-
-
-def _forget_ended_sessions(backend: SimpleSystemManagerBackend) -> None:
-    """Nodes fetch credentials all day long; what nobody can use any more would be written down for ever."""
-    sts = sts_backends[backend.account_id][backend.partition]
-    iam = iam_backends[backend.account_id][backend.partition]
-    for session in list(_ended(sts.assumed_roles)):
-        sts.assumed_roles.remove(session)
-        iam.access_keys.pop(session.access_key_id, None)
-
-
-def _ended(sessions: list[AssumedRole]) -> Iterator[AssumedRole]:
-    now = time.time()
-    return (each for each in sessions if calendar.timegm(each.expiration.timetuple()) < now)
 
 
 def update_instance_information(self: SimpleSystemManagerResponse) -> str:

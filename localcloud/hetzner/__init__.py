@@ -13,6 +13,7 @@ from pathlib import Path
 from localcloud.address import unused_address
 from localcloud.authority import Authority
 from localcloud.hetzner.app import Application
+from localcloud.hetzner.catalogue import SoldOut, nothing_sold_out
 from localcloud.hetzner.project import ChooseAddress
 
 __all__ = ["Application", "create_app"]
@@ -25,6 +26,7 @@ def create_app(
     action_seconds: float = 0.0,
     choose_address: ChooseAddress = unused_address,
     authority: Authority | None = None,
+    sold_out: SoldOut = nothing_sold_out,
 ) -> Application:
     """The emulator as a WSGI application.
 
@@ -34,6 +36,8 @@ def create_app(
     `choose_address`: gives a loopback address that is not among those given, for each public IPv4 address and for each
         attachment to a private network; a random one of 127.64.0.0/10 by default.
     `authority`: issues managed certificates; without one, an authority that ends with the process.
+    `sold_out`: says of a server type and a location, both by name, whether it is sold out there `openly`, or `silently`
+        (it is offered, and refused to who takes it), or not at all (None).
     """
     return Application(
         store_path,
@@ -41,4 +45,5 @@ def create_app(
         action_seconds=action_seconds,
         choose_address=choose_address,
         authority=authority,
+        sold_out=sold_out,
     )

@@ -79,12 +79,14 @@ class Application:
         clock: Callable[[], float] = time.time,
         choose_address: ChooseAddress = unused_address,
         authority: Authority | None = None,
+        sold_out: catalogue.SoldOut = catalogue.nothing_sold_out,
     ) -> None:
         self.health = targets.Health()
         self.listeners: list[Callable[[], None]] = []
         self.runs_machines = False
         self._store = JsonStore(store_path, initial())
         self._choose_address = choose_address
+        self._sold_out = sold_out
         self._issue = certificates.issuing(authority or Authority("Local cloud authority", None))
         self._token = token
         self._action_seconds = action_seconds
@@ -204,6 +206,7 @@ class Application:
                 **(server_commands.MACHINES_ENDINGS if self.runs_machines else server_commands.BOOKS_ENDINGS),
                 "issue": self._issue,
             },
+            sold_out=self._sold_out,
         )
 
     def _authorize(self, request: Request) -> None:
@@ -225,7 +228,7 @@ class Application:
                 return Answer(200, self._list_catalogue(name, request))
             case [name, identity] if name in catalogue.LISTS:
                 one, _ = catalogue.LISTS[name]
-                return Answer(200, {one: catalogue.find(name, _identity(identity))})
+                return Answer(200, {one: self._in_stock(name, catalogue.find(name, _identity(identity)))})
         entry, rest = self._collection(path)
         match rest:
             case []:
@@ -285,7 +288,11 @@ class Application:
         for key in query:
             if key not in known:
                 raise invalid_input({key: ["is not a known query parameter"]})
-        return page(name, ordered(found, query, ("id", "name")), query)
+        shown = [self._in_stock(name, entry) for entry in ordered(found, query, ("id", "name"))]
+        return page(name, shown, query)
+
+    def _in_stock(self, name: str, entry: catalogue.Entry) -> catalogue.Entry:
+        return catalogue.with_stock(entry, self._sold_out) if name == "server_types" else entry
 
     def _list_actions(self, project: Project, actions: list[Record], request: Request) -> Body:
         query = request.args

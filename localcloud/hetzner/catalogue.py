@@ -7,6 +7,7 @@ emulator's own. Nothing costs anything here, so every price is zero.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,28 @@ def find(collection: str, reference: int | str) -> Entry:
         if reference in (entry["id"], entry["name"]):
             return entry
     raise not_found(one.replace("_", " "), reference)
+
+
+SoldOut = Callable[[str, str], str | None]
+"""How a server type, by name, is sold out in a location: `openly`, `silently`, or None when it can be had."""
+
+
+def nothing_sold_out(server_type: str, location: str) -> str | None:
+    return None
+
+
+def with_stock(server_type: Entry, sold_out: SoldOut) -> Entry:
+    """A server type as the API shows it now: where it is sold out openly, it is said not to be available."""
+    places = []
+    for place in server_type["locations"]:
+        gone = sold_out(server_type["name"], place["name"]) == "openly"
+        places.append({**place, "available": False, "recommended": False} if gone else place)
+    return {**server_type, "locations": places}
+
+
+def must_be_in_stock(server_type: Entry, location: str, sold_out: SoldOut) -> None:
+    if sold_out(server_type["name"], location) is not None:
+        raise ApiError("resource_unavailable", "error during placement")
 
 
 def image_for(reference: int | str, architecture: str) -> Entry:

@@ -50,7 +50,7 @@ class Project:
     """`data` is the store's content.
 
     `removal` says, for each collection, what else goes when a record goes. `endings` says what an action's `then` does,
-    besides removing a record.
+    besides removing a record. `sold_out` is the catalogue's `SoldOut`.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Project:
         choose_address: ChooseAddress,
         removal: dict[str, Callable[[Project, Record], None]],
         endings: Mapping[str, Ending],
+        sold_out: Callable[[str, str], str | None],
     ) -> None:
         self.data = data
         self.now = now
@@ -69,6 +70,7 @@ class Project:
         self._choose_address = choose_address
         self._removal = removal
         self._endings = endings
+        self.sold_out = sold_out
 
     # -- records ------------------------------------------------------------------------------------------------------
 

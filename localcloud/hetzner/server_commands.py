@@ -166,6 +166,7 @@ def _change_type(project: Project, record: Record, body: Body) -> Answer:
         raise ApiError("invalid_server_type", f"the disk of a {new['name']} is smaller than the server's")
     if not catalogue.offered_in(new, catalogue.find("locations", record["location"])):
         raise ApiError("invalid_server_type", f"{new['name']} is not offered in {record['location']}")
+    catalogue.must_be_in_stock(new, record["location"], project.sold_out)
     record["server_type"] = new["name"]
     if body["upgrade_disk"]:
         record["primary_disk_size"] = new["disk"]

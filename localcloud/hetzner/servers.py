@@ -27,7 +27,7 @@ _BUSY = {
 
 
 def _show(project: Project, record: Record) -> Body:
-    server_type = catalogue.find("server_types", record["server_type"])
+    server_type = catalogue.with_stock(catalogue.find("server_types", record["server_type"]), project.sold_out)
     image = next((entry for entry in catalogue.IMAGES if entry["id"] == record["image"]), None)
     balancers = (balancer for balancer in project.all("load_balancers") if targets.has_target(balancer, record))
     return {
@@ -94,6 +94,7 @@ def _create(project: Project, body: Body) -> Answer:
     server_type = catalogue.find("server_types", body["server_type"])
     location = _location(project, body, server_type)
     image = catalogue.image_for(body["image"], server_type["architecture"])
+    catalogue.must_be_in_stock(server_type, location["name"], project.sold_out)
     keys = [project.lookup("ssh_keys", key) for key in body["ssh_keys"]]
     if len(body.get("user_data", "").encode()) > _USER_DATA_BYTES:
         raise invalid_input({"user_data": ["is too long, at most 32 KiB are allowed"]})
@@ -145,13 +146,15 @@ def _create(project: Project, body: Body) -> Answer:
 
 
 def _location(project: Project, body: Body, server_type: Body) -> Body:
-    """Where a server is made: as wanted, where its primary IPs are, or the first place that offers the type."""
+    """Where a server is made: as wanted, where its primary IPs are, or the first place that has the type."""
     wanted: int | str | None = body.get("location")
     for kind in ("ipv4", "ipv6"):
         if wanted is None and body["public_net"].get(kind) is not None:
             wanted = project.get("primary_ips", body["public_net"][kind])["location"]
     if wanted is None:
-        wanted = server_type["locations"][0]["name"]
+        places = [place["name"] for place in server_type["locations"]]
+        in_stock = (place for place in places if project.sold_out(server_type["name"], place) is None)
+        wanted = next(in_stock, places[0])
     location = catalogue.find("locations", wanted)
     if not catalogue.offered_in(server_type, location):
         message = f"unsupported location for server type: {server_type['name']} is not offered in {location['name']}"

@@ -1,8 +1,8 @@
 """One host: a folder of its own, a first process, and whatever that one starts.
 
-host.json     what its first process needs to know        journal   what it and its units said, a JSON line each
-root/         its files                                   boot.json   which boot of the server this is
-log           what went wrong with the first process itself
+root/       its files                          disk.json   what of its user data was, or is to be, done once
+journal     a JSON line for each thing said    host.json   what its first process needs to know
+boot.json   which boot of its server it is     log         what went wrong with the first process itself
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _INIT = Path(__file__).parent / "machine" / "init.py"
 _LONGEST_RUN = 60
 # What a command of user data may call besides the host's own programs. Anything else would be done to this machine.
 _CALLED = frozenset({"systemctl", "podman", "journalctl", "ssm-setup-cli", "true", "sleep", "echo"})
+
+_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 _children: dict[Path, subprocess.Popen[bytes]] = {}
 
@@ -97,6 +99,7 @@ class Host:
         if self._noted().get("disk") != disk:
             shutil.rmtree(self.folder, ignore_errors=True)
             self._write_disk(server, addresses)
+        self._write_spec(server["name"])
         write_atomically(self.folder / "boot.json", json.dumps({"disk": disk, "boots": server["boots"]}).encode())
         with open(self.folder / "log", "ab") as log:
             _children[self.folder] = subprocess.Popen(
@@ -148,30 +151,27 @@ class Host:
                 notes.append(f"runcmd: {shlex.join(words)} is not done here")
                 continue
             commands.append([here.translate(word) for word in words])
-        home = self.folder / "root" / "root"
+        spec = {"commands": commands, "notes": notes}
+        write_atomically(self.folder / "disk.json", json.dumps(spec).encode())
+
+    def _write_spec(self, name: str) -> None:
+        """What its first process needs to know; the local cloud's endpoints may be others at each boot."""
         spec = {
-            "name": server["name"],
+            **json.loads((self.folder / "disk.json").read_bytes()),
+            "name": name,
             "run": str(self.run),
             "environment": {
                 **self._site.environment,
-                "PATH": os.pathsep.join((str(self._site.bin), str(Path(sys.executable).parent), *_path())),
+                "PATH": os.pathsep.join((str(self._site.bin), str(Path(sys.executable).parent), *_PATH)),
                 # Without it programs look in the home of whoever runs the local cloud.
-                "HOME": str(home),
-                "HOSTNAME": server["name"],
+                "HOME": str(self.folder / "root" / "root"),
+                "HOSTNAME": name,
                 "LANG": "C.UTF-8",
                 "LOCALCLOUD_RUN": str(self.run),
                 "LOCALCLOUD_ROOT": str(self.folder / "root"),
             },
-            "commands": commands,
-            "notes": notes,
         }
         write_atomically(self.folder / "host.json", json.dumps(spec).encode())
-
-    @property
-    def booted(self) -> int | None:
-        """Which boot of its server it is running with, or ran last."""
-        boots = self._noted().get("boots")
-        return boots if isinstance(boots, int) else None
 
     @property
     def running(self) -> bool:
@@ -226,7 +226,3 @@ def run_folder(folder: Path) -> Path:
 def read_journal(folder: Path) -> list[journal.Entry]:
     """All that a host has said, oldest first."""
     return [entry for entry in journal.entries(folder / "journal") if entry is not None]
-
-
-def _path() -> list[str]:
-    return ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]

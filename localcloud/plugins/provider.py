@@ -63,7 +63,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
-        old = _settings(from_wire(request.old_inputs if request.old_inputs.fields else request.olds))
+        old = _settings(from_wire(request.old_inputs if request.HasField("old_inputs") else request.olds))
         return _difference(self._plugin.configuration, old, _settings(from_wire(request.news)))
 
     def Configure(
@@ -101,7 +101,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         entry = self._entry(_type_and_name(request.urn)[0], context)
-        old = from_wire(request.old_inputs if request.old_inputs.fields else request.olds)
+        old = from_wire(request.old_inputs if request.HasField("old_inputs") else request.olds)
         response = _difference(entry.properties, old, from_wire(request.news), in_place=entry.update is not None)
         response.deleteBeforeReplace = bool(response.replaces) and entry.delete_before_replace
         return response
@@ -145,7 +145,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         entry = self._entry(_type_and_name(request.urn)[0], context)
         state, new = from_wire(request.olds), from_wire(request.news)
-        old = from_wire(request.old_inputs) if request.old_inputs.fields else state
+        old = from_wire(request.old_inputs) if request.HasField("old_inputs") else state
         if request.preview:
             expected = {**{key: value for key, value in state.items() if key not in entry.properties}, **new}
             return provider_pb2.UpdateResponse(properties=to_wire(expected, _secrets(entry)))

@@ -31,6 +31,8 @@ pytestmark = pytest.mark.skipif(
 
 # The shortest that Hetzner takes, so that a standby gives back after 8 s and not after 11 s.
 CHECK = {"health_interval_seconds": 3, "health_timeout_seconds": 1, "health_retries": 1}
+# What a machine that does much else at the same time may add to any time that is measured here.
+BUSY_SECONDS = 0.5
 
 
 class _Application(BaseHTTPRequestHandler):
@@ -71,7 +73,7 @@ class Running:
         self.start_application()
         assert HAPROXY is not None
         self.haproxy = subprocess.Popen(
-            [HAPROXY, "-W", "-f", str(written_haproxy(self.host, self.folder))],
+            [HAPROXY, "-W", "-q", "-f", str(written_haproxy(self.host, self.folder))],
             stdout=(self.folder / "log").open("ab"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -167,10 +169,10 @@ def test_standbys_step_in_one_by_one_and_step_back(start: Start) -> None:
     assert (first.health(), second.health()) == (503, 503)
 
     actives[0].kill()
-    assert until(lambda: first.health() == 200, 3) < 1.5
+    assert until(lambda: first.health() == 200, 3) < 1.5 + BUSY_SECONDS
     assert second.health() == 503
     actives[1].kill()
-    assert until(lambda: second.health() == 200, 3) < 1.5
+    assert until(lambda: second.health() == 200, 3) < 1.5 + BUSY_SECONDS
     assert first.health() == 200
 
     actives[0].start()
@@ -186,10 +188,10 @@ def test_a_host_whose_application_is_down_says_so_and_its_standby_steps_in(start
     standby = start(standby_api, actives={active.host.name: active.host.address})
     until(lambda: standby.health() == 503, 5)
     active.stop_application()
-    assert until(lambda: active.health() == 503, 3) < 1.5
-    assert until(lambda: standby.health() == 200, 3) < 1.5
+    assert until(lambda: active.health() == 503, 3) < 1.5 + BUSY_SECONDS
+    assert until(lambda: standby.health() == 200, 3) < 1.5 + BUSY_SECONDS
     active.start_application()
-    assert until(lambda: active.health() == 200, 3) < 1.5
+    assert until(lambda: active.health() == 200, 3) < 1.5 + BUSY_SECONDS
 
 
 def test_a_restart_of_the_application_loses_no_request(start: Start) -> None:
@@ -232,7 +234,7 @@ def test_a_host_that_drains_serves_until_load_balancers_know_and_finishes_what_i
         os.kill(host.haproxy.pid, signal.SIGUSR1)
         assert {one.result()[0] for one in still_open} == {200}
     host.haproxy.wait(3)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 2.5 + BUSY_SECONDS
     assert host.get("/")[0] == 0
 
 

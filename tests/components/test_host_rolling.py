@@ -39,7 +39,7 @@ class Site:
     def __init__(self, client: Any, application: Any) -> None:
         self.client = client
         self.healthy = {"pool-1", "pool-2"}
-        application.health.probe = lambda server, service: server["name"] in self.healthy
+        application.health.probe = lambda balancer, server, service: server["name"] in self.healthy
         subnet = NetworkSubnet(type="cloud", network_zone="eu-central", ip_range="10.0.1.0/24")
         self.network = client.networks.create(name="net", ip_range="10.0.0.0/16", subnets=[subnet])
         self.ids = {name: self._server(name) for name in NAMES}

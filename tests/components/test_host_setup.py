@@ -174,7 +174,7 @@ def test_units_start_what_is_there_in_an_order_that_exists(host: Host) -> None:
             if called == "/usr/bin/python3":
                 assert arguments[0] in written
         if unit["Service"]["Type"] != ["oneshot"]:
-            assert unit["Service"]["Restart"] == ["always"]
+            assert unit["Service"]["Restart"] == ["always"] and unit["Unit"]["StartLimitIntervalSec"] == ["0"]
 
 
 def test_a_shutdown_is_over_before_hetzner_takes_the_power_away() -> None:

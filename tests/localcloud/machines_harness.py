@@ -216,11 +216,13 @@ def connect(address: str, port: int, context: ssl.SSLContext | None = None) -> h
     return http.client.HTTPSConnection(address, port, timeout=5, context=context)
 
 
-def get(address: str, port: int, path: str = "/", **headers: str) -> tuple[int, str]:
+def answer(address: str, port: int, path: str = "/") -> int | None:
+    """The status of the answer; None when nobody listens, or the connection breaks."""
     connection = connect(address, local_port(port))
     try:
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (ConnectionError, http.client.HTTPException):
+        return None
     finally:
         connection.close()

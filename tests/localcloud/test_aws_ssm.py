@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 import dataclasses
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,9 +19,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SdkCredentials
 from botocore.exceptions import ClientError
+from moto.sts.models import sts_backends
 
 from localcloud import ssm_agent
-from localcloud.aws import regions, ssm_nodes
+from localcloud.aws import regions, ssm_nodes, sts_sessions
 from localcloud.ssm_agent import Registration, SsmError
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, local_aws
 
@@ -210,14 +213,50 @@ def test_a_signature_of_yesterday_is_refused(aws: LocalAws, monkeypatch: pytest.
     assert code_of(ssm_agent.token, made) == "InvalidSignatureException"
 
 
-def test_sessions_that_have_ended_are_forgotten(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_that_have_ended_open_nothing(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
     made = enrolled(aws)
+    monkeypatch.setenv(ssm_nodes.TOKEN_VARIABLE, "1")
     old = ssm_agent.token(made)
+    time.sleep(max(0.0, old.expires_at - time.time()) + 0.1)
+    assert code_of(caller, aws, old) == "ExpiredToken"
+    assert code_of(ssm_agent.ping, made, old) == "ExpiredTokenException"
+    monkeypatch.delenv(ssm_nodes.TOKEN_VARIABLE)
+    assert made.instance_id in caller(aws, ssm_agent.token(made))
+
+
+def test_sessions_that_ended_long_ago_are_forgotten(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    sts = sts_backends["123456789012"]["aws"]
+    old = ssm_agent.token(enrolled(aws))
     now = time.time
-    monkeypatch.setattr(time, "time", lambda: now() + 3601)
-    monkeypatch.setattr(ssm_nodes, "_CLOCK", 5000.0)
-    ssm_agent.token(made)
-    assert ROLE not in caller(aws, old)
+    for hours, kept in ((24, True), (26, False)):
+        monkeypatch.setattr(time, "time", lambda hours=hours: now() + hours * 3600)
+        sts_sessions.forget("123456789012", "aws")
+        assert (sts.get_assumed_role_from_access_key(old.access_key_id) is not None) is kept
+
+
+def test_a_running_agent_renews_credentials_before_they_end(
+    aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ssm_nodes.TOKEN_VARIABLE, "2")
+    state, file = tmp_path / "node.json", tmp_path / "credentials"
+    ssm_agent.save(enrolled(aws), state)
+    command = [sys.executable, "-I", ssm_agent.__file__, "run", "--state", str(state), "--credentials", str(file)]
+    agent = subprocess.Popen(command)
+    try:
+        seen: set[str] = set()
+        end = time.monotonic() + 30
+        while len(seen) < 3:
+            assert time.monotonic() < end and agent.poll() is None
+            if file.exists():
+                read = configparser.ConfigParser(interpolation=None)
+                read.read(file)
+                seen.add(read["default"]["aws_access_key_id"])
+            time.sleep(0.1)
+        session = boto3.Session(**dict(read["default"].items()), region_name=HERE)
+        assert session.client("sts", endpoint_url=aws.endpoint).get_caller_identity()["Arn"]
+    finally:
+        agent.kill()
+        agent.wait()
 
 
 def test_a_node_is_online_as_long_as_it_says_so(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,15 @@ def localcloud(
 def test_status_of_what_does_not_run_is_exit_code_3(tmp_path: Path) -> None:
     said = localcloud("status", "--json", folder=tmp_path)
     assert said.returncode == 3
-    assert json.loads(said.stdout) == {"running": False, "pid": None, "folder": str(tmp_path), "clouds": {}, "cut": []}
+    assert json.loads(said.stdout) == {
+        "running": False,
+        "pid": None,
+        "folder": str(tmp_path),
+        "clouds": {},
+        "cut": [],
+        "machines": [],
+        "sold_out": [],
+    }
     assert localcloud("stop", folder=tmp_path).returncode == 0
 
 

@@ -376,6 +376,39 @@ def test_load_balancer_network(cloud: Cloud) -> None:
     found = change(cloud, "LoadBalancerNetwork", identity, inputs, {**inputs, "enablePublicInterface": True})
     assert found["enablePublicInterface"] is True
     delete(cloud, "LoadBalancerNetwork", identity)
+    fixed: Props = {"loadBalancerId": balancer, "subnetId": subnet, "ip": "10.0.1.2"}
+    identity = make(cloud, "LoadBalancerNetwork", **fixed)
+    assert covers(state(cloud, "LoadBalancerNetwork", identity, **fixed), fixed)
+    assert state(cloud, "LoadBalancer", str(balancer))["networkIp"] == "10.0.1.2"
+
+
+def test_servers_are_started_before_they_are_in_their_networks_if_they_can_be(cloud: Cloud, app: Application) -> None:
+    """As the provider does it, and what boots has to expect."""
+    _, subnet = network(cloud)
+    networks = [{"subnetId": subnet, "ip": "10.0.1.11", "aliasIps": []}]
+    hidden = [{"ipv4Enabled": False, "ipv6Enabled": False}]
+    done = {}
+    for name, public in (("public", [{}]), ("hidden", hidden)):
+        identity = make(cloud, "Server", **{**SERVER, "name": name}, networks=networks, publicNets=public)
+        assert state(cloud, "Server", identity, networks=networks)["networks"][0]["ip"] == "10.0.1.11"
+        with app.reading() as data:
+            about = {"id": int(identity), "type": "server"}
+            actions = [action for action in data["actions"].values() if about in action["resources"]]
+            assert data["servers"][identity]["boots"] == 1
+        done[name] = [action["command"] for action in actions]
+        delete(cloud, "Server", identity)
+    assert done == {
+        "public": ["create_server", "start_server", "attach_to_network"],
+        "hidden": ["create_server", "attach_to_network", "start_server"],
+    }
+
+
+def test_a_sold_out_server_fails_by_the_clouds_own_words(cloud: Cloud, app: Application) -> None:
+    app._sold_out = lambda server_type, location: "openly" if location == "fsn1" else None
+    with pytest.raises(APIException, match=r"error during placement \(resource_unavailable"):
+        make(cloud, "Server", **SERVER)
+    assert cloud.named("servers", "web") is None
+    make(cloud, "Server", **{**SERVER, "location": "nbg1"})
 
 
 def test_load_balancer_targets(cloud: Cloud) -> None:

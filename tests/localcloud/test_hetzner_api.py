@@ -21,6 +21,7 @@ from werkzeug.test import Client, TestResponse
 from localcloud.address import unused_address
 from localcloud.authority import Authority
 from localcloud.hetzner import Application
+from localcloud.hetzner.catalogue import SoldOut, nothing_sold_out
 from localcloud.hetzner.labels import Selector
 from localcloud.hetzner.project import ChooseAddress
 
@@ -47,6 +48,7 @@ class Api:
         action_seconds: float = 0.0,
         choose_address: ChooseAddress = unused_address,
         authority: Authority | None = None,
+        sold_out: SoldOut = nothing_sold_out,
     ) -> None:
         self.clock = Clock()
         self.app = Application(
@@ -56,6 +58,7 @@ class Api:
             clock=self.clock,
             choose_address=choose_address,
             authority=authority,
+            sold_out=sold_out,
         )
         self._client = Client(self.app)
 
@@ -167,6 +170,33 @@ def test_the_catalogue_has_the_places_and_what_is_offered_where(api: Api) -> Non
     made = {"name": "a", "server_type": "cx23", "image": "debian-12"}
     assert api.refusal("POST", "/servers", {**made, "location": "ash"}) == (422, "invalid_input")
     assert api.refusal("POST", "/servers", {**made, "image": image["id"]}) == (422, "invalid_input")
+
+
+def test_what_is_sold_out_is_not_available_and_a_server_goes_where_its_type_can_be_had() -> None:
+    stock = {("cx23", "fsn1"): "openly", ("cx23", "nbg1"): "silently", ("cx33", "hel1"): "openly"}
+    api = Api(sold_out=lambda server_type, location: stock.get((server_type, location)))
+    (cx23,) = api.get("/server_types?name=cx23")["server_types"]
+    available = {place["name"]: place["available"] for place in cx23["locations"]}
+    assert available == {"fsn1": False, "nbg1": True, "hel1": True}
+    assert api.get(f"/server_types/{cx23['id']}")["server_type"] == cx23
+    body = {"name": "a", "server_type": "cx23", "image": "debian-12"}
+    for location in ("fsn1", "nbg1"):
+        refused = api.ask("POST", "/servers", {**body, "location": location})
+        assert refused.status_code == 412
+        assert refused.json["error"] == {  # type: ignore[index]
+            "code": "resource_unavailable",
+            "message": "error during placement",
+            "details": None,
+        }
+    assert api.get("/servers")["servers"] == []
+    server = api.post("/servers", **body)["server"]
+    assert server["location"]["name"] == "hel1"
+    path = f"/servers/{server['id']}"
+    api.act(path, "poweroff")
+    bigger = {"server_type": "cx33", "upgrade_disk": False}
+    assert api.refusal("POST", f"{path}/actions/change_type", bigger) == (412, "resource_unavailable")
+    stock.clear()
+    api.act(path, "change_type", **bigger)
 
 
 def test_lists_come_in_pages(api: Api) -> None:

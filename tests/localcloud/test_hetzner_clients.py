@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hcloud import APIException
 from hcloud import Client as Hcloud
+from hcloud.actions import ActionFailedException
 from hcloud.firewalls import FirewallResource, FirewallResourceLabelSelector, FirewallRule
 from hcloud.images import Image
 from hcloud.load_balancer_types import LoadBalancerType
@@ -20,6 +21,7 @@ from hcloud.load_balancers import (
     LoadBalancerHealthCheck,
     LoadBalancerHealthCheckHttp,
     LoadBalancerService,
+    LoadBalancerServiceHttp,
     LoadBalancerTarget,
     LoadBalancerTargetIP,
     LoadBalancerTargetLabelSelector,
@@ -29,8 +31,10 @@ from hcloud.locations import Location
 from hcloud.networks import NetworkRoute, NetworkSubnet
 from hcloud.server_types import ServerType
 from hcloud.servers.domain import ServerCreatePublicNetwork
+from hcloud.zones import ZoneRecord, ZoneRRSet
 from werkzeug.serving import make_server
 
+from localcloud.authority import Authority
 from localcloud.hetzner import create_app
 
 TOKEN = "t" * 64
@@ -191,6 +195,73 @@ def test_python_firewalls_primary_ips_and_load_balancers(client: Any) -> None:
     address.unassign().wait_until_finished()
     address.assign(second.id, "server").wait_until_finished()
     assert client.servers.get_by_id(second.id).public_net.ipv4.ip == address.ip
+
+
+def test_python_zones_and_record_sets(client: Any) -> None:
+    www = ZoneRRSet(name="www", type="A", ttl=60, records=[ZoneRecord(value="127.64.0.1", comment="one")])
+    made = client.zones.create(name="example.com", mode="primary", ttl=300, labels={"a": "b"}, rrsets=[www])
+    made.action.wait_until_finished()
+    zone = client.zones.get("example.com")
+    assert (zone.id, zone.ttl, zone.record_count, zone.status) == (made.zone.id, 300, 5, "ok")
+    assert zone.authoritative_nameservers.delegation_status == "valid"
+    assert [entry.id for entry in client.zones.get_all(label_selector="a=b", mode="primary")] == [zone.id]
+    six = zone.create_rrset(name="www", type="AAAA", records=[ZoneRecord(value="2001:db8::1")])
+    six.action.wait_until_finished()
+    found = zone.get_rrset("www", "A")
+    for action in (
+        zone.change_ttl(600),
+        zone.change_protection(delete=False),
+        found.change_rrset_ttl(120),
+        found.set_rrset_records([ZoneRecord(value="127.64.0.2")]),
+        found.add_rrset_records([ZoneRecord(value="127.64.0.3")]),
+        found.remove_rrset_records([ZoneRecord(value="127.64.0.2")]),
+        found.update_rrset_records([ZoneRecord(value="127.64.0.3", comment="three")]),
+        found.change_rrset_protection(change=True),
+    ):
+        action.wait_until_finished()
+    with pytest.raises(APIException, match="protected"):
+        found.delete_rrset()
+    found.change_rrset_protection(change=False).wait_until_finished()
+    found.update_rrset(labels={"c": "d"})
+    (again,) = zone.get_rrset_all(type=["A"])
+    assert (again.id, again.ttl, again.labels, again.records[0].comment) == ("www/A", 120, {"c": "d"}, "three")
+    assert {entry.id for entry in zone.get_rrset_all(name="www")} == {"www/A", "www/AAAA"}
+    six.rrset.delete_rrset().action.wait_until_finished()
+    assert len(zone.get_actions()) > 10
+    with pytest.raises(APIException, match="zone files"):
+        zone.export_zonefile()
+    zone.update(labels={})
+    zone.delete().action.wait_until_finished()
+    with pytest.raises(APIException, match="not_found"):
+        client.zones.get("example.com")
+
+
+def test_python_certificates_and_https(client: Any) -> None:
+    made = client.certificates.create_managed("managed", ["www.example.com"])
+    with pytest.raises(ActionFailedException, match="dns_zone_not_found"):
+        made.action.wait_until_finished()
+    certificate = client.certificates.get_by_name("managed")
+    assert (certificate.status.issuance, certificate.status.error.code) == ("failed", "dns_zone_not_found")
+    client.zones.create(name="example.com", mode="primary").action.wait_until_finished()
+    certificate.retry_issuance().wait_until_finished()
+    certificate.reload()
+    assert (certificate.status.issuance, certificate.status.error) == ("completed", None)
+    assert certificate.not_valid_after > certificate.not_valid_before
+    balancer = _balancer(client)
+    options = LoadBalancerServiceHttp(certificates=[certificate], redirect_http=True)
+    service = LoadBalancerService(protocol="https", listen_port=443, destination_port=8080, http=options)
+    balancer.add_service(service).wait_until_finished()
+    balancer.reload()
+    assert [entry.id for entry in balancer.services[0].http.certificates] == [certificate.id]
+    with pytest.raises(APIException, match="resource_in_use"):
+        certificate.delete()
+    balancer.delete_service(service).wait_until_finished()
+    certificate.update(name="renamed")
+    certificate.delete()
+    issued = Authority("Another authority", None).issue(["www.example.org"])
+    uploaded = client.certificates.create("own", issued.certificate, issued.key)
+    assert (uploaded.type, uploaded.domain_names, uploaded.status) == ("uploaded", ["www.example.org"], None)
+    assert len(client.certificates.get_all()) == 1
 
 
 @pytest.mark.skipif(shutil.which("hcloud") is None, reason="the official hcloud command is not installed")

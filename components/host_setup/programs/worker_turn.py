@@ -260,7 +260,7 @@ class Worker:
             self._process.terminate()
 
     def kill(self) -> None:
-        """End it at once, and wait until it is gone.
+        """End it at once, with whatever it started, and wait until it is gone.
 
         What a container runs is not in podman's group of processes: podman has to be asked to kill it.
         """
@@ -279,7 +279,7 @@ def kill_container(turn: Turn) -> subprocess.Popen[bytes] | None:
         return None
     try:
         return subprocess.Popen(
-            [turn.command[0], "kill", "--signal", "KILL", turn.container],
+            [turn.command[0], "kill", turn.container],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -318,9 +318,10 @@ def work(turn: Turn, session: Session, alarm: Alarm, slot: int) -> float | None:
         say("worker ended", slot=slot, status=worker.status(), seconds=round(ran, 3))
         return ran
     finally:
-        # Whatever happened, a lost session above all: no worker without a slot.
-        if worker.status() is None:
-            worker.kill()
+        # Whatever happened, a lost session above all: no worker without a slot, and nothing that it left behind.
+        running = worker.status() is None
+        worker.kill()
+        if running:
             say("worker killed", slot=slot)
 
 

@@ -222,10 +222,15 @@ async def _serve(manager: Manager, socket: Path) -> None:
     socket.chmod(0o600)
 
 
+def _say(machine: Machine, message: str, priority: int = 6) -> None:
+    """As cloud-init says something."""
+    machine.journal.write(message, _CLOUD_INIT, identifier="cloud-init", pid=os.getpid(), priority=priority)
+
+
 async def _run_commands(machine: Machine, commands: list[list[str]]) -> None:
     """What user data asks for under `runcmd`: one after the other, whatever the one before came to."""
     for words in commands:
-        machine.say(f"runcmd: {shlex.join(words)}", _CLOUD_INIT)
+        _say(machine, f"runcmd: {shlex.join(words)}")
         environment = {**machine.environment, marks.MACHINE: str(machine.folder)}
         try:
             process = await asyncio.create_subprocess_exec(
@@ -238,12 +243,12 @@ async def _run_commands(machine: Machine, commands: list[list[str]]) -> None:
                 start_new_session=True,
             )
         except OSError as fault:
-            machine.say(f"runcmd: {words[0]} cannot be run: {fault}", _CLOUD_INIT, 3)
+            _say(machine, f"runcmd: {words[0]} cannot be run: {fault}", 3)
             continue
         keep(asyncio.create_task(note(process, machine.journal, _CLOUD_INIT, "cloud-init")))
         code = await process.wait()
         if code:
-            machine.say(f"runcmd: {shlex.join(words)} ended with {code}", _CLOUD_INIT, 3)
+            _say(machine, f"runcmd: {shlex.join(words)} ended with {code}", 3)
 
 
 async def _live(folder: Path) -> None:
@@ -257,7 +262,7 @@ async def _live(folder: Path) -> None:
     await _serve(manager, run / "systemd.sock")
     machine.say(f"{spec['name']} boots")
     for said in spec["notes"]:
-        machine.say(said, _CLOUD_INIT, 5)
+        _say(machine, said, 5)
 
     async def boot() -> None:
         # cloud-init works user data off once in a machine's life; the units that it enabled start at each boot.

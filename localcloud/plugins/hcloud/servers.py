@@ -1,4 +1,11 @@
-"""Servers, with the networks and public addresses that are declared inside of them."""
+"""Servers, with the networks and public addresses that are declared inside of them.
+
+The order is the provider's, and a first boot feels it. A server that has a public address is created, started, and only
+then attached to its networks, so it may boot before it has its private addresses. One without is created, attached, and
+started then (the provider switches it off and on once more, for the sake of real network cards). Everything else
+(backups, protection) follows. Networks are attached by calls of their own in either case, because a creation cannot say
+which address is wanted.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,205 @@
+"""What hosts may do at AWS, judged as IAM would; what they are told; and when one gets a new activation."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi_aws.secretsmanager import Secret
+
+from components.host_identity import DatabaseAccessArgs, HostIdentity, HostIdentityArgs, account_of
+from tests.components.recording import KEY, SECRET, Deployment, deploy
+
+ROLE = "aws:iam/role:Role"
+POLICY = "aws:iam/rolePolicy:RolePolicy"
+PARAMETER = "aws:ssm/parameter:Parameter"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
+ACTIVATION = "aws:ssm/activation:Activation"
+
+HERE = "xx-near-1"
+ACCOUNT = "210987654321"
+SECRETS_KEY = f"arn:aws:kms:{HERE}:{ACCOUNT}:key/secrets"
+DATABASE_KEY = f"arn:aws:kms:{HERE}:{ACCOUNT}:key/database"
+DATABASE_SECRET = f"arn:aws:secretsmanager:{HERE}:{ACCOUNT}:secret:rds!db-1-abcdef"
+LOGS = "arn:aws:logs:no-region:123456789012:log-group:/botbrains/stack/hosts"
+
+
+def arguments(**changes: Any) -> HostIdentityArgs:
+    return HostIdentityArgs(
+        **{
+            "stack": "stack",
+            "region": HERE,
+            "account_id": account_of(SECRETS_KEY),
+            "secret_names": ("botbrains/prod/inference", "botbrains/prod/mail.smtp"),
+            "secrets_key_arn": SECRETS_KEY,
+            "database": DatabaseAccessArgs(
+                endpoint="database.example:5433",
+                name="botbrains",
+                secret_arn=DATABASE_SECRET,
+                secret_key_arn=DATABASE_KEY,
+            ),
+            "log_retention_days": 365,
+            "key_deletion_window_days": 9,
+            **changes,
+        }
+    )
+
+
+def identity(hosts: Mapping[str, str] | None = None, *, preview: bool = False, **changes: Any) -> Deployment:
+    def program() -> None:
+        made = HostIdentity("hosts", arguments(**changes))
+        for host, roll in (hosts or {}).items():
+            pulumi.export(f"{host}-id", made.activation(host, roll)[0])
+
+    return deploy(program, preview=preview)
+
+
+def statements(deployment: Deployment) -> list[dict[str, Any]]:
+    return [each for it in deployment.all(POLICY) for each in json.loads(it.inputs["policy"])["Statement"]]
+
+
+def permitted(deployment: Deployment, action: str, resource: str) -> bool:
+    """Whether one of the role's statements lets it; all of them allow, and their conditions are looked at elsewhere."""
+
+    def matches(patterns: str | list[str], value: str) -> bool:
+        # IAM's two wildcards are fnmatch's; its brackets do not occur in ARNs.
+        return any(fnmatch.fnmatchcase(value, each) for each in ([patterns] if isinstance(patterns, str) else patterns))
+
+    every = statements(deployment)
+    assert {each["Effect"] for each in every} == {"Allow"}
+    return any(matches(each["Action"], action) and matches(each["Resource"], resource) for each in every)
+
+
+def secret(name: str) -> str:
+    return f"arn:aws:secretsmanager:{HERE}:{ACCOUNT}:secret:{name}"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "expected"),
+    [
+        ("secretsmanager:GetSecretValue", secret("botbrains/prod/inference-AbCdEf"), True),
+        ("secretsmanager:GetSecretValue", DATABASE_SECRET, True),
+        ("secretsmanager:GetSecretValue", secret("botbrains/prod/other-AbCdEf"), False),
+        ("secretsmanager:GetSecretValue", secret("botbrains/prod/inference-two-AbCdEf"), False),
+        ("secretsmanager:PutSecretValue", secret("botbrains/prod/inference-AbCdEf"), False),
+        ("kms:Decrypt", SECRETS_KEY, True),
+        ("kms:Decrypt", DATABASE_KEY, True),
+        ("kms:Decrypt", f"arn:aws:kms:{HERE}:{ACCOUNT}:key/other", False),
+        ("kms:Encrypt", SECRETS_KEY, False),
+        ("ssm:GetParameter", f"arn:aws:ssm:{HERE}:{ACCOUNT}:parameter/botbrains/stack/database", True),
+        ("ssm:GetParameter", f"arn:aws:ssm:{HERE}:{ACCOUNT}:parameter/botbrains/stack/other", False),
+        ("ssm:PutParameter", f"arn:aws:ssm:{HERE}:{ACCOUNT}:parameter/botbrains/stack/database", False),
+        ("ssm:UpdateInstanceInformation", f"arn:aws:ssm:{HERE}:{ACCOUNT}:managed-instance/mi-1", True),
+        ("ssm:SendCommand", f"arn:aws:ssm:{HERE}:{ACCOUNT}:managed-instance/mi-1", False),
+        ("ssmmessages:OpenDataChannel", "*", False),
+        ("logs:PutLogEvents", f"{LOGS}:log-stream:api-1", True),
+        ("logs:PutLogEvents", f"{LOGS}-too:log-stream:api-1", False),
+        ("logs:GetLogEvents", f"{LOGS}:log-stream:api-1", False),
+        ("s3:GetObject", "arn:aws:s3:::bucket/object", False),
+    ],
+)
+def test_a_host_may_do_what_it_needs_and_nothing_else(action: str, resource: str, expected: bool) -> None:
+    assert permitted(identity(), action, resource) is expected
+
+
+def test_keys_open_through_secrets_manager_alone() -> None:
+    decrypting = [each for each in statements(identity()) if "kms:Decrypt" in each["Action"]]
+    assert len(decrypting) == 2
+    for each in decrypting:
+        assert each["Condition"] == {"StringEquals": {"kms:ViaService": f"secretsmanager.{HERE}.amazonaws.com"}}
+
+
+def test_the_role_is_for_managed_nodes_of_this_account_and_region_alone() -> None:
+    (trust,) = json.loads(identity().one(ROLE).inputs["assumeRolePolicy"])["Statement"]
+    assert trust["Principal"] == {"Service": "ssm.amazonaws.com"}
+    assert trust["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnEquals": {"aws:SourceArn": f"arn:aws:ssm:{HERE}:{ACCOUNT}:*"},
+    }
+
+
+def test_without_secrets_of_the_application_there_is_no_right_to_any() -> None:
+    deployment = identity(secret_names=())
+    assert not permitted(deployment, "kms:Decrypt", SECRETS_KEY)
+    assert permitted(deployment, "secretsmanager:GetSecretValue", DATABASE_SECRET)
+
+
+def test_the_settings_say_where_the_database_is_and_hold_no_secret() -> None:
+    parameter = identity().one(PARAMETER)
+    assert (parameter.inputs["name"], parameter.inputs["type"]) == ("/botbrains/stack/database", "String")
+    assert json.loads(parameter.inputs["insecureValue"]) == {
+        "host": "database.example",
+        "port": 5433,
+        "name": "botbrains",
+        "secret_arn": DATABASE_SECRET,
+    }
+
+
+def test_logs_are_kept_under_a_key_that_cloudwatch_may_use_for_them_alone() -> None:
+    deployment = identity()
+    group, key = deployment.one(LOG_GROUP), deployment.one(KEY)
+    assert group.inputs["name"] == "/botbrains/stack/hosts"
+    assert group.inputs["retentionInDays"] == 365
+    assert group.inputs["kmsKeyId"].endswith(f"key/{key.id}")
+    assert group.protect and key.protect
+    owner, logs = json.loads(key.inputs["policy"])["Statement"]
+    assert owner["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert logs["Principal"] == {"Service": f"logs.{HERE}.amazonaws.com"}
+    assert logs["Condition"]["ArnEquals"] == {
+        "kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:{HERE}:{ACCOUNT}:log-group:/botbrains/stack/hosts"
+    }
+
+
+def test_each_host_has_an_activation_for_one_machine_and_one_configuration() -> None:
+    deployment = identity({"api-1": "0123456789abcdef", "api-2": "fedcba9876543210"})
+    first, second = deployment.all(ACTIVATION)
+    assert first.inputs["description"] == "api-1 0123456789ab"
+    assert second.inputs["description"] == "api-2 fedcba987654"
+    for each in (first, second):
+        assert each.inputs["registrationLimit"] == 1
+        assert each.inputs["iamRole"] == "hosts"
+        assert "expirationDate" not in each.inputs
+        # A host that registers at once can do its work at once.
+        assert any(urn.endswith("::hosts-settings") for urn in each.depends_on)
+
+
+def test_hosts_do_not_wait_for_the_database() -> None:
+    """Nothing that an activation follows, however far back, follows it: in a preview, or when all is made."""
+
+    def program() -> None:
+        coming = Secret("database", name="database").arn
+        access = DatabaseAccessArgs(
+            endpoint=coming.apply(lambda arn: f"{arn}:5432"), name="botbrains", secret_arn=coming, secret_key_arn=coming
+        )
+        HostIdentity("hosts", arguments(database=access)).activation("api-1", "0123")
+
+    for preview in (True, False):
+        deployment = deploy(program, preview=preview)
+        by_urn = {each.urn: each for each in deployment.resources}
+        waiting, followed = [deployment.one(ACTIVATION).urn], set()
+        while waiting:
+            urn = waiting.pop()
+            if urn not in followed:
+                followed.add(urn)
+                waiting += by_urn[urn].depends_on
+        assert {by_urn[urn].type for urn in followed} >= {ROLE, POLICY, LOG_GROUP, KEY}
+        assert not {deployment.one(SECRET).urn, deployment.one(PARAMETER).urn} & followed
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"log_retention_days": 100}, "log_retention_days is 100; CloudWatch Logs accepts 1, 3, 5"),
+        ({"secret_names": ("inference",)}, "secret_names[0] is 'inference'; a name has the form botbrains/STACK/NAME"),
+        ({"secret_names": ("botbrains/prod/*",)}, "secret_names[0] is 'botbrains/prod/*'"),
+        ({"key_deletion_window_days": 6}, "deletion_window_days is 6; KMS accepts 7 to 30"),
+    ],
+)
+def test_what_aws_would_refuse_is_refused_here(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        identity(**changes)
