@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ import yaml
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from githubkit import GitHub
+from hcloud import Client as Hetzner
 
 from localcloud.aws.iam_sessions import totp
 from localcloud.aws.identity_tokens import Issuers
@@ -30,6 +33,8 @@ PACK = ("--policy-pack", "policy_pack")
 PEOPLE = [role.person.lower() for role in PLAN.roles]
 
 Clients = Callable[..., Any]
+SEEDS: dict[str, tuple[str, str]] = {}
+"""Each person's device: its serial number, and what its codes are made of."""
 
 
 @pytest.fixture(scope="module")
@@ -273,15 +278,84 @@ def test_a_stacks_deployment_leaves_the_others_alone(cloud: LocalCloud) -> None:
         denied(change)
 
 
+def found(cloud: LocalCloud, code: int) -> set[tuple[str, str, str]]:
+    """The promises that `continuity access` finds not kept, where, and the first name in what it found."""
+    said = cloud.run(sys.executable, "-m", "continuity", "access", "--json")
+    assert said.returncode == code
+    findings = json.loads(said.stdout)["findings"]
+    names = (*PEOPLE, "localcloud", "root", "eve", "intruder", "outsider", "machine")
+    return {
+        (it["promise"], it["system"], next((name for name in names if name in it["found"].lower()), ""))
+        for it in findings
+    }
+
+
+def give_second_factors(cloud: LocalCloud) -> None:
+    iam = aws(cloud, "iam")
+    iam.create_virtual_mfa_device(VirtualMFADeviceName="root-account-mfa-device")
+    for person in PEOPLE:
+        made = iam.create_virtual_mfa_device(VirtualMFADeviceName=person)["VirtualMFADevice"]
+        seed = made["Base32StringSeed"].decode()
+        iam.enable_mfa_device(
+            UserName=person,
+            SerialNumber=made["SerialNumber"],
+            AuthenticationCode1=totp(seed),
+            AuthenticationCode2=totp(seed, 0),
+        )
+        SEEDS[person] = (made["SerialNumber"], seed)
+
+
+def test_the_access_command_says_which_promise_is_not_kept(cloud: LocalCloud) -> None:
+    # Who has the local GitHub's token is one of its owners, and nobody of the plan's.
+    anyhow = {("roles", "GitHub", "localcloud")}
+    assert found(cloud, 3) == anyhow | {
+        *(("access.mfa_required", "AWS", name) for name in (*PEOPLE, "root")),
+        ("access.administrators_minimum", "AWS", ""),
+    }
+    give_second_factors(cloud)
+    assert found(cloud, 3) == anyhow
+
+    iam, hetzner = aws(cloud, "iam"), Hetzner(cloud.env["HCLOUD_TOKEN"], api_endpoint=cloud.env["HCLOUD_ENDPOINT"])
+    github = GitHub(cloud.env["GITHUB_TOKEN"], base_url=f"{cloud.env['GITHUB_BASE_URL']}api/v3/")
+    key = iam.create_access_key(UserName=PEOPLE[0])["AccessKey"]["AccessKeyId"]
+    iam.create_user(UserName="eve")
+    iam.attach_user_policy(UserName="eve", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    known = next(each for each in hetzner.ssh_keys.get_all() if each.public_key == PLAN.roles[1].ssh_key)
+    hetzner.ssh_keys.delete(known)
+    hetzner.ssh_keys.create(name="intruder", public_key=f"ssh-ed25519 {'A' * 44}{'B' * 24} intruder")
+    owner, name = REPOSITORY["owner"], REPOSITORY["name"]
+    github.rest.repos.add_collaborator(owner, name, "outsider", permission="admin")
+    github.rest.repos.create_deploy_key(owner, name, title="machine", key="ssh-ed25519 AAAA", read_only=False)
+    github.rest.orgs.remove_membership_for_user(owner, PLAN.roles[1].github)
+    assert found(cloud, 3) == anyhow | {
+        ("access.aws_access_keys", "AWS", PEOPLE[0]),
+        ("roles", "AWS", PEOPLE[0]),  # eve is none of them
+        ("access.mfa_required", "AWS", "eve"),
+        ("roles", "Hetzner", PEOPLE[0]),  # nor is the intruder
+        ("roles", "Hetzner", PEOPLE[1]),  # whose own key is gone
+        ("access.administrators_minimum", "Hetzner", PEOPLE[0]),
+        ("roles", "GitHub", PEOPLE[0]),
+        ("access.administrators_minimum", "GitHub", PEOPLE[0]),
+    }
+    iam.delete_access_key(UserName=PEOPLE[0], AccessKeyId=key)
+    iam.detach_user_policy(UserName="eve", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    iam.delete_user(UserName="eve")
+
+    # What could not be looked at is not said to be right, and the rest is looked at.
+    assert cloud.run(sys.executable, "-m", "localcloud", "cut", "github").returncode == 0
+    said = cloud.run(sys.executable, "-m", "continuity", "access")
+    assert said.returncode == 1
+    assert "could not look: GitHub: it does not answer" in said.stdout
+    assert "botbrains-break-glass" in said.stdout
+    assert cloud.run(sys.executable, "-m", "localcloud", "restore", "github").returncode == 0
+
+
 def test_one_person_alone_gets_in_and_both_are_told(cloud: LocalCloud) -> None:
     root, person = aws(cloud, "iam"), PEOPLE[1]
     key = root.create_access_key(UserName=person)["AccessKey"]  # stands for a person who has signed in
-    device = root.create_virtual_mfa_device(VirtualMFADeviceName=person)["VirtualMFADevice"]
-    seed, serial = device["Base32StringSeed"].decode(), device["SerialNumber"]
+    serial, seed = SEEDS[person]
     signed_in = clients(cloud, key)
-    signed_in("iam").enable_mfa_device(
-        UserName=person, SerialNumber=serial, AuthenticationCode1=totp(seed), AuthenticationCode2=totp(seed, 0)
-    )
+    assert signed_in("iam").list_mfa_devices(UserName=person)["MFADevices"]
     denied(lambda: signed_in("iam").create_access_key(UserName=person))
     denied(lambda: signed_in("rds").describe_db_instances())
 
