@@ -238,7 +238,7 @@ def test_production_comes_up_from_irelands_bundle_in_a_clean_room_with_github_cu
     # Germany and GitHub are gone; what is left is the bucket in Ireland.
     localcloud(cloud, "cut", HOME, "github")
     try:
-        fetched = continuity(cloud, tmp_path, "bundle", "fetch", str(tmp_path / "bundle"), PYTHONPATH=str(copy))
+        fetched = continuity(cloud, copy, "bundle", "fetch", str(tmp_path / "bundle"))
         assert fetched.returncode == 0 and git(copy, "rev-parse", "main") in fetched.stdout
     finally:
         localcloud(cloud, "restore", "--all")
@@ -252,7 +252,7 @@ def test_production_comes_up_from_irelands_bundle_in_a_clean_room_with_github_cu
     print(shown.stdout, shown.stderr)
     assert shown.returncode == 0
     assert "production came up from the bundle alone, with GitHub cut off" in shown.stdout
-    made = dict(re.findall(r"^(vault|prod): (\d+) create$", shown.stdout, re.MULTILINE))
+    made = dict(re.findall(r"^(vault|prod): (\d+) create\b", shown.stdout, re.MULTILINE))
     assert set(made) == {"vault", "prod"} and int(made["prod"]) > 50
 
 
