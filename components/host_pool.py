@@ -152,12 +152,13 @@ class HostPool(pulumi.ComponentResource):
                 delete_protection=True,
                 rebuild_protection=True,
                 shutdown_before_deletion=True,
-                # A larger server type can be undone only as long as the disk has kept its size.
-                keep_disk=True,
                 opts=pulumi.ResourceOptions(
                     parent=self,
                     depends_on=before,
                     hooks=rolling.of_servers,
+                    # The provider would change these in place, and cut the server's power for it while requests are under
+                    # way. Replacing it lets it finish.
+                    replace_on_changes=["serverType", "placementGroupId", "publicNets", "networks"],
                     # Neither the name nor an address can belong to the old and the new server at the same time.
                     delete_before_replace=True,
                 ),

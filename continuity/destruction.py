@@ -73,4 +73,4 @@ def destroy(found: Destruction) -> None:
             f"{found.stack} is not destroyed: {found.protected} resources are protected. To go on, lift it with "
             f"`pulumi state unprotect --stack {found.stack}`, for each or of --all, and then the clouds' own protection"
         )
-    stacks.run(["destroy", "--stack", found.stack, "--yes", "--skip-preview"])
+    stacks.destroy(found.stack)

@@ -41,7 +41,7 @@ def failover(
         typer.Option(
             min=1,
             max=65535,
-            envvar="LOCALCLOUD_HTTPS_PORT",
+            envvar="HTTPS_PORT",
             help="Where the load balancers listen; local clouds differ.",
         ),
     ] = 443,

@@ -58,5 +58,5 @@ def do(found: Overtaken) -> None:
     """Each step looks for nothing that an earlier one left: after a kill, `look` finds what is still to be done."""
     for urn in found.selections:
         stacks.run(["state", "unprotect", urn, "--stack", found.stack, "--yes"])
-        stacks.run(["destroy", "--stack", found.stack, "--target", urn, "--yes", "--skip-preview"])
+        stacks.destroy(found.stack, "--target", urn)
     stacks.run(["state", "delete", found.instance, "--stack", found.stack, "--force", "--target-dependents", "--yes"])

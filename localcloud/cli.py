@@ -316,11 +316,11 @@ def _show(folder: Folder, running: Running) -> None:
     if found:
         table = Table(box=None, pad_edge=False)
         for heading in ("machine", "name", "state", "where"):
-            table.add_column(heading)
+            table.add_column(heading, no_wrap=True)
         for machine in found:
             table.add_row(machine.kind, machine.name, machine.state, machine.where)
         say.print()
-        say.print(table)
+        Console(highlight=False, emoji=False, width=max(say.width, 160)).print(table)
     _say.print(f"process {running.pid}; what it holds, says and was asked is in {folder.path}")
     _warn_of_cuts(folder)
 

@@ -57,7 +57,7 @@ def variables(folder: Folder, running: Running, engine: Engine) -> dict[str, str
         "PGSSLMODE": "verify-full",
         # Whom every other client of TLS trusts: the load balancers' certificates are the local cloud's own.
         "SSL_CERT_FILE": str(machines.trust(folder)),
-        "LOCALCLOUD_HTTPS_PORT": str(local_port(443)),
+        "HTTPS_PORT": str(local_port(443)),
         "HCLOUD_ENDPOINT": f"http://127.0.0.1:{running.ports['hetzner']}/v1",
         "HCLOUD_TOKEN": credentials.hcloud_token,
         "HCLOUD_CONFIG": nothing,

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import ssl
 import tempfile
 from collections.abc import Callable, Mapping
@@ -41,7 +42,7 @@ _BUNDLES = (
 
 @dataclass(frozen=True)
 class Machine:
-    """What `localcloud status` says of a machine. `state`: running or off; for a host, `units` that are not active."""
+    """What `localcloud status` says of a machine: where it is, whether it runs, and which units of a host do not."""
 
     kind: str
     name: str
@@ -120,9 +121,9 @@ def trust(folder: Folder) -> Path:
 
 def _brought_along() -> Path:
     """The authorities that Python's clients bring along, for a system that keeps none where they are looked for."""
-    from requests.certs import where
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-    return Path(where())
+    return Path(DEFAULT_CA_BUNDLE_PATH)
 
 
 def machines(folder: Folder) -> list[Machine]:
@@ -131,14 +132,16 @@ def machines(folder: Folder) -> list[Machine]:
     for place in sorted(folder.hosts.glob("*/host.json")):
         spec = _read(place)
         up = bool(marks.of_machine(place.parent))
-        found.append(Machine("host", spec.get("name", "?"), _state(spec) if up else "off", str(place.parent)))
+        addresses = ", ".join(f"{ip} at {here}" for ip, here in _read(place.with_name("addresses.json")).items())
+        found.append(Machine("host", spec.get("name", "?"), _state(spec) if up else "off", addresses))
     for place in sorted(folder.balancers.glob("*/balancer.json")):
         noted = _read(place)
         up = bool(marks.of_machine(place.parent))
         addresses = ", ".join(noted.get("addresses", []))
         ports = "/".join(map(str, noted.get("ports", [])))
         state = ("running" if noted.get("public") else "private only") if up else "off"
-        found.append(Machine("load balancer", noted.get("name", "?"), state, f"{addresses} port {ports}"))
+        where = f"{addresses} port {ports}" if ports else addresses
+        found.append(Machine("load balancer", noted.get("name", "?"), state, where))
     return sorted(found, key=lambda machine: (machine.kind, machine.name))
 
 
@@ -151,9 +154,7 @@ def host_folder(folder: Folder, name: str) -> Path:
 
 
 def _state(spec: Mapping[str, Any]) -> str:
-    """`running`, and which of its units are not active."""
-    import socket
-
+    """`running`, and which of its units failed or are still on their way."""
     try:
         with socket.socket(socket.AF_UNIX) as asked:
             asked.settimeout(2)
@@ -162,8 +163,11 @@ def _state(spec: Mapping[str, Any]) -> str:
             states: dict[str, str] = json.loads(asked.makefile().readline())["states"]
     except (OSError, ValueError, KeyError):
         return "running"
-    wrong = [f"{name.removesuffix('.service')} {state}" for name, state in states.items() if state != "active"]
-    return f"running ({', '.join(wrong)})" if wrong else "running"
+    for state in ("failed", "activating"):
+        of_it = [name.removesuffix(".service") for name, now in states.items() if now == state]
+        if of_it:
+            return f"running, {state}: {', '.join(of_it)}"
+    return "running"
 
 
 def _environment(folder: Folder, running: Running) -> dict[str, str]:

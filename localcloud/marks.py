@@ -1,7 +1,8 @@
 """Finds and ends the processes of a machine: a host or a load balancer that is played by processes of this one.
 
 Each machine has a folder, and every process of it has that folder's name in its environment, which its children
-inherit however they detach themselves. So nothing needs to be noted anywhere, and what a killed local cloud left behind
+inherit however they detach themselves; those of its children that were given another one are found by their parents.
+So nothing needs to be noted anywhere, and what a killed local cloud left behind
 is found as well as what runs now. Only the standard library: hosts' own programs use it too, and must start at once.
 """
 
@@ -71,23 +72,33 @@ def _kill(find: Callable[[], list[int]]) -> int:
 
 
 def _with(entries: set[str], beginning: str | None = None) -> list[int]:
-    """Processes with one of these entries in their environment. One that has ended and waits for its parent has none.
+    """Processes with one of these entries in their environment, and their children, who may have been given another.
 
     The environment is what a process was started with; what it changes there itself is not seen.
     """
     exact = {entry.encode() for entry in entries}
     start = beginning.encode() if beginning is not None else None
-    found = []
+    found: set[int] = set()
+    children: dict[int, list[int]] = {}
     for name in os.listdir(_PROC):
         if not name.isdigit() or int(name) == os.getpid():
             continue
         try:
-            content = (_PROC / name / "environ").read_bytes()
+            environment = (_PROC / name / "environ").read_bytes()
+            # After the program's name in brackets: its state, and its parent.
+            state, parent = (_PROC / name / "stat").read_bytes().rpartition(b")")[2].split()[:2]
         except OSError:  # it is gone, or another user's
             continue
-        if b"LOCALCLOUD_" not in content:
+        if state in (b"Z", b"X"):  # it has ended, and its parent has not asked after it
             continue
-        variables = content.split(b"\0")
-        if not exact.isdisjoint(variables) or (start and any(entry.startswith(start) for entry in variables)):
-            found.append(int(name))
-    return found
+        children.setdefault(int(parent), []).append(int(name))
+        if b"LOCALCLOUD_" in environment:
+            variables = environment.split(b"\0")
+            if not exact.isdisjoint(variables) or (start and any(entry.startswith(start) for entry in variables)):
+                found.add(int(name))
+    todo = list(found)
+    while todo:
+        new = set(children.get(todo.pop(), ())) - found
+        found |= new
+        todo.extend(new)
+    return sorted(found)

@@ -154,7 +154,7 @@ class Balancer:
             "name": running.name,
             "socket": str(self.socket),
             "addresses": running.addresses,
-            "ports": [service.port for service in running.services],
+            "ports": sorted({port for service in running.services for port in service.ports}),
             "public": running.public,
         }
         write_atomically(self._folder / "balancer.json", json.dumps(noted).encode())

@@ -42,7 +42,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Service:
-    """One service. `ports` are those that are listened on here; `files` its certificates with their keys."""
+    """One service. `port` is the one that is listened on here; `files` are its certificates with their keys."""
 
     listen_port: int
     port: int
@@ -60,6 +60,10 @@ class Service:
     @property
     def name(self) -> str:
         return f"port-{self.listen_port}"
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.port,) if self.redirect_from is None else (self.port, self.redirect_from)
 
     @property
     def changes_state(self) -> int:

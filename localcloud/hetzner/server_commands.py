@@ -223,6 +223,7 @@ def _rebuild(project: Project, record: Record, body: Body) -> Answer:
     record["image"] = catalogue.image_for(body["image"], architecture)["id"]
     if "user_data" in body:
         record["user_data"] = body["user_data"]
+    record["disk"] = record.get("disk", 0) + 1  # whoever runs the machine sees that its old one is gone
     action = project.act("rebuild_server", ("server", record["id"]), then=["boot", record["id"]])
     return Answer(201, {"action": project.show_action(action), "root_password": None})
 

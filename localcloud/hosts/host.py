@@ -86,6 +86,7 @@ class Host:
         self.folder = site.folder / str(number)
         self.run = run_folder(site.folder) / str(number)
         self._site = site
+        self._addresses: dict[str, str] = {}
 
     def boot(self, server: Mapping[str, Any], addresses: Mapping[str, str]) -> None:
         """Start it. At its first boot, or after a rebuild, its disk is written anew from its user data.
@@ -95,11 +96,12 @@ class Host:
         self.kill()
         shutil.rmtree(self.run, ignore_errors=True)
         self.run.mkdir(parents=True, mode=0o700)
-        disk = hashlib.sha256(json.dumps([server["user_data"], server["image"]]).encode()).hexdigest()
+        disk = hashlib.sha256(json.dumps([server["user_data"], server["image"], server["disk"]]).encode()).hexdigest()
         if self._noted().get("disk") != disk:
             shutil.rmtree(self.folder, ignore_errors=True)
+            self._addresses = {}
             self._write_disk(server, addresses)
-        self._write_spec(server["name"])
+        self._write_spec(server)
         write_atomically(self.folder / "boot.json", json.dumps({"disk": disk, "boots": server["boots"]}).encode())
         with open(self.folder / "log", "ab") as log:
             _children[self.folder] = subprocess.Popen(
@@ -154,8 +156,9 @@ class Host:
         spec = {"commands": commands, "notes": notes}
         write_atomically(self.folder / "disk.json", json.dumps(spec).encode())
 
-    def _write_spec(self, name: str) -> None:
+    def _write_spec(self, server: Mapping[str, Any]) -> None:
         """What its first process needs to know; the local cloud's endpoints may be others at each boot."""
+        name = server["name"]
         spec = {
             **json.loads((self.folder / "disk.json").read_bytes()),
             "name": name,
@@ -172,6 +175,12 @@ class Host:
             },
         }
         write_atomically(self.folder / "host.json", json.dumps(spec).encode())
+
+    def know(self, addresses: Mapping[str, str]) -> None:
+        """Note which private addresses it has now, for whoever asks without asking the local cloud."""
+        if addresses != self._addresses:
+            write_atomically(self.folder / "addresses.json", json.dumps(addresses).encode())
+            self._addresses = dict(addresses)
 
     @property
     def running(self) -> bool:

@@ -97,13 +97,15 @@ class Hosts:
         if self._started.get(number) != boots:
             if self._ready(server):
                 self._boot(host, server, ranges)
-        elif not host.running:
+        elif host.running:
+            host.know({entry["ip"]: entry["loopback"] for entry in server["private_net"]})
+            if server["stopping"] and self._pressed.get(number) != boots:
+                self._pressed[number] = boots
+                host.shut_down()
+        else:
             # It ended by itself, or because it was asked to.
             self._pressed.pop(number, None)
             self._application.powered_off(number)
-        elif server["stopping"] and self._pressed.get(number) != boots:
-            self._pressed[number] = boots
-            host.shut_down()
 
     def _ready(self, server: Mapping[str, Any]) -> bool:
         """Whether its private address is there, if it needs one, or has been waited for long enough."""
@@ -132,4 +134,5 @@ class Hosts:
 
 def _copy(server: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("id", "name", "image", "user_data", "powered", "boots", "stopping")
-    return {**{key: server[key] for key in kept}, "private_net": [dict(entry) for entry in server["private_net"]]}
+    networks = [dict(entry) for entry in server["private_net"]]
+    return {**{key: server[key] for key in kept}, "disk": server.get("disk", 0), "private_net": networks}

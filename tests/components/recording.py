@@ -71,6 +71,7 @@ class Registration:
     retain_on_delete: bool
     delete_before_replace: bool
     ignore_changes: frozenset[str]
+    replace_on_changes: frozenset[str]
     provider: str
     depends_on: frozenset[str]
     before_delete: tuple[str, ...]
@@ -220,6 +221,7 @@ class _Monitor(mocks.MockMonitor):
                 retain_on_delete=request.retainOnDelete,
                 delete_before_replace=request.deleteBeforeReplace,
                 ignore_changes=frozenset(request.ignoreChanges),
+                replace_on_changes=frozenset(request.replaceOnChanges),
                 provider=request.provider,
                 depends_on=frozenset(request.dependencies),
                 before_delete=tuple(request.hooks.before_delete),

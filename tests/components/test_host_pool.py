@@ -116,6 +116,8 @@ def test_hetzner_protects_what_pulumi_may_roll_and_a_step_of_ours_comes_before_a
         # Hetzner refuses one without the other.
         assert server.inputs["rebuildProtection"] is True
         assert server.before_delete == ("pool-server",)
+        # What the provider would cut a server's power for, in place and unannounced.
+        assert server.replace_on_changes == {"serverType", "placementGroupId", "publicNets", "networks"}
     assert {address.before_delete for address in deployment.all(PRIMARY_IP)} == {("pool-address",)}
 
 

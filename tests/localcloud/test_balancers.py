@@ -168,15 +168,15 @@ def test_a_public_interface_that_is_switched_off_cuts_connections_at_once(
         begun = time.monotonic()
         with contextlib.suppress(ConnectionResetError):
             assert kept.recv(1) == b""
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 3
 
-    until(lambda: answer(address, 443) is None, 1)
+    until(lambda: answer(address, 443) is None, 3)
     # Inside the network it goes on, and what it knows of its targets stays.
     private = cloud.ask("GET", path)["load_balancer"]["private_net"][0]["ip"]
-    until(lambda: answer(cloud.loopback(private), 80) == 301, 2)
-    until(lambda: list(cloud.health(balancer["id"]).values()) == ["healthy"] * 2, 2)
+    until(lambda: answer(cloud.loopback(private), 80) == 301, 10)
+    until(lambda: list(cloud.health(balancer["id"]).values()) == ["healthy"] * 2, 10)
     cloud.act(path, "enable_public_interface")
-    until(lambda: answer(address, 80) == 301, 2)
+    until(lambda: answer(address, 80) == 301, 10)
 
 
 def test_a_deleted_load_balancer_leaves_nothing(cloud: Cloud) -> None:

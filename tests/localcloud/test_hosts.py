@@ -95,11 +95,11 @@ def test_a_host_has_no_credentials_and_no_home_of_a_person(cloud: Cloud, monkeyp
 
 
 def test_power_that_is_taken_away_ends_every_process_at_once(cloud: Cloud) -> None:
-    """One that detached itself, closed everything and ignores signals too. Power that comes back starts the units."""
+    """Also one that detached itself, cleared its environment and ignores signals. A later boot starts the units."""
     detached = """\
 import os, signal, subprocess, sys
 if len(sys.argv) < 2:
-    subprocess.Popen([sys.executable, __file__, "child"], start_new_session=True, env={**os.environ, "A": "b"})
+    subprocess.Popen([sys.executable, __file__, "child"], start_new_session=True, env={})
 for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
     signal.signal(number, signal.SIG_IGN)
 print("stubborn", flush=True)
@@ -117,7 +117,7 @@ while True:
     assert len(cloud.processes(server)) == 3
     cloud.act(f"/servers/{server}", "poweroff")
     seconds = until(lambda: not cloud.processes(server))
-    assert seconds < 1 and cloud.status(server) == "off"
+    assert seconds < 3 and cloud.status(server) == "off"
     cloud.act(f"/servers/{server}", "poweron")
     until(lambda: said(cloud, server).count("stubborn") == 4)
     commands = [line for line in said(cloud, server) if line.startswith("runcmd: systemctl enable")]
@@ -126,6 +126,9 @@ while True:
     cloud.act(f"/servers/{server}", "reset")
     until(lambda: said(cloud, server).count("stubborn") == 6)
     assert before.isdisjoint(cloud.processes(server))
+    cloud.act(f"/servers/{server}", "rebuild", image="debian-13")
+    # Another disk, so another journal; user data is worked off again.
+    until(lambda: "stubborn is up" in said(cloud, server) and said(cloud, server).count("stubborn") == 2)
     cloud.ask("DELETE", f"/servers/{server}")
     until(lambda: not (cloud.folder / "hosts" / str(server)).exists())
     assert cloud.processes(server) == []
@@ -146,7 +149,7 @@ def test_a_shutdown_stops_units_in_reverse_order_and_then_the_server_is_off(clou
     cloud.act(f"/servers/{server}", "shutdown")
     assert cloud.status(server) == "running"
     until(lambda: cloud.status(server) == "off")
-    assert 1.5 < time.monotonic() - begun < 5
+    assert 1.5 < time.monotonic() - begun < 15
     entries = [
         (entry["_SYSTEMD_UNIT"], entry["MESSAGE"]) for entry in read_journal(cloud.folder / "hosts" / str(server))
     ]

@@ -63,9 +63,11 @@ def test_production_can_be_seen_before_anything_exists(local_cloud: LocalCloud) 
     said = local_cloud.run(*CONTINUITY, "preview")
     assert said.returncode == 0
     assert len(re.findall(r"\+ \d+ to create", said.stdout)) == 2
-    # The one question is whether the database is there already; nothing is changed.
+    # What is asked is whether the database and the hosts are there already, and what hosts can be had.
     asked = [json.loads(line) for line in local_cloud.folder.requests.read_text().splitlines()[before:]]
-    assert {(line["cloud"], line["region"]) for line in asked} == {("aws", HOME)}
+    assert {(line["cloud"], line["region"]) for line in asked} == {("aws", HOME), ("hetzner", None)}
+    looked = {(line["method"], line["path"]) for line in asked if line["cloud"] == "hetzner"}
+    assert looked == {("GET", "/v1/servers"), ("GET", "/v1/server_types")}
     assert nothing_exists(local_cloud)
 
 
@@ -153,8 +155,8 @@ def test_production_comes_up_from_nothing_and_says_where_it_is(local_cloud: Loca
     said = local_cloud.run(*CONTINUITY, "up", "--yes")
     assert said.returncode == 0
     where = outputs(local_cloud, "prod")
-    for what in ("load_balancer_address", "database_endpoint", "replicated_backup_arn"):
-        assert where[what] in said.stdout.replace("\n", "")
+    for what in (where["database_endpoint"], where["replicated_backup_arn"], where["load_balancers"][1]["address"]):
+        assert what in said.stdout.replace("\n", "")
 
 
 def test_a_second_up_changes_nothing_and_says_so(local_cloud: LocalCloud) -> None:
@@ -173,10 +175,24 @@ def test_the_clouds_show_what_was_declared(local_cloud: LocalCloud) -> None:
         hosts = [server for server in servers if server.labels["role"] == role]
         assert len(hosts) == per_role
         assert {host.location.name for host in hosts} == set(PLAN.residency.hetzner.home_locations)
-    [balancer] = hetzner(local_cloud).load_balancers.get_all()
-    assert balancer.public_net.ipv4.ip == where["load_balancer_address"]
-    assert len(balancer.targets) == per_role
-    assert balancer.services[0].health_check.http.status_codes == ["200"]
+    balancers = {one.location.name: one for one in hetzner(local_cloud).load_balancers.get_all()}
+    assert set(balancers) == set(PLAN.residency.hetzner.home_locations)
+    for said in where["load_balancers"]:
+        balancer = balancers[said["location"]]
+        assert balancer.public_net.ipv4.ip == said["address"]
+        [target] = balancer.targets
+        assert len(target.targets) == per_role
+        [service] = balancer.services
+        assert (service.protocol, service.http.redirect_http) == ("https", True)
+        assert service.health_check.http.status_codes == ["200"]
+        check = service.health_check
+        assert check.interval * check.retries + check.timeout <= PLAN.redundancy.host_failover_seconds
+    zone = hetzner(local_cloud).zones.get_by_name("botbrains.io")
+    records = hetzner(local_cloud).zones.get_rrset(zone, "api", "A")
+    assert {record.value for record in records.records} == {one["address"] for one in where["load_balancers"]}
+    assert records.ttl == PLAN.redundancy.dns_ttl_seconds
+    keys = {key.public_key for key in hetzner(local_cloud).ssh_keys.get_all()}
+    assert keys == {role.ssh_key for role in PLAN.roles}
 
     [database] = aws(local_cloud, "rds").describe_db_instances()["DBInstances"]
     assert database["MultiAZ"] and database["StorageEncrypted"] and database["DeletionProtection"]
@@ -211,9 +227,10 @@ def test_debians_own_hetzner_client_sees_production(local_cloud: LocalCloud) -> 
     names = {line.split()[0] for line in listed.stdout.splitlines() if line.strip()}
     where = outputs(local_cloud, "prod")
     assert names == {host["name"] for role in ("api_hosts", "worker_hosts") for host in where[role]}
-    described = local_cloud.run("hcloud", "load-balancer", "describe", "botbrains-prod-api")
+    balancer = where["load_balancers"][0]
+    described = local_cloud.run("hcloud", "load-balancer", "describe", balancer["name"])
     assert described.returncode == 0
-    assert where["load_balancer_address"] in described.stdout
+    assert balancer["address"] in described.stdout
     assert "Health Check" in described.stdout
 
 
@@ -260,9 +277,15 @@ def test_dr_comes_up_beside_it_without_a_call_to_germany(local_cloud: LocalCloud
 
 
 def test_destroying_production_is_refused_while_protection_stands(local_cloud: LocalCloud) -> None:
+    # Hetzner protects the hosts, and only a step of the program lifts that: nothing goes without it.
     said = local_cloud.run("pulumi", "destroy", "--yes", "--stack", "prod")
     assert said.returncode != 0
+    assert "--run-program" in said.stdout + said.stderr
+    before = changing_requests(local_cloud)
+    said = local_cloud.run("pulumi", "destroy", "--yes", "--run-program", "--stack", "prod")
+    assert said.returncode != 0
     assert "protect" in said.stdout + said.stderr
+    assert changing_requests(local_cloud) == before
     assert aws(local_cloud, "rds").describe_db_instances()["DBInstances"]
 
 
@@ -270,8 +293,6 @@ def lift_protection(cloud: LocalCloud, stack: str, region: str) -> str:
     """What a person has to do, on purpose, in three places before a stack can be deleted; the database's name."""
     assert cloud.run("pulumi", "state", "unprotect", "--all", "--yes", "--stack", stack).returncode == 0
     client = hetzner(cloud)
-    for server in client.servers.get_all(label_selector=f"stack={stack}"):
-        server.change_protection(delete=False, rebuild=False).wait_until_finished()
     for collection in (client.networks, client.load_balancers, client.primary_ips):
         for one in collection.get_all(label_selector=f"stack={stack}"):
             one.change_protection(delete=False).wait_until_finished()
@@ -289,7 +310,8 @@ def test_with_protection_lifted_by_hand_it_is_taken_down_but_for_what_is_retaine
 ) -> None:
     region = HOME if stack == "prod" else RECOVERY
     database = lift_protection(local_cloud, stack, region)
-    said = local_cloud.run("pulumi", "destroy", "--yes", "--skip-preview", "--stack", stack)
+    # The hosts' own protection needs nobody: the step before a host goes lifts it.
+    said = local_cloud.run(*CONTINUITY, "destroy", stack, "--yes")
     assert said.returncode == 0
     state: Mapping[str, Any] = json.loads(local_cloud.run("pulumi", "stack", "export", "--stack", stack).stdout)
     assert not state["deployment"].get("resources")

@@ -308,7 +308,7 @@ def test_where_it_came_from_is_history(local_cloud: LocalCloud, here: Path, sour
 
 
 def test_production_is_not_destroyed_and_it_is_said_what_would_be_lost(local_cloud: LocalCloud, here: Path) -> None:
-    raw = local_cloud.run("pulumi", "destroy", "--yes", "--stack", "prod", cwd=here)
+    raw = local_cloud.run("pulumi", "destroy", "--yes", "--run-program", "--stack", "prod", cwd=here)
     assert raw.returncode != 0
     said = local_cloud.run(*CONTINUITY, "destroy", "prod", "--yes", cwd=here)
     assert said.returncode != 0

@@ -55,7 +55,6 @@ class Service:
         self._started: asyncio.Future[bool] | None = None
         self._main: asyncio.subprocess.Process | None = None
         self._starts: deque[float] = deque()
-        self._deadline: float | None = None
         if unit.undone:
             machine.say(f"{unit.name}: not done here: {', '.join(unit.undone)}", unit.name, priority=5)
 
@@ -113,14 +112,12 @@ class Service:
         if unit.description:
             self._machine.say(f"Starting {unit.name} - {unit.description}...", unit.name)
         self._make_directories()
-        self._deadline = None if unit.start_seconds is None else time.monotonic() + unit.start_seconds
         if not await self._begin():
             await self._end_all()
             await self._clean_up()
             self._answer(False)
             return
         self.state = "active"
-        self._deadline = None
         self._machine.say(f"Started {unit.name} - {unit.description}.", unit.name)
         self._answer(True)
         await self._stay()

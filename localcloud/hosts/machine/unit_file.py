@@ -111,6 +111,8 @@ def read(file: Path) -> Unit:
         raise UnitFileError(f"{name}: a service needs ExecStart= or ExecStop=")
     if kind != "oneshot" and len(start) != 1:
         raise UnitFileError(f"{name}: a service of Type={kind} has exactly one ExecStart=, this one has {len(start)}")
+    if kind == "notify":
+        undone = ("Type=notify (it counts as started when it runs)", *undone)
     restart = choice("Restart", _RESTARTS, "no")
     if kind == "oneshot" and restart in ("always", "on-success"):
         raise UnitFileError(f"{name}: Restart={restart} is not allowed for Type=oneshot")
