@@ -12,6 +12,7 @@ from rich.table import Table
 
 import plan
 from continuity import destruction, set_aside, stacks
+from continuity.access_commands import access
 from continuity.bootstrap_commands import bootstrap
 from continuity.delivery_commands import bundle, ci, look_for_drift
 from continuity.drill_commands import drill
@@ -24,6 +25,7 @@ app.add_typer(drill, name="drill")
 app.add_typer(ci, name="ci")
 app.add_typer(bundle, name="bundle")
 app.command()(bootstrap)
+app.command()(access)
 app.command("drift")(look_for_drift)
 _say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 _out = Console(highlight=False, soft_wrap=True, emoji=False)

@@ -30,7 +30,7 @@ from moto.moto_server import werkzeug_app
 from localcloud.aws import (
     backup_vaults,
     ec2_network,
-    iam_deletions,
+    iam_people,
     kms_keys,
     logs_keys,
     rds_backups,
@@ -289,7 +289,7 @@ def _amend_once() -> None:
             ec2_network,
             ssm_nodes,
             logs_keys,
-            iam_deletions,
+            iam_people,
         ):
             subject.amend()
         # Pages of other origins have no business here.

@@ -18,6 +18,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from localcloud.github import (
+    access,
     accounts,
     actions,
     branches,
@@ -170,6 +171,27 @@ OPERATIONS = (
     Operation("GET", _MEMBERSHIP, memberships.get, "orgs/members#get-organization-membership-for-a-user"),
     Operation("PUT", _MEMBERSHIP, memberships.put, "orgs/members#set-organization-membership-for-a-user"),
     Operation("DELETE", _MEMBERSHIP, memberships.delete, "orgs/members#remove-organization-membership-for-a-user"),
+    Operation(
+        "GET", "/orgs/<org>/outside_collaborators", access.list_outside_collaborators,
+        "orgs/outside-collaborators#list-outside-collaborators-for-an-organization",
+    ),
+    Operation(
+        "GET", f"{_REPO}/collaborators", access.list_collaborators,
+        "collaborators/collaborators#list-repository-collaborators",
+    ),
+    Operation(
+        "PUT", f"{_REPO}/collaborators/<user>", access.put_collaborator,
+        "collaborators/collaborators#add-a-repository-collaborator",
+    ),
+    Operation(
+        "DELETE", f"{_REPO}/collaborators/<user>", access.delete_collaborator,
+        "collaborators/collaborators#remove-a-repository-collaborator",
+    ),
+    Operation("GET", f"{_REPO}/keys", access.list_keys, "deploy-keys/deploy-keys#list-deploy-keys"),
+    Operation("POST", f"{_REPO}/keys", access.create_key, "deploy-keys/deploy-keys#create-a-deploy-key"),
+    Operation(
+        "DELETE", f"{_REPO}/keys/<int:identity>", access.delete_key, "deploy-keys/deploy-keys#delete-a-deploy-key"
+    ),
     Operation(
         "GET", f"{_REPO}/environments", environments.list_environments, "deployments/environments#list-environments"
     ),

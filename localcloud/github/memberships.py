@@ -42,6 +42,9 @@ def list_members(call: Call, org: str) -> Answer:
     role = call.request.args.get("role", "all")
     everybody = [{"login": accounts.USER, "role": "admin"}, *members.values()]
     chosen = [one for one in everybody if role in ("all", one["role"])]
+    # The organisation requires a second factor, so whoever has none cannot be a member.
+    if call.request.args.get("filter", "all").startswith("2fa_"):
+        chosen = []
     return call.page(chosen, lambda one: accounts.person(one["login"], call.api, call.web))
 
 
