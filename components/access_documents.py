@@ -12,6 +12,9 @@ Statement = dict[str, Any]
 MANAGED_POLICY_LIMIT: Final = 6144
 """Characters of a managed policy, without white space (IAM User Guide, "IAM and AWS STS quotas")."""
 
+TRUST_POLICY_LIMIT: Final = 2048
+"""Characters of a role's trust policy (the same table)."""
+
 INLINE_POLICY_LIMIT: Final = 10240
 """Characters of all policies in a role itself, without white space (the same table)."""
 

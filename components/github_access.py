@@ -9,7 +9,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from components.access_documents import INLINE_POLICY_LIMIT, Place, Statement, document
+from components.access_documents import INLINE_POLICY_LIMIT, TRUST_POLICY_LIMIT, Place, Statement, document
 from components.access_policies import deploy_role, deploying_service, deploying_vault, preview_role
 
 ISSUER: Final = "token.actions.githubusercontent.com"
@@ -99,7 +99,7 @@ class GitHubAccess(pulumi.ComponentResource):
 
         def role(role_name: str, description: str, subjects: Sequence[str]) -> aws.iam.Role:
             made = aws.iam.Role(
-                role_name,
+                f"{name}-{role_name}",
                 name=role_name,
                 description=description,
                 assume_role_policy=issuer_arn.apply(lambda arn: trust(arn, subjects)),
@@ -109,7 +109,7 @@ class GitHubAccess(pulumi.ComponentResource):
                 opts=guarded,
             )
             aws.iam.RolePolicyAttachment(
-                f"{role_name}-reading", role=made.name, policy_arn=args.reading_policy_arn, opts=guarded
+                f"{name}-{role_name}-reading", role=made.name, policy_arn=args.reading_policy_arn, opts=guarded
             )
             self.role_arns[role_name] = made.arn
             return made
@@ -118,7 +118,7 @@ class GitHubAccess(pulumi.ComponentResource):
             role(preview_role(stack), f"Pull requests look at {stack}, and change nothing", args.repository.looking)
             deploying = role(deploy_role(stack), f"Approved deployments of {stack}", args.repository.deploying(stack))
             aws.iam.RolePolicy(
-                deploy_role(stack),
+                f"{name}-{deploy_role(stack)}",
                 name="deploying",
                 role=deploying.name,
                 policy=pulumi.Output.all(issuer_arn, args.workload_boundary_arn).apply(_deploying(args, stack)),
@@ -149,4 +149,4 @@ def trust(issuer_arn: str, subjects: Sequence[str]) -> str:
         # To the letter: a pattern would let in what nobody has thought of.
         "Condition": {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": list(subjects)}},
     }
-    return document([statement | {"Sid": "Workflows"}], INLINE_POLICY_LIMIT)
+    return document([statement | {"Sid": "Workflows"}], TRUST_POLICY_LIMIT)

@@ -9,7 +9,14 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from components.access_documents import INLINE_POLICY_LIMIT, MANAGED_POLICY_LIMIT, Place, Statement, document
+from components.access_documents import (
+    INLINE_POLICY_LIMIT,
+    MANAGED_POLICY_LIMIT,
+    TRUST_POLICY_LIMIT,
+    Place,
+    Statement,
+    document,
+)
 from components.access_policies import BREAK_GLASS, person, person_role, signed_in_person
 
 # A day's work; whoever goes on after it shows the second factor again.
@@ -85,7 +92,7 @@ class PeopleAccess(pulumi.ComponentResource):
             aws.iam.UserPolicyAttachment(f"{name}-{account}", user=user.name, policy_arn=own.arn, opts=guarded)
             role_name = person_role(account)
             role = aws.iam.Role(
-                role_name,
+                f"{name}-{role_name}",
                 name=role_name,
                 description=f"What {account} does on an ordinary day",
                 assume_role_policy=user.arn.apply(lambda arn: _trust([arn], _WITH_MFA)),
@@ -94,10 +101,10 @@ class PeopleAccess(pulumi.ComponentResource):
                 opts=guarded,
             )
             aws.iam.RolePolicyAttachment(
-                f"{role_name}-reading", role=role.name, policy_arn=args.reading_policy_arn, opts=guarded
+                f"{name}-{role_name}-reading", role=role.name, policy_arn=args.reading_policy_arn, opts=guarded
             )
             aws.iam.RolePolicy(
-                role_name,
+                f"{name}-{role_name}",
                 name="own",
                 role=role.name,
                 policy=place.apply(lambda place: document(person(place), INLINE_POLICY_LIMIT)),
@@ -106,7 +113,7 @@ class PeopleAccess(pulumi.ComponentResource):
             users[account], roles[role_name] = user.arn, role.arn
 
         break_glass = aws.iam.Role(
-            BREAK_GLASS,
+            f"{name}-break-glass",
             name=BREAK_GLASS,
             description="Everything, for one person alone in an emergency. Both are told when it is taken",
             assume_role_policy=pulumi.Output.all(*users.values()).apply(
@@ -125,7 +132,7 @@ class PeopleAccess(pulumi.ComponentResource):
             opts=guarded,
         )
         aws.iam.RolePolicyAttachment(
-            BREAK_GLASS,
+            f"{name}-break-glass",
             role=break_glass.name,
             policy_arn=place.apply(lambda place: f"arn:{place.partition}:iam::aws:policy/AdministratorAccess"),
             opts=guarded,
@@ -150,4 +157,4 @@ def _trust(principals: Sequence[str], *conditions: Mapping[str, Mapping[str, str
         "Action": "sts:AssumeRole",
         "Condition": merged,
     }
-    return document([statement], INLINE_POLICY_LIMIT)
+    return document([statement], TRUST_POLICY_LIMIT)

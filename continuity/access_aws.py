@@ -1,4 +1,4 @@
-"""Who gets into AWS: users with their second factors and keys, roles with who may take them, and whom the alarm tells."""
+"""Who gets into AWS: users with second factors and keys, roles with who may take them, and whom the alarm tells."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Account:
             *(self._user(user, devices[user["UserName"]], rights) for user in users),
             *(self._role(role, {user["Arn"]: user["UserName"] for user in users}) for role in rights),
         ]
-        return Seen(tuple(holders), tuple([*self._root(), *self._trusting(rights, users), *self._alarm()]))
+        return Seen(tuple(holders), (*self._root(), *self._trusting(rights, users), *self._alarm()))
 
     def _user(self, user: Any, mfa: bool, roles: list[_Role]) -> Holder:
         name = user["UserName"]

@@ -11,8 +11,8 @@ from continuity.access_report import Finding, Holder, Key, Seen, System
 from continuity.bootstrap_aws import CannotLookError
 
 _NOT_SHOWN = (
-    "Hetzner: who is a member of the project, with which second factor, and which API tokens there are, it shows in its "
-    "console alone: look at Security, Members and API tokens"
+    "Hetzner: who is a member of the project, with which second factor, and which API tokens there are, it shows in"
+    " its console alone: look at Security, Members and API tokens"
 )
 
 
