@@ -7,9 +7,15 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
 STACK ?=
+# More options of `continuity up`, such as --without-github.
+OPTIONS ?=
+# What a change is to, for `make preview-change`; and where its comment's text goes, if anywhere.
+BASE ?= origin/main
+COMMENT ?=
 PYTHON3 ?= python3
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/localcloud
 UV := $(CACHE)/uv/$(shell cksum < .ci/uv.txt | cut -d ' ' -f 1)/bin/uv
+ACTIONLINT := $(CACHE)/actionlint/$(shell cksum < .ci/actionlint/go.sum | cut -d ' ' -f 1)/actionlint
 PYTHON := .venv/bin/python
 LOCALCLOUD := $(PYTHON) -m localcloud
 CONTINUITY := $(LOCALCLOUD) exec -- $(abspath $(PYTHON)) -m continuity
@@ -20,7 +26,7 @@ export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  STACK=vault, prod or dr chooses one stack: make up STACK=prod"
 
@@ -31,7 +37,7 @@ setup: .venv/ready ## The virtual environment from uv.lock, and the engine (buil
 .PHONY: up
 up: .venv/ready ## Bring production up in the local cloud, with the policy pack in force
 	@$(LOCALCLOUD) recover
-	@$(CONTINUITY) up --yes $(STACK)
+	@$(CONTINUITY) up --yes $(OPTIONS) $(STACK)
 
 .PHONY: dr
 dr: STACK := dr
@@ -50,6 +56,22 @@ recovery: .venv/ready ## Lose Germany while rows are written, recover in Ireland
 .PHONY: preview
 preview: .venv/ready ## What `up` would change, and what the policy pack says of it
 	@$(CONTINUITY) preview $(STACK)
+
+.PHONY: preview-change
+preview-change: .venv/ready ## The comment on a pull request: what is checked out here, previewed against BASE
+	@.ci/preview-change '$(BASE)' $(COMMENT)
+
+.PHONY: drift
+drift: .venv/ready ## What somebody changed past the code, property by property
+	@$(CONTINUITY) drift $(STACK)
+
+.PHONY: bundle
+bundle: .venv/ready ## Put the repository, as one file, into the bucket in Ireland
+	@$(CONTINUITY) bundle push
+
+.PHONY: clean-room
+clean-room: .venv/ready ## Production from a bundle alone, in an empty folder, with GitHub cut off (BUNDLE= names one)
+	@.ci/clean-room $(BUNDLE)
 
 .PHONY: status
 status: .venv/ready ## What exists, and where
@@ -83,6 +105,21 @@ lint: .venv/ready ## Style, types, and that uv.lock is what pyproject.toml asks 
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 	@if command -v go > /dev/null; then cd localcloud/engine && test -z "$$(gofmt -l .)" && go vet ./...; fi
+	@$(MAKE) lint-workflows
+
+# zizmor looks for ways to break into a workflow, actionlint for mistakes in one.
+.PHONY: lint-workflows
+lint-workflows: .venv/ready
+	@.venv/bin/zizmor --offline --quiet --persona=auditor .github
+	@if command -v go > /dev/null; then $(MAKE) $(ACTIONLINT) && $(ACTIONLINT) -no-color; \
+	 elif [ -n "$$CI" ]; then echo "actionlint is built with Go, which is not on PATH" >&2; exit 1; \
+	 else echo "without Go there is no actionlint: workflows were looked at by zizmor alone" >&2; fi
+
+# Built once for each user from what the Go module registry has, checked by go.sum.
+$(ACTIONLINT): .ci/actionlint/go.sum
+	@echo "building actionlint"
+	@mkdir -p "$(@D)"
+	@cd .ci/actionlint && go build -o "$@" github.com/rhysd/actionlint/cmd/actionlint
 
 .PHONY: bench
 bench: .venv/ready ## Measure what is said about speed: previews, and the recovery of a database

@@ -40,10 +40,20 @@ Outputs = dict[str, Any]
 
 def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
     """What must outlive everything else."""
+    from components.access import Access, AccessArgs
+    from components.github_access import RepositoryIdentity
     from components.hetzner_project import HetznerProject, HetznerProjectArgs
     from components.recovery_vault import RecoveryVault, RecoveryVaultArgs
+    from components.repository_mirror import RepositoryMirror, RepositoryMirrorArgs
 
     name, labels = _identity(stack.stack)
+    repository = RepositoryIdentity(
+        owner=stack.repository.owner,
+        owner_id=stack.repository.owner_id,
+        name=stack.repository.name,
+        repository_id=stack.repository.repository_id,
+    )
+    at_aws = pulumi.ResourceOptions(providers=[providers.aws(region=stack.region, tags=labels)])
     project = HetznerProject(
         f"{name}-hetzner",
         HetznerProjectArgs(
@@ -65,7 +75,35 @@ def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
             # A key there, and so any call there, only once that region is back.
             home_region=promised.residency.aws.home_region if stack.failback else None,
         ),
-        opts=pulumi.ResourceOptions(providers=[providers.aws(region=stack.region, tags=labels)]),
+        opts=at_aws,
+    )
+    access = Access(
+        f"{name}-access",
+        AccessArgs(
+            stack=stack.stack,
+            services=("prod", "dr"),
+            region=stack.region,
+            regions=promised.residency.aws.allowed_regions,
+            people={role.person.lower(): role.email for role in promised.roles},
+            repository=repository,
+            emergency_session_hours=promised.access.emergency_session_hours,
+            key_deletion_window_days=promised.retention.key_deletion_window_days,
+            record_days=promised.retention.object_version_days,
+            record_lock_days=promised.retention.object_lock_days,
+        ),
+        opts=at_aws,
+    )
+    mirror = RepositoryMirror(
+        f"{name}-mirror",
+        RepositoryMirrorArgs(
+            repository=repository,
+            issuer_arn=access.issuer_arn,
+            role_boundary_arn=access.workload_boundary_arn,
+            version_days=promised.retention.object_version_days,
+            lock_days=promised.retention.object_lock_days,
+            key_deletion_window_days=promised.retention.key_deletion_window_days,
+        ),
+        opts=at_aws,
     )
     outputs: Outputs = {
         "region": stack.region,
@@ -78,6 +116,11 @@ def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
         "replica_bucket_arn": recovery_vault.replica_bucket_arn,
         "backup_vault_name": recovery_vault.backup_vault_name,
         "backup_vault_arn": recovery_vault.backup_vault_arn,
+        "workload_boundary_arn": access.workload_boundary_arn,
+        "break_glass_arn": access.break_glass_arn,
+        "role_arns": {**access.role_arns, f"{name}-mirror": mirror.role_arn},
+        "bundle_bucket_name": mirror.bucket_name,
+        "alarm_topic_arn": access.alarm_topic_arn,
     }
     if recovery_vault.return_key_arn is not None:
         outputs["return_key_arn"] = recovery_vault.return_key_arn
@@ -89,6 +132,7 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
     from components.application_secrets import ApplicationSecrets, ApplicationSecretsArgs
     from components.code_repository import CodeRepository, CodeRepositoryArgs
     from components.database import BackupReplicationArgs, OwnKeyArgs
+    from components.delivery import Delivery, DeliveryArgs, EnvironmentArgs
     from components.object_replication import ReplicatedBucket
     from components.object_storage import ObjectStorage, ObjectStorageArgs
     from components.vault_reference import VaultReference
@@ -108,6 +152,7 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
             version_days=promised.retention.object_version_days,
             lock_days=promised.retention.object_lock_days,
             key_deletion_window_days=key_deletion_window_days,
+            role_boundary_arn=copies.workload_boundary_arn,
             replica=ReplicatedBucket(
                 bucket_name=copies.replica_bucket_name,
                 bucket_arn=copies.replica_bucket_arn,
@@ -147,14 +192,45 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
         secrets_of=stack.stack,
         secrets_key_arn=secrets.key_arn,
     )
+    at_github = pulumi.ResourceOptions(providers=[providers.github(owner=stack.repository.owner)])
     repository = CodeRepository(
         f"{name}-repository",
         CodeRepositoryArgs(
             repository=stack.repository.name,
             description=stack.repository.description,
             required_approvals=stack.repository.required_approvals,
+            required_checks=stack.repository.required_checks,
         ),
-        opts=pulumi.ResourceOptions(providers=[providers.github(owner=stack.repository.owner)]),
+        opts=at_github,
+    )
+    Delivery(
+        f"{name}-delivery",
+        DeliveryArgs(
+            repository=repository.repository_name,
+            administrators=[role.github for role in promised.roles],
+            reviewers=stack.repository.reviewers,
+            branch=stack.repository.branch,
+            environments=[
+                EnvironmentArgs(
+                    name=place,
+                    # Recovery is what one person alone must be able to do: they agree to it themselves, on record.
+                    agreed_by_another=place != "dr",
+                    variables={"DEPLOY_ROLE_ARN": copies.role_arn(f"botbrains-{place}-deploy")},
+                )
+                for place in ("vault", "prod", "dr")
+            ],
+            actions=stack.repository.actions,
+            variables={
+                "AWS_REGION": recovery_region,
+                "PULUMI_BACKEND_URL": copies.role_arn("botbrains-vault-mirror").apply(
+                    lambda arn: f"s3://botbrains-state-{arn.split(':')[4]}?region={recovery_region}"
+                ),
+                "PREVIEW_ROLE_ARN": copies.role_arn(f"botbrains-{stack.stack}-preview"),
+                "MIRROR_ROLE_ARN": copies.role_arn("botbrains-vault-mirror"),
+                "MIRROR_BUCKET": copies.bundle_bucket_name,
+            },
+        ),
+        opts=at_github,
     )
     return {**outputs, "secrets": dict(secrets.arns), "repository_url": repository.url}
 
@@ -282,6 +358,7 @@ def service(
             # Not the key that the database has: a vault's key is for good, and the database's changes with a recovery.
             else OwnVaultArgs(kms_key_arn=database.declared_key_arn),
             onward_vault_arn=onward_vault_arn,
+            role_boundary_arn=copies.workload_boundary_arn,
         ),
         opts=at_aws,
     )
@@ -303,6 +380,7 @@ def service(
             ),
             log_retention_days=promised.retention.host_log_days,
             key_deletion_window_days=promised.retention.key_deletion_window_days,
+            role_boundary_arn=copies.workload_boundary_arn,
         ),
         opts=at_aws,
     )

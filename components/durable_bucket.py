@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -30,6 +32,9 @@ class DurableBucketArgs:
 
     retain_on_delete: bool = False
     """Whether the bucket and its settings stay in AWS when their stack forgets them."""
+
+    statements: pulumi.Input[Sequence[Mapping[str, Any]]] = ()
+    """What the bucket's policy says besides, such as which service may write to it."""
 
     def __post_init__(self) -> None:
         if self.version_days < 1:
@@ -142,7 +147,7 @@ class DurableBucket(pulumi.ComponentResource):
         aws.s3.BucketPolicy(
             name,
             bucket=bucket.id,
-            policy=_only_over_tls(bucket.arn),
+            policy=_policy(bucket.arn, args.statements),
             # S3 answers 409 when a bucket's policy and its public access block are written at the same time.
             opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[no_public_access])),
         )
@@ -152,20 +157,15 @@ class DurableBucket(pulumi.ComponentResource):
         self.register_outputs({"bucketName": self.bucket_name, "bucketArn": self.bucket_arn})
 
 
-def _only_over_tls(bucket_arn: pulumi.Output[str]) -> pulumi.Output[str]:
-    """A bucket policy that refuses every request that did not come over TLS."""
-    return pulumi.Output.json_dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": "OnlyOverTls",
-                    "Effect": "Deny",
-                    "Principal": "*",
-                    "Action": "s3:*",
-                    "Resource": [bucket_arn, pulumi.Output.concat(bucket_arn, "/*")],
-                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                }
-            ],
-        }
-    )
+def _policy(bucket_arn: pulumi.Output[str], more: pulumi.Input[Sequence[Mapping[str, Any]]]) -> pulumi.Output[str]:
+    """A bucket policy that refuses every request that did not come over TLS, and says what it is given besides."""
+    only_over_tls = {
+        "Sid": "OnlyOverTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket_arn, pulumi.Output.concat(bucket_arn, "/*")],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    statements = pulumi.Output.all(only_over_tls, more).apply(lambda known: [known[0], *known[1]])
+    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": statements})

@@ -73,6 +73,9 @@ class HostIdentityArgs:
     key_deletion_window_days: int
     """`retention.key_deletion_window_days` of the plan, for the key of the logs: 7 to 30."""
 
+    role_boundary_arn: pulumi.Input[str] | None = None
+    """What limits the role, whatever it is given. Who may deploy, but not decide on access, names it."""
+
     def __post_init__(self) -> None:
         for index, name in enumerate(self.secret_names):
             if not _SECRET.fullmatch(name):
@@ -119,6 +122,7 @@ class HostIdentity(pulumi.ComponentResource):
             name=name,
             description=f"Hosts of {args.stack}, registered with Systems Manager",
             assume_role_policy=account.apply(lambda number: _trust(args.region, number)),
+            permissions_boundary=args.role_boundary_arn,
             opts=child,
         )
         log_key = EncryptionKey(

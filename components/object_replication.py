@@ -39,6 +39,9 @@ class ObjectReplicationArgs:
     after: Sequence[pulumi.Resource]
     """What has to be there first: S3 refuses to copy from a bucket without versions, and to one."""
 
+    role_boundary_arn: pulumi.Input[str] | None = None
+    """What limits the role, whatever it is given. Who may deploy, but not decide on access, names it."""
+
     def __post_init__(self) -> None:
         if self.source.region == self.destination.region:
             raise ValueError(f"source and destination are both in {self.source.region}; copy to another region")
@@ -75,6 +78,7 @@ class ObjectReplication(pulumi.ComponentResource):
                     ],
                 }
             ),
+            permissions_boundary=args.role_boundary_arn,
             opts=guarded,
         )
         permissions = aws.iam.RolePolicy(

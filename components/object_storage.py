@@ -30,6 +30,9 @@ class ObjectStorageArgs:
     replica: ReplicatedBucket
     """The vault's bucket, which has the copies."""
 
+    role_boundary_arn: pulumi.Input[str] | None = None
+    """What limits the roles that copy, whatever they are given. Who may deploy, but not decide on access, names it."""
+
 
 class ObjectStorage(pulumi.ComponentResource):
     """A durable bucket with a key of its own, and the replication between it and the vault's replica, both ways.
@@ -67,7 +70,12 @@ class ObjectStorage(pulumi.ComponentResource):
         for direction, source, destination in (("replication", here, args.replica), ("return", args.replica, here)):
             ObjectReplication(
                 f"{name}-{direction}",
-                ObjectReplicationArgs(source=source, destination=destination, after=[bucket.versioning]),
+                ObjectReplicationArgs(
+                    source=source,
+                    destination=destination,
+                    after=[bucket.versioning],
+                    role_boundary_arn=args.role_boundary_arn,
+                ),
                 opts=guarded,
             )
 

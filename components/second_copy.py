@@ -58,6 +58,9 @@ class SecondCopyArgs:
     The copies are encrypted with that vault's key. So they open when the database's key is lost.
     """
 
+    role_boundary_arn: pulumi.Input[str] | None = None
+    """What limits the role, whatever it is given. Who may deploy, but not decide on access, names it."""
+
     def __post_init__(self) -> None:
         if self.retention_days < 1:
             raise ValueError(
@@ -101,6 +104,7 @@ class SecondCopy(pulumi.ComponentResource):
                     ],
                 }
             ),
+            permissions_boundary=args.role_boundary_arn,
             opts=guarded,
         )
         permission = aws.iam.RolePolicyAttachment(name, role=role.name, policy_arn=_MAY_BACK_UP, opts=guarded)

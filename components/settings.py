@@ -175,6 +175,43 @@ class RepositorySettings(Section):
     required_approvals: Annotated[int, Field(ge=1, le=10), Allowed("a whole number, 1 to 10")] = Field(
         default=1, description="How many others have to approve a change. There are two people, so there is one other."
     )
+    branch: Annotated[str, StringConstraints(pattern=r"^[\w./-]+$"), Allowed("the name of a branch")] = Field(
+        default="main", description="The branch that is deployed from."
+    )
+    reviewers: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...],
+        Field(strict=False, min_length=2),
+        Allowed("a list of two numbers or more"),
+    ] = Field(
+        description="The numbers that GitHub has for those who agree to deployments (gh api users/LOGIN --jq .id)."
+    )
+    required_checks: Annotated[tuple[str, ...], Field(strict=False), Allowed("a list of jobs' names")] = Field(
+        description="The jobs that every change has to pass."
+    )
+    actions: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w./-]+@\*$")], ...],
+        Field(strict=False),
+        Allowed("a list of patterns such as actions/checkout@*"),
+    ] = Field(description="The actions that workflows may use; each use of one names a commit besides.")
+
+
+class RepositoryIdentitySettings(Section):
+    """The repository whose workflows are let into AWS."""
+
+    owner: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$"),
+        Allowed("the name of a GitHub organisation"),
+    ] = Field(description="The organisation that owns it.")
+    owner_id: Annotated[int, Field(ge=1), Allowed("the number that GitHub gave the organisation")] = Field(
+        description="The organisation's number: gh api orgs/OWNER --jq .id"
+    )
+    name: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$"), Allowed("the name of a GitHub repository")
+    ] = Field(description="Its name.")
+    repository_id: Annotated[int, Field(ge=1), Allowed("the number that GitHub gave the repository")] = Field(
+        description="Its number: gh api repos/OWNER/NAME --jq .id"
+    )
 
 
 class _StackSettings(Section):
@@ -216,6 +253,7 @@ class VaultSettings(_StackSettings):
         StringConstraints(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,}$"),
         Allowed("a domain, such as example.com"),
     ] = Field(description="The domain below which the service has its names. Its DNS zone is at Hetzner.")
+    repository: RepositoryIdentitySettings = Field(description="The repository whose workflows are let into AWS.")
 
 
 class _ServiceSettings(_StackSettings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import pulumi
 
@@ -58,9 +58,28 @@ class VaultReference:
         return self._output("backup_vault_arn")
 
     @cached_property
+    def workload_boundary_arn(self) -> pulumi.Output[str]:
+        """What limits every role that a deployment makes."""
+        return self._output("workload_boundary_arn")
+
+    @cached_property
     def zone_name(self) -> pulumi.Output[str]:
         """The DNS zone that the service has its names in."""
         return self._output("zone_name")
+
+    @cached_property
+    def bundle_bucket_name(self) -> pulumi.Output[str]:
+        """The bucket that the repository's bundles are in."""
+        return self._output("bundle_bucket_name")
+
+    def role_arn(self, name: str) -> pulumi.Output[str]:
+        """The role of that name among those that workflows take. All of them are the vault's.
+
+        Raises:
+            RunError: (in an update, when the value is awaited) the vault has no role of that name.
+        """
+        roles: pulumi.Output[Any] = self._output("role_arns")
+        return roles.apply(lambda arns: str(arns[name]))
 
     @cached_property
     def return_key_arn(self) -> pulumi.Output[str]:

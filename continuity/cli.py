@@ -12,7 +12,9 @@ from rich.table import Table
 
 import plan
 from continuity import destruction, set_aside, stacks
+from continuity.access_commands import access
 from continuity.bootstrap_commands import bootstrap
+from continuity.delivery_commands import bundle, ci, look_for_drift
 from continuity.drill_commands import drill
 from continuity.stacks import ContinuityError, Stack
 
@@ -20,7 +22,11 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False
 )
 app.add_typer(drill, name="drill")
+app.add_typer(ci, name="ci")
+app.add_typer(bundle, name="bundle")
 app.command()(bootstrap)
+app.command()(access)
+app.command("drift")(look_for_drift)
 _say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 _out = Console(highlight=False, soft_wrap=True, emoji=False)
 
@@ -32,9 +38,13 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def up(
     names: _Stacks = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask after the plan is shown.")] = False,
+    without_github: Annotated[
+        bool, typer.Option("--without-github", help="Leave what is at GitHub as it is: for when GitHub is lost.")
+    ] = False,
 ) -> None:
     """Bring stacks up, each after what it needs, with the policy pack in force; then say what exists and where."""
-    changes = stacks.up(stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=True), yes)
+    chosen = stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=True)
+    changes = stacks.up(chosen, yes, leave_out_github=without_github)
     for change in changes:
         _out.print(change.sentence())
     _out.print()

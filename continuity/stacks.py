@@ -16,6 +16,9 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
 POLICY_PACK = PROJECT / "policy_pack"
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""What the engine writes for a value that is not known yet. It is a constant of its protocol."""
+_NAME = "botbrains"  # the project's, as Pulumi.yaml has it
 
 
 class Stack(StrEnum):
@@ -64,19 +67,29 @@ def in_order(stacks: Sequence[Stack], with_needs: bool) -> list[Stack]:
     return [stack for stack in Stack if stack in wanted]
 
 
-def up(names: Sequence[Stack], yes: bool) -> list[Change]:
+def without_github(stack: Stack) -> list[str]:
+    """The options that leave GitHub out: what is there stays as it is in the state, and the rest comes up.
+
+    The service does not need GitHub to run, so losing GitHub must not keep anybody from bringing it up.
+    """
+    return ["--exclude", f"urn:pulumi:{stack}::{_NAME}::**github:**"]
+
+
+def up(names: Sequence[Stack], yes: bool, leave_out_github: bool = False) -> list[Change]:
     """`pulumi up` of each with the policy pack in force; the plan is shown first, and asked about unless `yes`.
 
     With `yes`, every stack is previewed before the first one is changed: a setting of the last that breaks a promise is
     refused while nothing exists.
     """
+    options = {stack: without_github(stack) if leave_out_github else [] for stack in names}
     if yes:
         for stack in names:
             try:
-                preview(stack)
+                preview(stack, options[stack])
             except ContinuityError as error:
                 raise ContinuityError(f"{error}: nothing was changed, in any stack", error.code) from None
-    return [_up(stack, ["--yes", "--skip-preview"] if yes else []) for stack in names]
+    asking = ["--yes", "--skip-preview"] if yes else []
+    return [_up(stack, [*asking, *options[stack]]) for stack in names]
 
 
 def _up(stack: Stack, options: Sequence[str]) -> Change:
@@ -98,7 +111,8 @@ def outputs(stack: Stack) -> dict[str, Any] | None:
             return None
         raise ContinuityError(done.stderr.strip())
     found: dict[str, Any] = json.loads(done.stdout)
-    return found or None
+    # What an update left out has a mark instead of a value.
+    return {name: value for name, value in found.items() if value != UNKNOWN} or None
 
 
 def resources(stack: Stack) -> list[dict[str, Any]]:
@@ -119,7 +133,7 @@ def destroy(stack: Stack, *options: str) -> None:
 
 def run(arguments: Sequence[str]) -> None:
     """Run `pulumi` in the person's sight. Ctrl-C reaches it too, and it is waited for while it ends its steps."""
-    process = subprocess.Popen([_program(), *arguments], cwd=PROJECT)
+    process = subprocess.Popen([program(), *arguments], cwd=PROJECT)
     while True:
         try:
             code = process.wait()
@@ -138,10 +152,11 @@ def read(arguments: Sequence[str]) -> str:
 
 
 def _pulumi(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([_program(), *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+    return subprocess.run([program(), *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
 
 
-def _program() -> str:
+def program() -> str:
+    """`pulumi`, wherever it is on PATH."""
     found = shutil.which("pulumi")
     if found is None:
         raise ContinuityError(

@@ -19,6 +19,7 @@ from localcloud.folder import Folder, LocalCloudError, Running
 from localcloud.ports import local_port
 from localcloud.state import write_atomically
 
+IAM_VARIABLE = "LOCALCLOUD_IAM"
 STAND_INS = ("aws", "hcloud", "github")
 PLUGINS_VARIABLE = "LOCALCLOUD_PLUGINS"
 
@@ -90,6 +91,14 @@ def official_plugins(environ: Mapping[str, str]) -> bool:
     if asked not in ("stand-in", "official"):
         raise LocalCloudError(f"{PLUGINS_VARIABLE} is {asked!r}; allowed: stand-in (the default), official")
     return asked == "official"
+
+
+def enforces_iam(environ: Mapping[str, str]) -> bool:
+    """Whether the local AWS holds users and roles to their policies."""
+    asked = environ.get(IAM_VARIABLE, "off")
+    if asked not in ("on", "off"):
+        raise LocalCloudError(f"{IAM_VARIABLE} is {asked!r}; allowed: on, off (the default)")
+    return asked == "on"
 
 
 def _home(folder: Folder, official: bool) -> Path:

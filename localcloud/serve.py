@@ -133,8 +133,9 @@ def _nowhere(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
 
 def _aws(folder: Folder, cuts: Cuts) -> Application:
     from localcloud.aws import create_app, regions, s3_replication, secrets_replicas
+    from localcloud.environment import enforces_iam
 
-    application = create_app(folder.path / "aws", folder.databases)
+    application = create_app(folder.path / "aws", folder.databases, enforce_iam=enforces_iam(os.environ))
     regions.follow(cuts.is_dead)
 
     def catch_up(is_dead: IsDead) -> None:

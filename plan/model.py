@@ -88,6 +88,15 @@ SshPublicKey = Annotated[
     Field(pattern=r"^(ssh-ed25519|sk-ssh-ed25519@openssh\.com) [A-Za-z0-9+/]{40,}={0,2}( \S+)?$"),
     Words("the public half of an Ed25519 SSH key, as it stands in its .pub file"),
 ]
+Email = Annotated[
+    str, Field(pattern=r"^[^@\s]+@([a-z0-9-]+\.)+[a-z]{2,}$"), Words("an address of e-mail, such as one@example.com")
+]
+GitHubLogin = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", max_length=39),
+    Words("the name of an account at GitHub: at most 39 letters, digits and single hyphens"),
+]
+SessionHours = Annotated[int, Field(ge=1, le=12), Unit("hours")]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -227,23 +236,35 @@ class Capabilities(_Part):
 class Role(_Part):
     """Who decides. `authority` is the rank during a disruption: 1 decides, the next stands in.
 
-    `ssh_key` is public: with its private half, which that person alone holds, the hosts let them in.
+    `ssh_key` is public: with its private half, which that person alone holds, the hosts let them in. `email` is where
+    alarms reach the person, and `github` their account there.
     """
 
     id: Id
     title: Text
     person: Person
     ssh_key: SshPublicKey
+    email: Email
+    github: GitHubLogin
     authority: Count
     duties: Several[Text]
 
 
 class Access(_Part):
-    """How administrators reach the systems. `administrators_minimum` counts people."""
+    """How administrators reach the systems. `administrators_minimum` counts people.
+
+    - `key_days`: how old a key may be that a person, or a program on their behalf, holds.
+    - `aws_access_keys`: whether anybody may hold a key to AWS, which is good until it is taken away.
+    - `emergency_session_hours`: 1 to 12, the sessions that a role can be given (AWS IAM API Reference, CreateRole,
+      MaxSessionDuration).
+    """
 
     administrators_minimum: Count
     mfa_required: bool
     own_credentials: bool
+    key_days: Days
+    aws_access_keys: bool
+    emergency_session_hours: SessionHours
 
 
 class Personnel(_Part):

@@ -176,7 +176,7 @@ def _role_ids(plan: Plan) -> Iterator[Conflict]:
 
 def _own_keys(plan: Plan) -> Iterator[Conflict]:
     """Each person has credentials of their own: nobody's key or account is another's too."""
-    for key in ("person", "ssh_key"):
+    for key in ("person", "ssh_key", "email", "github"):
         values = [getattr(role, key) for role in plan.roles]
         for index, value in enumerate(values):
             if value in values[:index]:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -29,6 +30,7 @@ from moto.moto_server import werkzeug_app
 from localcloud.aws import (
     backup_vaults,
     ec2_network,
+    iam_people,
     kms_keys,
     logs_keys,
     rds_backups,
@@ -51,6 +53,10 @@ from localcloud.aws import (
     sts_sessions,
 )
 from localcloud.aws.answers import fault
+from localcloud.aws.call_events import Told
+from localcloud.aws.iam_authority import Authority
+from localcloud.aws.iam_sessions import RefusedError
+from localcloud.aws.identity_tokens import Issuers
 from localcloud.aws.persistence import Store
 
 log = logging.getLogger(__name__)
@@ -67,6 +73,9 @@ SERVICES: Final = (
     "sts",
     "ssm",
     "logs",
+    "sns",
+    "events",
+    "cloudtrail",
 )
 """What stands here. Loaded in this order, because later ones refer to earlier ones."""
 
@@ -79,7 +88,7 @@ _WRITES_ALSO: Final = {
     "ssm": ("sts", "iam"),  # the sessions of managed nodes
 }
 _SIGNED_AS: Final = {"s3control": "s3"}
-_QUERY: Final = frozenset({"ec2", "iam", "rds", "sts"})
+_QUERY: Final = frozenset({"ec2", "iam", "rds", "sns", "sts"})
 _READING: Final = ("Describe", "Get", "List", "Head")
 # Reads that write: KMS makes an account's `aws/…` keys when they are first looked at, and whoever looks at a backup job
 # or a vault notes what has ended meanwhile.
@@ -98,13 +107,19 @@ _latest: Application | None = None
 class Application:
     """See `localcloud.aws.create_app`."""
 
-    def __init__(self, state_folder: Path | None, databases: Path | None) -> None:
+    def __init__(self, state_folder: Path | None, databases: Path | None, enforce_iam: bool) -> None:
         global _latest
         _amend_once()
         BackendDict.reset()
         self._lock = threading.RLock()
         self._store = Store(state_folder, SERVICES)
         self._moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
+        # Without a folder, keys are nobody's after this.
+        self._passing = None if state_folder is not None else TemporaryDirectory()
+        identities = Path(self._passing.name) if self._passing is not None else state_folder or Path()
+        self.issuers = Issuers(identities / "issuers")
+        self.told = Told(None if state_folder is None else state_folder.parent / "mail.jsonl")
+        self._authority = Authority(self.issuers, enforce_iam)
         rds_servers.use(None)
         self._store.load()
         _latest = self
@@ -134,6 +149,8 @@ class Application:
         """Stop the databases; what they hold stays."""
         if self._servers is not None:
             self._servers.close()
+        if self._passing is not None:
+            self._passing.cleanup()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if _latest is not self:
@@ -142,6 +159,16 @@ class Application:
         with self._lock:
             answer = self._answer(service, action, environ)
         return answer(environ, start_response)
+
+    def _refused(
+        self, service: str, action: str, environ: dict[str, Any], region: str, refusal: RefusedError
+    ) -> Response:
+        """The answer to what IAM refuses, which those who listen hear of as well."""
+        log.info("%s %s: %s", service, action, refusal)
+        passed = self._authority.look(service, action, environ, _body(environ), region)
+        if passed.asked is not None:
+            self.told.call(passed.asked, passed.principal, passed.subject, refusal.code)
+        return fault(service, refusal.status, refusal.code, str(refusal))
 
     def _answer(self, service: str, action: str, environ: dict[str, Any]) -> Response:
         if service not in SERVICES:
@@ -157,6 +184,12 @@ class Application:
         if ended is not None:
             return ended
         try:
+            passed = self._authority.check(service, action, environ, _body(environ), region)
+        except RefusedError as refusal:
+            return self._refused(service, action, environ, region, refusal)
+        except NotImplementedError as refusal:
+            return fault(service, 501, "NotImplemented", f"{service}:{action}: {refusal}")
+        try:
             answer = Response.from_app(self._moto, environ, buffered=True)
         except NotImplementedError as refusal:
             log.info("%s %s: %s", service, action, refusal)
@@ -164,6 +197,8 @@ class Application:
         except Exception as error:
             log.exception("%s %s", service, action)
             answer = fault(service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}")
+        if passed.asked is not None:
+            self.told.call(passed.asked, passed.principal, passed.subject, _refusal(answer))
         # A call that failed may have changed something before it did, so the answer's status says nothing.
         reading = (environ["REQUEST_METHOD"] in ("GET", "HEAD") if not action else action.startswith(_READING)) and (
             (service, action) not in _READS_THAT_WRITE
@@ -179,6 +214,11 @@ class Application:
                 f"{service}:{action} was done, but the local cloud cannot write it down: {error}",
             )
         return answer
+
+
+def _refusal(answer: Response) -> str | None:
+    """The name of the error that an answer is, for the record."""
+    return None if answer.status_code < 400 else answer.headers.get("x-amzn-ErrorType", str(answer.status_code))
 
 
 def _service_and_action(environ: dict[str, Any]) -> tuple[str, str]:
@@ -213,8 +253,10 @@ def _scope(environ: dict[str, Any]) -> list[str]:
 
 def _body(environ: dict[str, Any]) -> bytes:
     """The body, which stays readable for who comes after."""
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    body: bytes = environ["wsgi.input"].read(length)
+    stream = environ["wsgi.input"]
+    # A body in chunks has no length, and an end of its own.
+    whole = environ.get("wsgi.input_terminated")
+    body: bytes = stream.read() if whole else stream.read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return body
 
@@ -247,6 +289,7 @@ def _amend_once() -> None:
             ec2_network,
             ssm_nodes,
             logs_keys,
+            iam_people,
         ):
             subject.amend()
         # Pages of other origins have no business here.

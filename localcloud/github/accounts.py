@@ -1,4 +1,4 @@
-"""Who there is: the token's user, and organisations."""
+"""Who there is: the token's user, organisations, and people."""
 
 from __future__ import annotations
 
@@ -30,9 +30,31 @@ class Accounts:
     def user(self, login: str) -> str | None:
         return USER if login.lower() == USER else None
 
+    def person(self, login: str) -> str | None:
+        """A person exists by being asked for, like an organisation; a login that cannot be one is nobody's."""
+        if self.user(login):
+            return USER
+        return login if _LOGIN.fullmatch(login) and len(login) <= _LONGEST_LOGIN else None
+
 
 def _id(login: str) -> int:
     return int.from_bytes(hashlib.sha256(login.lower().encode()).digest()[:4], "big") >> 1
+
+
+def remember(data: dict[str, Any], login: str) -> None:
+    """Keep whose id it is: what is given an id alone shall be shown with a login."""
+    data.setdefault("people", {})[str(_id(login))] = login
+
+
+def person_by_id(data: dict[str, Any], identity: int, api: str, web: str) -> dict[str, Any]:
+    """The person whose id it is; one who was never seen is called by the id."""
+    login = data.get("people", {}).get(str(identity)) or f"user-{identity}"
+    return {**person(login, api, web), "id": identity}
+
+
+def person(login: str, api: str, web: str) -> dict[str, Any]:
+    """A person as they stand inside other objects."""
+    return {**short(login, api, web), "node_id": f"U_{_id(login)}", "type": "User"}
 
 
 def short(login: str, api: str, web: str) -> dict[str, Any]:

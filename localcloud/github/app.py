@@ -17,7 +17,17 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from localcloud.github import accounts, branches, repositories, rulesets
+from localcloud.github import (
+    access,
+    accounts,
+    actions,
+    branches,
+    environments,
+    issues,
+    memberships,
+    repositories,
+    rulesets,
+)
 from localcloud.github.call import Answer, Call
 from localcloud.github.errors import ApiError, Moved, not_found, unsupported
 from localcloud.state import JsonStore
@@ -53,8 +63,13 @@ def _current_user(call: Call) -> Answer:
 
 
 def _user(call: Call, user: str) -> Answer:
-    login = call.owner(user)
-    return Answer(200, accounts.public(login, call.api, call.web, repositories.count(call, login)[0]))
+    """A login with repositories is an organisation's; any other one, unless it is the token's user's, a person's."""
+    person = call.accounts.person(user)
+    if person is None or person == accounts.USER or any(repositories.count(call, user)):
+        login = call.owner(user)
+        return Answer(200, accounts.public(login, call.api, call.web, repositories.count(call, login)[0]))
+    shown = accounts.public(person, call.api, call.web, 0)
+    return Answer(200, {**shown, **accounts.person(person, call.api, call.web)})
 
 
 def _organisation(call: Call, org: str) -> Answer:
@@ -74,6 +89,13 @@ class Operation:
 
 _REPO = "/repos/<owner>/<repo>"
 _RULESET = f"{_REPO}/rulesets/<int:ruleset>"
+_MEMBERSHIP = "/orgs/<org>/memberships/<user>"
+_ENVIRONMENT = f"{_REPO}/environments/<environment>"
+_POLICIES = f"{_ENVIRONMENT}/deployment-branch-policies"
+_POLICY = f"{_POLICIES}/<int:policy>"
+_PERMISSIONS = f"{_REPO}/actions/permissions"
+_SUBJECT = f"{_REPO}/actions/oidc/customization/sub"
+_ISSUE = f"{_REPO}/issues/<int:issue>"
 
 # Everything that there is.
 OPERATIONS = (
@@ -144,7 +166,83 @@ OPERATIONS = (
     Operation("POST", f"{_REPO}/rulesets", rulesets.create, "repos/rules#create-a-repository-ruleset"),
     Operation("GET", _RULESET, rulesets.get, "repos/rules#get-a-repository-ruleset"),
     Operation("PUT", _RULESET, rulesets.edit, "repos/rules#update-a-repository-ruleset"),
-    Operation("DELETE", _RULESET, rulesets.delete, "repos/rules#delete-a-repository-ruleset"),)  # fmt: skip
+    Operation("DELETE", _RULESET, rulesets.delete, "repos/rules#delete-a-repository-ruleset"),
+    Operation("GET", "/orgs/<org>/members", memberships.list_members, "orgs/members#list-organization-members"),
+    Operation("GET", _MEMBERSHIP, memberships.get, "orgs/members#get-organization-membership-for-a-user"),
+    Operation("PUT", _MEMBERSHIP, memberships.put, "orgs/members#set-organization-membership-for-a-user"),
+    Operation("DELETE", _MEMBERSHIP, memberships.delete, "orgs/members#remove-organization-membership-for-a-user"),
+    Operation(
+        "GET", "/orgs/<org>/outside_collaborators", access.list_outside_collaborators,
+        "orgs/outside-collaborators#list-outside-collaborators-for-an-organization",
+    ),
+    Operation(
+        "GET", f"{_REPO}/collaborators", access.list_collaborators,
+        "collaborators/collaborators#list-repository-collaborators",
+    ),
+    Operation(
+        "PUT", f"{_REPO}/collaborators/<user>", access.put_collaborator,
+        "collaborators/collaborators#add-a-repository-collaborator",
+    ),
+    Operation(
+        "DELETE", f"{_REPO}/collaborators/<user>", access.delete_collaborator,
+        "collaborators/collaborators#remove-a-repository-collaborator",
+    ),
+    Operation("GET", f"{_REPO}/keys", access.list_keys, "deploy-keys/deploy-keys#list-deploy-keys"),
+    Operation("POST", f"{_REPO}/keys", access.create_key, "deploy-keys/deploy-keys#create-a-deploy-key"),
+    Operation(
+        "DELETE", f"{_REPO}/keys/<int:identity>", access.delete_key, "deploy-keys/deploy-keys#delete-a-deploy-key"
+    ),
+    Operation(
+        "GET", f"{_REPO}/environments", environments.list_environments, "deployments/environments#list-environments"
+    ),
+    Operation("GET", _ENVIRONMENT, environments.get, "deployments/environments#get-an-environment"),
+    Operation("PUT", _ENVIRONMENT, environments.put, "deployments/environments#create-or-update-an-environment"),
+    Operation("DELETE", _ENVIRONMENT, environments.delete, "deployments/environments#delete-an-environment"),
+    *(
+        Operation(method, path, handler, f"deployments/branch-policies#{words}-a-deployment-branch-policy")
+        for method, path, handler, words in (
+            ("GET", _POLICIES, environments.list_policies, "list"),
+            ("POST", _POLICIES, environments.create_policy, "create"),
+            ("GET", _POLICY, environments.get_policy, "get"),
+            ("PUT", _POLICY, environments.edit_policy, "update"),
+            ("DELETE", _POLICY, environments.delete_policy, "delete"),
+        )
+    ),
+    *(
+        Operation(method, path, handler, f"actions/{words}-for-a-repository")
+        for method, path, handler, words in (
+            ("GET", _PERMISSIONS, actions.get_permissions, "permissions#get-github-actions-permissions"),
+            ("PUT", _PERMISSIONS, actions.put_permissions, "permissions#set-github-actions-permissions"),
+            ("GET", f"{_PERMISSIONS}/selected-actions", actions.get_selected, "permissions#get-allowed-actions"),
+            ("PUT", f"{_PERMISSIONS}/selected-actions", actions.put_selected, "permissions#set-allowed-actions"),
+            ("GET", f"{_PERMISSIONS}/workflow", actions.get_workflow, "permissions#get-default-workflow-permissions"),
+            ("PUT", f"{_PERMISSIONS}/workflow", actions.put_workflow, "permissions#set-default-workflow-permissions"),
+            ("GET", _SUBJECT, actions.get_subject, "oidc#get-the-customization-template-for-an-oidc-subject-claim"),
+            ("PUT", _SUBJECT, actions.put_subject, "oidc#set-the-customization-template-for-an-oidc-subject-claim"),
+        )
+    ),
+    *(
+        Operation(method, f"{holder}/variables{path}", handler, f"actions/variables#{words}-{whose}-variable")
+        for holder, whose in ((f"{_REPO}/actions", "a-repository"), (_ENVIRONMENT, "an-environment"))
+        for method, path, handler, words in (
+            ("GET", "", actions.list_variables, "list"),
+            ("POST", "", actions.create_variable, "create"),
+            ("GET", "/<name>", actions.get_variable, "get"),
+            ("PATCH", "/<name>", actions.edit_variable, "update"),
+            ("DELETE", "/<name>", actions.delete_variable, "delete"),
+        )
+    ),
+    Operation("GET", f"{_REPO}/issues", issues.list_issues, "issues/issues#list-repository-issues"),
+    Operation("POST", f"{_REPO}/issues", issues.create, "issues/issues#create-an-issue"),
+    Operation("GET", _ISSUE, issues.get, "issues/issues#get-an-issue"),
+    Operation("PATCH", _ISSUE, issues.edit, "issues/issues#update-an-issue"),
+    Operation("GET", f"{_ISSUE}/comments", issues.list_comments, "issues/comments#list-issue-comments"),
+    Operation("POST", f"{_ISSUE}/comments", issues.create_comment, "issues/comments#create-an-issue-comment"),
+    Operation(
+        "PATCH", f"{_REPO}/issues/comments/<int:comment>", issues.edit_comment,
+        "issues/comments#update-an-issue-comment",
+    ),
+)  # fmt: skip
 
 
 class Application:

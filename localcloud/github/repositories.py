@@ -66,6 +66,10 @@ _CREATION = obj(
         "custom_properties": absent("custom properties"),
     },
 )
+# What can be switched through a repository's settings, and is off until it is. GitHub has more, most of it only where
+# somebody pays for its security products; what is not here is refused by name.
+SECURITY = ("secret_scanning", "secret_scanning_push_protection")
+_SWITCH = obj({"status": choice("enabled", "disabled")})
 _EDITING = obj(
     optional={
         **{name: check for name, (check, _) in _SETTINGS.items()},
@@ -73,7 +77,7 @@ _EDITING = obj(
         "name": text(least=1),
         "archived": boolean,
         "default_branch": text(least=1),
-        "security_and_analysis": absent("changing security and analysis settings"),
+        "security_and_analysis": nullable(obj(optional=dict.fromkeys(SECURITY, _SWITCH))),
         # Clients that send the whole object send these too. They are for creation, or for an endpoint of their own,
         # and GitHub takes no notice of them here.
         "auto_init": boolean,
@@ -154,6 +158,7 @@ def edit(call: Call, owner: str, repo: str) -> Answer:
     branch = str(body.get("default_branch", record["default_branch"]))
     _check_settings({**record["settings"], **changes}, record["owner"], visibility, changes)
     _check_branch(record, branch)
+    security = _edited_security(record, body.get("security_and_analysis") or {})
     name = _name(call, record["owner"], body["name"], record) if "name" in body else record["name"]
     # Nothing has been changed up to here: a refusal leaves everything as it was.
     if key(record["owner"], name) != key(record["owner"], record["name"]):
@@ -165,6 +170,7 @@ def edit(call: Call, owner: str, repo: str) -> Answer:
         visibility=visibility,
         default_branch=branch,
         archived=body.get("archived", record["archived"]),
+        security=security,
         updated_at=now(),
     )
     return Answer(200, full(call, record))
@@ -312,6 +318,16 @@ def _edited_visibility(record: Record, body: dict[str, Any]) -> str:
     return present
 
 
+def _edited_security(record: Record, switched: dict[str, dict[str, str]]) -> dict[str, str]:
+    scanning, protection = SECURITY
+    statuses = {**record.get("security", {}), **{name: switch["status"] for name, switch in switched.items()}}
+    if statuses.get(scanning, "disabled") == "disabled":
+        if switched.get(protection, {}).get("status") == "enabled":
+            raise ApiError(422, "Secret scanning must be enabled to enable push protection.")
+        statuses[protection] = "disabled"
+    return statuses
+
+
 def _check_visibility(visibility: str) -> None:
     if visibility == "internal":
         problem = "Visibility can be internal only in an organization that belongs to an enterprise."
@@ -428,8 +444,7 @@ def full(call: Call, record: Record) -> dict[str, Any]:
         "temp_clone_token": "",
         "custom_properties": {},
         "security_and_analysis": {
-            "secret_scanning": {"status": "disabled"},
-            "secret_scanning_push_protection": {"status": "disabled"},
+            **{name: {"status": record.get("security", {}).get(name, "disabled")} for name in SECURITY},
             "dependabot_security_updates": {"status": fixes},
         },
     }

@@ -309,6 +309,19 @@ class _Cloud(mocks.Mocks):
                 return inputs["name"], {"arn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{inputs['name']}"}
             case "aws:iam/role:Role":
                 return inputs["name"], {"arn": f"arn:aws:iam::{ACCOUNT}:role/{inputs['name']}"}
+            case "aws:iam/openIdConnectProvider:OpenIdConnectProvider":
+                arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{inputs['url'].removeprefix('https://')}"
+                return arn, {"arn": arn}
+            case "aws:iam/policy:Policy":
+                arn = f"arn:aws:iam::{ACCOUNT}:policy/{inputs['name']}"
+                return arn, {"arn": arn}
+            case "aws:iam/user:User":
+                return inputs["name"], {"arn": f"arn:aws:iam::{ACCOUNT}:user/{inputs['name']}"}
+            case "aws:sns/topic:Topic":
+                arn = f"arn:aws:sns:{region}:{ACCOUNT}:{inputs['name']}"
+                return arn, {"arn": arn}
+            case "aws:cloudwatch/eventRule:EventRule":
+                return inputs["name"], {"arn": f"arn:aws:events:{region}:{ACCOUNT}:rule/{inputs['name']}"}
             case "aws:rds/instance:Instance":
                 identifier = inputs["identifier"]
                 return f"db-{number}", {

@@ -28,6 +28,7 @@ from tests.components.recording import (
     NETWORK_SUBNET,
     PRIMARY_IP,
     REPOSITORY,
+    ROLE_POLICY,
     ROOT,
     RULESET,
     SECRET,
@@ -155,8 +156,8 @@ def test_what_holds_data_is_protected(deployed: dict[str, Deployment]) -> None:
                 assert resource.protect, f"{stack}: {resource.name}"
                 found[stack, resource.type] += 1
     assert found == {
-        ("vault", KEY): 4,
-        ("vault", BUCKET): 1,
+        ("vault", KEY): 6,
+        ("vault", BUCKET): 3,
         ("vault", BACKUP_VAULT): 1,
         ("vault", VAULT_LOCK): 1,
         ("prod", KEY): 4,
@@ -183,11 +184,27 @@ def test_the_vault_outlives_its_own_stack(deployed: dict[str, Deployment]) -> No
         assert resource.retain_on_delete, resource.name
 
 
+@pytest.mark.parametrize("stack", ["prod", "dr"])
+def test_every_role_that_a_deployment_makes_has_the_vaults_limit(
+    updated: dict[str, Deployment], vault: dict[str, Any], stack: str
+) -> None:
+    roles = updated[stack].all("aws:iam/role:Role")
+    assert roles
+    for role in roles:
+        assert role.inputs["permissionsBoundary"] == vault["workload_boundary_arn"], role.name
+        # By its name a deployment may make it.
+        assert role.inputs["name"].startswith(f"botbrains-{stack}-")
+
+
 def test_the_vault_is_in_the_recovery_region_alone(deployed: dict[str, Deployment]) -> None:
     vault = deployed["vault"]
+    # What roles may do is said of both regions; IAM itself, where that is said, is in none.
+    said = {word for word in every_word(vault) if word.startswith('{"Version"')}
     regions = {word for word in every_word(vault) if word in PROMISED.residency.aws.allowed_regions}
     assert regions == {RECOVERY}
-    assert [word for word in every_word(vault) if HOME in word] == []
+    assert [word for word in every_word(vault) if HOME in word and word not in said] == []
+    elsewhere = [it for it in vault.custom if any(word in said and HOME in word for word in strings(it.inputs))]
+    assert {it.type for it in elsewhere} <= {"aws:iam/policy:Policy", ROLE_POLICY}
     assert vault.stack_references == []
 
 
@@ -366,6 +383,11 @@ def test_each_stack_exports_what_others_rely_on(updated: dict[str, Deployment]) 
             "replica_bucket_arn",
             "backup_vault_name",
             "backup_vault_arn",
+            "workload_boundary_arn",
+            "break_glass_arn",
+            "role_arns",
+            "alarm_topic_arn",
+            "bundle_bucket_name",
         }
         | {f"{purpose}_key_arn" for purpose in ("database", "objects", "secrets", "copies")},
         "prod": service | {"replicated_backup_arn", "repository_url", "secrets"},
@@ -435,11 +457,11 @@ def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPa
     copies = production.one(BACKUP_REPLICATION).inputs
     assert (copies["retentionPeriod"], copies["region"]) == (12, "eu-west-3")
     for deployment in (production, keeper):
-        lifecycle = deployment.one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").inputs
-        assert lifecycle["rules"][0]["noncurrentVersionExpiration"]["noncurrentDays"] == 13
+        for lifecycle in deployment.all("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"):
+            assert lifecycle.inputs["rules"][0]["noncurrentVersionExpiration"]["noncurrentDays"] == 13
         assert {key.inputs["deletionWindowInDays"] for key in deployment.all(KEY)} == {14}
-        locked = deployment.one("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration").inputs["rule"]
-        assert locked["defaultRetention"]["days"] == 6
+        for locked in deployment.all("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"):
+            assert locked.inputs["rule"]["defaultRetention"]["days"] == 6
         lock = deployment.one(VAULT_LOCK).inputs
         assert (lock["minRetentionDays"], lock["maxRetentionDays"]) == (15, 15)
     assert keeper.one(VAULT_LOCK).inputs["changeableForDays"] == 5

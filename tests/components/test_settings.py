@@ -129,7 +129,7 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         ("prod", {"stack": "dr"}, 'botbrains:stack is "dr"', "'prod'"),
         ("prod", {"stack": ABSENT}, "botbrains:stack is not set", "lower-case letters"),
         # what a kind of stack does not have
-        ("vault", {"hosts": {}}, "botbrains:hosts is", "one of failback, kind, region, stack, zone"),
+        ("vault", {"hosts": {}}, "botbrains:hosts is", "one of failback, kind, region, repository, stack, zone"),
         ("dr", {"repository": {"name": "x"}}, "botbrains:repository is", "one of database, hosts"),
         # unknown keys, at each depth
         ("prod", {"colour": "red"}, 'botbrains:colour is "red"', "one of database, hosts"),
@@ -147,6 +147,9 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         ("prod", {"hosts.api.alternatives": "cpx42"}, "alternatives is", "a list of server types"),
         ("prod", {"hosts.sshFrom": ["192.0.2.10/8"]}, 'botbrains:hosts.sshFrom[0] is "192.0.2.10/8"', "CIDR notation"),
         ("prod", {"loadBalancer.names": []}, "botbrains:loadBalancer.names is []", "one or more names"),
+        ("vault", {"repository": ABSENT}, "botbrains:repository is not set", "a section with owner, ownerId, name"),
+        ("vault", {"repository.ownerId": 0}, "botbrains:repository.ownerId is 0", "the number that GitHub gave"),
+        ("vault", {"repository.repositoryId": "5"}, 'botbrains:repository.repositoryId is "5"', "the number that"),
         ("vault", {"zone": "botbrains"}, 'botbrains:zone is "botbrains"', "a domain, such as"),
         ("prod", {"hosts.api.active": "2"}, 'botbrains:hosts.api.active is "2"', "a whole number"),
         ("prod", {"hosts.api.active": 2.5}, "botbrains:hosts.api.active is 2.5", "a whole number"),

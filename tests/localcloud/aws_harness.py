@@ -41,7 +41,21 @@ class LocalAws:
                 "secretKey": "nothing",
                 "endpoints": [
                     dict.fromkeys(
-                        ("backup", "ec2", "iam", "kms", "logs", "rds", "s3", "secretsmanager", "ssm", "sts"),
+                        (
+                            "backup",
+                            "cloudtrail",
+                            "ec2",
+                            "events",
+                            "iam",
+                            "kms",
+                            "logs",
+                            "rds",
+                            "s3",
+                            "secretsmanager",
+                            "sns",
+                            "ssm",
+                            "sts",
+                        ),
                         self.endpoint,
                     )
                 ],
@@ -59,9 +73,11 @@ class LocalAws:
 
 
 @contextmanager
-def local_aws(folder: Path | None = None, databases: Path | None = None) -> Iterator[LocalAws]:
+def local_aws(
+    folder: Path | None = None, databases: Path | None = None, *, enforce_iam: bool = False
+) -> Iterator[LocalAws]:
     """With a folder for `databases`, real servers stand behind RDS."""
-    application = create_app(folder, databases)
+    application = create_app(folder, databases, enforce_iam=enforce_iam)
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

@@ -29,6 +29,7 @@ NOT_SHOWN = {
     "aws:s3/bucket:Bucket": {"websiteDomain", "websiteEndpoint"},
     "aws:ec2/vpc:Vpc": {"ipv6AssociationId"},
     "aws:ec2/subnet:Subnet": {"ipv6CidrBlockAssociationId"},
+    "aws:sns/topic:Topic": {"beginningArchiveTime"},
     "aws:rds/instance:Instance": {"upgradeRolloutOrder"},
 }
 

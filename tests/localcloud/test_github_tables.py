@@ -24,7 +24,7 @@ TABLES = {entry.token.rpartition(":")[2]: entry for entry in PLUGIN.resources}
 # Inputs of the SDK that are refused by name; the tables say why.
 UNMAPPED = {
     "Repository": {
-        *("etag", "fork", "gitignoreTemplate", "hasDownloads", "licenseTemplate", "pages", "securityAndAnalysis"),
+        *("etag", "fork", "gitignoreTemplate", "hasDownloads", "licenseTemplate", "pages"),
         *("sourceOwner", "sourceRepo", "template"),
     },
     "BranchDefault": {"etag"},

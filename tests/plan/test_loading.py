@@ -113,6 +113,11 @@ REFUSED: list[tuple[Location, object, str, str]] = [
     (("redundancy", "host_backups"), 1, "is 1", "true or false"),
     (("roles", 0, "person"), "liam p", "is 'liam p'", "a first name of letters, the first one large"),
     (("roles", 0, "ssh_key"), "ssh-rsa AAAA", "is 'ssh-rsa AAAA'", "the public half of an Ed25519 SSH key"),
+    (("roles", 0, "email"), "liam", "is 'liam'", "an address of e-mail"),
+    (("roles", 0, "github"), "liam--p", "is 'liam--p'", "the name of an account at GitHub"),
+    (("access", "key_days"), 0, "is 0", "a whole number of days, 1 or more"),
+    (("access", "aws_access_keys"), "none", "is 'none'", "true or false"),
+    (("access", "emergency_session_hours"), 13, "is 13", "a whole number of hours from 1 to 12"),
     (("residency", "jurisdiction"), "Europe", "is 'Europe'", "EU"),
     (("residency", "aws", "home_region"), "us-east-1", "is 'us-east-1'", "one of eu-central-1, eu-north-1"),
     (
@@ -153,6 +158,8 @@ REFUSED: list[tuple[Location, object, str, str]] = [
     (("roles", 1, "authority"), 1, "is 1", "more than 1, which roles[0].authority is"),
     (("roles", 1, "id"), "ciso", "is 'ciso', as is roles[0].id", "an id of its own"),
     (("roles", 1, "person"), "Liam", "is 'Liam', as is roles[0].person", "that person's own"),
+    (("roles", 1, "email"), DOCUMENT["roles"][0]["email"], "as is roles[0].email", "that person's own"),
+    (("roles", 1, "github"), DOCUMENT["roles"][0]["github"], "as is roles[0].github", "that person's own"),
     (
         ("roles", 1, "ssh_key"),
         DOCUMENT["roles"][0]["ssh_key"],

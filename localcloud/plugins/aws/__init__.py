@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.plugins.aws import backup, ec2, functions, iam, kms, logs, rds, s3, secretsmanager, ssm
+from localcloud.plugins.aws import (
+    alarms,
+    backup,
+    ec2,
+    functions,
+    iam,
+    iam_people,
+    kms,
+    logs,
+    rds,
+    s3,
+    secretsmanager,
+    ssm,
+)
 from localcloud.plugins.aws.connection import CONFIGURATION, connect
 from localcloud.plugins.table import Plugin
 
@@ -20,6 +33,8 @@ PLUGIN: Final = Plugin(
         *kms.RESOURCES,
         *s3.RESOURCES,
         *iam.RESOURCES,
+        *iam_people.RESOURCES,
+        *alarms.RESOURCES,
         *ec2.RESOURCES,
         *rds.RESOURCES,
         *backup.RESOURCES,

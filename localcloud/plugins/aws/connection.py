@@ -34,7 +34,9 @@ CONFIGURATION: Final[Mapping[str, Property]] = {
 
 _ENDPOINT_VARIABLES: Final = {
     "backup": "AWS_ENDPOINT_URL_BACKUP",
+    "cloudtrail": "AWS_ENDPOINT_URL_CLOUDTRAIL",
     "ec2": "AWS_ENDPOINT_URL_EC2",
+    "events": "AWS_ENDPOINT_URL_EVENTBRIDGE",
     "iam": "AWS_ENDPOINT_URL_IAM",
     "kms": "AWS_ENDPOINT_URL_KMS",
     "logs": "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
@@ -42,6 +44,7 @@ _ENDPOINT_VARIABLES: Final = {
     "s3": "AWS_ENDPOINT_URL_S3",
     "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "ssm": "AWS_ENDPOINT_URL_SSM",
+    "sns": "AWS_ENDPOINT_URL_SNS",
     "sts": "AWS_ENDPOINT_URL_STS",
 }
 

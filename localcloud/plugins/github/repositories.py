@@ -31,6 +31,11 @@ _DESCRIPTIONS: Final = {
     "mergeCommitTitle": ("merge_commit_title", "MERGE_MESSAGE", "allowMergeCommit"),
     "mergeCommitMessage": ("merge_commit_message", "PR_TITLE", "allowMergeCommit"),
 }
+# The switches of `securityAndAnalysis` that the local cloud has.
+_SECURITY: Final = {
+    "secretScanning": "secret_scanning",
+    "secretScanningPushProtection": "secret_scanning_push_protection",
+}
 
 
 def _create(cloud: Cloud, inputs: Props) -> str:
@@ -55,6 +60,9 @@ def _settle(cloud: Cloud, identity: str, inputs: Props) -> None:
     alerts = inputs.get("vulnerabilityAlerts")
     if alerts is not None and not found["archived"]:
         cloud.ask("PUT" if alerts else "DELETE", f"{path}/vulnerability-alerts")
+    switches = _switches(inputs)
+    if switches and switches != {api: found["security_and_analysis"].get(api) for api in switches}:
+        cloud.ask("PATCH", path, {"security_and_analysis": switches})
     if inputs.get("archived") and not found["archived"]:
         cloud.ask("PATCH", path, {"archived": True})
 
@@ -154,9 +162,23 @@ def _body(inputs: Props, visibility: str) -> Props:
 
 
 def _security(found: Props) -> Props:
-    words = {"secret_scanning": "secretScanning", "secret_scanning_push_protection": "secretScanningPushProtection"}
     said = found.get("security_and_analysis") or {}
-    return {words[api]: {"status": value["status"]} for api, value in said.items() if api in words}
+    return {prop: {"status": said[api]["status"]} for prop, api in _SECURITY.items() if api in said}
+
+
+def _switches(inputs: Props) -> Props:
+    """The security switches that are declared, as the API has them; one that is not is left as it is."""
+    declared = inputs.get("securityAndAnalysis") or {}
+    unknown = [prop for prop in declared if prop not in _SECURITY]
+    if unknown:
+        raise Refused(f"the local cloud has no mapping for `securityAndAnalysis.{unknown[0]}` of a Repository")
+    return {_SECURITY[prop]: {"status": switch["status"]} for prop, switch in declared.items()}
+
+
+def _same_security(one: Props | None, other: Props | None) -> bool:
+    """What is not declared is not looked at."""
+    one, other = one or {}, other or {}
+    return all(one[prop] == other[prop] for prop in one.keys() & other.keys())
 
 
 def _unordered(one: Any, other: Any) -> bool:
@@ -164,8 +186,8 @@ def _unordered(one: Any, other: Any) -> bool:
 
 
 # Not here, and so refused by name: what makes a repository out of something else (template, fork, sourceOwner,
-# sourceRepo, gitignoreTemplate, licenseTemplate), pages and securityAndAnalysis, which the local cloud has not;
-# hasDownloads, which GitHub itself has no more; and etag, which nobody can choose.
+# sourceRepo, gitignoreTemplate, licenseTemplate) and pages, which the local cloud has not; hasDownloads,
+# which GitHub itself has no more; and etag, which nobody can choose.
 REPOSITORY = ResourceType(
     token="github:index/repository:Repository",  # noqa: S106 - a type's name
     properties={
@@ -180,6 +202,7 @@ REPOSITORY = ResourceType(
         "webCommitSignoffRequired": Property(),
         "topics": Property(same=_unordered),
         "vulnerabilityAlerts": Property(),
+        "securityAndAnalysis": Property(same=_same_security),
         "defaultBranch": Property(),
         # What only tells the provider how to go about it.
         "autoInit": Property(write_only=True),

@@ -1,0 +1,335 @@
+"""IAM: managed policies, users and what these are given, and issuers of tokens. Roles are in `iam.py`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from localcloud.plugins.aws.common import (
+    TAGS,
+    all_tags,
+    change_tags,
+    code,
+    document,
+    from_tag_list,
+    given,
+    gone_at,
+    same_policy,
+    same_set,
+    tag_list,
+    tags_found,
+)
+from localcloud.plugins.aws.connection import Cloud
+from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+
+# IAM keeps so many versions of a policy; the oldest has to go before another one comes.
+_VERSIONS: Final = 5
+
+# -- managed policies -------------------------------------------------------------------------------------------------
+
+
+def _create_policy(cloud: Cloud, inputs: Props) -> str:
+    made = cloud.client("iam").create_policy(
+        PolicyName=inputs["name"],
+        PolicyDocument=document(inputs["policy"]),
+        Tags=tag_list(all_tags(cloud, inputs)),
+        **given(inputs, {"description": "Description", "path": "Path"}),
+    )
+    return str(made["Policy"]["Arn"])
+
+
+def _read_policy(cloud: Cloud, identity: str, state: Props) -> Props:
+    iam = cloud.client("iam")
+    with gone_at("NoSuchEntity"):
+        found = iam.get_policy(PolicyArn=identity)["Policy"]
+        version = iam.get_policy_version(PolicyArn=identity, VersionId=found["DefaultVersionId"])["PolicyVersion"]
+    return {
+        "id": identity,
+        "arn": identity,
+        "name": found["PolicyName"],
+        "path": found["Path"],
+        "description": found.get("Description", ""),
+        "policy": document(version["Document"]),
+        "policyId": found["PolicyId"],
+        "attachmentCount": found.get("AttachmentCount", 0),
+        **tags_found(cloud, _policy_tags(iam, identity), state),
+    }
+
+
+def _update_policy(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
+    iam = cloud.client("iam")
+    if "policy" in changed:
+        versions = iam.list_policy_versions(PolicyArn=identity)["Versions"]
+        others = sorted((each for each in versions if not each["IsDefaultVersion"]), key=lambda it: it["CreateDate"])
+        if len(versions) >= _VERSIONS:
+            iam.delete_policy_version(PolicyArn=identity, VersionId=others[0]["VersionId"])
+        iam.create_policy_version(PolicyArn=identity, PolicyDocument=document(new["policy"]), SetAsDefault=True)
+    change_tags(
+        cloud,
+        _policy_tags(iam, identity),
+        new,
+        lambda tags: iam.tag_policy(PolicyArn=identity, Tags=tag_list(tags)),
+        lambda keys: iam.untag_policy(PolicyArn=identity, TagKeys=keys),
+    )
+
+
+def _delete_policy(cloud: Cloud, identity: str, state: Props) -> None:
+    iam = cloud.client("iam")
+    with gone_at("NoSuchEntity"):
+        for version in iam.list_policy_versions(PolicyArn=identity)["Versions"]:
+            if not version["IsDefaultVersion"]:
+                iam.delete_policy_version(PolicyArn=identity, VersionId=version["VersionId"])
+        iam.delete_policy(PolicyArn=identity)
+
+
+def _find_policy(cloud: Cloud, inputs: Props) -> str | None:
+    arn = f"arn:aws:iam::{cloud.account}:policy{inputs.get('path') or '/'}{inputs['name']}"
+    return arn if _is_there(lambda: cloud.client("iam").get_policy(PolicyArn=arn)) else None
+
+
+def _policy_tags(iam: Any, arn: str) -> dict[str, str]:
+    return from_tag_list(iam.list_policy_tags(PolicyArn=arn)["Tags"])
+
+
+# -- users ------------------------------------------------------------------------------------------------------------
+
+
+def _create_user(cloud: Cloud, inputs: Props) -> str:
+    cloud.client("iam").create_user(
+        UserName=inputs["name"],
+        Tags=tag_list(all_tags(cloud, inputs)),
+        **given(inputs, {"path": "Path", "permissionsBoundary": "PermissionsBoundary"}),
+    )
+    return str(inputs["name"])
+
+
+def _read_user(cloud: Cloud, identity: str, state: Props) -> Props:
+    iam = cloud.client("iam")
+    with gone_at("NoSuchEntity"):
+        user = iam.get_user(UserName=identity)["User"]
+    return {
+        "id": identity,
+        "name": user["UserName"],
+        "arn": user["Arn"],
+        "path": user["Path"],
+        "uniqueId": user["UserId"],
+        "permissionsBoundary": user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
+        **tags_found(cloud, _user_tags(iam, identity), state),
+    }
+
+
+def _update_user(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
+    iam = cloud.client("iam")
+    if "permissionsBoundary" in changed:
+        raise Refused("the local cloud has no mapping for a change of a user's `permissionsBoundary`")
+    change_tags(
+        cloud,
+        _user_tags(iam, identity),
+        new,
+        lambda tags: iam.tag_user(UserName=identity, Tags=tag_list(tags)),
+        lambda keys: iam.untag_user(UserName=identity, TagKeys=keys),
+    )
+
+
+def _delete_user(cloud: Cloud, identity: str, state: Props) -> None:
+    """What a person has made of their own (a password, a second factor, keys) goes only with `forceDestroy`."""
+    iam = cloud.client("iam")
+    with gone_at("NoSuchEntity"):
+        if state.get("forceDestroy"):
+            for key in iam.list_access_keys(UserName=identity)["AccessKeyMetadata"]:
+                iam.delete_access_key(UserName=identity, AccessKeyId=key["AccessKeyId"])
+            for device in iam.list_mfa_devices(UserName=identity)["MFADevices"]:
+                iam.deactivate_mfa_device(UserName=identity, SerialNumber=device["SerialNumber"])
+            if _is_there(lambda: iam.get_login_profile(UserName=identity)):
+                iam.delete_login_profile(UserName=identity)
+        iam.delete_user(UserName=identity)
+
+
+def _find_user(cloud: Cloud, inputs: Props) -> str | None:
+    found = _is_there(lambda: cloud.client("iam").get_user(UserName=inputs["name"]))
+    return str(inputs["name"]) if found else None
+
+
+def _user_tags(iam: Any, name: str) -> dict[str, str]:
+    return from_tag_list(iam.list_user_tags(UserName=name)["Tags"])
+
+
+# -- what users are given ---------------------------------------------------------------------------------------------
+
+
+def _attach(cloud: Cloud, inputs: Props) -> str:
+    cloud.client("iam").attach_user_policy(UserName=inputs["user"], PolicyArn=inputs["policyArn"])
+    return f"{inputs['user']}/{inputs['policyArn']}"
+
+
+def _read_attachment(cloud: Cloud, identity: str, state: Props) -> Props:
+    user, arn = _attachment(identity)
+    with gone_at("NoSuchEntity"):
+        if not _attached(cloud, user, arn):
+            raise Gone(f"the user {user} has no policy {arn}")
+    return {"id": identity, "user": user, "policyArn": arn}
+
+
+def _detach(cloud: Cloud, identity: str, state: Props) -> None:
+    user, arn = _attachment(identity)
+    with gone_at("NoSuchEntity"):
+        cloud.client("iam").detach_user_policy(UserName=user, PolicyArn=arn)
+
+
+def _find_attachment(cloud: Cloud, inputs: Props) -> str | None:
+    try:
+        found = _attached(cloud, inputs["user"], inputs["policyArn"])
+    except ClientError as error:
+        if code(error) == "NoSuchEntity":
+            return None
+        raise
+    return f"{inputs['user']}/{inputs['policyArn']}" if found else None
+
+
+def _attached(cloud: Cloud, user: str, arn: str) -> bool:
+    pages = cloud.client("iam").get_paginator("list_attached_user_policies").paginate(UserName=user)
+    return any(policy["PolicyArn"] == arn for page in pages for policy in page["AttachedPolicies"])
+
+
+def _attachment(identity: str) -> tuple[str, str]:
+    user, found, arn = identity.partition("/")
+    if not found:
+        raise Refused(f"{identity!r} is no attachment's id; it has the form USER/POLICY_ARN")
+    return user, arn
+
+
+# -- issuers of tokens ------------------------------------------------------------------------------------------------
+
+
+def _create_issuer(cloud: Cloud, inputs: Props) -> str:
+    made = cloud.client("iam").create_open_id_connect_provider(
+        Url=inputs["url"],
+        ClientIDList=inputs["clientIdLists"],
+        Tags=tag_list(all_tags(cloud, inputs)),
+        **given(inputs, {"thumbprintLists": "ThumbprintList"}),
+    )
+    return str(made["OpenIDConnectProviderArn"])
+
+
+def _read_issuer(cloud: Cloud, identity: str, state: Props) -> Props:
+    iam = cloud.client("iam")
+    with gone_at("NoSuchEntity"):
+        found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=identity)
+    return {
+        "id": identity,
+        "arn": identity,
+        # IAM leaves the scheme out, and the real provider puts it back.
+        "url": f"https://{found['Url'].removeprefix('https://')}",
+        "clientIdLists": found["ClientIDList"],
+        "thumbprintLists": found.get("ThumbprintList", []),
+        **tags_found(cloud, _issuer_tags(iam, identity), state),
+    }
+
+
+def _update_issuer(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
+    iam = cloud.client("iam")
+    if "clientIdLists" in changed:
+        raise Refused("the local cloud has no mapping for a change of an issuer's `clientIdLists`")
+    if "thumbprintLists" in changed:
+        iam.update_open_id_connect_provider_thumbprint(
+            OpenIDConnectProviderArn=identity, ThumbprintList=new["thumbprintLists"]
+        )
+    change_tags(
+        cloud,
+        _issuer_tags(iam, identity),
+        new,
+        lambda tags: iam.tag_open_id_connect_provider(OpenIDConnectProviderArn=identity, Tags=tag_list(tags)),
+        lambda keys: iam.untag_open_id_connect_provider(OpenIDConnectProviderArn=identity, TagKeys=keys),
+    )
+
+
+def _delete_issuer(cloud: Cloud, identity: str, state: Props) -> None:
+    with gone_at("NoSuchEntity"):
+        cloud.client("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=identity)
+
+
+def _find_issuer(cloud: Cloud, inputs: Props) -> str | None:
+    host = inputs["url"].removeprefix("https://")
+    arn = f"arn:aws:iam::{cloud.account}:oidc-provider/{host}"
+    found = _is_there(lambda: cloud.client("iam").get_open_id_connect_provider(OpenIDConnectProviderArn=arn))
+    return arn if found else None
+
+
+def _issuer_tags(iam: Any, arn: str) -> dict[str, str]:
+    return from_tag_list(iam.list_open_id_connect_provider_tags(OpenIDConnectProviderArn=arn)["Tags"])
+
+
+def _is_there(look: Any) -> bool:
+    try:
+        look()
+    except ClientError as error:
+        if code(error) == "NoSuchEntity":
+            return False
+        raise
+    return True
+
+
+RESOURCES: Final = (
+    ResourceType(
+        token="aws:iam/policy:Policy",  # noqa: S106 - a type's name
+        properties={
+            "name": Property(generated_name=True, replaces=True),
+            "description": Property(default="", replaces=True),
+            "path": Property(default="/", replaces=True),
+            "policy": Property(required=True, same=same_policy),
+            "tags": TAGS,
+        },
+        computed=("arn", "attachmentCount", "policyId", "tagsAll"),
+        create=_create_policy,
+        read=_read_policy,
+        update=_update_policy,
+        delete=_delete_policy,
+        delete_before_replace=True,
+        find=_find_policy,
+    ),
+    ResourceType(
+        token="aws:iam/user:User",  # noqa: S106
+        properties={
+            "name": Property(generated_name=True, replaces=True),
+            "path": Property(default="/", replaces=True),
+            "permissionsBoundary": Property(default=""),
+            "forceDestroy": Property(default=False, write_only=True),
+            "tags": TAGS,
+        },
+        computed=("arn", "tagsAll", "uniqueId"),
+        create=_create_user,
+        read=_read_user,
+        update=_update_user,
+        delete=_delete_user,
+        delete_before_replace=True,
+        find=_find_user,
+    ),
+    ResourceType(
+        token="aws:iam/userPolicyAttachment:UserPolicyAttachment",  # noqa: S106
+        properties={
+            "user": Property(required=True, replaces=True),
+            "policyArn": Property(required=True, replaces=True),
+        },
+        create=_attach,
+        read=_read_attachment,
+        delete=_detach,
+        find=_find_attachment,
+    ),
+    ResourceType(
+        token="aws:iam/openIdConnectProvider:OpenIdConnectProvider",  # noqa: S106
+        properties={
+            "url": Property(required=True, replaces=True),
+            "clientIdLists": Property(required=True, same=same_set),
+            "thumbprintLists": Property(default=[], same=same_set),
+            "tags": TAGS,
+        },
+        computed=("arn", "tagsAll"),
+        create=_create_issuer,
+        read=_read_issuer,
+        update=_update_issuer,
+        delete=_delete_issuer,
+        delete_before_replace=True,
+        find=_find_issuer,
+    ),
+)

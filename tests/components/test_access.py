@@ -1,0 +1,169 @@
+"""Access as declared: who is let in by what, within which limits, and who is told.
+
+What the policies let through and what not is tested by deploying with them, in tests/stacks/test_access.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.access import Access, AccessArgs
+from components.access_documents import Place, allow, document
+from components.emergency_alarm import EmergencyAlarmArgs
+from components.github_access import RepositoryIdentity
+from components.people_access import PeopleAccessArgs
+from tests.components.recording import ACCOUNT, ROLE_POLICY, Deployment, deploy
+
+ROLE = "aws:iam/role:Role"
+POLICY = "aws:iam/policy:Policy"
+HERE, THERE = "xx-here-1", "xx-there-1"
+REPOSITORY = RepositoryIdentity(owner="org", owner_id=11, name="code", repository_id=22)
+
+
+@pytest.fixture(scope="module")
+def made() -> Deployment:
+    def program() -> None:
+        access = Access(
+            "vault-access",
+            AccessArgs(
+                stack="vault",
+                services=("prod", "dr"),
+                region=HERE,
+                regions=(THERE, HERE),
+                people={"ann": "ann@example.com", "bob": "bob@example.com"},
+                repository=REPOSITORY,
+                emergency_session_hours=2,
+                key_deletion_window_days=9,
+                record_days=21,
+                record_lock_days=5,
+            ),
+        )
+        pulumi.export("roles", access.role_arns)
+
+    return deploy(program)
+
+
+def role(made: Deployment, name: str) -> Mapping[str, Any]:
+    (found,) = [it for it in made.all(ROLE) if it.inputs["name"] == name]
+    return found.inputs
+
+
+def trust(made: Deployment, name: str) -> dict[str, Any]:
+    (statement,) = json.loads(role(made, name)["assumeRolePolicy"])["Statement"]
+    found: dict[str, Any] = statement
+    return found
+
+
+def test_workflows_are_let_in_by_their_tokens_subject_to_the_letter(made: Deployment) -> None:
+    issuer = "token.actions.githubusercontent.com"
+    for stack in ("vault", "prod", "dr"):
+        for name, subjects in (
+            (f"botbrains-{stack}-deploy", [f"repo:org@11/code@22:environment:{stack}"]),
+            (
+                f"botbrains-{stack}-preview",
+                ["repo:org@11/code@22:pull_request", "repo:org@11/code@22:ref:refs/heads/main"],
+            ),
+        ):
+            statement = trust(made, name)
+            assert statement["Principal"] == {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"}
+            assert statement["Condition"] == {
+                "StringEquals": {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": subjects}
+            }
+            assert role(made, name)["permissionsBoundary"].endswith(":policy/botbrains-deploy-boundary")
+            assert role(made, name)["maxSessionDuration"] == 3600
+
+
+def test_the_emergencys_role_asks_for_a_fresh_second_factor_here_and_ends_by_itself(made: Deployment) -> None:
+    statement = trust(made, "botbrains-break-glass")
+    assert statement["Principal"] == {"AWS": [f"arn:aws:iam::{ACCOUNT}:user/{it}" for it in ("ann", "bob")]}
+    assert statement["Condition"] == {
+        "Bool": {"aws:MultiFactorAuthPresent": "true"},
+        "NumericLessThan": {"aws:MultiFactorAuthAge": "3600"},
+        "StringEquals": {"aws:RequestedRegion": HERE},
+        "StringLike": {"sts:RoleSessionName": "${aws:username}"},
+    }
+    assert role(made, "botbrains-break-glass")["maxSessionDuration"] == 7200
+
+
+def test_nobody_but_the_emergencys_role_may_do_everything(made: Deployment) -> None:
+    attached = [
+        it.inputs["role"]
+        for it in made.all("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
+        if it.inputs["policyArn"].endswith("/AdministratorAccess")
+    ]
+    assert attached == ["botbrains-break-glass"]
+    for policy in (*made.all(POLICY), *made.all(ROLE_POLICY)):
+        for statement in json.loads(policy.inputs["policy"])["Statement"]:
+            if statement["Effect"] != "Allow":
+                continue
+            assert "*" not in statement["Action"], policy.name
+            # Whoever may do something everywhere may do so in the plan's regions alone, unless it is in none.
+            if statement["Resource"] == ["*"] and not all(
+                it.startswith(("iam:", "sts:", "signin:")) for it in statement["Action"]
+            ):
+                assert statement["Condition"]["StringEquals"]["aws:RequestedRegion"] == [THERE, HERE], statement
+            regions = {arn.split(":")[3] for arn in statement["Resource"] if arn != "*"}
+            assert regions <= {"", HERE, THERE}
+
+
+def test_there_is_no_key_that_lasts(made: Deployment) -> None:
+    types = {it.type for it in made.custom}
+    assert {"aws:iam/accessKey:AccessKey", "aws:iam/userLoginProfile:UserLoginProfile"} & types == set()
+    for policy in (*made.all(POLICY), *made.all(ROLE_POLICY)):
+        for statement in json.loads(policy.inputs["policy"])["Statement"]:
+            allowed = statement["Effect"] == "Allow"
+            assert not (allowed and {"iam:CreateAccessKey", "iam:*"} & set(statement["Action"])), policy.name
+
+
+def test_both_are_told_and_what_tells_them_is_in_one_place(made: Deployment) -> None:
+    told = made.all("aws:sns/topicSubscription:TopicSubscription")
+    assert {(it.inputs["protocol"], it.inputs["endpoint"]) for it in told} == {
+        ("email", "ann@example.com"),
+        ("email", "bob@example.com"),
+    }
+    rules = made.all("aws:cloudwatch/eventRule:EventRule")
+    assert {it.inputs["state"] for it in rules} == {"ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}
+    (taken,) = [json.loads(it.inputs["eventPattern"]) for it in rules if it.name.endswith("-taken")]
+    assert taken["detail"]["requestParameters"] == {"roleArn": [f"arn:aws:iam::{ACCOUNT}:role/botbrains-break-glass"]}
+    trail = made.one("aws:cloudtrail/trail:Trail").inputs
+    assert (trail["isMultiRegionTrail"], trail["includeGlobalServiceEvents"], trail["enableLogging"]) == (True,) * 3
+
+
+def test_all_of_it_outlives_its_stack(made: Deployment) -> None:
+    for resource in made.custom:
+        assert resource.protect, resource.name
+        assert resource.retain_on_delete, resource.name
+
+
+def test_a_policy_that_iam_would_not_take_is_refused_here() -> None:
+    with pytest.raises(ValueError, match=r"the policy with Much has \d+ characters; IAM takes 300"):
+        document([allow("Much", ["s3:GetObject"], ["x" * 300])], 300)
+
+
+def test_places_are_the_accounts_and_the_regions_alone() -> None:
+    place = Place.of("arn:aws-eusc:iam::999999999999:user/ann", [HERE])
+    assert place.iam("role/x") == ["arn:aws-eusc:iam::999999999999:role/x"]
+    assert place.arns("rds", "db:x") == [f"arn:aws-eusc:rds:{HERE}:999999999999:db:x"]
+    assert place.here == {"StringEquals": {"aws:RequestedRegion": [HERE]}}
+
+
+def test_one_person_is_not_enough() -> None:
+    one: dict[str, Any] = {"regions": [HERE], "reading_policy_arn": "p", "place_arn": "a"}
+    with pytest.raises(ValueError, match="at least 2 are needed"):
+        PeopleAccessArgs(people=["ann"], emergency_region=HERE, emergency_session_hours=1, **one)
+    with pytest.raises(ValueError, match="at least 2 people are told"):
+        EmergencyAlarmArgs(
+            region=HERE,
+            break_glass_arn="a",
+            emails={"ann": "a@example.com", "bob": "a@example.com"},
+            key_deletion_window_days=7,
+            record_days=1,
+            record_lock_days=1,
+        )
+    with pytest.raises(ValueError, match="repository_id is 0"):
+        RepositoryIdentity(owner="org", owner_id=1, name="code", repository_id=0)

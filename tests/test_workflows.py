@@ -1,0 +1,111 @@
+"""The workflows: read by two programs that look for holes and mistakes, and held to what the program declares."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from continuity.change_report import LABEL
+from tests.conftest import ROOT
+
+FOLDER = ROOT / ".github"
+WORKFLOWS = sorted((FOLDER / "workflows").glob("*.yml"))
+ACTIONS = sorted((FOLDER / "actions").glob("*/action.yml"))
+SETTINGS = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]["botbrains:repository"]
+PINNED = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # v\d+\.\d+\.\d+$")
+
+
+def read(file: Path) -> dict[str, Any]:
+    """A workflow; YAML takes its `on` for a truth."""
+    content: dict[Any, Any] = yaml.safe_load(file.read_text())
+    return {"on" if key is True else key: value for key, value in content.items()}
+
+
+def jobs() -> list[tuple[str, str, dict[str, Any]]]:
+    return [(file.stem, name, job) for file in WORKFLOWS for name, job in read(file)["jobs"].items()]
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="actionlint is built with Go, which is not on PATH")
+def test_zizmor_and_actionlint_find_nothing() -> None:
+    done = subprocess.run(["make", "lint-workflows"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_ignored_finding_has_a_reason() -> None:
+    for file in (*WORKFLOWS, *ACTIONS):
+        for line in file.read_text().splitlines():
+            _, ignoring, reason = line.partition("zizmor: ignore[")
+            assert not ignoring or len(reason.partition("]")[2].strip()) > 5, line
+
+
+def test_actions_are_pinned_by_commit_and_are_those_that_the_repository_allows() -> None:
+    used = set()
+    for file in (*WORKFLOWS, *ACTIONS):
+        for line in file.read_text().splitlines():
+            if "uses:" in line and "uses: ./" not in line:
+                found = PINNED.search(line)
+                assert found is not None, f"{file.name}: {line.strip()}"
+                used.add(f"{found['action']}@*")
+    assert used == set(SETTINGS["actions"])
+
+
+def test_what_a_change_has_to_pass_is_a_job_that_always_reports() -> None:
+    change = read(FOLDER / "workflows/change.yml")
+    assert "paths" not in change["on"]["pull_request"] and "branches" not in change["on"]["pull_request"]
+    names = {job["name"] for job in change["jobs"].values()}
+    assert set(SETTINGS["requiredChecks"]) <= names
+
+
+def test_nothing_runs_a_strangers_code_with_more_than_the_stranger_has() -> None:
+    for file in WORKFLOWS:
+        workflow = read(file)
+        assert "pull_request_target" not in workflow["on"] and "workflow_run" not in workflow["on"]
+        assert workflow["permissions"] == {}
+    change = read(FOLDER / "workflows/change.yml")["jobs"]
+    for name, job in change.items():
+        secret = "secrets." in str(job) or "id-token" in job["permissions"]
+        writing = "write" in {value for key, value in job["permissions"].items() if key != "id-token"}
+        # Whoever holds a secret or writes does so for the company's own branches alone.
+        assert not secret or "head.repo.full_name == github.repository" in job["if"], name
+        assert not writing or job["needs"] == "preview", name
+    # And what writes runs the code that the change is to, not the change's.
+    [checkout, *_] = change["comment"]["steps"]
+    assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+
+
+def test_only_deployments_are_in_an_environment_and_each_in_its_own() -> None:
+    placed = {(file, name): job["environment"] for file, name, job in jobs() if "environment" in job}
+    assert placed == {("deploy", stack): stack for stack in ("vault", "prod", "dr")}
+    for (_, name), environment in placed.items():
+        job = read(FOLDER / "workflows/deploy.yml")["jobs"][name]
+        assert job["concurrency"] == {"group": f"stack-{environment}", "cancel-in-progress": False}
+        [deploy] = [step for step in job["steps"] if step.get("uses") == "./.github/actions/deploy"]
+        assert deploy["with"]["stack"] == environment
+
+
+def test_a_credential_for_aws_is_never_stored() -> None:
+    for file in (*WORKFLOWS, *ACTIONS):
+        text = file.read_text()
+        assert "aws-secret-access-key" not in text and "AWS_SECRET" not in text
+        assert text.count("configure-aws-credentials@") == text.count("role-to-assume: ${{ ")
+
+
+def test_the_label_that_lifts_the_gate_is_the_one_that_the_comment_names() -> None:
+    text = (FOLDER / "workflows/change.yml").read_text()
+    assert set(re.findall(r"labels\.\*\.name, '([^']+)'", text)) == {LABEL}
+
+
+def test_the_cli_is_installed_in_the_version_of_the_sdk() -> None:
+    """The action takes the version from pyproject.toml, by this very line."""
+    [step] = [
+        step for step in read(FOLDER / "actions/set-up/action.yml")["runs"]["steps"] if step.get("id") == "pulumi"
+    ]
+    command = step["run"].partition(" >> ")[0]
+    said = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.fullmatch(r"version=\d+\.\d+\.\d+\n", said)
