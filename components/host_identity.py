@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pulumi
+import pulumi_aws as aws
 
-# Each from the file that it is in: their packages as wholes take a tenth to a quarter of a second of every run.
+# Each from the file that it is in: their packages as wholes take a tenth to a quarter of a second of every run. Nothing
+# else may use such a package: the SDK loads a package at the first look into it, and finds it loaded without its parts.
 from pulumi_aws.cloudwatch.log_group import LogGroup
-from pulumi_aws.iam.role import Role
-from pulumi_aws.iam.role_policy import RolePolicy
 from pulumi_aws.ssm.activation import Activation
 from pulumi_aws.ssm.parameter import Parameter
 
@@ -117,7 +117,7 @@ class HostIdentity(pulumi.ComponentResource):
         self.parameter_name = f"/botbrains/{args.stack}/database"
         self.log_group_name = f"/botbrains/{args.stack}/hosts"
 
-        role = Role(
+        role = aws.iam.Role(
             name,
             name=name,
             description=f"Hosts of {args.stack}, registered with Systems Manager",
@@ -142,7 +142,7 @@ class HostIdentity(pulumi.ComponentResource):
             tags={"Name": name},
             opts=guarded,
         )
-        permission = RolePolicy(
+        permission = aws.iam.RolePolicy(
             f"{name}-settings",
             name="settings",
             role=role.name,
@@ -151,7 +151,7 @@ class HostIdentity(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        RolePolicy(
+        aws.iam.RolePolicy(
             f"{name}-database",
             name="database",
             role=role.name,

@@ -187,7 +187,7 @@ def test_the_clouds_show_what_was_declared(local_cloud: LocalCloud) -> None:
         assert service.health_check.http.status_codes == ["200"]
         check = service.health_check
         assert check.interval * check.retries + check.timeout <= PLAN.redundancy.host_failover_seconds
-    zone = hetzner(local_cloud).zones.get_by_name("botbrains.io")
+    zone = hetzner(local_cloud).zones.get("botbrains.io")
     records = hetzner(local_cloud).zones.get_rrset(zone, "api", "A")
     assert {record.value for record in records.records} == {one["address"] for one in where["load_balancers"]}
     assert records.ttl == PLAN.redundancy.dns_ttl_seconds
