@@ -117,6 +117,7 @@ def reading(place: Place) -> list[Statement]:
                 "sns:GetTopicAttributes",
                 "sns:ListSubscriptionsByTopic",
                 "sns:ListTagsForResource",
+                "sns:ListTopics",
                 "ssm:DescribeActivations",
                 "ssm:DescribeInstanceInformation",
                 "ssm:DescribeParameters",

@@ -29,7 +29,8 @@ def look(promised: plan.Plan, environment: Mapping[str, str] = os.environ) -> Se
         raise CannotLookError("Hetzner", "there is no token: set HCLOUD_TOKEN")
     endpoint = environment.get("HCLOUD_ENDPOINT")
     try:
-        keys = Client(token, **({"api_endpoint": endpoint} if endpoint else {})).ssh_keys.get_all()
+        client = Client(token, api_endpoint=endpoint) if endpoint else Client(token)
+        keys = client.ssh_keys.get_all()
     except (APIException, OSError) as error:
         raise CannotLookError("Hetzner", f"it does not answer, or refuses ({error})") from None
     return seen(promised, keys)

@@ -53,6 +53,18 @@ def erase(
 
 
 @app.command()
+def token(
+    subject: Annotated[str, typer.Argument(help="Whose it is: the `sub` of the token.")],
+    issuer: Annotated[str, typer.Option(help="Who signs it.")] = "https://token.actions.githubusercontent.com",
+    audience: Annotated[str, typer.Option(help="Whom it is for.")] = "sts.amazonaws.com",
+) -> None:
+    """Print an identity token, as an issuer would sign it for a workflow's job. Only this local cloud takes it."""
+    from localcloud.aws.identity_tokens import Issuers
+
+    print(Issuers.of(Folder.find()).sign(issuer, {"sub": subject, "aud": audience}))
+
+
+@app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -61,9 +61,10 @@ class Told:
 
 
 def _is_logged(asked: Asked) -> bool:
+    regions: Mapping[str, Any] = cloudtrail_backends[asked.account]
     return any(
         trail.status.is_logging and (trail.is_multi_region or region == asked.region)
-        for account, region, backend in list(cloudtrail_backends.iter_backends())
+        for region, backend in list(regions.items())
         for trail in backend.trails.values()
     )
 
@@ -74,7 +75,7 @@ def _hears(rule: Any, asked: Asked) -> bool:
     return bool(rule.state != "DISABLED")
 
 
-def _event(asked: Asked, principal: Principal | None, subject: str | None, refused: str | None) -> dict[str, Any]:
+def _event(asked: Asked, principal: Principal | None, subject: str | None, refused: str | None) -> Any:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "version": "0",

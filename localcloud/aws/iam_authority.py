@@ -99,5 +99,5 @@ def _access_key(environ: Mapping[str, Any]) -> str:
 
 
 def _session_token(environ: Mapping[str, Any]) -> str | None:
-    token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN")
+    token: str | None = environ.get("HTTP_X_AMZ_SECURITY_TOKEN")
     return token or parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Security-Token", [None])[0]

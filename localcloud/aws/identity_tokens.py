@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from localcloud.folder import Folder
 from localcloud.state import write_atomically
 
 LIFETIME_SECONDS: Final = 300
@@ -46,6 +47,11 @@ class Issuers:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    @classmethod
+    def of(cls, folder: Folder) -> Issuers:
+        """Those of a local cloud."""
+        return cls(folder.path / "aws" / "issuers")
 
     def sign(self, issuer: str, claims: Mapping[str, Any]) -> str:
         """A token with these claims; `iss`, `iat`, `nbf` and `exp` are added where they are not among them."""

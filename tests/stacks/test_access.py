@@ -55,9 +55,7 @@ def subject(context: str, **changes: Any) -> str:
 
 def token(cloud: LocalCloud, sub: str, **claims: Any) -> str:
     """A token of a workflow's job, as GitHub's issuer would sign it."""
-    return Issuers(cloud.folder.path / "aws" / "issuers").sign(
-        ISSUER, {"aud": "sts.amazonaws.com", "sub": sub, **claims}
-    )
+    return Issuers.of(cloud.folder).sign(ISSUER, {"aud": "sts.amazonaws.com", "sub": sub, **claims})
 
 
 @functools.cache
@@ -374,7 +372,10 @@ def test_one_person_alone_gets_in_and_both_are_told(cloud: LocalCloud) -> None:
     denied(lambda: take(f"botbrains-person-{PEOPLE[0]}", **shown))
     denied(lambda: take("botbrains-break-glass", region=HOME, **shown))
     denied(lambda: take("botbrains-break-glass", name=PEOPLE[0], **shown))
-    day = clients(cloud, take(f"botbrains-person-{person}", **shown))
+    everyday = take(f"botbrains-person-{person}", **shown)
+    day = clients(cloud, everyday)
+    asked = as_(cloud, everyday).run(sys.executable, "-m", "continuity", "access", "--json")
+    assert json.loads(asked.stdout)["could_not_look"] == []
     assert day("rds").describe_db_instances()["DBInstances"]
     day("secretsmanager").put_secret_value(SecretId="botbrains/prod/application", SecretString="x")
     denied(lambda: day("secretsmanager").get_secret_value(SecretId="botbrains/prod/application"))
