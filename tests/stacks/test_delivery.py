@@ -110,12 +110,14 @@ def test_the_script_previews_a_branch_and_writes_the_comment_without_an_account(
     assert "-     maxAllocatedStorage: 400" in text and "+     maxAllocatedStorage: 500" in text
     assert "The policy pack refuses nothing" in text
     assert re.search(r"#### `vault`: no change", text)
+    # Recovery is looked at as well, though it is not there: it has to come up any day.
+    assert re.search(r"#### `dr`: \d+ to create", text)
 
 
 @pytest.mark.usefixtures("main")
 def test_a_change_that_breaks_a_policy_fails_with_the_violation_in_the_text(cloud: LocalCloud, copy: Path) -> None:
     change(copy, "forgetful", "    storageGib: 100", "    storageGib: 100\n    backupRetentionDays: 1")
-    done = continuity(cloud, copy, "ci", "preview")
+    done = continuity(cloud, copy, "ci", "preview", "prod")
     assert done.returncode == 1
     days = PLAN.retention.database_backup_days
     assert "**The policy pack refuses this**: 1 violation." in done.stdout
