@@ -20,6 +20,7 @@ import pulumi
 import plan
 from components import providers, settings
 from components.settings import ProductionSettings, RecoverySettings, VaultSettings
+from policy_pack.program import enforce
 
 # A run is over in seconds and nearly all that it makes is code of the SDKs, which lives as long as the run. Looking for
 # what could be thrown away took a quarter of a preview's time (benchmarks/preview.py), part of it at the very end.
@@ -516,6 +517,8 @@ def main() -> None:
     except plan.PlanError as error:
         # Pulumi shows a RunError's message alone; it already says what is wrong and what to do.
         raise pulumi.RunError(str(error)) from None
+    # With or without `--policy-pack`: what it would refuse does not get past the program either.
+    enforce(promised)
     match settings.load(promised):
         case VaultSettings() as stack:
             outputs = vault(stack, promised)
