@@ -6,7 +6,7 @@ Two things are promised, and the exit code is 1 when one does not hold:
 
 - the preview, with the policy pack, takes at most 1.5 times as long as the bare imports on the same engine with an
   empty pack (what the clouds, the rules and the resources add to what nobody can avoid);
-- from 4 to 40 hosts its time grows no faster than its number of resources.
+- from 6 to 40 hosts its time grows no faster than its number of resources.
 
 Each figure is the median over pairs that ran one after the other, so that a noisy machine disturbs both alike.
 """
@@ -37,7 +37,7 @@ from localcloud.folder import Folder
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_OVER_IMPORTS = 1.5
-SIZES = (4, 40)
+SIZES = (6, 40)
 
 _say = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -116,12 +116,12 @@ class Bench:
         return Timed(seconds, int(found.group(1)) if found else 0)
 
     def prod(self, hosts: int | None = None) -> list[str]:
-        """The arguments of a preview of prod, as configured or with so many hosts."""
+        """The arguments of a preview of prod, as configured or with so many hosts, one of each role's on standby."""
         config = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
         if hosts is not None:
             for role in config["config"]["botbrains:hosts"].values():
                 if isinstance(role, dict):
-                    role.update(active=hosts // 4, standby=hosts // 4)
+                    role.update(active=hosts // 2 - 1, standby=1)
         file = self.folder / f"Pulumi.{hosts or 'prod'}.yaml"
         file.write_text(yaml.safe_dump(config))
         return ["--stack", "prod", "--policy-pack", str(ROOT / "policy_pack"), "--config-file", str(file)]
@@ -188,12 +188,8 @@ def measure(bench: Bench, pairs: int) -> dict[str, Any]:
             if turn:  # the first of each fills caches and does not count
                 runs[name].append(timed)
                 _say.print(f"  pair {turn} of {pairs}: {name}: {timed.seconds:.2f} s, {timed.resources} resources")
-    over = statistics.median(
-        one.seconds / other.seconds for one, other in zip(runs["prod"], runs["imports"], strict=True)
-    )
-    growth = statistics.median(
-        one.seconds / other.seconds for one, other in zip(runs[f"{large} hosts"], runs[f"{small} hosts"], strict=True)
-    )
+    over = _ratio(runs["prod"], runs["imports"])
+    growth = _ratio(runs[f"{large} hosts"], runs[f"{small} hosts"])
     resources = runs[f"{large} hosts"][0].resources / runs[f"{small} hosts"][0].resources
     return {
         "runs": {
