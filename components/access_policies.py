@@ -54,8 +54,9 @@ def person_role(account: str) -> str:
     return f"botbrains-person-{account}"
 
 
-def state_bucket(place: Place) -> str:
-    return f"botbrains-state-{place.account}"
+def _state_buckets(place: Place) -> tuple[str, str]:
+    """The bucket of Pulumi's state, and its replica: `continuity bootstrap` makes them."""
+    return f"botbrains-state-{place.account}", f"botbrains-state-{place.account}-replica"
 
 
 def _access(place: Place) -> list[str]:
@@ -132,7 +133,7 @@ def reading(place: Place) -> list[Statement]:
         allow(
             "ReadTheState",
             ["s3:GetObject", "s3:GetObjectVersion"],
-            place.buckets(f"{state_bucket(place)}/{_STATE}/*", f"{state_bucket(place)}-replica/{_STATE}/*"),
+            place.buckets(*(f"{bucket}/{_STATE}/*" for bucket in _state_buckets(place))),
         ),
         _use_state_key(place, "kms:Decrypt"),
     ]
@@ -459,7 +460,8 @@ def _state(place: Place, stack: str) -> list[Statement]:
         allow(
             "WriteTheState",
             ["s3:DeleteObject", "s3:PutObject"],
-            place.buckets(*(f"{state_bucket(place)}/{file}" for file in files)),
+            # And the replica, from which one works while the recovery region is lost.
+            place.buckets(*(f"{bucket}/{file}" for bucket in _state_buckets(place) for file in files)),
         ),
         _use_state_key(place, "kms:Encrypt", "kms:GenerateDataKey"),
     ]
