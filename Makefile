@@ -125,6 +125,7 @@ $(ACTIONLINT): .ci/actionlint/go.sum
 bench: .venv/ready ## Measure what is said about speed: previews, and the recovery of a database
 	@$(LOCALCLOUD) engine > /dev/null
 	@$(PYTHON) -m benchmarks.preview
+	@$(PYTHON) -m benchmarks.policies
 	@$(PYTHON) -m benchmarks.recovery
 
 # A stamp, so that a set-up that was interrupted is done again.
@@ -143,6 +144,10 @@ $(UV):
 	  || { rm -rf "$(UV:/bin/uv=)"; echo "python3 cannot make virtual environments: on Debian, apt-get install python3-venv" >&2; exit 1; }
 	@"$(UV:/bin/uv=)/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt \
 	  || { rm -rf "$(UV:/bin/uv=)"; exit 1; }
+
+.PHONY: policies
+policies: .venv/ready ## Write docs/policies.md from the policies (a test fails when it is not what they say)
+	@$(PYTHON) -m policy_pack.documents > docs/policies.md
 
 .PHONY: docs
 docs: .venv/ready ## Render the picture of the architecture (needs graphviz)

@@ -40,7 +40,7 @@ class RepositoryMirror(pulumi.ComponentResource):
     A bundle is a clone in one file, with all history. The bucket keeps and locks versions like any other here, so what
     is pushed by somebody who took over GitHub stands beside what was there before, and not in its place.
 
-    Workflows on the main branch take the role. It adds bundles and does nothing else: it can neither read nor delete one.
+    Workflows on the main branch take the role. It adds bundles and does nothing else: it neither reads nor deletes one.
     """
 
     bucket_name: pulumi.Output[str]

@@ -68,8 +68,8 @@ class Report:
         return f"{cut}{fence}\n\nThe rest is longer than a comment may be: it is in the job's log.\n"
 
     def _lines(self) -> Iterator[str]:
-        names = " and ".join(f"`{stack}`" for stack in self.heard)
-        yield f"### What this changes in {names}, against {self.where}"
+        names = ", ".join(f"`{stack}`" for stack in self.heard)
+        yield f"### What this changes in {names}: previewed against {self.where}"
         yield ""
         yield self._verdict()
         yield from self._gate()

@@ -21,7 +21,7 @@ bundle = typer.Typer(no_args_is_help=True, help="The repository as one file, in 
 _say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 _out = Console(highlight=False, soft_wrap=True, emoji=False)
 
-_Stacks = Annotated[list[Stack] | None, typer.Argument(help="Vault and prod when none is named.")]
+_Stacks = Annotated[list[Stack] | None, typer.Argument(help="Every stack when none is named.")]
 
 
 @ci.command("preview")
@@ -33,7 +33,7 @@ def ci_preview(
         bool, typer.Option("--agreed/--not-agreed", envvar="DATA_MAY_END", help=f"The label {LABEL} is there.")
     ] = False,
 ) -> None:
-    """Print what a change does, as the comment on its pull request.
+    """Print what a change does, as the comment on its pull request. `dr` is among it: it has to come up any day.
 
     Exit code 1 when a preview fails or the policy pack refuses, and 4 when something that holds data would be replaced
     or deleted and nobody agreed to that.
@@ -42,7 +42,7 @@ def ci_preview(
         where,
         {
             stack: listen(stack, "preview", "--policy-pack", str(POLICY_PACK))
-            for stack in stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=False)
+            for stack in stacks.in_order(names or list(Stack), with_needs=False)
         },
         agreed,
     )
@@ -76,7 +76,7 @@ def ci_deploy(name: Annotated[Stack, typer.Argument(help="The stack.")]) -> None
 
 
 def look_for_drift(
-    names: Annotated[list[Stack] | None, typer.Argument(help="Every stack when none is named.")] = None,
+    names: _Stacks = None,
     report: Annotated[bool, typer.Option("--report", help="Keep the one issue about it in step.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -24,6 +24,8 @@ from continuity.stacks import PROJECT, UNKNOWN, Stack, program
 _SWITCH = {"PULUMI_DEBUG_COMMANDS": "1"}
 # What the engine writes for a value that is not known yet, by what kind of value it will be.
 _REPLACING = frozenset({"replace", "create-replacement", "delete-replaced", "remove-pending-replace"})
+# Steps that change no cloud; nor do those of the engine's own resources: stacks and providers.
+_DOES_NOTHING = frozenset({"same", "refresh", "read", "read-replacement", "discard", "read-discard"})
 # Errors that only say that there were errors.
 _SAYS_NOTHING = frozenset({"", "preview failed", "update failed", "refresh failed"})
 
@@ -106,7 +108,7 @@ def understood(code: int, events: Sequence[dict[str, Any]], said: str = "") -> H
     unchanged = 0
     for event in events:
         metadata = event.get("resOutputsEvent", event.get("resourcePreEvent", {})).get("metadata")
-        if metadata is None or metadata["op"] in ("same", "refresh", "read", "discard", "read-discard"):
+        if metadata is None or metadata["op"] in _DOES_NOTHING or metadata["type"].startswith("pulumi:"):
             continue
         step = _step(metadata)
         known = steps.get(metadata["urn"])

@@ -2,33 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan, load
 from policy_pack.rules import (
     aws_arguments,
+    aws_keys,
     aws_region,
+    backup_vault,
+    bucket,
+    data_stores,
     database,
+    database_access,
     database_replica,
+    exposure,
     hetzner_location,
+    hosts,
+    inference,
+    kept,
+    people,
     provider,
+    repository,
+    secrets,
+    stack,
 )
-from policy_pack.rules.policy import Policy, Resource, Violation
+from policy_pack.rules.policy import AnyPolicy, Policy, Resource, Stack, StackPolicy, Violation
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 POLICIES: Final[tuple[Policy, ...]] = (
+    # Where data may be.
     aws_region.REGION_IN_EU,
     aws_arguments.REGION_IN_ARGUMENTS,
     hetzner_location.LOCATION_IN_EU,
     provider.PROVIDER_JUDGED,
+    inference.IN_EU,
+    # What can be brought back.
+    data_stores.JUDGED,
+    kept.KEPT,
     database.RETENTION,
     database.BACKUPS_KEPT,
     database.ENCRYPTED,
     database.PROTECTED,
-    database.MULTI_AZ,
     database_replica.REPLICA_RETENTION,
+    data_stores.TABLE_RECOVERABLE,
+    bucket.NOT_DESTROYED,
+    bucket.VERSIONED,
+    bucket.LOCKED,
+    bucket.VERSIONS_KEPT,
+    bucket.ENCRYPTED,
+    bucket.REPLICATES,
+    backup_vault.VAULT_LOCKED,
+    backup_vault.PLAN_DAILY,
+    aws_keys.ROTATED,
+    aws_keys.KEPT,
+    secrets.RECOVERABLE,
+    secrets.REPLICATED,
+    # What stands in for what.
+    database.MULTI_AZ,
+    hosts.PROTECTED,
+    hosts.IN_POOL,
+    hosts.SPREAD,
+    hosts.HEALTH_CHECKED,
+    hosts.FORGOTTEN_SOON,
+    # Who gets in.
+    hosts.FIREWALLED,
+    hosts.PRIVATE_TARGETS,
+    hosts.OVER_TLS,
+    database_access.TLS,
+    database_access.WALLED,
+    database_access.PASSWORD,
+    database_access.MAINTAINED,
+    exposure.INGRESS,
+    exposure.PRIVATE_BUCKET,
+    exposure.BUCKET_OVER_TLS,
+    exposure.NOT_FOR_EVERYBODY,
+    people.MFA,
+    people.NO_WILDCARD,
+    repository.PRIVATE,
+    repository.PROTECTED,
 )
-"""Every policy on a single resource, in the order of their messages. All of them are mandatory."""
+"""Every policy on a single resource, in the order of their messages."""
+
+STACK_POLICIES: Final[tuple[StackPolicy, ...]] = (
+    stack.DATABASE_REPLICATED,
+    stack.SECOND_COPY,
+    stack.DATABASE_PARAMETERS,
+    stack.HOSTS_ALONE,
+    stack.BUCKET_COMPLETE,
+    stack.BUCKET_REPLICATED,
+    stack.VAULT_LOCKED,
+    stack.POOL_REDUNDANT,
+    stack.ENTRANCE_COMPLETE,
+    stack.REPOSITORY_PROTECTED,
+)
+"""Every policy on a stack as a whole."""
+
+ALL: Final[tuple[AnyPolicy, ...]] = (*POLICIES, *STACK_POLICIES)
+
+
+@cache
+def concerning(type_: str) -> tuple[Policy, ...]:
+    """The policies that judge resources of a type."""
+    return tuple(policy for policy in POLICIES if policy.concerns(type_))
 
 
 def judge(resource: Resource, plan: Plan | None = None) -> list[Violation]:
@@ -39,9 +117,17 @@ def judge(resource: Resource, plan: Plan | None = None) -> list[Violation]:
         plan: What has been promised; by default the company's own plan.
     """
     promised = _company_plan() if plan is None else plan
-    return [violation for policy in POLICIES for violation in policy.judge(resource, promised)]
+    return [violation for policy in concerning(resource.type) for violation in policy.judge(resource, promised)]
+
+
+def judge_stack(resources: Iterable[Resource], plan: Plan | None = None) -> list[Violation]:
+    """Everything that the policies miss in a stack as a whole; an empty list if it is complete."""
+    promised, whole = _company_plan() if plan is None else plan, Stack(tuple(resources))
+    return [violation for policy in STACK_POLICIES for violation in policy.judge(whole, promised)]
 
 
 @cache
 def _company_plan() -> Plan:
+    from plan import load
+
     return load()

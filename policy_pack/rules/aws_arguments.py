@@ -1,8 +1,9 @@
-"""No argument of an AWS resource leads to a place that the plan does not allow.
+"""No argument of a resource leads to a place of AWS that the plan does not allow.
 
 A resource in Frankfurt can still copy to Virginia: by the ARN of a bucket, a vault or a key, by a zone, by the address
 of an endpoint, by a list of regions. So every text in its properties is read, JSON documents and the keys of mappings
-included.
+included. A host at Hetzner can do so too, by what is in its user data, and GitHub by what is in a variable: there, ARNs
+and hosts are looked for, since a name alone (`us-east`) may be one of Hetzner's.
 
 What is not known yet is not refused here. ARNs of new resources never are in a preview, and Pulumi asks again with
 their values before it deploys what they are given to. What names no region cannot be judged here either: the ARN of a
@@ -12,14 +13,16 @@ bucket, say, which is judged where the bucket is declared.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
-from plan.geography import AWS_EU_PARTITIONS
 from policy_pack.rules.arns import arns, is_region, is_zone_id, regions_of_hosts, zone, zone_id_prefix
-from policy_pack.rules.aws_region import residency
+from policy_pack.rules.aws_region import REGIONS
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package
+from policy_pack.rules.promises import residency
 from policy_pack.rules.values import Leaf, texts, written
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 _TAGS: Final = frozenset({"tags", "tagsAll", "defaultTags"})
 """Where a region's name is only a label, and leads nowhere."""
@@ -30,6 +33,7 @@ _ZONE_KEYS: Final = ("availabilityzone", "availabilityzones", "availabilityzonen
 
 def _region_in_arguments(resource: Resource, plan: Plan) -> Iterator[Finding]:
     allowed = plan.residency.aws.allowed_regions
+    of_aws = resource.package == "aws"
     for leaf in texts(resource.props):
         # The resource's own region is what `aws-region-in-eu` judges. Of the rest, most say nothing of any place.
         if leaf.path == ("region",):
@@ -38,11 +42,13 @@ def _region_in_arguments(resource: Resource, plan: Plan) -> Iterator[Finding]:
             yield from _arns(leaf, allowed)
         if "aws" in leaf.text:
             yield from _hosts(leaf, allowed)
-        if "-" in leaf.text or _names_zones(leaf):
+        if of_aws and ("-" in leaf.text or _names_zones(leaf)):
             yield from _names(leaf, allowed)
 
 
 def _arns(leaf: Leaf, allowed: tuple[str, ...]) -> Iterator[Finding]:
+    from plan.geography import AWS_EU_PARTITIONS  # here, for the reason that `analyzer.py` gives
+
     # One finding for each, however often a document repeats it.
     for arn in dict.fromkeys(arns(leaf.text)):
         if arn.partition not in AWS_EU_PARTITIONS:
@@ -94,11 +100,13 @@ def _or(names: tuple[str, ...]) -> str:
 
 REGION_IN_ARGUMENTS: Final = Policy(
     id="aws-region-in-arguments",
-    title="No argument of an AWS resource leads to a region that the continuity plan does not allow.",
+    title="No argument of a resource leads to a region of AWS that the continuity plan does not allow.",
     severity="critical",
     control="A.5.29",
     promise=residency,
     remedy="Refer only to resources, zones and endpoints in the plan's regions.",
-    concerns=of_package("aws"),
+    concerns=of_package("aws", "hcloud", "github"),
     rule=_region_in_arguments,
+    asks_again=None,
+    thresholds=(REGIONS,),
 )

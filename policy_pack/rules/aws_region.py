@@ -7,13 +7,17 @@ only one of them passes everything that is decided by the other, so both are rea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
-from policy_pack.rules.aws_types import is_global, is_worldwide
+from policy_pack.rules.aws_types import is_global, is_known, is_worldwide
 from policy_pack.rules.literals import WRITE_IT_OUT
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package
+from policy_pack.rules.promises import residency
+from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 
 def effective_region(resource: Resource) -> tuple[str, object]:
@@ -33,12 +37,11 @@ def allowed_regions(plan: Plan) -> str:
     return f"one of {', '.join(plan.residency.aws.allowed_regions)}"
 
 
-def residency(plan: Plan) -> str:
-    """What the plan says about where data of AWS may be."""
-    return f"In AWS, data stays in the {plan.residency.jurisdiction}: {', '.join(plan.residency.aws.allowed_regions)}."
-
-
 def _region_in_eu(resource: Resource, plan: Plan) -> Iterator[Finding]:
+    if not is_known(resource.type):
+        remedy = "Find out where AWS keeps it, and add it to a table of `policy_pack/rules/aws_types.py`."
+        yield Finding("type", resource.type, "a type whose place this policy knows", remedy)
+        return
     if is_worldwide(resource.type):
         remedy = "Do without it: no setting keeps what passes through it, or is in it, inside the EU."
         yield Finding("type", resource.type, "a type that AWS keeps in a region", remedy)
@@ -60,6 +63,9 @@ def _region_in_eu(resource: Resource, plan: Plan) -> Iterator[Finding]:
     yield Finding(where, region, allowed_regions(plan), remedy)
 
 
+REGIONS: Final = Threshold("regions", "residency.aws.allowed_regions", "among")
+"""Fewer regions than the plan allows."""
+
 REGION_IN_EU: Final = Policy(
     id="aws-region-in-eu",
     title="Every AWS resource is in a region that the continuity plan allows.",
@@ -69,4 +75,5 @@ REGION_IN_EU: Final = Policy(
     remedy="Give the resource, or its provider, one of the plan's regions, written out.",
     concerns=of_package("aws"),
     rule=_region_in_eu,
+    thresholds=(REGIONS,),
 )

@@ -1,8 +1,9 @@
 """Which types of AWS resources are in no region of the program's choosing, and what that means for residency.
 
-Nearly every resource of AWS is in a region: its own `region`, or its provider's. The types here are the others. Each is
-in one of two tables, by whole modules (`iam`) where all of a module is alike, and otherwise by type
-(`s3/accountPublic...`). A type that is in neither is judged by the region that it, or its provider, has.
+Nearly every resource of AWS is in a region: its own `region`, or its provider's. The modules whose resources are so
+stand in `REGIONAL`. The others are in one of two tables, by whole modules (`iam`) where all of a module is alike, and
+otherwise by type (`s3/accountPublic...`), which count before the module. What is in no table is refused: it may be a
+service that AWS added after this was written, and nobody has looked at where it keeps what it is given.
 """
 
 from __future__ import annotations
@@ -76,6 +77,49 @@ WORLDWIDE: Final[frozenset[str]] = frozenset(
     }
 )
 """Refused: what goes through them, or is in them, is held by AWS outside the EU as well, whatever region is set."""
+
+
+REGIONAL: Final[frozenset[str]] = frozenset(
+    {
+        "accessanalyzer", "accountaccess", "acm", "acmpca", "agentregistry", "alb", "amp", "amplify", "apigateway",
+        "apigatewayv2", "appautoscaling", "appconfig", "appfabric", "appflow", "appintegrations",
+        "applicationinsights", "appmesh", "apprunner", "appstream", "appsync", "arcregionswitch", "arczonalshift",
+        "athena", "auditmanager", "autoscaling", "autoscalingplans", "backup", "batch", "bedrock",
+        "bedrockfoundation", "bedrockmodel", "cfg", "chatbot", "chime", "chimesdkmediapipelines", "cleanrooms",
+        "cloud9", "cloudcontrol", "cloudformation", "cloudhsmv2", "cloudsearch", "cloudtrail", "cloudwatch",
+        "cloudwatchomni", "codeartifact", "codebuild", "codecatalyst", "codecommit", "codeconnections", "codedeploy",
+        "codeguruprofiler", "codegurureviewer", "codepipeline", "codestarconnections", "codestarnotifications",
+        "cognito", "comprehend", "computeoptimizer", "connect", "controltower", "customerprofiles", "dataexchange",
+        "datapipeline", "datasync", "datazone", "dax", "detective", "devicefarm", "devopsagent", "devopsguru",
+        "directconnect", "directoryservice", "directoryservicedata", "dlm", "dms", "docdb", "drs", "dsql", "dynamodb",
+        "ebs", "ec2", "ec2clientvpn", "ec2transitgateway", "ecr", "ecrpublic", "ecs", "efs", "eks", "elasticache",
+        "elasticbeanstalk", "elasticsearch", "elastictranscoder", "elb", "emr", "emrcontainers", "emrserverless",
+        "evidently", "finspace", "fis", "fms", "fsx", "gamelift", "glacier", "glue", "grafana", "guardduty",
+        "identitystore", "imagebuilder", "inspector", "inspector2", "invoicing", "iot", "ivs", "ivschat", "kendra",
+        "keyspaces", "kinesis", "kinesisanalyticsv2", "kms", "lakeformation", "lambda", "lambdamicrovms", "lb", "lex",
+        "licensemanager", "lightsail", "location", "m2", "macie", "macie2", "mailmanager", "mediaconvert",
+        "medialive", "mediapackage", "mediapackagev2", "mediastore", "memorydb", "mq", "msk", "mskconnect", "mwaa",
+        "neptune", "neptunegraph", "networkfirewall", "networkflowmonitor", "networkmonitor", "oam",
+        "observabilityadmin", "odb", "opensearch", "opensearchingest", "outposts", "paymentcryptography", "pinpoint",
+        "pipes", "qbusiness", "qldb", "quicksight", "ram", "rbin", "rds", "redshift", "redshiftdata",
+        "redshiftserverless", "rekognition", "resiliencehub", "resourceexplorer", "resourcegroups", "rolesanywhere",
+        "route53", "rum", "s3", "s3control", "s3outposts", "s3tables", "sagemaker", "scheduler", "schemas",
+        "secretsmanager", "securityhub", "securitylake", "serverlessrepository", "servicecatalog", "servicediscovery",
+        "servicequotas", "ses", "sesv2", "sfn", "signer", "sns", "sqs", "ssm", "ssmcontacts", "ssmincidents",
+        "ssoadmin", "storagegateway", "swf", "synthetics", "timestreaminfluxdb", "timestreamquery", "timestreamwrite",
+        "transcribe", "transfer", "verifiedaccess", "verifiedpermissions", "vpc", "vpclattice", "wafregional",
+        "wafv2", "workmail", "workspaces", "workspacesweb", "xray",
+    }
+)  # fmt: skip
+"""Modules whose resources are in the region that they, or their providers, are given."""
+
+
+def is_known(type_: str) -> bool:
+    """Whether it is known where a type is: in a region, or for the account as a whole, or in all the world."""
+    return _within(type_, REGIONAL) or _within(type_, GLOBAL) or _within(type_, WORLDWIDE) or type_ == _PROVIDER
+
+
+_PROVIDER: Final = "pulumi:providers:aws"
 
 
 def is_global(type_: str) -> bool:

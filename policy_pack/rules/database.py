@@ -7,21 +7,18 @@ deleted together with the database.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
-from policy_pack.rules.literals import at_least, given, literally
+from policy_pack.rules.aws_keys import key_of_ours, own_key_in_region
+from policy_pack.rules.literals import at_least, given, literally, unless_left_out
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
+from policy_pack.rules.promises import provider_failure, recovery
+from policy_pack.rules.thresholds import Threshold
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 INSTANCE: Final = "aws:rds/instance:Instance"
-
-
-def _recovery(plan: Plan) -> str:
-    return plan.capabilities.data_durability_and_recovery
-
-
-def _redundancy(plan: Plan) -> str:
-    return plan.capabilities.provider_failure
 
 
 def _retention(resource: Resource, plan: Plan) -> Iterator[Finding]:
@@ -36,9 +33,8 @@ def _backups_kept(resource: Resource, _plan: Plan) -> Iterator[Finding]:
         False,
         "Set it to false. Left out it is true, and deleting the database deletes what it could be recovered from.",
     )
-    if resource.props.get("skipFinalSnapshot") is not None:  # left out, the provider takes a snapshot
-        remedy = "Set it to false, or leave it out."
-        yield from literally(resource, "skipFinalSnapshot", False, remedy)
+    # Left out, the provider takes a snapshot.
+    yield from unless_left_out(resource, "skipFinalSnapshot", False, "Set it to false, or leave it out.")
     yield from given(
         resource,
         "finalSnapshotIdentifier",
@@ -59,7 +55,9 @@ def _encrypted(resource: Resource, _plan: Plan) -> Iterator[Finding]:
         "Set it to true. Backups and replicas are encrypted only if the database is, and that cannot be changed later.",
     )
     remedy = "Give it a key of ours, so that we say who may use it, and when it is deleted."
-    yield from given(resource, "kmsKeyId", "the ARN of a KMS key", remedy)
+    yield from key_of_ours(resource, "kmsKeyId", remedy)
+    for name in ("masterUserSecretKmsKeyId", "performanceInsightsKmsKeyId"):
+        yield from own_key_in_region(resource, name)
 
 
 def _protected(resource: Resource, _plan: Plan) -> Iterator[Finding]:
@@ -78,10 +76,12 @@ RETENTION: Final = Policy(
     title="A database keeps its backups, and with them any moment to recover to, for as long as the plan promises.",
     severity="critical",
     control="A.8.13",
-    promise=_recovery,
+    promise=recovery,
     remedy="Set `backup_retention_period` to the plan's `retention.database_backup_days`.",
     concerns=of_type(INSTANCE),
     rule=_retention,
+    fixes={"backupRetentionPeriod": lambda plan: plan.retention.database_backup_days},
+    thresholds=(Threshold("days", "retention.database_backup_days", "at least"),),
 )
 
 BACKUPS_KEPT: Final = Policy(
@@ -89,10 +89,15 @@ BACKUPS_KEPT: Final = Policy(
     title="A database's backups outlive the database.",
     severity="critical",
     control="A.8.13",
-    promise=_recovery,
+    promise=recovery,
     remedy="Keep the automated backups and take a final snapshot when the database is deleted.",
     concerns=of_type(INSTANCE),
     rule=_backups_kept,
+    fixes={
+        "deleteAutomatedBackups": lambda _plan: False,
+        "skipFinalSnapshot": lambda _plan: False,
+        "copyTagsToSnapshot": lambda _plan: True,
+    },
 )
 
 ENCRYPTED: Final = Policy(
@@ -100,10 +105,11 @@ ENCRYPTED: Final = Policy(
     title="A database is encrypted with a key of ours, and so is everything that it is recovered from.",
     severity="high",
     control="A.5.29",
-    promise=_recovery,
+    promise=recovery,
     remedy="Set `storage_encrypted` to true and `kms_key_id` to a key of ours.",
     concerns=of_type(INSTANCE),
     rule=_encrypted,
+    asks_again=frozenset({"kmsKeyId", "masterUserSecretKmsKeyId", "performanceInsightsKmsKeyId"}),
 )
 
 PROTECTED: Final = Policy(
@@ -111,10 +117,11 @@ PROTECTED: Final = Policy(
     title="A database cannot be deleted by mistake.",
     severity="high",
     control="A.8.13",
-    promise=_recovery,
+    promise=recovery,
     remedy="Set `deletion_protection` to true.",
     concerns=of_type(INSTANCE),
     rule=_protected,
+    fixes={"deletionProtection": lambda _plan: True},
 )
 
 MULTI_AZ: Final = Policy(
@@ -122,8 +129,9 @@ MULTI_AZ: Final = Policy(
     title="A database survives the loss of an availability zone.",
     severity="high",
     control="A.8.14",
-    promise=_redundancy,
+    promise=provider_failure,
     remedy="Set `multi_az` to true.",
     concerns=of_type(INSTANCE),
     rule=_multi_az,
+    fixes={"multiAz": lambda _plan: True},
 )

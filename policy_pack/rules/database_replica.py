@@ -6,23 +6,20 @@ The replication (`aws.rds.InstanceAutomatedBackupsReplication`) is a resource of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
-from policy_pack.rules.arns import arns
+from policy_pack.rules.aws_keys import key_of_ours, region_of_arn
 from policy_pack.rules.aws_region import allowed_regions, effective_region
-from policy_pack.rules.literals import WRITE_IT_OUT, at_least, given
+from policy_pack.rules.literals import WRITE_IT_OUT, at_least
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
+from policy_pack.rules.promises import recovery
+from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN
 
+if TYPE_CHECKING:
+    from plan import Plan
+
 REPLICATION: Final = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
-
-
-def _region_of_arn(value: object) -> str | None:
-    """The region of an ARN, or None for anything that is not one and for an ARN without a region."""
-    if not isinstance(value, str) or not value.startswith("arn:"):
-        return None
-    return next((arn.region or None for arn in arns(value)), None)
 
 
 def _replica(resource: Resource, plan: Plan) -> Iterator[Finding]:
@@ -36,7 +33,7 @@ def _replica(resource: Resource, plan: Plan) -> Iterator[Finding]:
 
     source = resource.props.get("sourceDbInstanceArn")
     if source is not UNKNOWN:
-        source_region = _region_of_arn(source)
+        source_region = region_of_arn(source)
         if source_region is None:
             remedy = "Give it the ARN of the database, which says where the database is."
             yield Finding("sourceDbInstanceArn", source, "the ARN of a database", remedy)
@@ -45,14 +42,7 @@ def _replica(resource: Resource, plan: Plan) -> Iterator[Finding]:
             yield Finding(where, region, f"another region than the {source_region} of the database", remedy)
 
     remedy = "Give it a key in the region that it copies to. What is recovered there is encrypted with that key."
-    yield from given(resource, "kmsKeyId", "the ARN of a KMS key", remedy)
-    key_region = _region_of_arn(resource.props.get("kmsKeyId"))
-    if key_region is not None and isinstance(region, str) and key_region != region:
-        yield Finding("kmsKeyId", resource.props["kmsKeyId"], f"a key in {region}", remedy)
-
-
-def _promise(plan: Plan) -> str:
-    return plan.capabilities.data_durability_and_recovery
+    yield from key_of_ours(resource, "kmsKeyId", remedy)
 
 
 REPLICA_RETENTION: Final = Policy(
@@ -60,8 +50,11 @@ REPLICA_RETENTION: Final = Policy(
     title="A database's backups are replicated to another EU region, and kept there for as long as the plan promises.",
     severity="critical",
     control="A.8.13",
-    promise=_promise,
+    promise=recovery,
     remedy="Replicate to another EU region, with a key that is there, for the plan's `replicated_backup_days`.",
     concerns=of_type(REPLICATION),
     rule=_replica,
+    asks_again=frozenset({"kmsKeyId", "sourceDbInstanceArn"}),
+    fixes={"retentionPeriod": lambda plan: plan.retention.replicated_backup_days},
+    thresholds=(Threshold("days", "retention.replicated_backup_days", "at least"),),
 )

@@ -7,12 +7,16 @@ it is required, even where the API would let it be left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from plan import Plan
 from policy_pack.rules.literals import WRITE_IT_OUT
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package
+from policy_pack.rules.promises import hetzner_residency
+from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 Kind = Literal["location", "network zone", "retired"]
 
@@ -98,18 +102,14 @@ def _one_of(names: tuple[str, ...]) -> str:
     return f"one of {', '.join(names)}" if len(names) > 1 else names[0]
 
 
-def _promise(plan: Plan) -> str:
-    hetzner = plan.residency.hetzner
-    return f"At Hetzner, everything stays in the {plan.residency.jurisdiction}: {', '.join(hetzner.allowed_locations)}."
-
-
 LOCATION_IN_EU: Final = Policy(
     id="hetzner-location-in-eu",
     title="Every Hetzner resource is in a location that the continuity plan allows.",
     severity="critical",
     control="A.5.29",
-    promise=_promise,
+    promise=hetzner_residency,
     remedy="Give the resource one of the plan's locations, or the plan's network zone, written out.",
     concerns=of_package("hcloud"),
     rule=_location_in_eu,
+    thresholds=(Threshold("locations", "residency.hetzner.allowed_locations", "among"),),
 )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from plan import Plan
-from policy_pack.rules.values import shown
+from policy_pack.rules.thresholds import Threshold
+from policy_pack.rules.values import UNKNOWN, has_unknown, shown, texts
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 Severity = Literal["low", "medium", "high", "critical"]
 
@@ -37,6 +41,9 @@ class Resource:
     urn: str = ""
     parent: str | None = None
     protect: bool = False
+    """Whether Pulumi refuses to delete or replace it."""
+    links: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By property, the URNs of what its value is computed from. These are known even where the value is not."""
 
     @property
     def is_provider(self) -> bool:
@@ -72,13 +79,60 @@ class Finding:
     """What to do, as a sentence."""
 
 
-Rule = Callable[[Resource, Plan], Iterator[Finding]]
+Rule: TypeAlias = "Callable[[Resource, Plan], Iterator[Finding]]"
 """Judges one resource by the plan. It never raises, whatever the properties are."""
+
+Fix: TypeAlias = "Callable[[Plan], object]"
+"""The one value that complies, where there is only one."""
 
 
 @dataclass(frozen=True)
-class Policy:
-    """A rule, and why it is there."""
+class Stack:
+    """All that a stack consists of."""
+
+    resources: tuple[Resource, ...]
+
+    @cached_property
+    def _by_type(self) -> Mapping[str, list[Resource]]:
+        found: dict[str, list[Resource]] = {}
+        for resource in self.resources:
+            found.setdefault(resource.type, []).append(resource)
+        return found
+
+    def of(self, types: Iterable[str]) -> list[Resource]:
+        """The resources of these types."""
+        return [resource for type_ in types for resource in self._by_type.get(type_, ())]
+
+    def leading_to(self, target: Resource, types: Iterable[str], name: str) -> list[Resource]:
+        """The resources of these types whose property `name` leads to `target`."""
+        return [resource for resource in self.of(types) if leads(resource, name, target)]
+
+
+_NAMES: Final = ("id", "arn", "bucket", "identifier", "name")
+"""The properties by which one resource names another one."""
+
+
+def leads(resource: Resource, name: str, target: Resource) -> bool:
+    """Whether a property leads to another resource of the stack: its value does, or what the value is computed from.
+
+    A literal counts like a link, since a program may as well name a bucket twice. An unknown value alone does not.
+    """
+    if target.urn and target.urn in resource.links.get(name, ()):
+        return True
+    value = resource.props.get(name)
+    if value is None or value is UNKNOWN:
+        return False
+    named = {found for key in _NAMES if isinstance(found := target.props.get(key), str) and found}
+    return any(leaf.text in named for leaf in texts(value))
+
+
+StackRule: TypeAlias = "Callable[[Stack, Plan], Iterator[tuple[Resource, Finding]]]"
+"""Judges a stack by the plan, and says of which resource something is missing. It never raises."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reasons:
+    """Why a policy is there."""
 
     id: str
     """What it is called in Pulumi's output and in the pack's configuration."""
@@ -91,32 +145,73 @@ class Policy:
     """The sentence of the plan that it protects."""
     remedy: str
     """What to do about a violation, in general."""
+    thresholds: tuple[Threshold, ...] = ()
+    """What configuration can make stricter than the plan."""
+    advisory: bool = False
+    """Whether it only advises. It is so for what the plan does not promise and a careful reader would ask for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy(_Reasons):
+    """A rule on a single resource. It is asked before the resource is deployed, so what it refuses never exists."""
+
     concerns: Callable[[str], bool]
     """Whether resources of a type are judged at all. It is asked before a resource is even looked at."""
     rule: Rule = field(repr=False)
+    fixes: Mapping[str, Fix] = field(default_factory=dict)
+    """By property, the value that complies, where there is only one: what the pack sets if it is told to remediate."""
+
+    asks_again: frozenset[str] | None = frozenset()
+    """The properties that it lets pass while they are not known, because it is asked again before they are deployed.
+    None for all of them."""
+
+    def undecided(self, resource: Resource) -> list[str]:
+        """The properties about which this policy decides at the update."""
+        names = resource.props if self.asks_again is None else self.asks_again & resource.props.keys()
+        return sorted(name for name in names if has_unknown(resource.props[name]))
 
     def judge(self, resource: Resource, plan: Plan) -> list[Violation]:
         """Everything that this policy refuses about a resource."""
         if not self.concerns(resource.type):
             return []
-        return [Violation(self, resource, finding) for finding in self.rule(resource, plan)]
+        return [Violation(self, resource, finding, self.promise(plan)) for finding in self.rule(resource, plan)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackPolicy(_Reasons):
+    """A rule on a stack as a whole: on what belongs together.
+
+    The engine asks it when a preview or an update is at its end. In a preview that is in time; in an update what is
+    incomplete exists by then. So it only demands relations; what one resource alone can be refused for is a `Policy`.
+    """
+
+    rule: StackRule = field(repr=False)
+
+    def judge(self, stack: Stack, plan: Plan) -> list[Violation]:
+        """Everything that this policy misses in a stack."""
+        return [Violation(self, resource, finding, self.promise(plan)) for resource, finding in self.rule(stack, plan)]
+
+
+AnyPolicy = Policy | StackPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
     """What a policy refuses about a resource."""
 
-    policy: Policy
+    policy: AnyPolicy
     resource: Resource
     finding: Finding
+    promise: str
+    """The sentence of the plan that would be broken."""
 
     @property
     def message(self) -> str:
-        """The resource, the property, its value, what is allowed, and what to do."""
+        """The resource, the property, its value, what is allowed, what to do, and what has been promised."""
         found = self.finding
         return (
             f"{self.resource.type} {self.resource.name!r}: {found.property} is {shown(found.found)};"
-            f" allowed is {found.allowed}. {found.remedy}"
+            f" allowed is {found.allowed}. {found.remedy} The promise ({self.policy.control}): {self.promise}"
         )
 
 
@@ -125,6 +220,7 @@ def of_type(*types: str) -> Callable[[str], bool]:
     return frozenset(types).__contains__
 
 
-def of_package(package: str) -> Callable[[str], bool]:
-    """Concerns every resource of a package, and its providers."""
-    return lambda type_: package_of(type_) == package
+def of_package(*packages: str) -> Callable[[str], bool]:
+    """Concerns every resource of these packages, and their providers."""
+    wanted = frozenset(packages)
+    return lambda type_: package_of(type_) in wanted

@@ -1,47 +1,105 @@
 """Nothing is deployed by a provider whose places no other policy judges.
 
-The residency policies know AWS and Hetzner. A resource of another cloud would pass all of them, wherever it is.
+The residency policies know AWS and Hetzner. A resource of another cloud would pass all of them, wherever it is. What
+has no place that we could choose is allowed by its name: of GitHub, what is source code and deployment configuration.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
 from policy_pack.rules.policy import Finding, Policy, Resource, package_of
+from policy_pack.rules.promises import jurisdiction
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 JUDGED: Final = frozenset({"aws", "hcloud"})
 """Packages whose resources are judged by residency policies of their own."""
 
-ACCEPTED: Final = frozenset(
+GITHUB: Final = frozenset(
     {
-        "github",  # keeps the source code and the deployment configuration, as the plan says, and no customer's data
-        "pulumi",  # the engine's own: stacks, and references to them
+        "actionsEnvironmentSecret", "actionsEnvironmentVariable", "actionsHostedRunner",
+        "actionsOrganizationOidcSubjectClaimCustomizationTemplate", "actionsOrganizationPermissions",
+        "actionsOrganizationSecret", "actionsOrganizationSecretRepositories", "actionsOrganizationSecretRepository",
+        "actionsOrganizationVariable", "actionsOrganizationVariableRepositories",
+        "actionsOrganizationVariableRepository", "actionsOrganizationWorkflowPermissions",
+        "actionsRepositoryAccessLevel", "actionsRepositoryOidcSubjectClaimCustomizationTemplate",
+        "actionsRepositoryPermissions", "actionsRunnerGroup", "actionsSecret", "actionsVariable",
+        "appInstallationRepositories", "appInstallationRepository", "branch", "branchDefault", "branchProtection",
+        "branchProtectionV3", "dependabotOrganizationSecret", "dependabotOrganizationSecretRepositories",
+        "dependabotOrganizationSecretRepository", "dependabotSecret", "emuGroupMapping",
+        "enterpriseActionsPermissions", "enterpriseActionsRunnerGroup", "enterpriseActionsWorkflowPermissions",
+        "enterpriseIpAllowListEntry", "enterpriseOrganization", "enterpriseSecurityAnalysisSettings", "issue",
+        "issueLabel", "issueLabels", "membership", "organizationBlock", "organizationCustomProperties",
+        "organizationCustomRole", "organizationProject", "organizationRepositoryRole", "organizationRole",
+        "organizationRoleTeam", "organizationRoleTeamAssignment", "organizationRoleUser", "organizationRuleset",
+        "organizationSecurityManager", "organizationSettings", "organizationWebhook", "projectCard", "projectColumn",
+        "release", "repository", "repositoryAutolinkReference", "repositoryCollaborator", "repositoryCollaborators",
+        "repositoryCustomProperty", "repositoryDependabotSecurityUpdates", "repositoryDeployKey",
+        "repositoryDeploymentBranchPolicy", "repositoryEnvironment", "repositoryEnvironmentDeploymentPolicy",
+        "repositoryFile", "repositoryMilestone", "repositoryPages", "repositoryProject", "repositoryPullRequest",
+        "repositoryRuleset", "repositoryTopics", "repositoryVulnerabilityAlerts", "repositoryWebhook", "team",
+        "teamMembers", "teamMembership", "teamRepository", "teamSettings", "teamSyncGroupMapping", "userGpgKey",
+        "userInvitationAccepter", "userSshKey", "workflowRepositoryPermissions",
+    }
+)  # fmt: skip
+"""What GitHub keeps for us as the plan says: source code, and who may change and deploy it. No customer's data."""
+
+GITHUB_ELSEWHERE: Final = frozenset(
+    {
+        "codespacesOrganizationSecret",
+        "codespacesOrganizationSecretRepositories",
+        "codespacesSecret",
+        "codespacesUserSecret",
     }
 )
-"""Packages whose resources hold nothing that the residency promise is about."""
+"""Refused: machines of GitHub's, in regions that it and each person choose."""
+
+ENGINE: Final = frozenset(
+    {
+        "pulumi:pulumi:Stack",
+        "pulumi:pulumi:StackReference",
+        "pulumi:providers:pulumi",
+        "pulumi:providers:github",
+        "pulumi:index:Stash",
+    }
+)
+"""The engine's own: stacks, references to them, and what it keeps in its state."""
+
+
+def _accepted(type_: str) -> bool:
+    if type_ in ENGINE:
+        return True
+    # github:index/repository:Repository
+    module = type_.removeprefix("github:index/")
+    return module != type_ and module.partition(":")[0] in GITHUB
 
 
 def _provider_judged(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     # A component has a type of our own and no provider: it is judged by what is inside it.
-    if resource.provider is not None or resource.is_provider:
+    if resource.provider is None and not resource.is_provider and resource.package not in ("github", "pulumi"):
+        return
+    if resource.package == "github":
+        remedy = "Do without it, or find out where GitHub keeps it and add it to `policy_pack/rules/provider.py`."
+        yield Finding("type", resource.type, "a type that keeps nothing but code and its configuration", remedy)
+    elif resource.package == "pulumi":
+        remedy = "Find out where it keeps what it is given, and add it to `policy_pack/rules/provider.py`."
+        yield Finding("type", resource.type, "a type of the engine that is known by name", remedy)
+    else:
         remedy = "Use one of these, or write the policy that judges where this one keeps its resources."
-        allowed = f"one of {', '.join(sorted(JUDGED | ACCEPTED))}"
+        allowed = f"one of {', '.join(sorted(JUDGED | {'github', 'pulumi'}))}"
         yield Finding("the package of its provider", resource.package, allowed, remedy)
-
-
-def _promise(plan: Plan) -> str:
-    return f"Data stays in the {plan.residency.jurisdiction}."
 
 
 PROVIDER_JUDGED: Final = Policy(
     id="provider-judged",
-    title="Every resource is deployed by a provider whose places the continuity policies judge.",
+    title="Every resource is deployed by a provider whose places the continuity policies judge, or is allowed by name.",
     severity="critical",
     control="A.5.29",
-    promise=_promise,
+    promise=jurisdiction,
     remedy="Deploy with a provider that is judged, or add the policy that judges it.",
-    concerns=lambda type_: package_of(type_) not in JUDGED | ACCEPTED,
+    concerns=lambda type_: not (package_of(type_) in JUDGED or _accepted(type_)),
     rule=_provider_judged,
 )

@@ -35,6 +35,20 @@ def present(value: object) -> bool:
     return value is not None and value != ""
 
 
+def has_unknown(value: object) -> bool:
+    """Whether any part of a value is not known yet."""
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if found is UNKNOWN:
+            return True
+        if isinstance(found, Mapping):
+            waiting.extend(found.values())
+        elif isinstance(found, Sequence) and not isinstance(found, str):
+            waiting.extend(found)
+    return False
+
+
 class Leaf(NamedTuple):
     """A text somewhere in a resource's properties."""
 

@@ -410,7 +410,7 @@ def test_a_vault_that_lacks_an_output_stops_its_readers(vault: dict[str, Any]) -
         deploy_stack("dr", vault=incomplete)
 
 
-def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPatch, vault: dict[str, Any]) -> None:
+def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every figure comes from the plan: with another plan, another figure is declared."""
     other = PROMISED.model_copy(
         update={
@@ -438,14 +438,19 @@ def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPa
                         }
                     ),
                     "hetzner": PROMISED.residency.hetzner.model_copy(
-                        update={"home_locations": ("one", "two"), "network_zone": "a-zone"}
+                        update={
+                            "home_locations": ("one", "two"),
+                            "allowed_locations": ("one", "two"),
+                            "network_zone": "a-zone",
+                        }
                     ),
                 }
             ),
         }
     )
     monkeypatch.setattr(plan, "load", lambda: other)
-    production, keeper = deploy_stack("prod", vault=vault), deploy_stack("vault")
+    keeper = deploy_stack("vault")
+    production = deploy_stack("prod", vault=keeper.outputs)
 
     database = production.one(DATABASE).inputs
     assert (database["backupRetentionPeriod"], database["multiAz"]) == (11, False)
@@ -474,13 +479,13 @@ def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPa
     assert left == []
 
 
-def test_production_without_a_copy_of_its_backups_can_be_declared_for_the_policy_pack_to_refuse(
-    vault: dict[str, Any],
+@pytest.mark.parametrize("preview", [False, True])
+def test_production_without_a_copy_of_its_backups_is_refused_by_the_program_itself(
+    vault: dict[str, Any], preview: bool
 ) -> None:
     config = configuration("prod", {"database.replicateBackups": False})
-    production = deploy_stack("prod", config=config, vault=vault)
-    assert production.all(BACKUP_REPLICATION) == []
-    assert "replicated_backup_arn" not in production.outputs
+    with pytest.raises(pulumi.RunError, match=r"database-replicated: .* 'botbrains-prod-database': a replication"):
+        deploy_stack("prod", config=config, vault=vault, preview=preview)
 
 
 def test_one_stacks_file_used_with_another_stack_stops_the_program(vault: dict[str, Any]) -> None:
@@ -500,3 +505,18 @@ def test_the_vault_loads_no_provider_that_it_does_not_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"hosts.api.active": 21}, "botbrains-prod-api asks for 21 active hosts; allowed is 20 or less"),
+        ({"hosts.worker.serverType": "cpx99", "hosts.worker.alternatives": []}, "Hetzner has no cpx99 in fsn1 now"),
+    ],
+    ids=str,
+)
+def test_hosts_that_cannot_be_had_register_nothing_and_say_why(
+    vault: dict[str, Any], changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(pulumi.RunError, match=says):
+        deploy_stack("prod", config=configuration("prod", changes), vault=vault, preview=True)

@@ -203,6 +203,13 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         ("prod", {"database.storageGib": 19}, "botbrains:database.storageGib is 19", "20 to 65536"),
         ("prod", {"database.maxStorageGib": 109}, "botbrains:database.maxStorageGib is 109", "a tenth more"),
         ("prod", {"repository.requiredApprovals": 0}, "botbrains:repository.requiredApprovals is 0", "1 to 10"),
+        ("prod", {"repository.reviewers": [7]}, "botbrains:repository.reviewers is [7]", "two numbers or more"),
+        (
+            "prod",
+            {"repository.actions": ["a/b@v1"]},
+            'botbrains:repository.actions[0] is "a/b@v1"',
+            "actions/checkout@*",
+        ),
     ],
     ids=str,
 )

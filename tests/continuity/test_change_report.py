@@ -20,7 +20,7 @@ def report(agreed: bool = False, **prod: Any) -> Report:
 
 
 def metadata(op: str, **more: Any) -> dict[str, Any]:
-    return {"metadata": {"op": op, "urn": DATABASE, **more}}
+    return {"metadata": {"op": op, "urn": DATABASE, "type": "aws:rds/instance:Instance", **more}}
 
 
 def test_the_engines_events_become_steps_words_and_errors() -> None:

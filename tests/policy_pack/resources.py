@@ -24,7 +24,9 @@ PLAN: Final[Plan] = _COMPANY.model_copy(
                 "aws": _COMPANY.residency.aws.model_copy(
                     update={"home_region": HOME, "recovery_region": RECOVERY, "allowed_regions": (HOME, RECOVERY)}
                 ),
-                "hetzner": _COMPANY.residency.hetzner.model_copy(update={"allowed_locations": ("nbg1", "hel1")}),
+                "hetzner": _COMPANY.residency.hetzner.model_copy(
+                    update={"home_locations": ("nbg1", "hel1"), "allowed_locations": ("nbg1", "hel1")}
+                ),
             }
         ),
         "retention": _COMPANY.retention.model_copy(update={"database_backup_days": 20, "replicated_backup_days": 12}),
@@ -39,13 +41,19 @@ KEY_ARN: Final = f"arn:aws:kms:{RECOVERY}:{ACCOUNT}:key/mrk-1"
 DATABASE: Final[dict[str, object]] = {
     "backupRetentionPeriod": 20,
     "copyTagsToSnapshot": True,
+    "dbSubnetGroupName": UNKNOWN,
     "deleteAutomatedBackups": False,
     "deletionProtection": True,
+    "enabledCloudwatchLogsExports": ["postgresql"],
     "finalSnapshotIdentifier": "main-final",
+    "iamDatabaseAuthenticationEnabled": True,
     "kmsKeyId": UNKNOWN,
+    "manageMasterUserPassword": True,
     "multiAz": True,
+    "parameterGroupName": UNKNOWN,
     "skipFinalSnapshot": False,
     "storageEncrypted": True,
+    "vpcSecurityGroupIds": [UNKNOWN],
 }
 """What the plan wants of a database; its key is created in the same deployment."""
 
@@ -69,7 +77,7 @@ def resource(type_: str, props: dict[str, Any] | None = None, provider: Provider
         provider = (
             aws_provider(region=HOME) if package == "aws" else Provider(package, f"pulumi:providers:{package}", {})
         )
-    return Resource(type=type_, name="it", props={} if props is None else props, provider=provider)
+    return Resource(type=type_, name="it", props={} if props is None else props, provider=provider, protect=True)
 
 
 def database(**changes: object) -> Resource:
@@ -85,7 +93,7 @@ def replica(**changes: object) -> Resource:
 def without(of: Resource, *names: str) -> Resource:
     """A resource without some of its properties."""
     props = {key: value for key, value in of.props.items() if key not in names}
-    return Resource(of.type, of.name, props, of.provider)
+    return Resource(of.type, of.name, props, of.provider, protect=of.protect)
 
 
 def violations(of: Resource, policy: str) -> list[Violation]:

@@ -135,6 +135,7 @@ def test_a_message_names_the_resource_the_property_its_value_what_is_allowed_and
     assert violation.message == (
         "aws:rds/instance:Instance 'it': backupRetentionPeriod is 7; allowed is 20 days or more."
         " Set it to what the plan promises. Left out it is 0, and then there are no backups to recover from."
+        f" The promise (A.8.13): {violation.promise}"
     )
     (violation,) = violations(database(multiAz=UNKNOWN), "database-multi-az")
     assert "multiAz is not known before deployment; allowed is true. Write it out" in violation.message

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from policy_pack import POLICIES, UNKNOWN, Provider, Resource, judge
+from policy_pack import POLICIES, UNKNOWN, Provider, Resource, judge, judge_stack
+from policy_pack.examples import EXAMPLES, declared_as
 from policy_pack.rules.database import INSTANCE
 from policy_pack.rules.database_replica import REPLICATION
 from policy_pack.rules.hetzner_location import PLACES
@@ -30,6 +32,7 @@ TYPES = [
     "",
     ":",
     *PLACES,
+    *sorted({resource.type for example in EXAMPLES for resource in example.compliant(PLAN).values()}),
 ]
 
 SPEAKING = [
@@ -45,12 +48,34 @@ SPEAKING = [
     "arn:aws:rds:us-east-1:1:db:x",
     "arn:::",
     "https://s3.us-west-2.amazonaws.com",
+    "global.anthropic.claude-x",
+    "https://api.openai.com",
+    '{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}',
+    '{"Statement": {"Effect": "Allow", "Principal": {"AWS": [3]}, "Condition": {"Bool": []}}}',
+    '{"Statement": [3, {"Condition": 3}]}',
+    "0.0.0.0/0",
+    "pool=,=x,,",
+    "active",
     "",
 ]
 """Texts that some rule reads something into."""
 
+
+def _names(value: object) -> set[str]:
+    """Every name of a property in a value, however deep."""
+    if isinstance(value, dict):
+        return {*value, *(name for item in value.values() for name in _names(item))}
+    return {name for item in value for name in _names(item)} if isinstance(value, list) else set()
+
+
 NAMES = sorted(
-    {*DATABASE, *REPLICA, *(name for place in PLACES.values() for name in place)}
+    {
+        name
+        for example in EXAMPLES
+        for resource in example.compliant(PLAN).values()
+        for name in _names(dict(resource.props))
+    }
+    | {*DATABASE, *REPLICA, *(name for place in PLACES.values() for name in place)}
     | {"region", "availabilityZone", "availabilityZones", "tags", "endpoints"}
 )
 
@@ -81,7 +106,47 @@ def test_no_policy_breaks_on_any_properties(judged: Resource) -> None:
         assert message.startswith(f"{judged.type} {judged.name!r}: ")
         assert violation.finding.property in message
         assert violation.finding.allowed in message
-        assert message.endswith(violation.finding.remedy)
+        assert violation.finding.remedy in message
+        assert message.endswith(violation.promise)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(resources(st.sampled_from(TYPES)), max_size=4), st.data())
+def test_no_policy_on_a_stack_breaks_on_any_properties(judged: list[Resource], data: st.DataObject) -> None:
+    urns = [f"urn:{index}" for index in range(len(judged))]
+    links = st.dictionaries(keys, st.frozensets(st.sampled_from(urns or ["urn"]), max_size=2), max_size=3)
+    stack = [replace(one, urn=urn, links=data.draw(links)) for one, urn in zip(judged, urns, strict=True)]
+    for violation in judge_stack(stack, PLAN):
+        assert violation.message.startswith(f"{violation.resource.type} {violation.resource.name!r}: ")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_no_policy_breaks_on_what_was_right_but_for_one_part(data: st.DataObject) -> None:
+    example = data.draw(st.sampled_from(EXAMPLES))
+    family = declared_as(example.compliant(PLAN), PLAN)
+    broken = [_disturbed(one, data) if data.draw(st.booleans()) else one for one in family]
+    for one in broken:
+        judge(one, PLAN)
+    judge_stack(broken, PLAN)
+
+
+def _disturbed(of: Resource, data: st.DataObject) -> Resource:
+    if not of.props:
+        return of
+    name = data.draw(st.sampled_from(sorted(of.props)))
+    return replace(of, props={**of.props, name: data.draw(disturbed(of.props[name]))})
+
+
+@st.composite
+def disturbed(draw: st.DrawFn, of: Any) -> Any:
+    """A value of which one part, however deep, is something else."""
+    if isinstance(of, dict) and of and draw(st.booleans()):
+        name = draw(st.sampled_from(sorted(of)))
+        return {**of, name: draw(disturbed(of[name]))}
+    if isinstance(of, list) and of and draw(st.booleans()):
+        return [draw(disturbed(of[0])), *of[1:]]
+    return draw(values)
 
 
 @given(resources(st.sampled_from(TYPES)))

@@ -48,6 +48,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "As it is")
     (folder / ".venv").symlink_to((ROOT / ".venv").resolve())
+    # What is set up is not set up again: it is as old as what it was set up from.
+    ready = (ROOT / ".venv/ready").stat().st_mtime
+    for name in ("uv.lock", "pyproject.toml"):
+        os.utime(folder / name, (ready, ready))
     return folder
 
 
@@ -106,12 +110,14 @@ def test_the_script_previews_a_branch_and_writes_the_comment_without_an_account(
     assert "-     maxAllocatedStorage: 400" in text and "+     maxAllocatedStorage: 500" in text
     assert "The policy pack refuses nothing" in text
     assert re.search(r"#### `vault`: no change", text)
+    # Recovery is looked at as well, though it is not there: it has to come up any day.
+    assert re.search(r"#### `dr`: \d+ to create", text)
 
 
 @pytest.mark.usefixtures("main")
 def test_a_change_that_breaks_a_policy_fails_with_the_violation_in_the_text(cloud: LocalCloud, copy: Path) -> None:
     change(copy, "forgetful", "    storageGib: 100", "    storageGib: 100\n    backupRetentionDays: 1")
-    done = continuity(cloud, copy, "ci", "preview")
+    done = continuity(cloud, copy, "ci", "preview", "prod")
     assert done.returncode == 1
     days = PLAN.retention.database_backup_days
     assert "**The policy pack refuses this**: 1 violation." in done.stdout

@@ -1,0 +1,129 @@
+"""The same policies, applied by the program to itself: no deployment gets past them, whoever starts it and however.
+
+With its state in a bucket, Pulumi has no server that could insist on a policy pack, and `pulumi up` without one is just
+a command. So the program judges each resource when it is registered, by reading what it is about to send to the engine:
+the very message that the engine would ask the pack about. It knows what is unknown, who deploys it and what its values
+are computed from, as the pack does, and the judge is the same, so both say the same words.
+
+A resource transform would be asked too, but by the engine, which calls the program back for every resource; and it is
+not told what a value is computed from.
+
+In an update a refused resource is not registered, and the program ends. In a preview it is, so that everything else is
+judged as well, and the program ends after the last one.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Final
+
+import pulumi
+from pulumi.runtime import settings
+from pulumi.runtime.config import CONFIG
+from pulumi.runtime.proto import resource_pb2
+
+from plan import Plan
+from policy_pack import wire
+from policy_pack.catalogue import concerning
+from policy_pack.exceptions import ExceptionsError
+from policy_pack.rules.policy import PROVIDERS, Provider, Resource, package_of
+from policy_pack.verdicts import Judge, Verdict
+
+_LINE: Final = "\n  "
+
+
+def enforce(plan: Plan) -> None:
+    """Judge whatever the program registers from here on.
+
+    Raises:
+        RunError: the exceptions cannot be read.
+    """
+    try:
+        judge = Judge(plan, stack=pulumi.get_stack())
+    except ExceptionsError as error:
+        raise pulumi.RunError(str(error)) from None
+    settings.SETTINGS.monitor = Judged(settings.get_monitor(), judge, preview=pulumi.runtime.is_dry_run())
+
+
+class Judged:
+    """The engine as the program sees it, with the judge in between. The names of its methods are the protocol's."""
+
+    def __init__(self, engine: Any, judge: Judge, preview: bool) -> None:
+        self._engine = engine
+        self._judge = judge
+        self._preview = preview
+        self._lock = threading.Lock()
+        self._providers: dict[str, Provider] = {}
+        self._resources: list[Resource] = []
+        self._refused: list[Verdict] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def RegisterResource(  # noqa: N802
+        self, request: resource_pb2.RegisterResourceRequest
+    ) -> resource_pb2.RegisterResourceResponse:
+        """Judge a resource, and pass it on."""
+        props = wire.properties(request.object, request.type)
+        asked = self._resource(request, "", props)
+        if concerning(request.type):
+            self._take(self._judge.resource(asked))
+        response: resource_pb2.RegisterResourceResponse = self._engine.RegisterResource(request)
+        with self._lock:
+            if request.type.startswith(PROVIDERS):
+                self._providers[response.urn] = Provider(request.name, request.type, props, response.urn)
+            made = wire.properties(response.object, request.type)
+            self._resources.append(self._resource(request, response.urn, {**props, **made}))
+        return response
+
+    def SignalAndWaitForShutdown(self, request: Any) -> Any:  # noqa: N802
+        """Judge the whole, now that all of it is registered."""
+        self._take(self._judge.whole(self._resources))
+        if self._refused:
+            raise pulumi.RunError(_message(self._refused))
+        return self._engine.SignalAndWaitForShutdown(request)
+
+    def _take(self, verdicts: list[Verdict]) -> None:
+        for verdict in verdicts:
+            if not verdict.refuses and not self._preview:
+                continue  # said in the preview already
+            if not verdict.refuses:
+                pulumi.log.warn(f"{verdict.violation.policy.id}: {verdict.words}")
+        refused = [verdict for verdict in verdicts if verdict.refuses]
+        if refused and not self._preview:
+            raise pulumi.RunError(_message(refused))
+        with self._lock:
+            self._refused += refused
+
+    def _provider(self, request: resource_pb2.RegisterResourceRequest) -> Provider | None:
+        if not request.custom or request.type.startswith(PROVIDERS):
+            return None
+        if request.provider:
+            # It is referred to as `URN::id`, and was registered before.
+            return self._providers.get(request.provider.rpartition("::")[0])
+        # The engine's default one, which has what the stack's configuration says in the package's name.
+        package = package_of(request.type)
+        config = {
+            key.removeprefix(f"{package}:"): value
+            for key, value in CONFIG.get().items()
+            if key.startswith(f"{package}:")
+        }
+        return Provider("default", f"{PROVIDERS}{package}", config)
+
+    def _resource(self, request: resource_pb2.RegisterResourceRequest, urn: str, props: dict[str, object]) -> Resource:
+        return Resource(
+            type=request.type,
+            name=request.name,
+            props=props,
+            provider=self._provider(request),
+            urn=urn,
+            parent=request.parent or None,
+            protect=request.protect,
+            links={name: frozenset(of.urns) for name, of in request.propertyDependencies.items()},
+        )
+
+
+def _message(refused: list[Verdict]) -> str:
+    count = "1 violation" if len(refused) == 1 else f"{len(refused)} violations"
+    lines = [f"{verdict.violation.policy.id}: {verdict.words}" for verdict in refused]
+    return f"the continuity policies refuse this deployment: {count}{_LINE}{_LINE.join(lines)}"

@@ -1,0 +1,123 @@
+"""The second copy: backups of AWS Backup, in vaults that nobody empties, and another one in another region."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from policy_pack.rules.aws_keys import key_of_ours, region_of_arn
+from policy_pack.rules.aws_region import effective_region
+from policy_pack.rules.literals import WRITE_IT_OUT, at, at_least, is_number, listed, unless_left_out
+from policy_pack.rules.policy import Finding, Policy, Resource, of_type
+from policy_pack.rules.promises import recovery
+from policy_pack.rules.thresholds import Threshold
+from policy_pack.rules.values import UNKNOWN, present
+
+if TYPE_CHECKING:
+    from plan import Plan
+
+VAULT: Final = "aws:backup/vault:Vault"
+LOCK: Final = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
+PLAN: Final = "aws:backup/plan:Plan"
+SELECTION: Final = "aws:backup/selection:Selection"
+
+_DAILY: Final = re.compile(r"cron\(\s*\S+\s+\S+\s+(\*|\?|1/1|\*/1)\s+\*\s+(\*|\?)\s+\*\s*\)")
+_RATE: Final = re.compile(r"rate\(\s*(?:1 day|(1?[0-9]|2[0-4]) hours?)\s*\)")
+
+
+def _vault(resource: Resource, plan: Plan) -> Iterator[Finding]:
+    if resource.type == VAULT:
+        remedy = "Give it a key of ours, in its region: what is restored from it is encrypted with that key."
+        yield from key_of_ours(resource, "kmsKeyArn", remedy)
+        remedy = "Leave it out: with it, deleting the vault deletes the backups that are in it."
+        yield from unless_left_out(resource, "forceDestroy", False, remedy)
+        return
+    least = plan.retention.vault_copy_days
+    remedy = "Set it: until then nobody takes a backup out of the vault. Left out, anybody may at any time."
+    yield from at_least(resource, "minRetentionDays", least, "days", remedy)
+    most = resource.props.get("maxRetentionDays")
+    if most is not None and not (is_number(most) and most >= least):
+        remedy = WRITE_IT_OUT if most is UNKNOWN else "Let the vault take what the plan promises to keep."
+        yield Finding("maxRetentionDays", most, f"{least} days or more, or left out", remedy)
+    if resource.props.get("changeableForDays") is not None:
+        cooling_off = plan.retention.vault_lock_cooling_off_days
+        remedy = "Leave time to correct the lock: afterwards nobody can, not even AWS."
+        yield from at_least(resource, "changeableForDays", cooling_off, "days", remedy)
+
+
+def _plan(resource: Resource, plan: Plan) -> Iterator[Finding]:
+    least = plan.retention.vault_copy_days
+    rules = resource.props.get("rules")
+    if not listed(rules):
+        remedy = WRITE_IT_OUT if rules is UNKNOWN else "Add a rule that backs up daily."
+        yield Finding("rules", rules, "a rule that backs up daily", remedy)
+    for index, rule in enumerate(listed(rules)):
+        where = f"rules[{index}]"
+        schedule = at(rule, "schedule")
+        if not (isinstance(schedule, str) and (_DAILY.fullmatch(schedule) or _RATE.fullmatch(schedule))):
+            remedy = WRITE_IT_OUT if schedule is UNKNOWN else "Back up every day. Left out, nothing is backed up."
+            yield Finding(f"{where}.schedule", schedule, "every day, such as cron(0 5 * * ? *)", remedy)
+        yield from _kept(rule, f"{where}.lifecycle.deleteAfter", "lifecycle.deleteAfter", least)
+        continuous = at(rule, "enableContinuousBackup")
+        if continuous not in (None, False):
+            remedy = "Leave it out: AWS Backup would take over, and shorten, the retention that RDS has."
+            yield Finding(f"{where}.enableContinuousBackup", continuous, "false", remedy)
+        copies = listed(at(rule, "copyActions"))
+        for number, copy in enumerate(copies):
+            name = f"{where}.copyActions[{number}]"
+            yield from _kept(copy, f"{name}.lifecycle.deleteAfter", "lifecycle.deleteAfter", least)
+            yield from _elsewhere(resource, copy, f"{name}.destinationVaultArn")
+        if not copies and effective_region(resource)[1] != plan.residency.aws.recovery_region:
+            found = at(rule, "copyActions")
+            remedy = "Copy to the vault in the recovery region: a backup beside the database is lost with it."
+            yield Finding(f"{where}.copyActions", found, "a copy to a vault in another region", remedy)
+
+
+def _kept(part: object, name: str, path: str, least: int) -> Iterator[Finding]:
+    days = at(part, path)
+    if days is None:
+        return  # it is kept for ever
+    if not is_number(days) or not days >= least:
+        remedy = WRITE_IT_OUT if days is UNKNOWN else "Keep it for as long as the plan promises."
+        yield Finding(name, days, f"{least} days or more", remedy)
+
+
+def _elsewhere(resource: Resource, copy: object, name: str) -> Iterator[Finding]:
+    vault = at(copy, "destinationVaultArn")
+    region, (_, own) = region_of_arn(vault), effective_region(resource)
+    if not present(vault):
+        yield Finding(name, vault, "the ARN of a vault", "Say which vault it is copied to.")
+    elif region is not None and region == own:
+        remedy = "Copy to another region: a copy in the same one is lost with it."
+        yield Finding(name, vault, f"a vault in another region than {own}", remedy)
+
+
+_COPY_DAYS: Final = Threshold("days", "retention.vault_copy_days", "at least")
+
+VAULT_LOCKED: Final = Policy(
+    id="backup-vault-kept",
+    title="Nobody takes a backup out of its vault before its time, and the vault has a key of ours.",
+    severity="critical",
+    control="A.8.13",
+    promise=recovery,
+    remedy="Lock the vault for the plan's `retention.vault_copy_days`, and encrypt it with a key of ours.",
+    concerns=of_type(VAULT, LOCK),
+    rule=_vault,
+    asks_again=frozenset({"kmsKeyArn"}),
+    thresholds=(_COPY_DAYS, Threshold("cooling_off_days", "retention.vault_lock_cooling_off_days", "at least")),
+    fixes={"forceDestroy": lambda _plan: False},
+)
+
+PLAN_DAILY: Final = Policy(
+    id="backup-plan-daily",
+    title="A backup plan backs up every day, for as long as promised, and copies each backup to another region.",
+    severity="critical",
+    control="A.8.13",
+    promise=recovery,
+    remedy="Back up daily, keep it for the plan's `retention.vault_copy_days`, and copy it to the recovery region.",
+    concerns=of_type(PLAN),
+    rule=_plan,
+    asks_again=frozenset({"rules"}),
+    thresholds=(_COPY_DAYS,),
+)

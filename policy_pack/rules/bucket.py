@@ -1,0 +1,199 @@
+"""What is deleted or overwritten in a bucket can be brought back, and the bucket is hard to lose.
+
+The names and defaults are those of the AWS provider's version 7, in which each setting is a resource of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from policy_pack.rules.aws_keys import own_key_in_region, region_of_arn
+from policy_pack.rules.aws_region import effective_region
+from policy_pack.rules.bucket_types import BUCKET, ENCRYPTION, LIFECYCLE, LOCK, REPLICATION, VERSIONING
+from policy_pack.rules.literals import WRITE_IT_OUT, at, at_least, is_number, listed, literally, unless_left_out
+from policy_pack.rules.policy import Finding, Policy, Resource, of_type
+from policy_pack.rules.promises import recovery
+from policy_pack.rules.thresholds import Threshold
+from policy_pack.rules.values import UNKNOWN, present
+
+if TYPE_CHECKING:
+    from plan import Plan
+
+_RETENTION: Final = "rule.defaultRetention"
+
+
+def _not_destroyed(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    remedy = "Set it to false, or leave it out: with it, deleting the bucket deletes all that is in it."
+    yield from unless_left_out(resource, "forceDestroy", False, remedy)
+    remedy = "Set it to true. A bucket that is made without a lock cannot be told afterwards that it has one."
+    yield from literally(resource, "objectLockEnabled", True, remedy)
+
+
+def _versioned(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    remedy = "Set it to Enabled. Without versions, what is overwritten is gone, and nothing can be replicated."
+    yield from literally(resource, "versioningConfiguration.status", "Enabled", remedy)
+
+
+def _locked(resource: Resource, plan: Plan) -> Iterator[Finding]:
+    days = plan.retention.object_lock_days
+    years = at(resource.props, f"{_RETENTION}.years")
+    if not (is_number(years) and years * 365 >= days):
+        remedy = "Lock every version for as long as the plan says, so that not even a stolen key takes it away."
+        yield from at_least(resource, f"{_RETENTION}.days", days, "days", remedy)
+    mode = at(resource.props, f"{_RETENTION}.mode")
+    if mode not in ("GOVERNANCE", "COMPLIANCE"):
+        remedy = WRITE_IT_OUT if mode is UNKNOWN else "Say which: S3 has no default."
+        yield Finding(f"{_RETENTION}.mode", mode, "GOVERNANCE or COMPLIANCE", remedy)
+
+
+def _encrypted(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    path = "rules.applyServerSideEncryptionByDefault"
+    algorithm = at(resource.props, f"{path}.sseAlgorithm")
+    if algorithm not in ("aws:kms", "aws:kms:dsse"):
+        remedy = (
+            WRITE_IT_OUT if algorithm is UNKNOWN else "Encrypt with a key of ours: AWS's own opens to its policies."
+        )
+        yield Finding(f"{path}.sseAlgorithm", algorithm, "aws:kms or aws:kms:dsse", remedy)
+    key = at(resource.props, f"{path}.kmsMasterKeyId")
+    if not present(key):
+        remedy = "Give it a key of ours. Left out it is AWS's own, which no other account can ever be let in to."
+        yield Finding(f"{path}.kmsMasterKeyId", key, "the ARN of a KMS key", remedy)
+    yield from own_key_in_region(resource, f"{path}.kmsMasterKeyId")
+
+
+def _versions_kept(resource: Resource, plan: Plan) -> Iterator[Finding]:
+    wanted = plan.retention.object_version_days
+    rules = resource.props.get("rules")
+    if rules is UNKNOWN:
+        yield Finding("rules", rules, f"rules that keep versions for {wanted} days", WRITE_IT_OUT)
+    for index, rule in enumerate(listed(rules)):
+        where = f"rules[{index}]"
+        if not isinstance(rule, Mapping):
+            yield Finding(where, rule, f"a rule that keeps versions for {wanted} days", WRITE_IT_OUT)
+            continue
+        if rule.get("status") == "Disabled" or rule.get("noncurrentVersionExpiration") is None:
+            continue  # it takes no version away
+        days = at(rule, "noncurrentVersionExpiration.noncurrentDays")
+        if not is_number(days) or not days >= wanted:
+            remedy = WRITE_IT_OUT if days is UNKNOWN else "Keep what is deleted or overwritten for as long as promised."
+            name = f"{where}.noncurrentVersionExpiration.noncurrentDays"
+            yield Finding(name, days, f"{wanted} days or more", remedy)
+
+
+def _replicates(resource: Resource, plan: Plan) -> Iterator[Finding]:
+    rules = resource.props.get("rules")
+    if not listed(rules):
+        remedy = WRITE_IT_OUT if rules is UNKNOWN else "Add a rule that copies everything."
+        yield Finding("rules", rules, "a rule that copies everything", remedy)
+    for index, rule in enumerate(listed(rules)):
+        for name, wanted, remedy in _REPLICATES:
+            value = at(rule, name)
+            if value != wanted:
+                yield Finding(f"rules[{index}].{name}", value, wanted, WRITE_IT_OUT if value is UNKNOWN else remedy)
+        prefix = next((found for key in ("filter.prefix", "prefix") if present(found := at(rule, key))), None)
+        if prefix is not None:
+            remedy = WRITE_IT_OUT if prefix is UNKNOWN else "Copy everything: what the filter leaves out has no copy."
+            yield Finding(f"rules[{index}].filter.prefix", prefix, "an empty prefix", remedy)
+        name = "destination.encryptionConfiguration.replicaKmsKeyId"
+        key = at(rule, name)
+        _, own = effective_region(resource)
+        region = region_of_arn(key)
+        if not present(key):
+            remedy = "Give it a key in the destination's region, or S3 does not copy what is encrypted."
+            yield Finding(f"rules[{index}].{name}", key, "the ARN of a KMS key", remedy)
+        elif region is not None and region == own:
+            elsewhere = " or ".join(one for one in plan.residency.aws.allowed_regions if one != own)
+            remedy = "Copy to a bucket in another region, under a key that is there: a copy beside it is lost with it."
+            yield Finding(f"rules[{index}].{name}", key, f"a key in another region: {elsewhere}", remedy)
+
+
+_REPLICATES: Final = (
+    ("status", "Enabled", "Switch it on."),
+    (
+        "sourceSelectionCriteria.sseKmsEncryptedObjects.status",
+        "Enabled",
+        "Without this S3 leaves out every object that is encrypted with a KMS key, and does not say so.",
+    ),
+    (
+        "destination.replicationTime.status",
+        "Enabled",
+        "Without replication time control S3 promises no time at all, and the copy can be hours behind.",
+    ),
+    (
+        "destination.metrics.status",
+        "Enabled",
+        "Without metrics nobody is told that the copies fall behind.",
+    ),
+)
+
+NOT_DESTROYED: Final = Policy(
+    id="bucket-not-destroyed",
+    title="Deleting a bucket never deletes what is in it, and its versions can be locked.",
+    severity="critical",
+    control="A.8.13",
+    promise=recovery,
+    remedy="Set `object_lock_enabled` to true and leave `force_destroy` out.",
+    concerns=of_type(*BUCKET),
+    rule=_not_destroyed,
+    fixes={"forceDestroy": lambda _plan: False},
+)
+
+VERSIONED: Final = Policy(
+    id="bucket-versioned",
+    title="A bucket keeps what is deleted or overwritten.",
+    severity="critical",
+    control="A.8.13",
+    promise=recovery,
+    remedy="Set the status of `versioning_configuration` to Enabled.",
+    concerns=of_type(*VERSIONING),
+    rule=_versioned,
+)
+
+LOCKED: Final = Policy(
+    id="bucket-locked",
+    title="No version in a bucket can be taken away for as long as the plan says.",
+    severity="high",
+    control="A.8.13",
+    promise=recovery,
+    remedy="Give the lock a default retention of the plan's `retention.object_lock_days`.",
+    concerns=of_type(*LOCK),
+    rule=_locked,
+    thresholds=(Threshold("days", "retention.object_lock_days", "at least"),),
+)
+
+ENCRYPTED: Final = Policy(
+    id="bucket-encrypted",
+    title="What is in a bucket is encrypted with a key of ours.",
+    severity="high",
+    control="A.5.29",
+    promise=recovery,
+    remedy="Encrypt with `aws:kms` and the ARN of a key in the bucket's region.",
+    concerns=of_type(*ENCRYPTION),
+    rule=_encrypted,
+    asks_again=frozenset({"rules"}),
+)
+
+VERSIONS_KEPT: Final = Policy(
+    id="bucket-versions-kept",
+    title="A deleted or overwritten object can be brought back for as long as the plan says.",
+    severity="critical",
+    control="A.8.13",
+    promise=recovery,
+    remedy="Let no rule expire noncurrent versions before the plan's `retention.object_version_days`.",
+    concerns=of_type(*LIFECYCLE),
+    rule=_versions_kept,
+    thresholds=(Threshold("days", "retention.object_version_days", "at least"),),
+)
+
+REPLICATES: Final = Policy(
+    id="bucket-replicates",
+    title="A bucket's replication copies everything, encrypted objects included, to another region, and in time.",
+    severity="critical",
+    control="A.8.13",
+    promise=recovery,
+    remedy="Copy everything with S3 Replication Time Control, under a key in the destination's region.",
+    concerns=of_type(*REPLICATION),
+    rule=_replicates,
+    asks_again=frozenset({"rules"}),
+)

@@ -1,0 +1,130 @@
+"""Data are only in stores whose backups these policies know how to judge.
+
+A new kind of store would otherwise pass everything: no policy speaks of it, so none refuses it. Each that is refused
+here can be allowed by writing the policy that judges its backups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from policy_pack.rules.aws_keys import key_of_ours
+from policy_pack.rules.aws_region import effective_region
+from policy_pack.rules.literals import at, at_least, listed, literally
+from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
+from policy_pack.rules.promises import recovery
+from policy_pack.rules.thresholds import Threshold
+
+if TYPE_CHECKING:
+    from plan import Plan
+
+TABLE: Final = "aws:dynamodb/table:Table"
+
+_RELATIONAL: Final = "Use `aws.rds.Instance` with PostgreSQL, whose backups are replicated and tested."
+_FILES: Final = "Keep files in a bucket, which has versions, a lock and a replica."
+_NO_BACKUP: Final = (
+    "It has no backups that could be restored in another region: keep the data in PostgreSQL or a bucket."
+)
+_CACHE: Final = "Keep nothing in it that is not in the database as well, and run it on the hosts."
+
+REFUSED: Final[Mapping[str, str]] = {
+    # Of AWS, by module or by type within one.
+    "rds/cluster": _RELATIONAL,
+    "rds/globalCluster": _RELATIONAL,
+    "rds/shardGroup": _RELATIONAL,
+    "docdb": _RELATIONAL,
+    "dsql": _RELATIONAL,
+    "keyspaces": _RELATIONAL,
+    "lightsail": _RELATIONAL,
+    "neptune": _RELATIONAL,
+    "neptunegraph": _RELATIONAL,
+    "odb": _RELATIONAL,
+    "qldb": _RELATIONAL,
+    "redshift": _RELATIONAL,
+    "redshiftserverless": _RELATIONAL,
+    "timestreaminfluxdb": _RELATIONAL,
+    "timestreamwrite": _RELATIONAL,
+    "dynamodb/globalTable": "Use `aws.dynamodb.Table` with replicas.",
+    "dax": _CACHE,
+    "elasticache": _CACHE,
+    "memorydb": _CACHE,
+    "cloudsearch": _NO_BACKUP,
+    "elasticsearch": _NO_BACKUP,
+    "kendra": _NO_BACKUP,
+    "opensearch": _NO_BACKUP,
+    "qbusiness": _NO_BACKUP,
+    "cognito/userPool": _NO_BACKUP,
+    "kinesis/stream": _NO_BACKUP,
+    "mq": _NO_BACKUP,
+    "msk": _NO_BACKUP,
+    "workmail": _NO_BACKUP,
+    "codecommit": "Keep code at GitHub, as the plan says.",
+    "ebs/volume": _FILES,
+    "efs": _FILES,
+    "fsx": _FILES,
+    "glacier": _FILES,
+    "mediastore": _FILES,
+    "s3/directoryBucket": _FILES,
+    "s3/filesFileSystem": _FILES,
+    "s3/vectorsVectorBucket": _FILES,
+    "s3outposts": _FILES,
+    "s3tables": _FILES,
+    "storagegateway": _FILES,
+    # Of Hetzner.
+    "index/volume": "Hetzner has no backups of volumes: hosts hold no data, and are rebuilt. " + _RELATIONAL,
+    "index/storageBox": "Its snapshots stay in the same box. " + _FILES,
+}
+"""Stores of data without a policy on their backups, and what to use instead."""
+
+
+def _judged(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    path = resource.type.partition(":")[2].partition(":")[0]
+    remedy = REFUSED.get(path) or REFUSED.get(path.partition("/")[0])
+    if remedy is not None and not resource.is_provider:
+        yield Finding("type", resource.type, "a store whose backups are judged: a database of RDS, a bucket", remedy)
+
+
+def _table(resource: Resource, plan: Plan) -> Iterator[Finding]:
+    remedy = "Set it to true. Left out it is false, and there are no backups at all."
+    yield from literally(resource, "pointInTimeRecovery.enabled", True, remedy)
+    # Left out it is 35 days, the longest there is.
+    if at(resource.props, "pointInTimeRecovery.recoveryPeriodInDays") is not None:
+        remedy = "Set it to what the plan promises, or leave it out."
+        days = plan.retention.database_backup_days
+        yield from at_least(resource, "pointInTimeRecovery.recoveryPeriodInDays", days, "days", remedy)
+    yield from literally(resource, "deletionProtectionEnabled", True, "Set it to true. Left out it is false.")
+    yield from literally(resource, "serverSideEncryption.enabled", True, "Set it to true, with a key of ours.")
+    yield from key_of_ours(resource, "serverSideEncryption.kmsKeyArn", "Give it a key of ours.")
+    _, own = effective_region(resource)
+    elsewhere = [region for region in plan.residency.aws.allowed_regions if region != own]
+    regions = [at(replica, "regionName") for replica in listed(resource.props.get("replicas"))]
+    if own != plan.residency.aws.recovery_region and not any(region in elsewhere for region in regions):
+        remedy = "Add a replica: without one the table is lost with its region."
+        yield Finding("replicas", resource.props.get("replicas"), f"a replica in {' or '.join(elsewhere)}", remedy)
+
+
+JUDGED: Final = Policy(
+    id="data-store-judged",
+    title="Data are only in stores whose backups a policy judges.",
+    severity="critical",
+    control="A.8.13",
+    promise=recovery,
+    remedy="Use a database of RDS or a bucket, or write the policy that judges the store's backups.",
+    concerns=of_package("aws", "hcloud"),
+    rule=_judged,
+)
+
+TABLE_RECOVERABLE: Final = Policy(
+    id="table-recoverable",
+    title="A table of DynamoDB can be brought back to any moment, cannot be deleted by mistake, and has a replica.",
+    severity="critical",
+    control="A.8.13",
+    promise=recovery,
+    remedy="Switch on point-in-time recovery, deletion protection and encryption, and add a replica.",
+    concerns=of_type(TABLE),
+    rule=_table,
+    asks_again=frozenset({"serverSideEncryption"}),
+    fixes={"deletionProtectionEnabled": lambda _plan: True},
+    thresholds=(Threshold("days", "retention.database_backup_days", "at least"),),
+)

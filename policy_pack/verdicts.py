@@ -1,0 +1,81 @@
+"""The one judge: what the policies say, less what is excepted, for the engine's pack and for the program alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from policy_pack.catalogue import ALL, STACK_POLICIES, concerning
+from policy_pack.exceptions import Waiver, load, validity
+from policy_pack.rules.policy import AnyPolicy, Resource, Stack, StackPolicy, Violation
+
+if TYPE_CHECKING:
+    from plan import Plan
+
+P = TypeVar("P", bound=AnyPolicy)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A violation, and whether it stops the deployment."""
+
+    violation: Violation
+    waiver: Waiver | None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether nothing may be deployed as long as it is so."""
+        return self.waiver is None and not self.violation.policy.advisory
+
+    @property
+    def words(self) -> str:
+        """What is said of it, whoever says it."""
+        if self.waiver is None:
+            return self.violation.message
+        return (
+            f"{self.violation.message} It is let pass until {self.waiver.expires}, as"
+            f" {self.waiver.approved_by} has approved: {self.waiver.reason}"
+        )
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges by a plan, on a day, with exceptions."""
+
+    plan: Plan
+    stack: str = ""
+    """The stack's name, for its exceptions."""
+    waivers: tuple[Waiver, ...] = field(default_factory=load)
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
+    configured: Mapping[str, Plan] = field(default_factory=dict)
+    """By policy, the plan that it judges by where configuration has made that stricter."""
+
+    def resource(self, resource: Resource) -> list[Verdict]:
+        """What is said of a resource, before it is deployed."""
+        return self._verdicts(concerning(resource.type), lambda policy, plan: policy.judge(resource, plan))
+
+    def whole(self, resources: Iterable[Resource]) -> list[Verdict]:
+        """What is said of a stack, once all of it is known."""
+        stack = Stack(tuple(resources))
+        return self._verdicts(self.stack_policies, lambda policy, plan: policy.judge(stack, plan))
+
+    @property
+    def stack_policies(self) -> tuple[StackPolicy, ...]:
+        """The policies on the stack as a whole, with the one on exceptions, which judges what is let pass."""
+        return (*STACK_POLICIES, validity(self.waivers, frozenset(policy.id for policy in ALL), self.today))
+
+    def _verdicts(self, policies: Iterable[P], judged: Callable[[P, Plan], list[Violation]]) -> list[Verdict]:
+        return [
+            Verdict(violation, self._waiver(violation))
+            for policy in policies
+            for violation in judged(policy, self.configured.get(policy.id, self.plan))
+        ]
+
+    def _waiver(self, violation: Violation) -> Waiver | None:
+        ids = frozenset(policy.id for policy in ALL)
+        for waiver in self.waivers:
+            if waiver.covers(violation, self.stack) and not any(waiver.problems(self.plan, ids, self.today)):
+                return waiver
+        return None

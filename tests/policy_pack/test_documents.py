@@ -1,0 +1,30 @@
+"""The documents say what the policies say, and the comparison with others leaves no policy's name to chance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from plan import load
+from policy_pack import ALL
+from policy_pack.comparison import COMPARISON
+from policy_pack.documents import policies
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "policies.md"
+
+
+def test_the_document_is_what_the_policies_say() -> None:
+    assert DOCUMENT.read_text(encoding="utf-8") == policies(load()), "write it anew with `make policies`"
+
+
+def test_it_has_an_allowed_and_a_refused_example_of_every_policy() -> None:
+    parts = policies(load()).split("\n### ")[1:]
+    assert [part.partition("\n")[0] for part in parts] == [policy.id for policy in ALL]
+    for part in parts:
+        assert "\nAllowed" in part and "\nRefused" in part and "\n> " in part
+
+
+def test_what_others_check_is_checked_here_or_has_its_reason() -> None:
+    ids = {policy.id for policy in ALL}
+    for row in COMPARISON:
+        assert set(row.ours) <= ids
+        assert row.ours or row.why, row.what
