@@ -459,24 +459,27 @@ def _planned_hosts(
     stack: ProductionSettings | RecoverySettings, promised: plan.Plan, market: Market
 ) -> dict[Role, tuple[PlannedHost, ...]]:
     """Every role's hosts. Raises before anything is made if they cannot be had, or there are too many."""
-    from components.host_plan import plan_hosts
+    from components.host_plan import HostPlanError, plan_hosts
     from components.network import hosts_subnet
 
     name, _ = _identity(stack.stack)
-    return {
-        role: plan_hosts(
-            pool=f"{name}-{role}",
-            role=role,
-            counts={"active": hosts.active, "standby": hosts.standby},
-            locations=stack.locations,
-            server_type=hosts.server_type,
-            alternatives=hosts.declared_alternatives(),
-            allowed_locations=promised.residency.hetzner.allowed_locations,
-            subnet=hosts_subnet(stack.network.ip_range),
-            market=market,
-        )
-        for role, hosts in stack.hosts.by_role().items()
-    }
+    try:
+        return {
+            role: plan_hosts(
+                pool=f"{name}-{role}",
+                role=role,
+                counts={"active": hosts.active, "standby": hosts.standby},
+                locations=stack.locations,
+                server_type=hosts.server_type,
+                alternatives=hosts.declared_alternatives(),
+                allowed_locations=promised.residency.hetzner.allowed_locations,
+                subnet=hosts_subnet(stack.network.ip_range),
+                market=market,
+            )
+            for role, hosts in stack.hosts.by_role().items()
+        }
+    except HostPlanError as error:
+        raise pulumi.RunError(str(error)) from None
 
 
 def _operators(promised: plan.Plan) -> dict[str, str]:

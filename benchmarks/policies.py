@@ -91,7 +91,8 @@ def milliseconds_a_resource() -> dict[str, float]:
     """How long the pack takes for one resource by itself, and for one as part of its stack."""
     plan = load()
     resources = [one for example in EXAMPLES for one in declared_as(example.compliant(plan), plan, example.policy)]
-    analyzer, nobody = Analyzer(Judge(plan)), Mock()
+    analyzer, nobody = Analyzer(plan, lambda: Judge(plan)), Mock()
+    analyzer.start()
     single = [analyzer_pb2.AnalyzeRequest(**_said(one)) for one in resources]
     stack = analyzer_pb2.AnalyzeStackRequest(
         resources=[

@@ -81,7 +81,7 @@ LogDays = Annotated[
 ]
 LockDays = Annotated[int, Field(ge=1, le=36500), Unit("days")]
 CoolingOffDays = Annotated[int, Field(ge=3, le=36500), Unit("days")]
-FailoverSeconds = Annotated[int, Field(ge=8, le=122), Unit("seconds")]
+FailoverSeconds = Annotated[int, Field(ge=8, le=16), Unit("seconds")]
 TtlSeconds = Annotated[int, Field(ge=60, le=2147483647), Unit("seconds")]
 SshPublicKey = Annotated[
     str,
@@ -206,8 +206,10 @@ class Redundancy(_Part):
     """How much there is of everything, and how soon what is left takes over. Hosts are counted per role.
 
     - The counts are at least 1 each, for without one none is left.
-    - `host_failover_seconds`: 8 to 122. Hetzner's load balancers check a host every 3 to 60 seconds (Hetzner Cloud API,
-      Load Balancer health checks), and a host is given up after two bad answers, each of which may take 2 seconds.
+    - `host_failover_seconds`: 8 to 16. Hetzner's load balancers check a host every 3 seconds at the most (Hetzner Cloud
+      API, Load Balancer health checks), and a host is given up after two bad answers, each of which may take 2 seconds.
+      And whoever takes a host down waits for its load balancers to notice, while Hetzner cuts the power of a server that
+      has not shut down in 30 seconds (`shutdown_before_deletion` of its provider).
     - `dns_ttl_seconds`: 60 to 2147483647 (Hetzner Cloud API, Zone RRSets, ttl).
     - `host_backups`: whether Hetzner keeps daily images of the hosts.
     """

@@ -4,27 +4,35 @@ The SDK for packs offers the same, one policy at a time: it reads a resource ane
 anew for each policy on the stack. With as many policies as there are here, reading would take several times as long as
 judging (`make bench`). It also skips a policy that touches a value which is not known yet. So here a resource is read
 once, by `wire.py`, and every policy judges what was read.
+
+The engine waits for the pack before it starts the program, and most of what a pack costs is that wait. So the pack says
+what it consists of as soon as it can, and loads and checks the plan, which takes longer, while the program starts. It
+judges nothing until that is done. This is why the modules of policies name the plan's type without loading it.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent import futures
 from dataclasses import replace
-from typing import Any, Final
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, engine_pb2, engine_pb2_grpc, plugin_pb2
 
-from plan import Plan
 from policy_pack import wire
 from policy_pack.catalogue import ALL, concerning
 from policy_pack.exceptions import validity
 from policy_pack.rules.policy import AnyPolicy, Policy, Provider, Resource
 from policy_pack.verdicts import Judge, Verdict
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 PACK_NAME: Final = "botbrains-continuity"
 VERSION: Final = "0.2.0"
@@ -42,23 +50,61 @@ _SEVERITIES: Final = {
 class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     """Answers the engine. The names of its methods are the protocol's."""
 
-    def __init__(self, judge: Judge, engine: str = "") -> None:
-        self._judge = judge
-        self._policies: tuple[AnyPolicy, ...] = (*ALL, validity((), frozenset(), judge.today))
-        self._remediating: frozenset[str] = frozenset()
+    def __init__(self, announced: Plan, load: Callable[[], Judge], engine: str = "") -> None:
+        """
+        Args:
+            announced: The plan, for what is said of the policies. It need not have been checked.
+            load: Loads the judge, by the plan that has been. It is called once, and nothing is judged before.
+            engine: The engine's address, for what is said to the person who runs it.
+        """
+        self._announced = announced
+        self._loading: futures.Future[Judge] = futures.Future()
+        self._load = load
         self._engine = engine
+        self._policies: tuple[AnyPolicy, ...] = (*ALL, validity((), frozenset(), date.min))
+        self._stack = ""
         self._preview = False
+        self._configuration: dict[str, Mapping[str, Any]] = {}
+        self._remediating: frozenset[str] = frozenset()
         self._undecided: dict[tuple[str, str], list[str]] = {}
+
+    def start(self) -> None:
+        """Begin to load."""
+        threading.Thread(target=self._finish, daemon=True).start()
+
+    def _finish(self) -> None:
+        try:
+            self._loading.set_result(self._load())
+        except Exception as error:
+            self._loading.set_exception(error)
+
+    @cached_property
+    def _judge(self) -> Judge:
+        judge = self._loading.result()
+        by_id = {policy.id: policy for policy in self._policies}
+        configured = {}
+        for name, values in self._configuration.items():
+            plan = judge.plan
+            for threshold in by_id[name].thresholds:
+                if threshold.name in values:
+                    plan = threshold.stricter(plan, values[threshold.name])
+            configured[name] = plan
+        return replace(judge, stack=self._stack, configured=configured)
 
     def GetAnalyzerInfo(  # noqa: N802
         self, request: empty_pb2.Empty, context: grpc.ServicerContext
     ) -> analyzer_pb2.AnalyzerInfo:
+        try:
+            policies = [_info(policy, self._announced) for policy in self._policies]
+        except AttributeError:
+            # Something is missing from the plan, and loading it says what.
+            policies = [_info(policy, self._judge.plan) for policy in self._policies]
         return analyzer_pb2.AnalyzerInfo(
             name=PACK_NAME,
             version=VERSION,
             description="What botBrains promises its customers for a disruption, before anything is deployed.",
             supportsConfig=True,
-            policies=[_info(policy, self._judge.plan) for policy in self._policies],
+            policies=policies,
         )
 
     def GetPluginInfo(  # noqa: N802
@@ -74,15 +120,13 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     def ConfigureStack(  # noqa: N802
         self, request: analyzer_pb2.AnalyzerStackConfigureRequest, context: grpc.ServicerContext
     ) -> analyzer_pb2.AnalyzerStackConfigureResponse:
-        self._judge = replace(self._judge, stack=request.stack)
-        self._preview = request.dry_run
+        self._stack, self._preview = request.stack, request.dry_run
         return analyzer_pb2.AnalyzerStackConfigureResponse()
 
     def Configure(  # noqa: N802
         self, request: analyzer_pb2.ConfigureAnalyzerRequest, context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
         by_id = {policy.id: policy for policy in self._policies}
-        configured: dict[str, Plan] = {}
         remediating = set()
         for name, config in request.policyConfig.items():
             policy = by_id.get(name)
@@ -96,13 +140,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
                     f"the policy {name} cannot be switched off or made advice by configuration; allowed is mandatory"
                     " (or remediate, where it can). What has to pass goes into policy_pack/exceptions.yaml.",
                 )
-            properties: Mapping[str, Any] = json_format.MessageToDict(config.properties)
-            plan = self._judge.plan
-            for threshold in policy.thresholds:
-                if threshold.name in properties:
-                    plan = threshold.stricter(plan, properties[threshold.name])
-            configured[name] = plan
-        self._judge = replace(self._judge, configured=configured)
+            self._configuration[name] = json_format.MessageToDict(config.properties)
         self._remediating = frozenset(remediating)
         return empty_pb2.Empty()
 
@@ -250,14 +288,16 @@ def _framework(policy: AnyPolicy, plan: Plan) -> analyzer_pb2.PolicyComplianceFr
     )
 
 
-def serve(judge: Judge, engine: str) -> None:
-    """Answer the engine, which is at this address, until it ends this process. First of all the port is printed."""
+def serve(announced: Plan, load: Callable[[], Judge], engine: str) -> None:
+    """Answer the engine until it ends this process. First of all the port is printed, which the engine waits for."""
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=4), options=[("grpc.max_receive_message_length", _LARGEST_MESSAGE)]
     )
-    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Analyzer(judge, engine), server)
+    analyzer = Analyzer(announced, load, engine)
+    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(analyzer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
+    analyzer.start()
     threading.Event().wait()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan, load
 from policy_pack.rules import (
     aws_arguments,
     aws_keys,
@@ -29,6 +28,9 @@ from policy_pack.rules import (
     stack,
 )
 from policy_pack.rules.policy import AnyPolicy, Policy, Resource, Stack, StackPolicy, Violation
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 POLICIES: Final[tuple[Policy, ...]] = (
     # Where data may be.
@@ -126,4 +128,6 @@ def judge_stack(resources: Iterable[Resource], plan: Plan | None = None) -> list
 
 @cache
 def _company_plan() -> Plan:
+    from plan import load
+
     return load()

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from plan import Plan
 from policy_pack.rules.policy import Finding, Resource, Stack, StackPolicy, Violation
 from policy_pack.rules.promises import security
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 FILE: Final = Path(__file__).parent / "exceptions.yaml"
 MOST_DAYS: Final = 90

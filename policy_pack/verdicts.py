@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from plan import Plan
 from policy_pack.catalogue import ALL, STACK_POLICIES, concerning
 from policy_pack.exceptions import Waiver, load, validity
 from policy_pack.rules.policy import AnyPolicy, Resource, Stack, StackPolicy, Violation
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 P = TypeVar("P", bound=AnyPolicy)
 

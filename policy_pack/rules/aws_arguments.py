@@ -13,15 +13,16 @@ bucket, say, which is judged where the bucket is declared.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
-from plan.geography import AWS_EU_PARTITIONS
 from policy_pack.rules.arns import arns, is_region, is_zone_id, regions_of_hosts, zone, zone_id_prefix
 from policy_pack.rules.aws_region import REGIONS
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package
 from policy_pack.rules.promises import residency
 from policy_pack.rules.values import Leaf, texts, written
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 _TAGS: Final = frozenset({"tags", "tagsAll", "defaultTags"})
 """Where a region's name is only a label, and leads nowhere."""
@@ -46,6 +47,8 @@ def _region_in_arguments(resource: Resource, plan: Plan) -> Iterator[Finding]:
 
 
 def _arns(leaf: Leaf, allowed: tuple[str, ...]) -> Iterator[Finding]:
+    from plan.geography import AWS_EU_PARTITIONS  # here, for the reason that `analyzer.py` gives
+
     # One finding for each, however often a document repeats it.
     for arn in dict.fromkeys(arns(leaf.text)):
         if arn.partition not in AWS_EU_PARTITIONS:

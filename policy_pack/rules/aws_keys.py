@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
 from policy_pack.rules.arns import arns
 from policy_pack.rules.aws_region import effective_region
 from policy_pack.rules.literals import WRITE_IT_OUT, at, at_least, given, literally, unless_left_out
@@ -13,6 +12,9 @@ from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 KEY: Final = "aws:kms/key:Key"
 REPLICA_KEY: Final = "aws:kms/replicaKey:ReplicaKey"

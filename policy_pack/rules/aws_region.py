@@ -7,15 +7,17 @@ only one of them passes everything that is decided by the other, so both are rea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
 from policy_pack.rules.aws_types import is_global, is_known, is_worldwide
 from policy_pack.rules.literals import WRITE_IT_OUT
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package
 from policy_pack.rules.promises import residency
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 
 def effective_region(resource: Resource) -> tuple[str, object]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
 from policy_pack.rules.aws_keys import key_of_ours, region_of_arn
 from policy_pack.rules.aws_region import effective_region
 from policy_pack.rules.literals import WRITE_IT_OUT, at, at_least, is_number, listed, unless_left_out
@@ -14,6 +13,9 @@ from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 VAULT: Final = "aws:backup/vault:Vault"
 LOCK: Final = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"

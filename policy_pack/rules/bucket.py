@@ -6,9 +6,8 @@ The names and defaults are those of the AWS provider's version 7, in which each 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
 from policy_pack.rules.aws_keys import own_key_in_region, region_of_arn
 from policy_pack.rules.aws_region import effective_region
 from policy_pack.rules.bucket_types import BUCKET, ENCRYPTION, LIFECYCLE, LOCK, REPLICATION, VERSIONING
@@ -17,6 +16,9 @@ from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 _RETENTION: Final = "rule.defaultRetention"
 

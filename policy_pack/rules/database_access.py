@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
 from policy_pack.rules.database import INSTANCE
 from policy_pack.rules.literals import WRITE_IT_OUT, at, given, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import access, security
 from policy_pack.rules.values import UNKNOWN, present
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 PARAMETER_GROUP: Final = "aws:rds/parameterGroup:ParameterGroup"
 _ON: Final = ("1", 1, True, "true", "on")

@@ -6,9 +6,8 @@ The replication (`aws.rds.InstanceAutomatedBackupsReplication`) is a resource of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
 from policy_pack.rules.aws_keys import key_of_ours, region_of_arn
 from policy_pack.rules.aws_region import allowed_regions, effective_region
 from policy_pack.rules.literals import WRITE_IT_OUT, at_least
@@ -16,6 +15,9 @@ from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 REPLICATION: Final = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from plan import Plan
 from policy_pack.rules.bucket_types import ACCESS_BLOCK, ACL, BUCKET, POLICY
 from policy_pack.rules.literals import WRITE_IT_OUT, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import security
 from policy_pack.rules.values import UNKNOWN, texts, written
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 INGRESS_RULE: Final = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 SECURITY_GROUP_RULE: Final = "aws:ec2/securityGroupRule:SecurityGroupRule"

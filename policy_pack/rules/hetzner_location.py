@@ -7,14 +7,16 @@ it is required, even where the API would let it be left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from plan import Plan
 from policy_pack.rules.literals import WRITE_IT_OUT
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package
 from policy_pack.rules.promises import hetzner_residency
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 Kind = Literal["location", "network zone", "retired"]
 

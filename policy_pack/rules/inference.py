@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package
 from policy_pack.rules.promises import inference
 from policy_pack.rules.values import texts, written
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 _MAKERS: Final = (
     "ai21|amazon|anthropic|cohere|deepseek|google|luma|meta|minimax|mistral|moonshot|nvidia|openai|qwen|stability"

@@ -7,9 +7,8 @@ Hosts are not among these: they hold nothing, and are replaced on purpose.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
 from policy_pack.rules.aws_keys import KEY, REPLICA_KEY
 from policy_pack.rules.backup_vault import LOCK, PLAN, VAULT
 from policy_pack.rules.bucket_types import BUCKET, REPLICATION, VERSIONING
@@ -21,6 +20,9 @@ from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.repository import REPOSITORY
 from policy_pack.rules.secrets import SECRET
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 HOLDS_DATA: Final = (
     INSTANCE,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from plan import Plan
 from policy_pack.rules.exposure import statements
 from policy_pack.rules.literals import listed
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import access
 from policy_pack.rules.values import UNKNOWN, texts, written
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 ROLE: Final = "aws:iam/role:Role"
 _KEYS_OF_PEOPLE: Final = ("aws:iam/accessKey:AccessKey", "aws:iam/userLoginProfile:UserLoginProfile")

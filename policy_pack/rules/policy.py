@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from plan import Plan
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, has_unknown, shown, texts
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 Severity = Literal["low", "medium", "high", "critical"]
 
@@ -77,10 +79,10 @@ class Finding:
     """What to do, as a sentence."""
 
 
-Rule = Callable[[Resource, Plan], Iterator[Finding]]
+Rule: TypeAlias = "Callable[[Resource, Plan], Iterator[Finding]]"
 """Judges one resource by the plan. It never raises, whatever the properties are."""
 
-Fix = Callable[[Plan], object]
+Fix: TypeAlias = "Callable[[Plan], object]"
 """The one value that complies, where there is only one."""
 
 
@@ -124,7 +126,7 @@ def leads(resource: Resource, name: str, target: Resource) -> bool:
     return any(leaf.text in named for leaf in texts(value))
 
 
-StackRule = Callable[[Stack, Plan], Iterator[tuple[Resource, Finding]]]
+StackRule: TypeAlias = "Callable[[Stack, Plan], Iterator[tuple[Resource, Finding]]]"
 """Judges a stack by the plan, and says of which resource something is missing. It never raises."""
 
 

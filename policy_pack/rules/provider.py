@@ -7,11 +7,13 @@ has no place that we could choose is allowed by its name: of GitHub, what is sou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
 from policy_pack.rules.policy import Finding, Policy, Resource, package_of
 from policy_pack.rules.promises import jurisdiction
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 JUDGED: Final = frozenset({"aws", "hcloud"})
 """Packages whose resources are judged by residency policies of their own."""

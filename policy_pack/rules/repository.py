@@ -6,13 +6,15 @@ The names and defaults are those of the GitHub provider's version 6.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
 from policy_pack.rules.literals import WRITE_IT_OUT, at, at_least, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import code
 from policy_pack.rules.values import UNKNOWN
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 REPOSITORY: Final = "github:index/repository:Repository"
 RULESET: Final = "github:index/repositoryRuleset:RepositoryRuleset"

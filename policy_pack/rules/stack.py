@@ -8,9 +8,8 @@ is what may be lost.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plan import Plan
 from policy_pack.rules import bucket_types
 from policy_pack.rules.aws_region import effective_region
 from policy_pack.rules.backup_vault import LOCK, PLAN, SELECTION, VAULT
@@ -25,6 +24,9 @@ from policy_pack.rules.policy import Finding, Resource, Stack, StackPolicy, lead
 from policy_pack.rules.promises import code, compute, recovery, security
 from policy_pack.rules.repository import DEFAULT_BRANCH, REPOSITORY, RULESET
 from policy_pack.rules.values import UNKNOWN, present
+
+if TYPE_CHECKING:
+    from plan import Plan
 
 StackFindings = Iterator[tuple[Resource, Finding]]
 

@@ -83,7 +83,7 @@ def test_each_location_has_a_load_balancer_which_joins_the_network_before_it_get
 ) -> None:
     deployment = entrance(preview=preview)
     balancers = deployment.all(BALANCER)
-    assert [(one.name, one.inputs["location"]) for one in balancers] == [
+    assert sorted((one.name, one.inputs["location"]) for one in balancers) == [
         ("entrance-here", "here"),
         ("entrance-there", "there"),
     ]
@@ -151,7 +151,7 @@ def test_one_name_leads_to_all_load_balancers_for_as_long_as_the_plan_says() -> 
         assert len({one["value"] for one in record["records"]}) == 2
 
 
-@pytest.mark.parametrize("seconds", range(8, 123))
+@pytest.mark.parametrize("seconds", [8, 9, 16, 60, 122])
 def test_a_dead_host_is_given_up_within_what_the_plan_allows(seconds: int) -> None:
     check = HealthCheck.within(seconds, "/")
     assert seconds - 2 < check.interval_seconds * check.retries + check.timeout_seconds <= seconds

@@ -505,3 +505,18 @@ def test_the_vault_loads_no_provider_that_it_does_not_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"hosts.api.active": 21}, "botbrains-prod-api asks for 21 active hosts; allowed is 20 or less"),
+        ({"hosts.worker.serverType": "cpx99", "hosts.worker.alternatives": []}, "Hetzner has no cpx99 in fsn1 now"),
+    ],
+    ids=str,
+)
+def test_hosts_that_cannot_be_had_register_nothing_and_say_why(
+    vault: dict[str, Any], changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(pulumi.RunError, match=says):
+        deploy_stack("prod", config=configuration("prod", changes), vault=vault, preview=True)

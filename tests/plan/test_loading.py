@@ -108,7 +108,7 @@ REFUSED: list[tuple[Location, object, str, str]] = [
     (("retention", "host_log_days"), "90", "is '90'", "a number of days out of 1, 3, 5"),
     (("redundancy", "minimum_standby_hosts"), 0, "is 0", "a whole number, 1 or more"),
     (("redundancy", "database_multi_az"), "yes", "is 'yes'", "true or false. Write it without quotes"),
-    (("redundancy", "host_failover_seconds"), 7, "is 7", "a whole number of seconds from 8 to 122"),
+    (("redundancy", "host_failover_seconds"), 17, "is 17", "a whole number of seconds from 8 to 16"),
     (("redundancy", "dns_ttl_seconds"), 59, "is 59", "a whole number of seconds from 60 to 2147483647"),
     (("redundancy", "host_backups"), 1, "is 1", "true or false"),
     (("roles", 0, "person"), "liam p", "is 'liam p'", "a first name of letters, the first one large"),

@@ -146,3 +146,15 @@ def test_an_exception_lets_pass_what_it_names_as_advice_until_its_end(unrelated:
     said = unrelated.run("preview", "--policy-pack", str(file.parent))
     assert said.returncode != 0
     assert {policy for policy, _ in said.refused} == {"database-multi-az", "exceptions-valid"}
+
+
+def test_a_plan_that_is_wrong_is_refused_with_its_mistake(unrelated: Project, tmp_path: Path) -> None:
+    for name in ("plan", "policy_pack"):
+        shutil.copytree(PACK.parent / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    file = tmp_path / "plan" / "plan.yaml"
+    file.write_text(file.read_text().replace("database_backup_days: 35", "database_backup_days: 36"))
+    unrelated.declare({"it/": database(PLAN)}, HOME)
+    said = unrelated.run("preview", "--policy-pack", str(tmp_path / "policy_pack"))
+    assert said.returncode != 0
+    assert "retention.database_backup_days is 36" in said.text
