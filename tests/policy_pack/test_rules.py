@@ -245,6 +245,14 @@ def test_nobody_holds_every_right(props: dict[str, Any], expected: bool) -> None
     assert bool(names(resource(POLICY, props), "no-wildcard-administrator")) is expected
 
 
+@pytest.mark.parametrize(("role", "expected"), [("{emergency_role}", False), ("another", True), (UNKNOWN, True)])
+def test_the_emergencys_role_alone_holds_every_right(role: object, expected: bool) -> None:
+    named = role.format(emergency_role=PLAN.access.emergency_role) if isinstance(role, str) else role
+    props = {"role": named, "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}
+    attachment = resource("aws:iam/rolePolicyAttachment:RolePolicyAttachment", props)
+    assert bool(names(attachment, "no-wildcard-administrator")) is expected
+
+
 @pytest.mark.parametrize(
     ("of", "expected"),
     [
