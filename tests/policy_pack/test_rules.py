@@ -245,14 +245,6 @@ def test_nobody_holds_every_right(props: dict[str, Any], expected: bool) -> None
     assert bool(names(resource(POLICY, props), "no-wildcard-administrator")) is expected
 
 
-@pytest.mark.parametrize(("role", "expected"), [("{emergency_role}", False), ("another", True), (UNKNOWN, True)])
-def test_the_emergencys_role_alone_holds_every_right(role: object, expected: bool) -> None:
-    named = role.format(emergency_role=PLAN.access.emergency_role) if isinstance(role, str) else role
-    props = {"role": named, "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}
-    attachment = resource("aws:iam/rolePolicyAttachment:RolePolicyAttachment", props)
-    assert bool(names(attachment, "no-wildcard-administrator")) is expected
-
-
 @pytest.mark.parametrize(
     ("of", "expected"),
     [
@@ -452,3 +444,19 @@ def test_a_literal_leads_as_a_link_does_and_an_unknown_value_does_not() -> None:
     ):
         versioning = Resource("aws:s3/bucketVersioning:BucketVersioning", "v", props, links=links)
         assert leads(versioning, "bucket", target) is expected
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        (PLAN.access.emergency_role, False),
+        (f"another-{PLAN.access.emergency_role}", True),
+        ("botbrains-prod-deploy", True),
+        (UNKNOWN, True),
+        (None, True),
+    ],
+)
+def test_every_right_is_for_the_plans_role_for_emergencies_alone(role: object, expected: bool) -> None:
+    props = {"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess", **({} if role is None else {"role": role})}
+    attachment = resource("aws:iam/rolePolicyAttachment:RolePolicyAttachment", props)
+    assert bool(names(attachment, "no-wildcard-administrator")) is expected
