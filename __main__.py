@@ -86,6 +86,7 @@ def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
             regions=promised.residency.aws.allowed_regions,
             people={role.person.lower(): role.email for role in promised.roles},
             repository=repository,
+            emergency_role=promised.access.emergency_role,
             emergency_session_hours=promised.access.emergency_session_hours,
             key_deletion_window_days=promised.retention.key_deletion_window_days,
             record_days=promised.retention.object_version_days,

@@ -35,6 +35,9 @@ class AccessArgs:
     """Each person's address of e-mail, by the name of their account."""
 
     repository: RepositoryIdentity
+    emergency_role: str
+    """`access.emergency_role` of the plan."""
+
     emergency_session_hours: int
     """`access.emergency_session_hours` of the plan."""
 
@@ -82,7 +85,11 @@ class Access(pulumi.ComponentResource):
             )
 
         looking = policy("reading", "What is there, and no content", place.apply(reading))
-        deployments = policy("deploy-boundary", "What no deployment can do", place.apply(deploy_boundary))
+        deployments = policy(
+            "deploy-boundary",
+            "What no deployment can do",
+            place.apply(lambda place: deploy_boundary(place, args.emergency_role)),
+        )
         workloads = policy(
             "workload-boundary", "What no role that a deployment makes can do", place.apply(workload_boundary)
         )
@@ -106,6 +113,7 @@ class Access(pulumi.ComponentResource):
                 people=list(args.people),
                 regions=args.regions,
                 emergency_region=args.region,
+                emergency_role=args.emergency_role,
                 emergency_session_hours=args.emergency_session_hours,
                 reading_policy_arn=looking.arn,
                 place_arn=issuer.arn,

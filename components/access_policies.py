@@ -11,7 +11,6 @@ from typing import Final
 
 from components.access_documents import Place, Statement, allow, deny
 
-BREAK_GLASS: Final = "botbrains-break-glass"
 STATE_KEY_ALIAS: Final = "alias/botbrains-state"
 """The key that Pulumi's state is encrypted with: `continuity bootstrap` makes it."""
 
@@ -54,17 +53,18 @@ def person_role(account: str) -> str:
     return f"botbrains-person-{account}"
 
 
-def state_bucket(place: Place) -> str:
-    return f"botbrains-state-{place.account}"
+def _state_buckets(place: Place) -> tuple[str, str]:
+    """The bucket of Pulumi's state, and its replica: `continuity bootstrap` makes them."""
+    return f"botbrains-state-{place.account}", f"botbrains-state-{place.account}-replica"
 
 
-def _access(place: Place) -> list[str]:
+def _access(place: Place, emergency_role: str) -> list[str]:
     """The roles, policies and people by whom it is decided who may do what."""
     return place.iam(
         "role/botbrains-*-preview",
         "role/botbrains-*-deploy",
         "role/botbrains-person-*",
-        f"role/{BREAK_GLASS}",
+        f"role/{emergency_role}",
         "policy/botbrains-*",
         "user/*",
         "oidc-provider/*",
@@ -132,7 +132,7 @@ def reading(place: Place) -> list[Statement]:
         allow(
             "ReadTheState",
             ["s3:GetObject", "s3:GetObjectVersion"],
-            place.buckets(f"{state_bucket(place)}/{_STATE}/*", f"{state_bucket(place)}-replica/{_STATE}/*"),
+            place.buckets(*(f"{bucket}/{_STATE}/*" for bucket in _state_buckets(place))),
         ),
         _use_state_key(place, "kms:Decrypt"),
     ]
@@ -150,7 +150,7 @@ def person(place: Place) -> list[Statement]:
     ]
 
 
-def signed_in_person(place: Place) -> list[Statement]:
+def signed_in_person(place: Place, emergency_role: str) -> list[Statement]:
     """What a person may do before any role is taken: look after their own second factor, and take a role with it.
 
     There is no right to make an access key: the command line signs in through the browser (`aws login`) and holds
@@ -175,7 +175,7 @@ def signed_in_person(place: Place) -> list[Statement]:
         allow(
             "TakeARole",
             ["sts:AssumeRole"],
-            place.iam("role/botbrains-person-${aws:username}", f"role/{BREAK_GLASS}"),
+            place.iam("role/botbrains-person-${aws:username}", f"role/{emergency_role}"),
             {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
         ),
     ]
@@ -358,7 +358,7 @@ def deploying_service(place: Place, stack: str, vault: str, workload_boundary: s
     ]
 
 
-def deploy_boundary(place: Place) -> list[Statement]:
+def deploy_boundary(place: Place, emergency_role: str) -> list[Statement]:
     """What no deployment can do, whatever its role is given: this holds beside the role's policies, and against them.
 
     Its allowances grant nothing by themselves. The denials are what matters: no deployment changes who may do what, its
@@ -411,7 +411,7 @@ def deploy_boundary(place: Place) -> list[Statement]:
         deny(
             "AccessIsNotChanged",
             [*(f"iam:{verb}*" for verb in _CHANGING), "iam:PassRole", "sts:AssumeRole"],
-            _access(place),
+            _access(place, emergency_role),
         ),
         # What the alarm's trail has recorded, and the key that it is encrypted with.
         deny("NoRecordIsTouched", ["s3:Delete*", "s3:Put*"], place.buckets("botbrains-*-access-*")),
@@ -459,7 +459,8 @@ def _state(place: Place, stack: str) -> list[Statement]:
         allow(
             "WriteTheState",
             ["s3:DeleteObject", "s3:PutObject"],
-            place.buckets(*(f"{state_bucket(place)}/{file}" for file in files)),
+            # And the replica, from which one works while the recovery region is lost.
+            place.buckets(*(f"{bucket}/{file}" for bucket in _state_buckets(place) for file in files)),
         ),
         _use_state_key(place, "kms:Encrypt", "kms:GenerateDataKey"),
     ]

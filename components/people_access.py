@@ -17,7 +17,7 @@ from components.access_documents import (
     Statement,
     document,
 )
-from components.access_policies import BREAK_GLASS, person, person_role, signed_in_person
+from components.access_policies import person, person_role, signed_in_person
 
 # A day's work; whoever goes on after it shows the second factor again.
 _PERSON_SESSION_SECONDS: Final = 12 * 3600
@@ -41,6 +41,9 @@ class PeopleAccessArgs:
 
     emergency_region: str
     """The region through which alone the emergency's role can be taken: the one that the alarm listens in."""
+
+    emergency_role: str
+    """`access.emergency_role` of the plan."""
 
     emergency_session_hours: int
     """`access.emergency_session_hours` of the plan, 1 to 12."""
@@ -80,7 +83,9 @@ class PeopleAccess(pulumi.ComponentResource):
             f"{name}-signed-in",
             name="botbrains-signed-in",
             description="What a person may do before taking a role",
-            policy=place.apply(lambda place: document(signed_in_person(place), MANAGED_POLICY_LIMIT)),
+            policy=place.apply(
+                lambda place: document(signed_in_person(place, args.emergency_role), MANAGED_POLICY_LIMIT)
+            ),
             opts=guarded,
         )
         users: dict[str, pulumi.Output[str]] = {}
@@ -114,7 +119,7 @@ class PeopleAccess(pulumi.ComponentResource):
 
         break_glass = aws.iam.Role(
             f"{name}-break-glass",
-            name=BREAK_GLASS,
+            name=args.emergency_role,
             description="Everything, for one person alone in an emergency. Both are told when it is taken",
             assume_role_policy=pulumi.Output.all(*users.values()).apply(
                 lambda arns: _trust(
@@ -128,13 +133,13 @@ class PeopleAccess(pulumi.ComponentResource):
                 )
             ),
             max_session_duration=args.emergency_session_hours * 3600,
-            tags={"Name": BREAK_GLASS},
+            tags={"Name": args.emergency_role},
             opts=guarded,
         )
         aws.iam.RolePolicyAttachment(
             f"{name}-break-glass",
-            # By its name as it is written, so that the policy pack sees that it is this role and no other.
-            role=BREAK_GLASS,
+            # By its name, so that the policy pack sees whose it is before anything is made.
+            role=args.emergency_role,
             policy_arn=place.apply(lambda place: f"arn:{place.partition}:iam::aws:policy/AdministratorAccess"),
             opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[break_glass])),
         )

@@ -142,11 +142,21 @@ def _step(metadata: dict[str, Any]) -> Step:
 
 
 def _properties(metadata: dict[str, Any]) -> Iterator[Property]:
-    """The properties that the provider says differ; of those that replace, too."""
+    """The properties that the provider says differ; where it only says that some do, those that are not the same."""
     old, new = metadata.get("old") or {}, metadata.get("new") or {}
-    paths = metadata.get("detailedDiff") or dict.fromkeys(metadata.get("diffs") or metadata.get("keys") or ())
-    for path in paths:
+    said = metadata.get("detailedDiff") or metadata.get("diffs") or metadata.get("keys")
+    for path in said or (_different(old, new) if old and new else ()):
         yield Property(path=path, before=_value(old, path), after=_value(new, path))
+
+
+def _different(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What was declared otherwise, by name; and where nothing was, what came of it otherwise."""
+    for part in ("inputs", "outputs"):
+        before, after = old.get(part) or {}, new.get(part) or {}
+        names = [name for name in sorted(before | after) if before.get(name) != after.get(name)]
+        if names:
+            return names
+    return []
 
 
 def _value(state: dict[str, Any], path: str) -> Any:

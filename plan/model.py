@@ -96,6 +96,11 @@ GitHubLogin = Annotated[
     Field(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", max_length=39),
     Words("the name of an account at GitHub: at most 39 letters, digits and single hyphens"),
 ]
+RoleName = Annotated[
+    str,
+    Field(pattern=r"^[\w+=,.@-]+$", max_length=64),
+    Words("the name of a role in AWS: at most 64 letters, digits and any of +=,.@_-"),
+]
 SessionHours = Annotated[int, Field(ge=1, le=12), Unit("hours")]
 Count = Annotated[int, Field(ge=1)]
 
@@ -255,6 +260,7 @@ class Access(_Part):
 
     - `key_days`: how old a key may be that a person, or a program on their behalf, holds.
     - `aws_access_keys`: whether anybody may hold a key to AWS, which is good until it is taken away.
+    - `emergency_role`: the one role in AWS that may do everything, for one person alone in an emergency.
     - `emergency_session_hours`: 1 to 12, the sessions that a role can be given (AWS IAM API Reference, CreateRole,
       MaxSessionDuration).
     """
@@ -264,6 +270,7 @@ class Access(_Part):
     own_credentials: bool
     key_days: Days
     aws_access_keys: bool
+    emergency_role: RoleName
     emergency_session_hours: SessionHours
 
 

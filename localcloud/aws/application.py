@@ -189,6 +189,10 @@ class Application:
             return self._refused(service, action, environ, region, refusal)
         except NotImplementedError as refusal:
             return fault(service, 501, "NotImplemented", f"{service}:{action}: {refusal}")
+        except Exception as error:
+            # What cannot be judged is not let through.
+            log.exception("%s %s", service, action)
+            return fault(service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}")
         try:
             answer = Response.from_app(self._moto, environ, buffered=True)
         except NotImplementedError as refusal:

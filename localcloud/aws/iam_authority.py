@@ -67,14 +67,14 @@ class Authority:
     def _enforce(self, service: str, asked: Asked | None, principal: Principal | None) -> None:
         if principal is None:
             raise RefusedError("InvalidClientTokenId", "The security token included in the request is invalid.")
-        if asked is None:
-            if not principal.root:
-                raise RefusedError("AccessDenied", f"{principal.arn} asked {service} for what it does not have")
-            return
-        if asked.operation == "GetCallerIdentity":
-            return
-        if asked.operation == "AssumeRole":
+        if asked is not None and asked.operation == "AssumeRole":
             iam_sessions.check_assume_role(asked, principal)
+            return
+        if principal.root:
+            return
+        if asked is None:
+            raise RefusedError("AccessDenied", f"{principal.arn} asked {service} for what it does not have")
+        if asked.operation == "GetCallerIdentity":
             return
         for call in iam_calls.calls(asked):
             decision = principal.may(call)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
@@ -42,6 +42,7 @@ _S3_ACTIONS: Final = {
     "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
     "GetBucketCors": "GetBucketCORS",
     "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketLifecycle": "GetLifecycleConfiguration",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
     "GetBucketNotificationConfiguration": "GetBucketNotification",
     "GetBucketReplication": "GetReplicationConfiguration",
@@ -58,6 +59,7 @@ _S3_ACTIONS: Final = {
     "PutBucketAccelerateConfiguration": "PutAccelerateConfiguration",
     "PutBucketCors": "PutBucketCORS",
     "PutBucketEncryption": "PutEncryptionConfiguration",
+    "PutBucketLifecycle": "PutLifecycleConfiguration",
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "PutBucketNotificationConfiguration": "PutBucketNotification",
     "PutBucketReplication": "PutReplicationConfiguration",
@@ -111,6 +113,8 @@ def calls(asked: Asked) -> Iterator[Call]:
     yield Call(f"{_prefix(asked.service)}:{_action(asked)}", resources, context)
     for arn, service in _passed_roles(asked):
         yield Call("iam:PassRole", (arn,), {**context, "iam:passedtoservice": (service,)})
+    if asked.given.get("CopySource"):
+        yield Call("s3:GetObject", (f"arn:{asked.partition}:s3:::{asked.given['CopySource']}",), context)
     if asked.operation == "CreateKey" and asked.given.get("Tags"):
         yield Call("kms:TagResource", (asked.arn("kms", "key/*"),), context)
 
@@ -135,38 +139,63 @@ class _Route:
     method: str
     path: re.Pattern[str]
     query: frozenset[str]
+    headers: frozenset[str]
+    """What a request of this operation has to have in its query, and among its headers."""
+
     fixed: int
-    """How much of the path is written out: of two routes that fit, the one that says more is meant."""
+    """How much of the path is written out."""
+
+    def fits(self, method: str, path: str, query: Iterable[str], environ: Mapping[str, Any]) -> bool:
+        return (
+            self.method == method
+            and self.path.fullmatch(path) is not None
+            and self.query <= set(query)
+            and all(f"HTTP_{name.upper().replace('-', '_')}" in environ for name in self.headers)
+        )
+
+    @property
+    def says(self) -> tuple[int, int, int]:
+        """Of several routes that fit, the one that says most is meant."""
+        return len(self.query) + len(self.headers), self.path.groups, self.fixed
 
 
 @functools.cache
 def _routes(service: str) -> list[_Route]:
     model = botocore.session.get_session().get_service_model(service)
-    routes = []
-    for name in model.operation_names:
-        http = model.operation_model(name).http
-        path, _, query = http["requestUri"].partition("?")
-        pattern = re.sub(
-            r"\\\{(\w+)(\\\+)?\\\}", lambda it: f"(?P<{it[1]}>{'.+' if it[2] else '[^/]+'})", re.escape(path)
-        )
-        wanted = frozenset(part.partition("=")[0] for part in query.split("&") if part)
-        routes.append(
-            _Route(name, http["method"], re.compile(pattern + "/?"), wanted, len(re.sub(r"\{.*?\}", "", path)))
-        )
-    return sorted(routes, key=lambda route: (len(route.query), route.path.groups, route.fixed), reverse=True)
+    return sorted(
+        (_route(model.operation_model(name)) for name in model.operation_names),
+        key=lambda route: route.says,
+        reverse=True,
+    )
+
+
+def _route(operation: Any) -> _Route:
+    path, _, query = operation.http["requestUri"].partition("?")
+    pattern = re.sub(r"\\\{(\w+)(\\\+)?\\\}", lambda it: f"(?P<{it[1]}>{'.+' if it[2] else '[^/]+'})", re.escape(path))
+    shape = operation.input_shape
+    needed = [shape.members[name].serialization for name in shape.required_members] if shape else []
+    return _Route(
+        operation=operation.name,
+        method=operation.http["method"],
+        path=re.compile(pattern + "/?"),
+        query=frozenset(part.partition("=")[0] for part in query.split("&") if part)
+        | {each["name"] for each in needed if each.get("location") == "querystring"},
+        headers=frozenset(each["name"] for each in needed if each.get("location") == "header"),
+        fixed=len(re.sub(r"\{.*?\}", "", path)),
+    )
 
 
 def _rest(service: str, environ: Mapping[str, Any], body: bytes) -> tuple[str, dict[str, Any]]:
     path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-    if service == "s3" and method == "PUT" and environ.get("HTTP_X_AMZ_COPY_SOURCE"):
-        query.pop("x-id", None)
     for route in _routes(service):
-        match = route.path.fullmatch(path)
-        if match and route.method == method and route.query <= set(query):
-            given: dict[str, Any] = {key: unquote(value) for key, value in match.groupdict().items()}
+        if route.fits(method, path, query, environ):
+            match = route.path.fullmatch(path)
+            given: dict[str, Any] = {key: unquote(value) for key, value in (match.groupdict() if match else {}).items()}
             given.update({key: values[0] for key, values in query.items()})
             given.update(_content(service, body))
+            if environ.get("HTTP_X_AMZ_COPY_SOURCE"):
+                given["CopySource"] = unquote(environ["HTTP_X_AMZ_COPY_SOURCE"]).lstrip("/").partition("?")[0]
             return route.operation, given
     raise LookupError(f"{service} has no operation {method} {path}")
 
@@ -243,7 +272,10 @@ def _key_arn(asked: Asked, key: str) -> str:
 def _known_key(asked: Asked, name: str) -> Any:
     parts = name.split(":")
     backend = kms_backends[asked.account][parts[3] if len(parts) > 3 else asked.region]
-    return backend.keys.get(backend.any_id_to_key_id(name))
+    try:
+        return backend.keys.get(backend.any_id_to_key_id(name))
+    except AttributeError:  # moto's way to say that it has no such alias
+        return None
 
 
 def _of_s3(asked: Asked) -> Iterator[str]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # A module's name alone does not load it; what is in it does.
 LOADED = (
     pulumi_aws.backup.Vault,
+    pulumi_aws.cloudtrail.Trail,
+    pulumi_aws.cloudwatch.EventRule,
     pulumi_aws.ec2.Vpc,
     pulumi_aws.iam.Role,
     pulumi_aws.iam.RolePolicyAttachment,
@@ -27,6 +29,7 @@ LOADED = (
     pulumi_aws.s3.Bucket,
     pulumi_aws.s3.BucketObjectLockConfiguration,
     pulumi_aws.secretsmanager.Secret,
+    pulumi_aws.sns.Topic,
     pulumi_aws.vpc.SecurityGroupIngressRule,
 )
 

@@ -37,6 +37,7 @@ def made() -> Deployment:
                 regions=(THERE, HERE),
                 people={"ann": "ann@example.com", "bob": "bob@example.com"},
                 repository=REPOSITORY,
+                emergency_role="botbrains-break-glass",
                 emergency_session_hours=2,
                 key_deletion_window_days=9,
                 record_days=21,
@@ -155,7 +156,7 @@ def test_places_are_the_accounts_and_the_regions_alone() -> None:
 def test_one_person_is_not_enough() -> None:
     one: dict[str, Any] = {"regions": [HERE], "reading_policy_arn": "p", "place_arn": "a"}
     with pytest.raises(ValueError, match="at least 2 are needed"):
-        PeopleAccessArgs(people=["ann"], emergency_region=HERE, emergency_session_hours=1, **one)
+        PeopleAccessArgs(people=["ann"], emergency_region=HERE, emergency_role="e", emergency_session_hours=1, **one)
     with pytest.raises(ValueError, match="at least 2 people are told"):
         EmergencyAlarmArgs(
             region=HERE,

@@ -72,6 +72,13 @@ def test_a_replacement_is_one_step_though_the_engine_tells_it_in_three() -> None
     assert (step.operation, step.properties) == ("replace", (Property("name", "a", "b"),))
 
 
+@pytest.mark.parametrize("part", ["inputs", "outputs"])
+def test_a_step_whose_properties_nobody_names_has_those_that_are_not_the_same(part: str) -> None:
+    old, new = {"inputs": {"a": 1}, part: {"a": 1, "b": 2}}, {"inputs": {"a": 1}, part: {"a": 1, "b": 3}}
+    [step] = understood(0, [{"resOutputsEvent": metadata("update", old=old, new=new)}]).steps
+    assert step.properties == (Property("b", 2, 3),)
+
+
 def test_a_change_that_stands_in_nobodys_way_is_shown_property_by_property() -> None:
     step = Step("update", "aws:rds:Instance", "db", (Property("retention", 35, 40),))
     one = report(steps=(step,), unknown=2)

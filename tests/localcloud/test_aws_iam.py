@@ -12,6 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.aws import iam_calls
 from localcloud.aws.iam_evaluation import Call, Decision, UnknownOperatorError, decide, decide_with
 from localcloud.aws.iam_sessions import totp
 from localcloud.aws.identity_tokens import Issuers
@@ -95,6 +96,41 @@ def test_a_boundary_bounds_and_grants_nothing() -> None:
     assert decide_with(Call("s3:PutObject"), [everything], [reading]) is Decision.NEITHER
     assert decide_with(Call("s3:GetObject"), [], [everything]) is Decision.NEITHER
     assert decide_with(Call("s3:GetObject"), [everything], []) is Decision.NEITHER
+
+
+@pytest.mark.parametrize(
+    ("request_line", "calls"),
+    [
+        ("GET s3 /", [("s3:ListAllMyBuckets", "*")]),
+        ("GET s3 /b?list-type=2&prefix=x", [("s3:ListBucket", "arn:aws:s3:::b")]),
+        ("HEAD s3 /b", [("s3:ListBucket", "arn:aws:s3:::b")]),
+        ("PUT s3 /b", [("s3:CreateBucket", "arn:aws:s3:::b")]),
+        ("PUT s3 /b?lifecycle", [("s3:PutLifecycleConfiguration", "arn:aws:s3:::b")]),
+        ("GET s3 /b?object-lock", [("s3:GetBucketObjectLockConfiguration", "arn:aws:s3:::b")]),
+        ("GET s3 /b/k/l", [("s3:GetObject", "arn:aws:s3:::b/k/l")]),
+        ("GET s3 /b/k?versionId=1", [("s3:GetObjectVersion", "arn:aws:s3:::b/k")]),
+        ("PUT s3 /b/k", [("s3:PutObject", "arn:aws:s3:::b/k")]),
+        ("PUT s3 /b/k?partNumber=1&uploadId=x", [("s3:PutObject", "arn:aws:s3:::b/k")]),
+        ("DELETE s3 /b/k", [("s3:DeleteObject", "arn:aws:s3:::b/k")]),
+        ("DELETE s3 /b/k?versionId=1", [("s3:DeleteObjectVersion", "arn:aws:s3:::b/k")]),
+        ("DELETE s3 /b/k?uploadId=x", [("s3:AbortMultipartUpload", "arn:aws:s3:::b/k")]),
+        ("POST s3 /b?delete", [("s3:DeleteObject", "arn:aws:s3:::b/*")]),
+        ("PUT s3 /b/k copied", [("s3:PutObject", "arn:aws:s3:::b/k"), ("s3:GetObject", "arn:aws:s3:::from/x y")]),
+        (
+            "PUT backup /backup-vaults/v/vault-lock",
+            [("backup:PutBackupVaultLockConfiguration", f"arn:aws:backup:{HERE}:{ACCOUNT}:backup-vault:v")],
+        ),
+        ("GET backup /backup/plans/p/", [("backup:GetBackupPlan", f"arn:aws:backup:{HERE}:{ACCOUNT}:backup-plan:p")]),
+    ],
+)
+def test_what_a_request_without_a_name_for_its_call_is(request_line: str, calls: list[tuple[str, str]]) -> None:
+    method, service, target, *copied = request_line.split(" ")
+    path, _, query = target.partition("?")
+    environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
+    if copied:
+        environ["HTTP_X_AMZ_COPY_SOURCE"] = "/from/x%20y?versionId=1"
+    asked = iam_calls.take_apart(service, "", environ, b"", HERE, ACCOUNT)
+    assert [(call.action, *call.resources) for call in iam_calls.calls(asked)] == calls
 
 
 # -- the service ------------------------------------------------------------------------------------------------------

@@ -117,6 +117,7 @@ REFUSED: list[tuple[Location, object, str, str]] = [
     (("roles", 0, "github"), "liam--p", "is 'liam--p'", "the name of an account at GitHub"),
     (("access", "key_days"), 0, "is 0", "a whole number of days, 1 or more"),
     (("access", "aws_access_keys"), "none", "is 'none'", "true or false"),
+    (("access", "emergency_role"), "break glass", "is 'break glass'", "the name of a role in AWS"),
     (("access", "emergency_session_hours"), 13, "is 13", "a whole number of hours from 1 to 12"),
     (("residency", "jurisdiction"), "Europe", "is 'Europe'", "EU"),
     (("residency", "aws", "home_region"), "us-east-1", "is 'us-east-1'", "one of eu-central-1, eu-north-1"),

@@ -449,14 +449,14 @@ def test_a_literal_leads_as_a_link_does_and_an_unknown_value_does_not() -> None:
 @pytest.mark.parametrize(
     ("role", "expected"),
     [
-        ("botbrains-break-glass", False),
-        ("break-glass-not", True),
+        (PLAN.access.emergency_role, False),
+        (f"another-{PLAN.access.emergency_role}", True),
         ("botbrains-prod-deploy", True),
         (UNKNOWN, True),
         (None, True),
     ],
 )
-def test_every_right_is_for_a_role_that_is_called_an_emergencys(role: object, expected: bool) -> None:
+def test_every_right_is_for_the_plans_role_for_emergencies_alone(role: object, expected: bool) -> None:
     props = {"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess", **({} if role is None else {"role": role})}
     attachment = resource("aws:iam/rolePolicyAttachment:RolePolicyAttachment", props)
     assert bool(names(attachment, "no-wildcard-administrator")) is expected

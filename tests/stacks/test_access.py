@@ -9,6 +9,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import boto3
@@ -234,9 +235,7 @@ def test_a_deployment_cannot_lift_its_limits_nor_destroy_data_nor_silence_the_al
 def test_a_preview_reads_what_it_needs_and_changes_nothing(cloud: LocalCloud) -> None:
     for stack in ("vault", "prod"):
         credentials = enter(cloud, f"botbrains-{stack}-preview", subject("pull_request"))
-        seen = as_(cloud, credentials).run(
-            "pulumi", "preview", "--refresh", "--expect-no-changes", "--stack", stack, *PACK
-        )
+        seen = as_(cloud, credentials).run("pulumi", "preview", "--refresh", "--expect-no-changes", "--stack", stack)
         assert seen.returncode == 0
         of = clients(cloud, credentials)
         for what, change in changes(of, stack).items():
@@ -260,6 +259,30 @@ def test_a_preview_reads_what_it_needs_and_changes_nothing(cloud: LocalCloud) ->
             lambda of=of: of("ssm").put_parameter(Name="/botbrains/prod/x", Value="x", Type="String"),
         ):
             denied(change)
+
+
+def test_a_deployment_writes_the_state_of_its_own_stack_alone(cloud: LocalCloud) -> None:
+    assert cloud.run(sys.executable, "-m", "continuity", "bootstrap", "--yes").returncode == 0
+    deploying = clients(cloud, enter(cloud, "botbrains-prod-deploy", subject("environment:prod")))
+    looking = clients(cloud, enter(cloud, "botbrains-prod-preview", subject("pull_request")))
+    own, others = ".pulumi/stacks/botbrains/prod.json", ".pulumi/stacks/botbrains/vault.json"
+    lock = ".pulumi/locks/organization/botbrains/prod/1.json"
+    for bucket, region in ((f"botbrains-state-{ACCOUNT}", RECOVERY), (f"botbrains-state-{ACCOUNT}-replica", HOME)):
+        writes, reads = deploying("s3", region), looking("s3", region)
+        version = writes.put_object(Bucket=bucket, Key=own, Body=b"{}")["VersionId"]
+        for key in (".pulumi/history/botbrains/prod/1.json", lock):
+            writes.put_object(Bucket=bucket, Key=key, Body=b"{}")
+        writes.delete_object(Bucket=bucket, Key=lock)
+        assert reads.get_object(Bucket=bucket, Key=own)["Body"].read() == b"{}"
+        denied(partial(reads.put_object, Bucket=bucket, Key=own, Body=b""))
+        denied(partial(writes.put_object, Bucket=bucket, Key=others, Body=b""))
+        denied(partial(writes.delete_object, Bucket=bucket, Key=own, VersionId=version))
+        denied(partial(writes.put_bucket_policy, Bucket=bucket, Policy="{}"))
+    sealed = deploying("kms", RECOVERY).encrypt(KeyId="alias/botbrains-state", Plaintext=b"x")["CiphertextBlob"]
+    opened = looking("kms", RECOVERY).decrypt(CiphertextBlob=sealed, KeyId="alias/botbrains-state")
+    assert opened["Plaintext"] == b"x"
+    denied(lambda: looking("kms", RECOVERY).encrypt(KeyId="alias/botbrains-state", Plaintext=b"x"))
+    denied(lambda: looking("kms", RECOVERY).decrypt(CiphertextBlob=sealed, KeyId="alias/botbrains-vault-database"))
 
 
 def test_a_stacks_deployment_leaves_the_others_alone(cloud: LocalCloud) -> None:
@@ -389,10 +412,14 @@ def test_one_person_alone_gets_in_and_both_are_told(cloud: LocalCloud) -> None:
     for letter in told:
         assert letter["text"].startswith(f"EMERGENCY ACCESS: arn:aws:iam::{ACCOUNT}:user/{person} took")
 
-    # With it one person alone deploys what no workflow may, and lifts what stands in the way.
-    up(as_(cloud, credentials), "vault", "--refresh")
     everything = clients(cloud, credentials)
     everything("secretsmanager").get_secret_value(SecretId="botbrains/prod/application")
+    # With it one person alone puts access right, which no workflow may, and recovers when Germany is lost.
+    up(as_(cloud, credentials), "vault", "--refresh")
+    assert cloud.run(sys.executable, "-m", "localcloud", "cut", HOME).returncode == 0
+    up(as_(cloud, credentials), "dr")
+    assert everything("rds", RECOVERY).describe_db_instances()["DBInstances"]
+
     before = len(letters(cloud))
     everything("events", RECOVERY).disable_rule(Name="botbrains-vault-access-alarm-taken")
     assert {letter["text"].partition(":")[0] for letter in letters(cloud)[before:]} == {"ALARM CHANGED"}
