@@ -86,7 +86,7 @@ class Entrance(pulumi.ComponentResource):
             name,
             name=name,
             # Hetzner has it issued, and renewed, by way of the zone's records.
-            domain_names=[zone.apply(lambda zone, below=below: f"{below}.{zone}") for below in args.names],
+            domain_names=[pulumi.Output.format("{0}.{1}", below, zone) for below in args.names],
             labels=args.labels,
             opts=child,
         )
@@ -131,5 +131,5 @@ class Entrance(pulumi.ComponentResource):
                 opts=child,
             )
 
-        self.fqdn = zone.apply(lambda zone: f"{args.names[0]}.{zone}")
+        self.fqdn = pulumi.Output.format("{0}.{1}", args.names[0], zone)
         self.register_outputs({"fqdn": self.fqdn, "addresses": [one.address for one in self.balancers]})

@@ -189,7 +189,7 @@ def _choices(server_type: str, home: str, alternatives: Sequence[Alternative]) -
 
 def _choose(name: str, choices: Sequence[Offer], market: Market) -> Offer:
     there = market.existing.get(name)
-    if there in choices:
+    if there is not None and there in choices:
         return there
     for choice in choices:
         if choice in market.available:

@@ -156,8 +156,8 @@ class HostPool(pulumi.ComponentResource):
                     parent=self,
                     depends_on=before,
                     hooks=rolling.of_servers,
-                    # The provider would change these in place, and cut the server's power for it while requests are under
-                    # way. Replacing it lets it finish.
+                    # The provider would change these in place, and cut the server's power for it while requests are
+                    # under way. Replacing it lets it finish.
                     replace_on_changes=["serverType", "placementGroupId", "publicNets", "networks"],
                     # Neither the name nor an address can belong to the old and the new server at the same time.
                     delete_before_replace=True,

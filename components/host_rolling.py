@@ -84,14 +84,14 @@ class Rolling:
 
     def _answering(self, client: Client) -> frozenset[str] | None:
         """The hosts of the pool that every load balancer in front of it finds healthy; None without load balancers."""
-        names = {server.id: server.name for server in client.servers.get_all(label_selector=f"pool={self._pool}")}
+        selector = f"pool={self._pool}"
+        names = {server.id: str(server.name) for server in client.servers.get_all(label_selector=selector)}
         answers: list[set[str]] = []
         for balancer in client.load_balancers.get_all():
             for target in balancer.targets or ():
-                if target.type == "label_selector" and target.label_selector.selector == f"pool={self._pool}":
-                    answers.append(
-                        {names[one.server.id] for one in target.targets or () if _healthy(one)} & {*names.values()}
-                    )
+                if target.label_selector is not None and target.label_selector.selector == selector:
+                    healthy = {one.server.id for one in target.targets or () if one.server and _healthy(one)}
+                    answers.append({name for number, name in names.items() if number in healthy})
         return frozenset(set.intersection(*answers)) if answers else None
 
 

@@ -133,9 +133,10 @@ class PeopleAccess(pulumi.ComponentResource):
         )
         aws.iam.RolePolicyAttachment(
             f"{name}-break-glass",
-            role=break_glass.name,
+            # By its name as it is written, so that the policy pack sees that it is this role and no other.
+            role=BREAK_GLASS,
             policy_arn=place.apply(lambda place: f"arn:{place.partition}:iam::aws:policy/AdministratorAccess"),
-            opts=guarded,
+            opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[break_glass])),
         )
         self.break_glass_arn = break_glass.arn
         self.role_arns = roles

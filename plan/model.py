@@ -208,8 +208,8 @@ class Redundancy(_Part):
     - The counts are at least 1 each, for without one none is left.
     - `host_failover_seconds`: 8 to 16. Hetzner's load balancers check a host every 3 seconds at the most (Hetzner Cloud
       API, Load Balancer health checks), and a host is given up after two bad answers, each of which may take 2 seconds.
-      And whoever takes a host down waits for its load balancers to notice, while Hetzner cuts the power of a server that
-      has not shut down in 30 seconds (`shutdown_before_deletion` of its provider).
+      And whoever takes a host down waits for its load balancers to notice, while Hetzner cuts the power of a server
+      that has not shut down in 30 seconds (`shutdown_before_deletion` of its provider).
     - `dns_ttl_seconds`: 60 to 2147483647 (Hetzner Cloud API, Zone RRSets, ttl).
     - `host_backups`: whether Hetzner keeps daily images of the hosts.
     """

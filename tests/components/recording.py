@@ -265,12 +265,12 @@ class _Cloud(mocks.Mocks):
         self._count = 0
         self._lock = threading.Lock()
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         match args.token:
             case "hcloud:index/getServerTypes:getServerTypes":
-                return {"serverTypes": [_offered(kind) for kind in ("cpx32", "cpx42")], "id": "all"}
+                return {"serverTypes": [_offered(kind) for kind in ("cpx32", "cpx42")], "id": "all"}, []
             case "hcloud:index/getServers:getServers":
-                return {"servers": [], "id": "none"}
+                return {"servers": [], "id": "none"}, []
             case _:
                 raise AssertionError(f"the program looks something up while it is planned: {args.token}")
 

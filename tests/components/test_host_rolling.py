@@ -200,7 +200,7 @@ def test_the_steps_run_beside_the_program_and_not_in_its_way(monkeypatch: pytest
     deploy(lambda: made.append(Rolling("pool", serving=[], keep_serving=True)))
     (rolling,) = made
     monkeypatch.setattr(rolling, "make_way", lambda server_id: time.sleep(0.5))
-    (step,) = rolling.of_servers.before_delete or ()
+    (step,) = rolling.of_servers.before_delete or []
 
     async def waited() -> float:
         begun = time.monotonic()

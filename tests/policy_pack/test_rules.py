@@ -444,3 +444,19 @@ def test_a_literal_leads_as_a_link_does_and_an_unknown_value_does_not() -> None:
     ):
         versioning = Resource("aws:s3/bucketVersioning:BucketVersioning", "v", props, links=links)
         assert leads(versioning, "bucket", target) is expected
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        ("botbrains-break-glass", False),
+        ("break-glass-not", True),
+        ("botbrains-prod-deploy", True),
+        (UNKNOWN, True),
+        (None, True),
+    ],
+)
+def test_every_right_is_for_a_role_that_is_called_an_emergencys(role: object, expected: bool) -> None:
+    props = {"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess", **({} if role is None else {"role": role})}
+    attachment = resource("aws:iam/rolePolicyAttachment:RolePolicyAttachment", props)
+    assert bool(names(attachment, "no-wildcard-administrator")) is expected
