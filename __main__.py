@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -131,9 +132,7 @@ def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
 def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
     """The service with keys of its own, copied to the vault, and the repository that all of it comes from."""
     from components.application_secrets import ApplicationSecrets, ApplicationSecretsArgs
-    from components.code_repository import CodeRepository, CodeRepositoryArgs
     from components.database import BackupReplicationArgs, OwnKeyArgs
-    from components.delivery import Delivery, DeliveryArgs, EnvironmentArgs
     from components.object_replication import ReplicatedBucket
     from components.object_storage import ObjectStorage, ObjectStorageArgs
     from components.vault_reference import VaultReference
@@ -193,8 +192,25 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
         secrets_of=stack.stack,
         secrets_key_arn=secrets.key_arn,
     )
+    outputs["secrets"] = dict(secrets.arns)
+    if not os.environ.get("BOTBRAINS_WITHOUT_GITHUB"):
+        outputs["repository_url"] = repository(stack, promised, copies)
+    return outputs
+
+
+def repository(stack: ProductionSettings, promised: plan.Plan, copies: VaultReference) -> pulumi.Output[str]:
+    """What all of this comes from, and what stands between a change there and the clouds; the address of it.
+
+    The service runs without it. So that losing GitHub keeps nobody from bringing production up, `continuity up
+    --without-github` says so in the environment and leaves what is there as it is: an outage is no setting.
+    """
+    from components.code_repository import CodeRepository, CodeRepositoryArgs
+    from components.delivery import Delivery, DeliveryArgs, EnvironmentArgs
+
+    name, _ = _identity(stack.stack)
+    recovery_region = promised.residency.aws.recovery_region
     at_github = pulumi.ResourceOptions(providers=[providers.github(owner=stack.repository.owner)])
-    repository = CodeRepository(
+    code = CodeRepository(
         f"{name}-repository",
         CodeRepositoryArgs(
             repository=stack.repository.name,
@@ -207,7 +223,7 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
     Delivery(
         f"{name}-delivery",
         DeliveryArgs(
-            repository=repository.repository_name,
+            repository=code.repository_name,
             administrators=[role.github for role in promised.roles],
             reviewers=stack.repository.reviewers,
             branch=stack.repository.branch,
@@ -233,7 +249,7 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
         ),
         opts=at_github,
     )
-    return {**outputs, "secrets": dict(secrets.arns), "repository_url": repository.url}
+    return code.url
 
 
 def recovery(stack: RecoverySettings, promised: plan.Plan) -> Outputs:

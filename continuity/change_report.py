@@ -114,6 +114,13 @@ def _stack_lines(stack: Stack, heard: Heard) -> Iterator[str]:
         for error in heard.errors:
             yield _in_fence(error)
         yield "```"
+    if heard.notes:
+        yield ""
+        yield "**Said of the whole**"
+        yield ""
+        yield "```text"
+        yield from map(_in_fence, heard.notes)
+        yield "```"
     for title, words in _policies(heard.policies):
         yield ""
         yield f"**{title}**"

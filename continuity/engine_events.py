@@ -76,6 +76,8 @@ class Heard:
     steps: tuple[Step, ...]
     policies: tuple[PolicyWord, ...]
     errors: tuple[str, ...]
+    notes: tuple[str, ...]
+    """What the program and the policy pack say of the whole, such as what is decided only at the update."""
     unchanged: int
     unknown: int
     """How many values are not known before it is done."""
@@ -128,6 +130,7 @@ def understood(code: int, events: Sequence[dict[str, Any]], said: str = "") -> H
         steps=tuple(steps.values()),
         policies=tuple(_policy_words(events)),
         errors=tuple(_errors(events)),
+        notes=tuple(_notes(events)),
         unchanged=unchanged,
         unknown=sum(map(_unknowns, planned.values())),
         finished=summary is not None and summary.get("result", "succeeded") == "succeeded",
@@ -208,6 +211,14 @@ def _errors(events: Sequence[dict[str, Any]]) -> Iterator[str]:
             urn = said.get("urn")
             where = " ".join(of_urn(urn)) + ": " if urn else ""
             yield f"{where}{_plain(said['message'])}"
+
+
+def _notes(events: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for event in events:
+        said = event.get("diagnosticEvent", {})
+        of_the_whole = "::pulumi:pulumi:Stack::" in said.get("urn", "")
+        if of_the_whole and said.get("severity") in ("info", "warning") and not said.get("ephemeral"):
+            yield _plain(said["message"])
 
 
 def _plain(text: str) -> str:

@@ -6,6 +6,7 @@ Whether they land in real accounts or in the local cloud is a matter of the envi
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 POLICY_PACK = PROJECT / "policy_pack"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that is not known yet. It is a constant of its protocol."""
+WITHOUT_GITHUB = "BOTBRAINS_WITHOUT_GITHUB"
+"""The variable by which the program is told to declare nothing at GitHub. It is no setting: an outage is none."""
+
 _NAME = "botbrains"  # the project's, as Pulumi.yaml has it
 
 
@@ -68,9 +72,10 @@ def in_order(stacks: Sequence[Stack], with_needs: bool) -> list[Stack]:
 
 
 def without_github(stack: Stack) -> list[str]:
-    """The options that leave GitHub out: what is there stays as it is in the state, and the rest comes up.
+    """The options that leave GitHub alone, for a program that declares nothing there (see `WITHOUT_GITHUB`).
 
-    The service does not need GitHub to run, so losing GitHub must not keep anybody from bringing it up.
+    What is there stays as it is in the state: what is left out is not deleted either. The service does not need GitHub
+    to run, so losing GitHub must not keep anybody from bringing it up.
     """
     return ["--exclude", f"urn:pulumi:{stack}::{_NAME}::**github:**"]
 
@@ -81,6 +86,8 @@ def up(names: Sequence[Stack], yes: bool, leave_out_github: bool = False) -> lis
     With `yes`, every stack is previewed before the first one is changed: a setting of the last that breaks a promise is
     refused while nothing exists.
     """
+    if leave_out_github:
+        os.environ[WITHOUT_GITHUB] = "true"
     options = {stack: without_github(stack) if leave_out_github else [] for stack in names}
     if yes:
         for stack in names:

@@ -11,8 +11,10 @@ from continuity.change_report import LABEL, Report
 from continuity.engine_events import Heard, PolicyWord, Property, Step, understood
 from continuity.stacks import Stack
 
-QUIET = Heard(code=0, steps=(), policies=(), errors=(), unchanged=5, unknown=0, finished=True, said="")
+QUIET = Heard(code=0, steps=(), policies=(), errors=(), notes=(), unchanged=5, unknown=0, finished=True, said="")
 DATABASE = "urn:pulumi:prod::botbrains::botbrains:database:Database$aws:rds/instance:Instance::botbrains-prod-database"
+
+STACK = "urn:pulumi:prod::botbrains::pulumi:pulumi:Stack::botbrains-prod"
 
 
 def report(agreed: bool = False, **prod: Any) -> Report:
@@ -42,6 +44,8 @@ def test_the_engines_events_become_steps_words_and_errors() -> None:
             },
             {"diagnosticEvent": {"severity": "error", "message": "no such key\n", "urn": DATABASE}},
             {"diagnosticEvent": {"severity": "error", "message": "preview failed\n"}},
+            {"diagnosticEvent": {"severity": "info", "message": "decided at the update\n", "urn": STACK}},
+            {"diagnosticEvent": {"severity": "debug", "message": "not this\n", "urn": STACK}},
             {"summaryEvent": {"resourceChanges": {"same": 3, "update": 1}, "result": "failed"}},
         ],
     )
@@ -60,6 +64,7 @@ def test_the_engines_events_become_steps_words_and_errors() -> None:
     [word] = heard.policies
     assert word.undecided and word.message == "can't run policy 'retention' during preview"
     assert heard.errors == ("aws:rds:Instance botbrains-prod-database: no such key",)
+    assert heard.notes == ("decided at the update",)
     assert (heard.unchanged, heard.unknown, heard.finished) == (3, 1, False)
 
 
@@ -81,7 +86,7 @@ def test_a_step_whose_properties_nobody_names_has_those_that_are_not_the_same(pa
 
 def test_a_change_that_stands_in_nobodys_way_is_shown_property_by_property() -> None:
     step = Step("update", "aws:rds:Instance", "db", (Property("retention", 35, 40),))
-    one = report(steps=(step,), unknown=2)
+    one = report(steps=(step,), unknown=2, notes=("the policy pack decides at the update about 2 values",))
     text = one.text()
     assert one.code == 0
     assert text.startswith(one.marker)
@@ -92,6 +97,7 @@ def test_a_change_that_stands_in_nobodys_way_is_shown_property_by_property() -> 
         "`vault`: no change",
     ):
         assert line in text
+    assert "decides at the update about 2 values" in text
     assert "Not known until it is done, and so not judged: 2 values" in text
 
 

@@ -21,7 +21,7 @@ DELETED = Step("delete", "hcloud:index:Server", "worker-1")
 QUIET = [Finding(Stack.VAULT), Finding(Stack.PROD), Finding(Stack.DR, absent=True)]
 DRIFTED = [Finding(Stack.VAULT), Finding(Stack.PROD, steps=(LOWERED, DELETED))]
 UNSEEN = [Finding(Stack.VAULT), Finding(Stack.PROD, unseen="no credentials")]
-HEARD = Heard(code=0, steps=(), policies=(), errors=(), unchanged=1, unknown=0, finished=True, said="")
+HEARD = Heard(code=0, steps=(), policies=(), errors=(), notes=(), unchanged=1, unknown=0, finished=True, said="")
 
 
 @pytest.fixture
