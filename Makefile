@@ -53,6 +53,18 @@ recovery: .venv/ready ## Lose Germany while rows are written, recover in Ireland
 	  || { echo "what is left of it: LOCALCLOUD_FOLDER=.localcloud/recovery $(LOCALCLOUD) shell" >&2; exit 1; }
 	@$(RECOVERY) $(LOCALCLOUD) erase --yes
 
+# In a local cloud of its own too: a host of each role, all active ones, and a location are lost, one after the other.
+FAILOVER := LOCALCLOUD_FOLDER="$(abspath .localcloud/failover)"
+.PHONY: failover
+failover: .venv/ready ## Lose a host, all active hosts and a location under load, and measure what it cost
+	@$(FAILOVER) $(LOCALCLOUD) erase --yes
+	@$(FAILOVER) $(CONTINUITY) up --yes
+	@for lost in "host" "active" "location --location nbg1"; do \
+	  $(FAILOVER) $(CONTINUITY) drill failover --yes --lose $$lost \
+	    || { echo "what is left of it: LOCALCLOUD_FOLDER=.localcloud/failover $(LOCALCLOUD) shell" >&2; exit 1; }; \
+	done
+	@$(FAILOVER) $(LOCALCLOUD) erase --yes
+
 .PHONY: preview
 preview: .venv/ready ## What `up` would change, and what the policy pack says of it
 	@$(CONTINUITY) preview $(STACK)
