@@ -19,6 +19,7 @@ from pulumi_policy.proxy import UNKNOWN_NUMBER_VALUE, UNKNOWN_STRING_VALUE
 
 from plan import load
 from policy_pack import ALL
+from policy_pack.analyzer import VERSION
 from policy_pack.examples import Ref, database
 from policy_pack.rules.database import INSTANCE
 
@@ -110,6 +111,7 @@ def test_an_unknown_value_is_a_mandatory_violation_and_not_advice(analyzer: Any)
 def test_its_file_leads_to_an_environment_that_the_project_file_names_too() -> None:
     file = yaml.safe_load((PACK / "PulumiPolicy.yaml").read_text(encoding="utf-8"))
     project = yaml.safe_load((PACK.parent / "Pulumi.yaml").read_text(encoding="utf-8"))
+    assert file["version"] == VERSION
     options, theirs = file["runtime"]["options"], project["runtime"]["options"]
     assert options["toolchain"] == theirs["toolchain"]
     assert (PACK / options["virtualenv"]).resolve() == (PACK.parent / theirs["virtualenv"]).resolve()
