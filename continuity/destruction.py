@@ -20,6 +20,10 @@ _HOLDS: Final = {
 }
 
 
+# A host is not taken down while it is needed, and is needed as long as this finds it.
+_SENDS_REQUESTS: Final = "hcloud:index/loadBalancerTarget:LoadBalancerTarget"
+
+
 @dataclass(frozen=True)
 class Loss:
     """One thing that holds data: its name, what would be lost with it, and whether Pulumi protects it."""
@@ -37,6 +41,8 @@ class Destruction:
     resources: int
     protected: int
     losses: tuple[Loss, ...]
+    first: tuple[str, ...]
+    """What goes first, by URN: what only a step of the program may delete, and what sends requests there."""
 
     def sentences(self) -> list[str]:
         return [
@@ -55,6 +61,11 @@ def look(stack: Stack) -> Destruction:
         resources=len(resources),
         protected=sum(1 for resource in resources if resource.get("protect")),
         losses=tuple(_loss(resource) for resource in resources if resource["type"] in _HOLDS),
+        first=tuple(
+            str(resource["urn"])
+            for resource in resources
+            if resource.get("resourceHooks") or resource["type"] == _SENDS_REQUESTS
+        ),
     )
 
 
@@ -73,4 +84,9 @@ def destroy(found: Destruction) -> None:
             f"{found.stack} is not destroyed: {found.protected} resources are protected. To go on, lift it with "
             f"`pulumi state unprotect --stack {found.stack}`, for each or of --all, and then the clouds' own protection"
         )
-    stacks.destroy(found.stack)
+    options = ["--stack", found.stack, "--yes", "--skip-preview"]
+    if found.first:
+        # The program's steps need the program. For the rest it must not run: it would protect everything again.
+        targets = [f"--target={urn}" for urn in found.first]
+        stacks.run(["destroy", *options, "--run-program", "--target-dependents", *targets])
+    stacks.run(["destroy", *options])

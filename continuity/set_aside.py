@@ -7,15 +7,34 @@ name, and stands beside the old one until people have looked at that and deleted
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from continuity import stacks
+from continuity.bootstrap_aws import Aws
 from continuity.stacks import ContinuityError, Stack
 
 _INSTANCE: Final = "aws:rds/instance:Instance"
 # It names the database, and is made again for the next one.
 _SELECTION: Final = "aws:backup/selection:Selection"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What tells AWS Backup to copy that one database."""
+
+    urn: str
+    region: str
+    plan_id: str
+    selection_id: str
+
+    @classmethod
+    def of(cls, resource: Mapping[str, Any]) -> Selection:
+        said = resource["outputs"]
+        return cls(
+            str(resource["urn"]), str(said["region"]), str(said["planId"]), str(resource["id"]).rpartition("|")[2]
+        )
 
 
 @dataclass(frozen=True)
@@ -26,14 +45,14 @@ class Overtaken:
     identifier: str
     instance: str
     followers: tuple[str, ...]
-    selections: tuple[str, ...]
+    selections: tuple[Selection, ...]
 
     def sentences(self) -> list[str]:
         names = ", ".join(urn.rsplit("$", 1)[-1] for urn in (self.instance, *self.followers))
         return [
             f"{self.stack} forgets {self.identifier}, which stays in AWS with its protections and its backups:",
             f"  out of the state: {names}",
-            *(f"  deleted, to be made again: {urn.rsplit('$', 1)[-1]}" for urn in self.selections),
+            *(f"  deleted, to be made again: {one.urn.rsplit('$', 1)[-1]}" for one in self.selections),
         ]
 
 
@@ -50,13 +69,22 @@ def look(stack: Stack) -> Overtaken:
         identifier=str(instances[0]["outputs"]["identifier"]),
         instance=urn,
         followers=tuple(str(found["urn"]) for found in dependents if found["type"] != _SELECTION),
-        selections=tuple(str(found["urn"]) for found in dependents if found["type"] == _SELECTION),
+        selections=tuple(Selection.of(found) for found in dependents if found["type"] == _SELECTION),
     )
 
 
 def do(found: Overtaken) -> None:
     """Each step looks for nothing that an earlier one left: after a kill, `look` finds what is still to be done."""
-    for urn in found.selections:
-        stacks.run(["state", "unprotect", urn, "--stack", found.stack, "--yes"])
-        stacks.destroy(found.stack, "--target", urn)
+    aws = Aws()
+    for one in found.selections:
+        # Not by way of Pulumi, which deletes nothing of this stack without its program, and the program protects this.
+        aws.find(
+            "backup",
+            one.region,
+            "delete_backup_selection",
+            {"ResourceNotFoundException"},
+            BackupPlanId=one.plan_id,
+            SelectionId=one.selection_id,
+        )
+        stacks.run(["state", "delete", one.urn, "--stack", found.stack, "--force", "--yes"])
     stacks.run(["state", "delete", found.instance, "--stack", found.stack, "--force", "--target-dependents", "--yes"])

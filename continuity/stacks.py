@@ -133,11 +133,6 @@ def resources(stack: Stack) -> list[dict[str, Any]]:
     return [resource for resource in found if not resource["type"].startswith("pulumi:")]
 
 
-def destroy(stack: Stack, *options: str) -> None:
-    """`pulumi destroy`, with the program: before a host goes, a step of its program has to lift its protection."""
-    run(["destroy", "--stack", stack, "--run-program", "--yes", "--skip-preview", *options])
-
-
 def run(arguments: Sequence[str]) -> None:
     """Run `pulumi` in the person's sight. Ctrl-C reaches it too, and it is waited for while it ends its steps."""
     process = subprocess.Popen([program(), *arguments], cwd=PROJECT)
