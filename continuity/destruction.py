@@ -86,7 +86,8 @@ def destroy(found: Destruction) -> None:
         )
     options = ["--stack", found.stack, "--yes", "--skip-preview"]
     if found.first:
-        # The program's steps need the program. For the rest it must not run: it would protect everything again.
+        # The program's steps need the program, and it protects everything again: what was lifted is lifted once more.
         targets = [f"--target={urn}" for urn in found.first]
         stacks.run(["destroy", *options, "--run-program", "--target-dependents", *targets])
+        stacks.run(["state", "unprotect", "--all", "--yes", "--stack", found.stack])
     stacks.run(["destroy", *options])
