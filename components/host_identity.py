@@ -167,6 +167,8 @@ class HostIdentity(pulumi.ComponentResource):
             description="Where the database is; read by the hosts",
             # Nothing of it is secret, and a preview that shows what changes is worth having.
             insecure_value=_whereabouts(args.database),
+            # One that is there speaks of a database that was set aside (`continuity set-aside`), and is overtaken too.
+            overwrite=True,
             tags={"Name": name},
             opts=child,
         )

@@ -157,7 +157,7 @@ def test_logs_are_kept_under_a_key_that_cloudwatch_may_use_for_them_alone() -> N
 
 def test_each_host_has_an_activation_for_one_machine_and_one_configuration() -> None:
     deployment = identity({"api-1": "0123456789abcdef", "api-2": "fedcba9876543210"})
-    first, second = deployment.all(ACTIVATION)
+    first, second = sorted(deployment.all(ACTIVATION), key=lambda made: made.name)
     assert first.inputs["description"] == "api-1 0123456789ab"
     assert second.inputs["description"] == "api-2 fedcba987654"
     for each in (first, second):

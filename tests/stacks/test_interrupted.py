@@ -52,6 +52,8 @@ def kill_after(cloud: LocalCloud, made: int) -> None:
 
 @pytest.mark.parametrize("with_the_cloud", [False, True], ids=["the engine", "the engine and the local cloud"])
 def test_the_next_up_recovers_from_a_kill_without_hand_work(fresh_cloud: LocalCloud, with_the_cloud: bool) -> None:
+    # The vault has things at Hetzner too, and is there already: it is production's update that is killed.
+    assert fresh_cloud.run(*CONTINUITY, "up", "--yes", "vault").returncode == 0
     for made in (1, 6):
         kill_after(fresh_cloud, made)
         if with_the_cloud:
@@ -91,7 +93,9 @@ def test_two_updates_at_once_do_not_harm_each_other(fresh_cloud: LocalCloud) -> 
     second = fresh_cloud.run(*CONTINUITY, "up", "--yes", "vault")
     recovering = fresh_cloud.run(*LOCALCLOUD, "recover") if first.poll() is None else None
     said, _ = first.communicate()
-    assert first.returncode == 0, said
+    # Either may come first to the lock; who comes second is told, and one of them does it.
+    assert 0 in (first.returncode, second.returncode), said
+    assert first.returncode == 0 or "locked" in said
     assert second.returncode == 0 or "locked" in second.stdout + second.stderr
     if recovering is not None and recovering.returncode != 0:
         assert "is being updated by process" in recovering.stderr

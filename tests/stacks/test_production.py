@@ -284,7 +284,8 @@ def test_destroying_production_is_refused_while_protection_stands(local_cloud: L
     before = changing_requests(local_cloud)
     said = local_cloud.run("pulumi", "destroy", "--yes", "--run-program", "--stack", "prod")
     assert said.returncode != 0
-    assert "protect" in said.stdout + said.stderr
+    for protected in ("botbrains-prod-database'", "botbrains-prod-objects'"):
+        assert protected in said.stdout and "protected" in said.stdout
     assert changing_requests(local_cloud) == before
     assert aws(local_cloud, "rds").describe_db_instances()["DBInstances"]
 
