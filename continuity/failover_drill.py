@@ -29,7 +29,7 @@ _BEFORE_SECONDS: Final = 5.0
 """How long requests are sent before anything is switched off."""
 
 _FIRST_SECONDS: Final = 30.0
-_READY_SECONDS: Final = 60.0
+_READY_SECONDS: Final = 120.0
 """How long the pool may take to be ready before the drill begins."""
 
 _WHOLE_SECONDS: Final = 300.0
@@ -231,7 +231,8 @@ class _Drill:
         intended, options = self._intended, self._intended.options
         self._compare_dns()
         self._say("waiting until the load balancers call the active hosts healthy and the standby ones not")
-        wrong = self._wait_until_whole(_READY_SECONDS)
+        # Hosts that have just booted change places for a moment: a standby that saw no active one yet is on its way in.
+        wrong = self._wait_until_whole(_READY_SECONDS, steady=2 * intended.check.decides_in)
         if wrong:
             raise ContinuityError(f"the pool is not ready for a drill: {'; '.join(wrong)}")
         batch = f"drill-{secrets.token_hex(4)}"
@@ -330,8 +331,10 @@ class _Drill:
                     self._say("the load balancers call the lost hosts unhealthy")
         return noticed
 
-    def _wait_until_whole(self, seconds: float) -> list[str]:
-        return failover_faults.wait_for(self._intended.access, self._wrong, self._balancers, seconds, self._poll)
+    def _wait_until_whole(self, seconds: float, steady: float = 0.0) -> list[str]:
+        return failover_faults.wait_for(
+            self._intended.access, self._wrong, self._balancers, seconds, self._poll, steady
+        )
 
     def _wrong(self, seen: Health) -> list[str]:
         """How the pool differs from one in which actives serve and standbys do not."""

@@ -270,15 +270,28 @@ def _same(addresses: Sequence[str]) -> set[str]:
 
 
 def wait_for(
-    access: Access, wanted: Callable[[Health], list[str]], names: Sequence[str], seconds: float, every: float
+    access: Access,
+    wanted: Callable[[Health], list[str]],
+    names: Sequence[str],
+    seconds: float,
+    every: float,
+    steady: float = 0.0,
 ) -> list[str]:
-    """Until `wanted` finds nothing wrong with the pool's health, for at most so long; what is still wrong then."""
+    """Until `wanted` finds nothing wrong with the pool's health, and has not for `steady` seconds without a break.
+
+    For at most `seconds`; what is still wrong then.
+    """
     end = time.monotonic() + seconds
+    right_since: float | None = None
     while True:
         try:
             wrong = wanted(health(access, names))
         except ContinuityError as error:
             wrong = [str(error)]
-        if not wrong or time.monotonic() > end:
-            return wrong
+        now = time.monotonic()
+        right_since = None if wrong else right_since or now
+        if right_since is not None and now - right_since >= steady:
+            return []
+        if now > end:
+            return wrong or [f"it is as it should be, but has not been for {steady:.0f} s yet"]
         time.sleep(every)

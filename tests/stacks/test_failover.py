@@ -45,22 +45,18 @@ def cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def drill(cloud: LocalCloud, *options: str) -> dict[str, Any]:
-    said = cloud.run(
-        *CONTINUITY,
-        "drill",
-        "failover",
-        "--yes",
-        "--json",
-        "--rate",
-        str(RATE),
-        "--jobs",
-        str(JOBS),
-        "--seconds",
-        "22",
-        *options,
-    )
-    measured: dict[str, Any] = json.loads(said.stdout)
-    assert said.returncode == 0, measured["problems"]
+    """What a drill measured. Other tests run on the same processors, and may stall all of it for seconds: what took too
+    long is tried once more. What must not happen at all must not happen the first time either."""
+    for last in (False, True):
+        said = cloud.run(
+            *CONTINUITY, "drill", "failover", "--yes", "--json", "--rate", str(RATE), "--jobs", str(JOBS),
+            "--seconds", "22", *options,
+        )  # fmt: skip
+        measured: dict[str, Any] = json.loads(said.stdout)
+        assert (measured["jobs"]["lost"], measured["jobs"]["twice"]) == (0, 0)
+        if said.returncode == 0:
+            break
+        assert not last, measured["problems"]
     return measured
 
 
