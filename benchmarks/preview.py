@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,23 +47,12 @@ from pulumi_policy import PolicyPack, StackValidationPolicy
 PolicyPack("empty", [StackValidationPolicy("nothing", "does nothing", lambda args, report: None)])
 """
 
-# Runs the program under mocks and prints which modules of the providers' SDKs it brought along.
+# Runs the program without an engine, and prints which modules of the providers' SDKs it brought along.
 _IMPORTED = """
-import runpy, sys
-import pulumi
+import sys
+from tests.components.recording import deploy_stack
 
-class Mocks(pulumi.runtime.Mocks):
-    def call(self, args):
-        return {}
-    def new_resource(self, args):
-        return "id", dict(args.inputs)
-
-pulumi.runtime.set_mocks(Mocks(), project="botbrains", stack="prod", preview=True)
-pulumi.runtime.set_all_config(%r)
-try:
-    runpy.run_path("__main__.py", run_name="__main__")
-except Exception:
-    pass  # the mocks' answers are none; what was imported is what counts
+deploy_stack("prod", preview=True)
 sdks = ("pulumi_aws", "pulumi_hcloud", "pulumi_github")
 # The AWS SDK names all of its modules at once and loads each when it is first used: what was only named does not count.
 loaded = (name for name, module in sys.modules.items() if not type(module).__name__.endswith("LazyModule"))
@@ -128,12 +116,8 @@ class Bench:
 
     def _imports_only(self) -> Path:
         """A project whose program imports what prod's program imports, and a pack without policies."""
-        config = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]
-        as_pulumi_sends_it: Mapping[str, str] = {
-            key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()
-        }
         found = subprocess.run(
-            [sys.executable, "-c", _IMPORTED % dict(as_pulumi_sends_it)],
+            [sys.executable, "-c", _IMPORTED],
             cwd=ROOT,
             env=dict(self.env),
             capture_output=True,
