@@ -17,11 +17,7 @@ from pulumi_aws.ssm.activation import Activation
 from pulumi_aws.ssm.parameter import Parameter
 
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
-
-# What CloudWatch Logs accepts (PutRetentionPolicy, retentionInDays).
-_RETENTIONS_DAYS: Final = frozenset(
-    {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545} | {731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
-)
+from plan.model import LOG_DAYS
 
 _SECRET: Final = re.compile(r"botbrains/[A-Za-z0-9_+=.@/-]+")
 
@@ -80,8 +76,8 @@ class HostIdentityArgs:
         for index, name in enumerate(self.secret_names):
             if not _SECRET.fullmatch(name):
                 raise ValueError(f"secret_names[{index}] is {name!r}; a name has the form botbrains/STACK/NAME")
-        if self.log_retention_days not in _RETENTIONS_DAYS:
-            allowed = ", ".join(map(str, sorted(_RETENTIONS_DAYS)))
+        if self.log_retention_days not in LOG_DAYS:
+            allowed = ", ".join(map(str, LOG_DAYS))
             raise ValueError(f"log_retention_days is {self.log_retention_days}; CloudWatch Logs accepts {allowed}")
 
 

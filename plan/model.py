@@ -65,19 +65,19 @@ Days = Annotated[int, Field(ge=1), Unit("days")]
 RdsBackupDays = Annotated[int, Field(ge=1, le=35), Unit("days")]
 KmsWindowDays = Annotated[int, Field(ge=7, le=30), Unit("days")]
 # Every other number is refused (Amazon CloudWatch Logs API Reference, PutRetentionPolicy, retentionInDays).
-_LOG_DAYS = (
+LOG_DAYS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 )  # fmt: skip
 
 
 def _logs_can_be_kept(days: int) -> int:
-    if days not in _LOG_DAYS:
+    if days not in LOG_DAYS:
         raise PydanticCustomError("log_days", "is {days}", {"days": days})
     return days
 
 
 LogDays = Annotated[
-    int, AfterValidator(_logs_can_be_kept), Words(f"a number of days out of {', '.join(map(str, _LOG_DAYS))}")
+    int, AfterValidator(_logs_can_be_kept), Words(f"a number of days out of {', '.join(map(str, LOG_DAYS))}")
 ]
 LockDays = Annotated[int, Field(ge=1, le=36500), Unit("days")]
 CoolingOffDays = Annotated[int, Field(ge=3, le=36500), Unit("days")]
