@@ -16,6 +16,7 @@ PYTHON3 ?= python3
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/localcloud
 UV := $(CACHE)/uv/$(shell cksum < .ci/uv.txt | cut -d ' ' -f 1)/bin/uv
 ACTIONLINT := $(CACHE)/actionlint/$(shell cksum < .ci/actionlint/go.sum | cut -d ' ' -f 1)/actionlint
+READY := .venv/ready-$(shell cat uv.lock pyproject.toml | cksum | cut -d ' ' -f 1)
 PYTHON := .venv/bin/python
 LOCALCLOUD := $(PYTHON) -m localcloud
 CONTINUITY := $(LOCALCLOUD) exec -- $(abspath $(PYTHON)) -m continuity
@@ -30,12 +31,15 @@ help: ## This list
 	@echo
 	@echo "  STACK=vault, prod or dr chooses one stack: make up STACK=prod"
 
+.PHONY: packages
+packages: $(READY) ## The virtual environment alone, from uv.lock
+
 .PHONY: setup
-setup: .venv/ready ## The virtual environment from uv.lock, and the engine (built once where it is not on PATH)
+setup: $(READY) ## The virtual environment from uv.lock, and the engine (built once where it is not on PATH)
 	@$(LOCALCLOUD) engine
 
 .PHONY: up
-up: .venv/ready ## Bring production up in the local cloud, with the policy pack in force
+up: $(READY) ## Bring production up in the local cloud, with the policy pack in force
 	@$(LOCALCLOUD) recover
 	@$(CONTINUITY) up --yes $(OPTIONS) $(STACK)
 
@@ -46,7 +50,7 @@ dr: up ## The same for the disaster-recovery stack
 # In a local cloud of its own, which is new each time and gone afterwards; after a failure it stays, to be looked at.
 RECOVERY := LOCALCLOUD_FOLDER="$(abspath .localcloud/recovery)"
 .PHONY: recovery
-recovery: .venv/ready ## Lose Germany while rows are written, recover in Ireland, and measure what it cost
+recovery: $(READY) ## Lose Germany while rows are written, recover in Ireland, and measure what it cost
 	@$(RECOVERY) $(LOCALCLOUD) erase --yes
 	@$(RECOVERY) $(CONTINUITY) up --yes
 	@$(RECOVERY) $(CONTINUITY) drill recovery --yes --fault '$(abspath $(PYTHON)) -m localcloud cut {home_region}' \
@@ -56,7 +60,7 @@ recovery: .venv/ready ## Lose Germany while rows are written, recover in Ireland
 # In a local cloud of its own too: a host of each role, all active ones, and a location are lost, one after the other.
 FAILOVER := LOCALCLOUD_FOLDER="$(abspath .localcloud/failover)"
 .PHONY: failover
-failover: .venv/ready ## Lose a host, all active hosts and a location under load, and measure what it cost
+failover: $(READY) ## Lose a host, all active hosts and a location under load, and measure what it cost
 	@$(FAILOVER) $(LOCALCLOUD) erase --yes
 	@$(FAILOVER) $(CONTINUITY) up --yes
 	@for lost in "host" "active" "location --location nbg1"; do \
@@ -66,52 +70,52 @@ failover: .venv/ready ## Lose a host, all active hosts and a location under load
 	@$(FAILOVER) $(LOCALCLOUD) erase --yes
 
 .PHONY: preview
-preview: .venv/ready ## What `up` would change, and what the policy pack says of it
+preview: $(READY) ## What `up` would change, and what the policy pack says of it
 	@$(CONTINUITY) preview $(STACK)
 
 .PHONY: preview-change
-preview-change: .venv/ready ## The comment on a pull request: what is checked out here, previewed against BASE
+preview-change: $(READY) ## The comment on a pull request: what is checked out here, previewed against BASE
 	@.ci/preview-change '$(BASE)' $(COMMENT)
 
 .PHONY: drift
-drift: .venv/ready ## What somebody changed past the code, property by property
+drift: $(READY) ## What somebody changed past the code, property by property
 	@$(CONTINUITY) drift $(STACK)
 
 .PHONY: bundle
-bundle: .venv/ready ## Put the repository, as one file, into the bucket in Ireland
+bundle: $(READY) ## Put the repository, as one file, into the bucket in Ireland
 	@$(CONTINUITY) bundle push
 
 .PHONY: clean-room
-clean-room: .venv/ready ## Production from a bundle alone, in an empty folder, with GitHub cut off (BUNDLE= names one)
+clean-room: $(READY) ## Production from a bundle alone, in an empty folder, with GitHub cut off (BUNDLE= names one)
 	@.ci/clean-room $(BUNDLE)
 
 .PHONY: status
-status: .venv/ready ## What exists, and where
+status: $(READY) ## What exists, and where
 	@$(CONTINUITY) status || test $$? = 3
 
 .PHONY: shell
-shell: .venv/ready ## A shell in which pulumi, hcloud and every SDK work against the local cloud
+shell: $(READY) ## A shell in which pulumi, hcloud and every SDK work against the local cloud
 	@$(LOCALCLOUD) shell
 
 .PHONY: start
-start: .venv/ready ## Start the local cloud alone
+start: $(READY) ## Start the local cloud alone
 	@$(LOCALCLOUD) start
 
 .PHONY: stop
-stop: .venv/ready ## Stop the local cloud; what it holds stays
+stop: $(READY) ## Stop the local cloud; what it holds stays
 	@$(LOCALCLOUD) stop
 
 .PHONY: down
-down: .venv/ready ## Stop the local cloud and forget all that it holds
+down: $(READY) ## Stop the local cloud and forget all that it holds
 	@$(LOCALCLOUD) erase --yes
 
 .PHONY: test
-test: .venv/ready ## Every test: the real engine against local clouds of their own
+test: $(READY) ## Every test: the real engine against local clouds of their own
 	@$(LOCALCLOUD) engine > /dev/null
 	@$(PYTHON) -m pytest $(PYTEST)
 
 .PHONY: lint
-lint: .venv/ready ## Style, types, and that uv.lock is what pyproject.toml asks for
+lint: $(READY) ## Style, types, and that uv.lock is what pyproject.toml asks for
 	@$(UV) lock --check --quiet || { echo "uv.lock is not what pyproject.toml asks for: run $(UV) lock" >&2; exit 1; }
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
@@ -121,7 +125,7 @@ lint: .venv/ready ## Style, types, and that uv.lock is what pyproject.toml asks 
 
 # zizmor looks for ways to break into a workflow, actionlint for mistakes in one.
 .PHONY: lint-workflows
-lint-workflows: .venv/ready
+lint-workflows: $(READY)
 	@.venv/bin/zizmor --offline --quiet --persona=auditor .github
 	@if command -v go > /dev/null; then $(MAKE) $(ACTIONLINT) && $(ACTIONLINT) -no-color; \
 	 elif [ -n "$$CI" ]; then echo "actionlint is built with Go, which is not on PATH" >&2; exit 1; \
@@ -134,15 +138,18 @@ $(ACTIONLINT): .ci/actionlint/go.sum
 	@cd .ci/actionlint && go build -o "$@" github.com/rhysd/actionlint/cmd/actionlint
 
 .PHONY: bench
-bench: .venv/ready ## Measure what is said about speed: previews, and the recovery of a database
+bench: $(READY) ## Measure what is said about speed: previews, and the recovery of a database
 	@$(LOCALCLOUD) engine > /dev/null
 	@$(PYTHON) -m benchmarks.preview
 	@$(PYTHON) -m benchmarks.policies
 	@$(PYTHON) -m benchmarks.recovery
 
-# A stamp, so that a set-up that was interrupted is done again.
-.venv/ready: uv.lock pyproject.toml | $(UV)
+# A stamp, so that a set-up that was interrupted is done again. It is named by what the files say, not by their age: a
+# copy of this folder that borrows its .venv by a link has nothing to set up, and one that asks for other packages makes
+# an environment of its own and leaves the borrowed one alone.
+$(READY): | $(UV)
 	@echo "setting up .venv from uv.lock"
+	@if [ -L .venv ]; then rm .venv; else rm -f .venv/ready*; fi
 	@$(UV) sync --locked --quiet --python "$$(command -v $(PYTHON3))"
 	@touch $@
 
@@ -158,10 +165,10 @@ $(UV):
 	  || { rm -rf "$(UV:/bin/uv=)"; exit 1; }
 
 .PHONY: policies
-policies: .venv/ready ## Write docs/policies.md from the policies (a test fails when it is not what they say)
+policies: $(READY) ## Write docs/policies.md from the policies (a test fails when it is not what they say)
 	@$(PYTHON) -m policy_pack.documents > docs/policies.md
 
 .PHONY: docs
-docs: .venv/ready ## Render the picture of the architecture (needs graphviz)
+docs: $(READY) ## Render the picture of the architecture (needs graphviz)
 	@{ echo "<!-- from architecture.dot $$($(PYTHON) -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())' < docs/architecture.dot) -->"; \
 	   dot -Tsvg docs/architecture.dot | sed '1,/^<!DOCTYPE/d; /^ "http.*dtd">$$/d; /^<!-- Generated by/,/-->/d'; } > docs/architecture.svg

@@ -48,10 +48,6 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "As it is")
     (folder / ".venv").symlink_to((ROOT / ".venv").resolve())
-    # What is set up is not set up again: it is as old as what it was set up from.
-    ready = (ROOT / ".venv/ready").stat().st_mtime
-    for name in ("uv.lock", "pyproject.toml"):
-        os.utime(folder / name, (ready, ready))
     return folder
 
 
