@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from localcloud import marks
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _LOG_BYTES = 8 << 20
 _START_PATIENCE = 5.0
+_TELL_AGAIN = 1.0
 
 
 class Balancer:
@@ -70,7 +72,8 @@ class Balancer:
             self.kill()
             runs = False
         if runs and self._master is not None:
-            self._master.send_signal(signal.SIGUSR2)
+            if not self._reload(self._master, wanted):
+                return
             log.info("%s is changed", wanted.name)
         else:
             self._start()
@@ -146,6 +149,24 @@ class Balancer:
                 return
             time.sleep(0.01)
         log.error("the HAProxy of %s does not start; see %s", self._folder.name, file)
+
+    def _reload(self, master: subprocess.Popen[bytes], wanted: Configuration) -> bool:
+        """Have a new worker take over; whether it did.
+
+        A master that is busy with a signal forgets one that comes meanwhile, so it is told until the worker that
+        answers is one that knows what is wanted.
+        """
+        deadline = time.monotonic() + _START_PATIENCE
+        while time.monotonic() < deadline and master.poll() is None:
+            master.send_signal(signal.SIGUSR2)
+            again = time.monotonic() + _TELL_AGAIN
+            while time.monotonic() < again and master.poll() is None:
+                with suppress(OSError):
+                    if runtime.revision(self.socket) == wanted.revision:
+                        return True
+                time.sleep(0.01)
+        log.error("the HAProxy of %s does not take what is wanted; see %s", wanted.name, self._folder / "log")
+        return False
 
     def _note(self, running: Configuration) -> None:
         """For whoever asks without asking the local cloud."""

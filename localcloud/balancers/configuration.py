@@ -10,6 +10,7 @@ Where the API says nothing of how Hetzner's load balancers do something, this is
 
 from __future__ import annotations
 
+import hashlib
 import resource
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -88,6 +89,11 @@ class Configuration:
     servers: tuple[Server, ...]
     keys: tuple[tuple[Path, str], ...]
     """Files that hold certificates with their keys, and what is in them."""
+
+    @property
+    def revision(self) -> str:
+        """Another for whatever differs."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     def text(self, folder: Path) -> str:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -45,6 +45,12 @@ def ask(path: Path, command: str) -> str:
     return answer.decode()
 
 
+def revision(path: Path) -> str:
+    """Of the configuration that the process which answers there runs with."""
+    said = (line.partition(": ") for line in ask(path, "show info").splitlines())
+    return next((value for name, _, value in said if name == "description"), "")
+
+
 def healths(path: Path) -> dict[tuple[str, str], Health]:
     """By service's and server's name."""
     table = csv.DictReader(io.StringIO(ask(path, "show stat").removeprefix("# ")))

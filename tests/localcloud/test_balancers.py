@@ -327,3 +327,17 @@ def test_what_haproxy_refuses_leaves_the_old_running(tmp_path: Path, caplog: pyt
     finally:
         running.remove()
     assert isinstance(good, Configuration) and marks.of_machine(tmp_path / "7") == []
+
+
+def test_changes_that_follow_one_another_at_once_are_all_heeded(tmp_path: Path) -> None:
+    """A host that is rolled leaves, and another comes, while HAProxy still takes the first of the two in."""
+    assert HAPROXY is not None
+    running = Balancer(HAPROXY, tmp_path / "7", tmp_path / "s")
+    first = configuration.of(a_record(), DATA, tmp_path / "7")
+    try:
+        for number in range(10, 25):
+            for server in (replace(first.servers[0], number=number), replace(first.servers[0], number=number + 100)):
+                running.become(replace(first, servers=(server,)))
+            assert {name for service, name in running.healths()} == {server.name}
+    finally:
+        running.remove()
