@@ -154,7 +154,10 @@ class Host:
         return slot if self.process.poll() is None else None
 
     def worker(self) -> psutil.Process:
-        [child] = psutil.Process(self.process.pid).children()
+        """Its worker, which is started after it has said that it has a slot."""
+        host = psutil.Process(self.process.pid)
+        until(lambda: bool(host.children()), 10)
+        [child] = host.children()
         return child
 
 
@@ -263,11 +266,20 @@ def test_a_container_is_dead_too(place: Place, start: Start) -> None:
     podman.chmod(0o755)
     run = [str(podman), "run", "--name", "botbrains-worker"]
     host = start("active-1", "--slot", "1", "--container", "botbrains-worker", command=run)
-    until(container.exists, 10)
-    first = psutil.Process(int(container.read_text()))
+
+    def contained() -> int:
+        """The process in the container; 0 while there is none."""
+        try:
+            return int(container.read_text())
+        except FileNotFoundError:
+            return 0
+
+    until(lambda: contained() != 0, 10)
+    first = psutil.Process(contained())
     place.ask("select pg_terminate_backend(%s)", place.session_of("active-1"))
-    until(lambda: host.events().count("slot taken") == 2 and container.exists(), 10)
-    second = psutil.Process(int(container.read_text()))
+    until(lambda: contained() not in (0, first.pid), 10)
+    second = psutil.Process(contained())
+    until(lambda: host.events().count("slot taken") == 2, 5)
     assert not first.is_running() or first.status() == psutil.STATUS_ZOMBIE
 
     # Killed itself, it leaves a container behind; it is the next one's first business to end that.
@@ -275,7 +287,8 @@ def test_a_container_is_dead_too(place: Place, start: Start) -> None:
     host.process.wait()
     assert second.is_running()
     again = start("active-1", "--slot", "1", "--container", "botbrains-worker", command=run)
-    until(lambda: again.holds and container.exists(), 10)
+    until(lambda: contained() not in (0, second.pid), 10)
+    until(lambda: again.holds, 5)
     assert not second.is_running() or second.status() == psutil.STATUS_ZOMBIE
     again.process.terminate()
     # A podman that ends before its container does: this one hands no signal on.
