@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Final
 
 import pulumi
 
@@ -10,6 +11,12 @@ from components.host_plan import Market, Offer
 
 if TYPE_CHECKING:
     import pulumi_hcloud
+
+SOLD_OUT: Final = "BOTBRAINS_SOLD_OUT"
+"""The variable that names what Hetzner has refused although it lists it, as TYPE@LOCATION with commas between.
+
+It is no setting: `continuity up` has it from Hetzner's own answers, and forgets it when the update is done.
+"""
 
 
 def look(provider: pulumi_hcloud.Provider, stack: str) -> Market:
@@ -19,9 +26,25 @@ def look(provider: pulumi_hcloud.Provider, stack: str) -> Market:
     asking = pulumi.InvokeOptions(provider=provider)
     offered = hcloud.get_server_types(opts=asking).server_types
     there = hcloud.get_servers(with_selector=f"app=botbrains,stack={stack}", opts=asking).servers
+    listed = {Offer(kind.name, place.name) for kind in offered for place in kind.locations if place.available}
     return Market(
-        available=frozenset(
-            Offer(kind.name, place.name) for kind in offered for place in kind.locations if place.available
-        ),
+        available=frozenset(listed - refused(os.environ.get(SOLD_OUT, ""))),
         existing={server.name: Offer(server.server_type, server.location) for server in there},
     )
+
+
+def refused(said: str) -> set[Offer]:
+    """What `SOLD_OUT` names.
+
+    Raises:
+        RunError: it is of another form.
+    """
+    offers = set()
+    for one in filter(None, said.split(",")):
+        server_type, at, location = one.partition("@")
+        if not (server_type and at and location):
+            raise pulumi.RunError(
+                f"{SOLD_OUT} has {one!r}; allowed is TYPE@LOCATION, such as cpx32@nbg1, with commas between"
+            )
+        offers.add(Offer(server_type, location))
+    return offers

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 import plan
-from continuity import destruction, set_aside, stacks
+from continuity import destruction, set_aside, stacks, updates
 from continuity.access_commands import access
 from continuity.bootstrap_commands import bootstrap
 from continuity.delivery_commands import bundle, ci, look_for_drift
@@ -44,7 +44,7 @@ def up(
 ) -> None:
     """Bring stacks up, each after what it needs, with the policy pack in force; then say what exists and where."""
     chosen = stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=True)
-    changes = stacks.up(chosen, yes, leave_out_github=without_github)
+    changes = updates.up(chosen, yes, leave_out_github=without_github)
     for change in changes:
         _out.print(change.sentence())
     _out.print()

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from continuity import bundles, drift, stacks
+from continuity import bundles, drift, stacks, updates
 from continuity.change_report import LABEL, Report
 from continuity.engine_events import listen
 from continuity.github_site import Repository
@@ -70,7 +70,7 @@ def ci_comment(
 @ci.command("deploy")
 def ci_deploy(name: Annotated[Stack, typer.Argument(help="The stack.")]) -> None:
     """Bring one stack up, and none that it needs, with the policy pack in force and without asking."""
-    [change] = stacks.up([name], yes=True)
+    [change] = updates.up([name], yes=True)
     _out.print(change.sentence(), markup=False)
     _summarise(f"{change.sentence()}\n")
 

@@ -12,16 +12,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from continuity.stacks import PROJECT, UNKNOWN, Stack, program
 
-# The option that names the events' file is shown, and taken, only with this in the environment. With it the engine also
-# says what it says to whoever debugs it, which is left out below.
-_SWITCH = {"PULUMI_DEBUG_COMMANDS": "1"}
+SWITCH: Final = {"PULUMI_DEBUG_COMMANDS": "1"}
+"""The option that names the events' file is shown, and taken, only with this in the environment. With it the engine
+also says what it says to whoever debugs it, which is left out below."""
 # What the engine writes for a value that is not known yet, by what kind of value it will be.
 _REPLACING = frozenset({"replace", "create-replacement", "delete-replaced", "remove-pending-replace"})
 # Steps that change no cloud; nor do those of the engine's own resources: stacks and providers.
@@ -51,6 +51,16 @@ class Step:
     @property
     def resource(self) -> str:
         return f"{self.type} {self.name}"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A step that could not be done: what was asked for, and what the cloud said. Secrets among `inputs` are masked."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    message: str
 
 
 @dataclass(frozen=True)
@@ -93,15 +103,20 @@ def listen(stack: Stack, command: str, *options: str, project: Path = PROJECT) -
         done = subprocess.run(
             [program(), command, "--stack", stack, "--non-interactive", "--event-log", str(events), *options],
             cwd=project,
-            env={**os.environ, **_SWITCH},
+            env={**os.environ, **SWITCH},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
         print(done.stdout, file=sys.stderr, end="")
-        lines = events.read_text().splitlines() if events.exists() else []
-    return understood(done.returncode, [json.loads(line) for line in lines], done.stdout)
+        return understood(done.returncode, recorded(events), done.stdout)
+
+
+def recorded(file: Path) -> list[dict[str, Any]]:
+    """The events in an engine's file. Of an engine that was killed, the last line may be torn, and is left out."""
+    lines = file.read_text().split("\n") if file.exists() else []
+    return [json.loads(line) for line in lines[:-1]]
 
 
 def understood(code: int, events: Sequence[dict[str, Any]], said: str = "") -> Heard:
@@ -136,6 +151,21 @@ def understood(code: int, events: Sequence[dict[str, Any]], said: str = "") -> H
         finished=summary is not None and summary.get("result", "succeeded") == "succeeded",
         said=said,
     )
+
+
+def failures(events: Sequence[dict[str, Any]]) -> Iterator[Failure]:
+    """The steps that a cloud refused."""
+    said = {
+        event["diagnosticEvent"].get("urn"): _plain(event["diagnosticEvent"]["message"])
+        for event in events
+        if event.get("diagnosticEvent", {}).get("severity") == "error"
+    }
+    for event in events:
+        if "resOpFailedEvent" in event:
+            metadata = event["resOpFailedEvent"]["metadata"]
+            kind, name = of_urn(metadata["urn"])
+            inputs = (metadata.get("new") or {}).get("inputs") or {}
+            yield Failure(kind, name, inputs, said.get(metadata["urn"], ""))
 
 
 def _step(metadata: dict[str, Any]) -> Step:

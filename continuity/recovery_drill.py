@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import plan
-from continuity import heartbeat, stacks
+from continuity import heartbeat, stacks, updates
 from continuity.database import Database
 from continuity.heartbeat import Row
 from continuity.stacks import ContinuityError, Stack
@@ -101,7 +101,7 @@ def run(promised: plan.Plan, fault: list[str], write_seconds: float, say: Callab
 
     say("bringing dr up from nothing")
     begun = time.monotonic()
-    stacks.up([Stack.DR], yes=True)
+    updates.up([Stack.DR], yes=True)
     phases["pulumi up of dr"] = time.monotonic() - begun
 
     begun = time.monotonic()

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,6 @@ PROJECT = Path(__file__).resolve().parent.parent
 POLICY_PACK = PROJECT / "policy_pack"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that is not known yet. It is a constant of its protocol."""
-WITHOUT_GITHUB = "BOTBRAINS_WITHOUT_GITHUB"
-"""The variable by which the program is told to declare nothing at GitHub. It is no setting: an outage is none."""
-
-_NAME = "botbrains"  # the project's, as Pulumi.yaml has it
 
 
 class Stack(StrEnum):
@@ -44,23 +39,8 @@ class ContinuityError(Exception):
         self.code = code
 
 
-@dataclass(frozen=True)
-class Change:
-    """What the last update of a stack did: the number of resources by kind of step (`create`, `same`, `update`...)."""
-
-    stack: Stack
-    steps: dict[str, int]
-
-    @property
-    def none(self) -> bool:
-        return not any(count for step, count in self.steps.items() if step != "same")
-
-    def sentence(self) -> str:
-        same = self.steps.get("same", 0)
-        if self.none:
-            return f"{self.stack}: no change, {same} resources as declared"
-        done = ", ".join(f"{count} {step}" for step, count in sorted(self.steps.items()) if step != "same" and count)
-        return f"{self.stack}: {done}" + (f", {same} unchanged" if same else "")
+class StoppedError(ContinuityError):
+    """A person pressed Ctrl-C, and what was running came to its end."""
 
 
 def in_order(stacks: Sequence[Stack], with_needs: bool) -> list[Stack]:
@@ -71,43 +51,9 @@ def in_order(stacks: Sequence[Stack], with_needs: bool) -> list[Stack]:
     return [stack for stack in Stack if stack in wanted]
 
 
-def without_github(stack: Stack) -> list[str]:
-    """The options that leave GitHub alone, for a program that declares nothing there (see `WITHOUT_GITHUB`).
-
-    What is there stays as it is in the state: what is left out is not deleted either. The service does not need GitHub
-    to run, so losing GitHub must not keep anybody from bringing it up.
-    """
-    return ["--exclude", f"urn:pulumi:{stack}::{_NAME}::**github:**"]
-
-
-def up(names: Sequence[Stack], yes: bool, leave_out_github: bool = False) -> list[Change]:
-    """`pulumi up` of each with the policy pack in force; the plan is shown first, and asked about unless `yes`.
-
-    With `yes`, every stack is previewed before the first one is changed: a setting of the last that breaks a promise is
-    refused while nothing exists.
-    """
-    if leave_out_github:
-        os.environ[WITHOUT_GITHUB] = "true"
-    options = {stack: without_github(stack) if leave_out_github else [] for stack in names}
-    if yes:
-        for stack in names:
-            try:
-                preview(stack, options[stack])
-            except ContinuityError as error:
-                raise ContinuityError(f"{error}: nothing was changed, in any stack", error.code) from None
-    asking = ["--yes", "--skip-preview"] if yes else []
-    return [_up(stack, [*asking, *options[stack]]) for stack in names]
-
-
-def _up(stack: Stack, options: Sequence[str]) -> Change:
-    run(["up", "--stack", stack, "--policy-pack", str(POLICY_PACK), *options])
-    history = json.loads(read(["stack", "history", "--stack", stack, "--json", "--page-size", "1"]))
-    return Change(stack=stack, steps=history[0].get("resourceChanges", {}))
-
-
-def preview(stack: Stack, extra: Sequence[str] = ()) -> None:
+def preview(stack: Stack, extra: Sequence[str] = (), **more: str) -> None:
     """`pulumi preview` with the policy pack in force. Of another stack's values that do not exist yet it says so."""
-    run(["preview", "--stack", stack, "--policy-pack", str(POLICY_PACK), *extra])
+    run(["preview", "--stack", stack, "--policy-pack", str(POLICY_PACK), *extra], **more)
 
 
 def outputs(stack: Stack) -> dict[str, Any] | None:
@@ -133,17 +79,25 @@ def resources(stack: Stack) -> list[dict[str, Any]]:
     return [resource for resource in found if not resource["type"].startswith("pulumi:")]
 
 
-def run(arguments: Sequence[str]) -> None:
-    """Run `pulumi` in the person's sight. Ctrl-C reaches it too, and it is waited for while it ends its steps."""
-    process = subprocess.Popen([program(), *arguments], cwd=PROJECT)
+def run(arguments: Sequence[str], **more: str) -> None:
+    """Run `pulumi` in the person's sight, with `more` in its environment.
+
+    Ctrl-C reaches it too, and it is waited for while it ends its steps.
+
+    Raises:
+        StoppedError: it failed, after a Ctrl-C.
+        ContinuityError: it failed.
+    """
+    process = subprocess.Popen([program(), *arguments], cwd=PROJECT, env={**os.environ, **more})
+    failure = ContinuityError
     while True:
         try:
             code = process.wait()
             break
         except KeyboardInterrupt:
-            continue
+            failure = StoppedError
     if code != 0:
-        raise ContinuityError(f"`pulumi {' '.join(arguments[:3])}` ended with exit code {code}", code)
+        raise failure(f"`pulumi {' '.join(arguments[:3])}` ended with exit code {code}", code)
 
 
 def read(arguments: Sequence[str]) -> str:
