@@ -13,7 +13,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -31,9 +31,11 @@ atexit.register(gc.freeze)
 # Components are imported where they are used, and with them the provider packages that they need: every package costs
 # each run of each stack a good part of a second, and the vault needs one of three.
 if TYPE_CHECKING:
+    import pulumi_hcloud
+
     from components.database import BackupReplicationArgs, ExistingKeyArgs, OwnKeyArgs
     from components.database_source import Origin, Source
-    from components.host_plan import Market, PlannedHost, Role
+    from components.host_plan import PlannedHost, Role
     from components.vault_reference import VaultReference
 
 Outputs = dict[str, Any]
@@ -137,8 +139,7 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
     from components.object_storage import ObjectStorage, ObjectStorageArgs
     from components.vault_reference import VaultReference
 
-    # First of all, so that a source that cannot be used is refused before anything is made.
-    origin = _origin_of_database(stack, stack.database.source.declared())
+    found = look(stack, promised, stack.database.source.declared())
     copies = VaultReference()
     key_deletion_window_days = promised.retention.key_deletion_window_days
     recovery_region = promised.residency.aws.recovery_region
@@ -177,10 +178,10 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
         stack,
         promised,
         copies,
+        found,
         at_aws=at_aws,
         objects_bucket=objects.bucket_name,
         onward_vault_arn=copies.backup_vault_arn,
-        database_origin=origin,
         database_key=OwnKeyArgs(deletion_window_days=key_deletion_window_days),
         replication=BackupReplicationArgs(
             region=recovery_region,
@@ -261,17 +262,17 @@ def recovery(stack: RecoverySettings, promised: plan.Plan) -> Outputs:
     from components.vault_reference import VaultReference
 
     source = stack.database.source
-    origin = _origin_of_database(stack, None if source is None else source.declared())
+    found = look(stack, promised, None if source is None else source.declared())
     copies = VaultReference()
     _, labels = _identity(stack.stack)
     return service(
         stack,
         promised,
         copies,
+        found,
         at_aws=pulumi.ResourceOptions(providers=[providers.aws(region=stack.region, tags=labels)]),
         objects_bucket=copies.replica_bucket_name,
         onward_vault_arn=None,
-        database_origin=origin,
         database_key=ExistingKeyArgs(arn=copies.database_key_arn),
         # Onward to the home region, once that is back: the way home begins with it.
         replication=BackupReplicationArgs(
@@ -286,15 +287,44 @@ def recovery(stack: RecoverySettings, promised: plan.Plan) -> Outputs:
     )
 
 
+@dataclass(frozen=True)
+class Found:
+    """What the clouds said before anything was made."""
+
+    planned: dict[Role, tuple[PlannedHost, ...]]
+    """Every role's hosts, of what Hetzner has."""
+
+    database_origin: Origin
+    """What the database is made from, or that it is there already."""
+
+    hetzner: pulumi_hcloud.Provider
+
+
+def look(stack: ProductionSettings | RecoverySettings, promised: plan.Plan, source: Source | None) -> Found:
+    """Ask the clouds first of all: what they cannot give is refused while nothing exists yet.
+
+    Args:
+        stack: what is to be brought up.
+        promised: the plan.
+        source: what the database is to be made from.
+
+    Raises:
+        RunError: the database cannot be made from that, hosts cannot be had, or there are too many.
+    """
+    origin = _origin_of_database(stack, source)
+    hetzner = providers.hetzner()
+    return Found(planned=_planned_hosts(stack, promised, hetzner), database_origin=origin, hetzner=hetzner)
+
+
 def service(
     stack: ProductionSettings | RecoverySettings,
     promised: plan.Plan,
     copies: VaultReference,
+    found: Found,
     *,
     at_aws: pulumi.ResourceOptions,
     objects_bucket: pulumi.Output[str],
     onward_vault_arn: pulumi.Output[str] | None,
-    database_origin: Origin,
     database_key: OwnKeyArgs | ExistingKeyArgs,
     replication: BackupReplicationArgs | None,
     secrets_of: str,
@@ -308,7 +338,6 @@ def service(
     from components.host_addresses import HostAddresses, HostAddressesArgs
     from components.host_descriptions import Surroundings
     from components.host_identity import DatabaseAccessArgs, HostIdentity, HostIdentityArgs, account_of
-    from components.host_market import look
     from components.host_plan import balancer_address
     from components.host_pool import HostPool, HostPoolArgs
     from components.host_user_data import UserData
@@ -317,10 +346,8 @@ def service(
     from components.second_copy import ExistingVaultArgs, OwnVaultArgs, SecondCopy, SecondCopyArgs
 
     name, labels = _identity(stack.stack)
-    hetzner = providers.hetzner()
-    at_hetzner = pulumi.ResourceOptions(providers=[hetzner])
-    # First of all as well: what Hetzner has sold out is said before anything is made.
-    planned = _planned_hosts(stack, promised, look(hetzner, stack.stack))
+    at_hetzner = pulumi.ResourceOptions(providers=[found.hetzner])
+    planned = found.planned
 
     network = PrivateNetwork(
         f"{name}-network",
@@ -351,7 +378,7 @@ def service(
         f"{name}-database",
         DatabaseArgs(
             identifier=_database_identifier(stack),
-            origin=database_origin,
+            origin=found.database_origin,
             instance_class=stack.database.instance_class,
             engine_version=stack.database.engine_version,
             storage_gib=stack.database.storage_gib,
@@ -473,13 +500,15 @@ def service(
 
 
 def _planned_hosts(
-    stack: ProductionSettings | RecoverySettings, promised: plan.Plan, market: Market
+    stack: ProductionSettings | RecoverySettings, promised: plan.Plan, hetzner: pulumi_hcloud.Provider
 ) -> dict[Role, tuple[PlannedHost, ...]]:
     """Every role's hosts. Raises before anything is made if they cannot be had, or there are too many."""
+    from components.host_market import look_at_market
     from components.host_plan import HostPlanError, plan_hosts
     from components.network import hosts_subnet
 
     name, _ = _identity(stack.stack)
+    market = look_at_market(hetzner, stack.stack)
     try:
         return {
             role: plan_hosts(

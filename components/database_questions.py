@@ -1,6 +1,7 @@
 """What AWS is asked about the sources of a database.
 
-Questions go through boto3, whose credentials and address of the API come from the environment, as the provider's do.
+Questions go through boto3's core, whose credentials and address of the API come from the environment, as the provider's
+do. What boto3 adds to it, for S3 above all, is not needed, and each preview would wait for it to load.
 """
 
 from __future__ import annotations
@@ -75,10 +76,10 @@ class Questions:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            import boto3
+            import botocore.session
             from botocore.config import Config
 
-            self._clients[service] = boto3.session.Session().client(
+            self._clients[service] = botocore.session.get_session().create_client(
                 service,
                 region_name=self.target.region,
                 config=Config(

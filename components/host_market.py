@@ -19,7 +19,7 @@ It is no setting: `continuity up` has it from Hetzner's own answers, and forgets
 """
 
 
-def look(provider: pulumi_hcloud.Provider, stack: str) -> Market:
+def look_at_market(provider: pulumi_hcloud.Provider, stack: str) -> Market:
     """Ask through the stack's own provider, so with its token and at its endpoint. Two calls, in previews too."""
     import pulumi_hcloud as hcloud
 

@@ -117,11 +117,11 @@ def test_nftables_accepts_its_rules(host: Host, tmp_path: Path) -> None:
     nft = program("nft")
     if nft is None:
         pytest.skip("nft is not installed")
+    if subprocess.run([nft, "list", "tables"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("nft may not ask the kernel here")
     file = tmp_path / "nftables.conf"
     file.write_text(files(host)["/etc/nftables.conf"])
     asked = subprocess.run([nft, "-c", "-f", str(file)], capture_output=True, text=True, check=False)
-    if "Operation not permitted" in asked.stderr:
-        pytest.skip("nft may not ask the kernel here")
     assert asked.returncode == 0, asked.stderr
 
 
