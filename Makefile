@@ -138,11 +138,9 @@ $(ACTIONLINT): .ci/actionlint/go.sum
 	@cd .ci/actionlint && go build -o "$@" github.com/rhysd/actionlint/cmd/actionlint
 
 .PHONY: bench
-bench: $(READY) ## Measure what is said about speed: previews, and the recovery of a database
+bench: $(READY) ## Measure what is said about speed: previews, policies, and the recovery of a database
 	@$(LOCALCLOUD) engine > /dev/null
-	@$(PYTHON) -m benchmarks.preview
-	@$(PYTHON) -m benchmarks.policies
-	@$(PYTHON) -m benchmarks.recovery
+	@failed=0; for one in preview policies recovery; do $(PYTHON) -m benchmarks.$$one || failed=1; done; exit $$failed
 
 # A stamp, so that a set-up that was interrupted is done again. It is named by what the files say, not by their age: a
 # copy of this folder that borrows its .venv by a link has nothing to set up, and one that asks for other packages makes

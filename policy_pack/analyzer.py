@@ -59,6 +59,8 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         """
         self._announced = announced
         self._loading: futures.Future[Judge] = futures.Future()
+        self._starting = threading.Lock()
+        self._started = False
         self._load = load
         self._engine = engine
         self._policies: tuple[AnyPolicy, ...] = (*ALL, validity((), frozenset(), date.min))
@@ -68,9 +70,17 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         self._remediating: frozenset[str] = frozenset()
         self._undecided: dict[tuple[str, str], list[str]] = {}
 
+    @property
+    def remediates(self) -> bool:
+        """Whether a policy corrects what it refuses. None does, unless the configuration says so."""
+        return bool(self._remediating)
+
     def start(self) -> None:
-        """Begin to load."""
-        threading.Thread(target=self._finish, daemon=True).start()
+        """Begin to load, if that has not begun."""
+        with self._starting:
+            if not self._started:
+                self._started = True
+                threading.Thread(target=self._finish, daemon=True).start()
 
     def _finish(self) -> None:
         try:
@@ -80,6 +90,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
 
     @cached_property
     def _judge(self) -> Judge:
+        self.start()
         judge = self._loading.result()
         by_id = {policy.id: policy for policy in self._policies}
         configured = {}
@@ -142,6 +153,8 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
                 )
             self._configuration[name] = json_format.MessageToDict(config.properties)
         self._remediating = frozenset(remediating)
+        # The last question before the engine starts the program; to load sooner would only delay the answers.
+        self.start()
         return empty_pb2.Empty()
 
     def Analyze(  # noqa: N802
@@ -288,16 +301,32 @@ def _framework(policy: AnyPolicy, plan: Plan) -> analyzer_pb2.PolicyComplianceFr
     )
 
 
+class _Remediation(grpc.ServerInterceptor):  # type: ignore[misc] # grpc has no types
+    """Says that the pack remediates nothing as long as it does not.
+
+    The engine asks about every resource, one after another, and a method that is not there is the quickest answer.
+    """
+
+    def __init__(self, analyzer: Analyzer) -> None:
+        self._analyzer = analyzer
+
+    def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        if handler_call_details.method.endswith("/Remediate") and not self._analyzer.remediates:
+            return None
+        return continuation(handler_call_details)
+
+
 def serve(announced: Plan, load: Callable[[], Judge], engine: str) -> None:
     """Answer the engine until it ends this process. First of all the port is printed, which the engine waits for."""
-    server = grpc.server(
-        futures.ThreadPoolExecutor(max_workers=4), options=[("grpc.max_receive_message_length", _LARGEST_MESSAGE)]
-    )
     analyzer = Analyzer(announced, load, engine)
+    server = grpc.server(
+        futures.ThreadPoolExecutor(max_workers=4),
+        interceptors=[_Remediation(analyzer)],
+        options=[("grpc.max_receive_message_length", _LARGEST_MESSAGE)],
+    )
     analyzer_pb2_grpc.add_AnalyzerServicer_to_server(analyzer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    analyzer.start()
     threading.Event().wait()
