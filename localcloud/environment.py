@@ -56,7 +56,8 @@ def variables(folder: Folder, running: Running, engine: Engine) -> dict[str, str
         "PGSSLROOTCERT": str(folder.databases / "site" / "ca.pem"),
         "PGSSLMODE": "verify-full",
         # Whom every other client of TLS trusts: the load balancers' certificates are the local cloud's own.
-        "SSL_CERT_FILE": str(machines.trust(folder)),
+        # Some of them ask a variable of their own first.
+        **dict.fromkeys(("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"), str(machines.trust(folder))),
         "HTTPS_PORT": str(local_port(443)),
         "HCLOUD_ENDPOINT": f"http://127.0.0.1:{running.ports['hetzner']}/v1",
         "HCLOUD_TOKEN": credentials.hcloud_token,

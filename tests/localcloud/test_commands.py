@@ -64,6 +64,7 @@ def test_the_official_plugins_are_led_to_the_same_endpoints(tmp_path: Path, monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("AWS_PROFILE", "the-persons-own")
     monkeypatch.setenv("HTTPS_PROXY", "http://192.0.2.1:3128")
+    monkeypatch.setenv("CURL_CA_BUNDLE", "/the/persons/own")
     folder = Folder(tmp_path / "cloud")
     running = Running(pid=1, created=0, ports={"aws": 1, "hetzner": 2, "github": 3}, broker_port=4, secret="s")
     engine = Engine(pulumi=tmp_path / "engine" / "pulumi", built=False)
@@ -73,6 +74,7 @@ def test_the_official_plugins_are_led_to_the_same_endpoints(tmp_path: Path, monk
     for key in ("AWS_ENDPOINT_URL", "HCLOUD_ENDPOINT", "GITHUB_BASE_URL", "PULUMI_BACKEND_URL", "HCLOUD_TOKEN"):
         assert official[key] == stand_in[key]
     assert "AWS_PROFILE" not in official and "127.0.0.1" in official["NO_PROXY"]
+    assert {stand_in[key] for key in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")} == {str(folder.trusted)}
     assert stand_in["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
     assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in official
     assert len(list(Path(stand_in["PULUMI_HOME"]).glob("plugins/resource-*/pulumi-resource-*"))) == 3
