@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,7 @@ from continuity.stacks import PROJECT, UNKNOWN, Stack, program
 SWITCH: Final = {"PULUMI_DEBUG_COMMANDS": "1"}
 """The option that names the events' file is shown, and taken, only with this in the environment. With it the engine
 also says what it says to whoever debugs it, which is left out below."""
-# What the engine writes for a value that is not known yet, by what kind of value it will be.
+
 _REPLACING = frozenset({"replace", "create-replacement", "delete-replaced", "remove-pending-replace"})
 # Steps that change no cloud; nor do those of the engine's own resources: stacks and providers.
 _DOES_NOTHING = frozenset({"same", "refresh", "read", "read-replacement", "discard", "read-discard"})
@@ -98,8 +99,7 @@ class Heard:
 
 def listen(stack: Stack, command: str, *options: str, project: Path = PROJECT) -> Heard:
     """Run `pulumi COMMAND` for a stack without asking anybody, and hear all that its engine says."""
-    with tempfile.TemporaryDirectory(prefix="continuity-") as folder:
-        events = Path(folder) / "events"
+    with event_log() as events:
         done = subprocess.run(
             [program(), command, "--stack", stack, "--non-interactive", "--event-log", str(events), *options],
             cwd=project,
@@ -111,6 +111,13 @@ def listen(stack: Stack, command: str, *options: str, project: Path = PROJECT) -
         )
         print(done.stdout, file=sys.stderr, end="")
         return understood(done.returncode, recorded(events), done.stdout)
+
+
+@contextmanager
+def event_log() -> Iterator[Path]:
+    """Where the engine's events go while it runs: `--event-log` names it, with `SWITCH` in the environment."""
+    with tempfile.TemporaryDirectory(prefix="continuity-") as folder:
+        yield Path(folder) / "events"
 
 
 def recorded(file: Path) -> list[dict[str, Any]]:

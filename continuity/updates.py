@@ -8,15 +8,13 @@ that `botbrains:hosts` declares, as it would have if the list had been right.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
-from continuity.engine_events import SWITCH, failures, recorded
+from continuity.engine_events import SWITCH, event_log, failures, recorded
 from continuity.stacks import POLICY_PACK, ContinuityError, Stack, StoppedError, preview, read, run
 
 WITHOUT_GITHUB: Final = "BOTBRAINS_WITHOUT_GITHUB"
@@ -102,8 +100,7 @@ def _update(
 ) -> tuple[ContinuityError | None, list[dict[str, Any]]]:
     """One `pulumi up` in the person's sight: why it failed, if it did, and what its engine said meanwhile."""
     command = ["up", "--stack", stack, "--policy-pack", str(POLICY_PACK), *options]
-    with tempfile.TemporaryDirectory(prefix="continuity-") as folder:
-        log = Path(folder) / "events"
+    with event_log() as log:
         try:
             run([*command, "--event-log", str(log)], **SWITCH, **more)
         except ContinuityError as error:

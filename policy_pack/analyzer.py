@@ -58,9 +58,6 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             engine: The engine's address, for what is said to the person who runs it.
         """
         self._announced = announced
-        self._loading: futures.Future[Judge] = futures.Future()
-        self._starting = threading.Lock()
-        self._started = False
         self._load = load
         self._engine = engine
         self._policies: tuple[AnyPolicy, ...] = (*ALL, validity((), frozenset(), date.min))
@@ -77,20 +74,14 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
 
     def start(self) -> None:
         """Begin to load, if that has not begun."""
-        with self._starting:
-            if not self._started:
-                self._started = True
-                threading.Thread(target=self._finish, daemon=True).start()
+        _ = self._loading
 
-    def _finish(self) -> None:
-        try:
-            self._loading.set_result(self._load())
-        except Exception as error:
-            self._loading.set_exception(error)
+    @cached_property
+    def _loading(self) -> futures.Future[Judge]:
+        return futures.ThreadPoolExecutor(max_workers=1).submit(self._load)
 
     @cached_property
     def _judge(self) -> Judge:
-        self.start()
         judge = self._loading.result()
         by_id = {policy.id: policy for policy in self._policies}
         configured = {}
@@ -203,8 +194,6 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         self, request: analyzer_pb2.AnalyzeRequest, context: grpc.ServicerContext
     ) -> analyzer_pb2.RemediateResponse:
         response = analyzer_pb2.RemediateResponse()
-        if not self._remediating:
-            return response
         fixed = struct_pb2.Struct()
         fixed.CopyFrom(request.properties)
         for policy in concerning(request.type):
