@@ -115,11 +115,13 @@ test: $(READY) ## Every test: the real engine against local clouds of their own
 	@$(PYTHON) -m pytest $(PYTEST)
 
 .PHONY: lint
-lint: $(READY) ## Style, types, and that uv.lock is what pyproject.toml asks for
+lint: $(READY) ## Style, types, the arrows between packages, named paths, and uv.lock against pyproject.toml
 	@$(UV) lock --check --quiet || { echo "uv.lock is not what pyproject.toml asks for: run $(UV) lock" >&2; exit 1; }
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports --no-logo
+	@$(PYTHON) -m pytest -q -n0 tests/test_named_paths.py
 	@if command -v go > /dev/null; then cd localcloud/engine && test -z "$$(gofmt -l .)" && go vet ./...; fi
 	@$(MAKE) lint-workflows
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi_aws
 import pytest
 
+import plan
 from tests.components.recording import deploy_stack
 
 if TYPE_CHECKING:
@@ -58,3 +59,37 @@ def aws() -> Iterator[LocalAws]:
     """One for all tests of a module."""
     with led_to_an_aws() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def lost(aws: LocalAws) -> dict[str, Any]:
+    """The replicated backup of a deleted database that had the name of production's."""
+    regions = plan.load().residency.aws
+    home_region, recovery_region = regions.home_region, regions.recovery_region
+    home, far = (aws.client("rds", region) for region in (home_region, recovery_region))
+    database = home.create_db_instance(
+        DBInstanceIdentifier="botbrains-prod-database",
+        DBInstanceClass="db.m7g.large",
+        Engine="postgres",
+        EngineVersion="18",
+        AllocatedStorage=130,
+        MasterUsername="botbrains",
+        ManageMasterUserPassword=True,
+        StorageEncrypted=True,
+        KmsKeyId=aws.client("kms", home_region).create_key()["KeyMetadata"]["Arn"],
+        BackupRetentionPeriod=35,
+    )["DBInstance"]
+    replicated: dict[str, Any] = far.start_db_instance_automated_backups_replication(
+        SourceDBInstanceArn=database["DBInstanceArn"],
+        KmsKeyId=aws.client("kms", recovery_region).create_key()["KeyMetadata"]["Arn"],
+        BackupRetentionPeriod=35,
+    )["DBInstanceAutomatedBackup"]
+    # Production is declared from nothing in these tests, and what is there would not be made: only copies are left.
+    home.delete_db_instance(DBInstanceIdentifier="botbrains-prod-database", SkipFinalSnapshot=True)
+    return replicated
+
+
+@pytest.fixture(scope="module")
+def vault_with_backup(vault: dict[str, Any], lost: dict[str, Any]) -> dict[str, Any]:
+    """The vault's outputs, with the key that the replicated backup is encrypted with."""
+    return {**vault, "database_key_arn": lost["KmsKeyId"]}

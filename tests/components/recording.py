@@ -208,6 +208,13 @@ class _Monitor(mocks.MockMonitor):
         self._deployment = deployment
         self._lock = threading.Lock()
 
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """The URN that the engine makes, with the types of all ancestors. The mocks take the parent alone."""
+        ancestors = parent.split("::")[2] if parent else ""
+        if ancestors and ancestors != "pulumi:pulumi:Stack":
+            type_ = f"{ancestors}${type_}"
+        return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{type_}::{name}"
+
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type != "pulumi:pulumi:Stack":

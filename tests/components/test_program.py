@@ -74,35 +74,9 @@ Deploy = Callable[..., Deployment]
 
 
 @pytest.fixture(scope="module")
-def lost(aws: LocalAws) -> dict[str, Any]:
-    """A database by production's name, whose backups are replicated; as its replicated backup is described."""
-    home, far = (aws.client("rds", region) for region in (HOME, RECOVERY))
-    database = home.create_db_instance(
-        DBInstanceIdentifier="botbrains-prod-database",
-        DBInstanceClass="db.m7g.large",
-        Engine="postgres",
-        EngineVersion="18",
-        AllocatedStorage=130,
-        MasterUsername="botbrains",
-        ManageMasterUserPassword=True,
-        StorageEncrypted=True,
-        KmsKeyId=aws.client("kms", HOME).create_key()["KeyMetadata"]["Arn"],
-        BackupRetentionPeriod=35,
-    )["DBInstance"]
-    replicated: dict[str, Any] = far.start_db_instance_automated_backups_replication(
-        SourceDBInstanceArn=database["DBInstanceArn"],
-        KmsKeyId=aws.client("kms", RECOVERY).create_key()["KeyMetadata"]["Arn"],
-        BackupRetentionPeriod=35,
-    )["DBInstanceAutomatedBackup"]
-    # Production is declared from nothing in these tests, and what is there would not be made: only copies are left.
-    home.delete_db_instance(DBInstanceIdentifier="botbrains-prod-database", SkipFinalSnapshot=True)
-    return replicated
-
-
-@pytest.fixture(scope="module")
-def vault(vault: dict[str, Any], lost: dict[str, Any]) -> dict[str, Any]:
-    """The vault whose key the replicated backup is under."""
-    return {**vault, "database_key_arn": lost["KmsKeyId"]}
+def vault(vault_with_backup: dict[str, Any]) -> dict[str, Any]:
+    """The vault whose key the replicated backup is encrypted with."""
+    return vault_with_backup
 
 
 @pytest.fixture(scope="module")
