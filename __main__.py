@@ -21,6 +21,20 @@ import pulumi
 import plan
 from components import providers, settings
 from components.settings import ProductionSettings, RecoverySettings, VaultSettings
+from plan.names import (
+    PRODUCTION,
+    RECOVERY,
+    STACKS,
+    VAULT,
+    WITHOUT_GITHUB,
+    access_of,
+    deploy_role,
+    labels_of,
+    mirror_role,
+    name_prefix,
+    preview_role,
+    secret_name,
+)
 from policy_pack.program import enforce
 
 # A run is over in seconds and nearly all that it makes is code of the SDKs, which lives as long as the run. Looking for
@@ -49,7 +63,7 @@ def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
     from components.recovery_vault import RecoveryVault, RecoveryVaultArgs
     from components.repository_mirror import RepositoryMirror, RepositoryMirrorArgs
 
-    name, labels = _identity(stack.stack)
+    name, labels = name_prefix(stack.stack), labels_of(stack.stack)
     repository = RepositoryIdentity(
         owner=stack.repository.owner,
         owner_id=stack.repository.owner_id,
@@ -81,14 +95,15 @@ def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
         opts=at_aws,
     )
     access = Access(
-        f"{name}-access",
+        access_of(stack.stack),
         AccessArgs(
             stack=stack.stack,
-            services=("prod", "dr"),
+            services=(PRODUCTION, RECOVERY),
             region=stack.region,
             regions=promised.residency.aws.allowed_regions,
             people={role.person.lower(): role.email for role in promised.roles},
             repository=repository,
+            state_bucket=stack.state_bucket,
             emergency_role=promised.access.emergency_role,
             emergency_session_hours=promised.access.emergency_session_hours,
             key_deletion_window_days=promised.retention.key_deletion_window_days,
@@ -98,7 +113,7 @@ def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
         opts=at_aws,
     )
     mirror = RepositoryMirror(
-        f"{name}-mirror",
+        mirror_role(stack.stack),
         RepositoryMirrorArgs(
             repository=repository,
             issuer_arn=access.issuer_arn,
@@ -122,9 +137,10 @@ def vault(stack: VaultSettings, promised: plan.Plan) -> Outputs:
         "backup_vault_arn": recovery_vault.backup_vault_arn,
         "workload_boundary_arn": access.workload_boundary_arn,
         "break_glass_arn": access.break_glass_arn,
-        "role_arns": {**access.role_arns, f"{name}-mirror": mirror.role_arn},
+        "role_arns": {**access.role_arns, mirror_role(stack.stack): mirror.role_arn},
         "bundle_bucket_name": mirror.bucket_name,
         "alarm_topic_arn": access.alarm_topic_arn,
+        "state_bucket_name": access.state_bucket_name,
     }
     if recovery_vault.return_key_arn is not None:
         outputs["return_key_arn"] = recovery_vault.return_key_arn
@@ -143,7 +159,7 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
     copies = VaultReference()
     key_deletion_window_days = promised.retention.key_deletion_window_days
     recovery_region = promised.residency.aws.recovery_region
-    name, labels = _identity(stack.stack)
+    name, labels = name_prefix(stack.stack), labels_of(stack.stack)
     at_aws = pulumi.ResourceOptions(providers=[providers.aws(region=stack.region, tags=labels)])
 
     objects = ObjectStorage(
@@ -194,7 +210,7 @@ def production(stack: ProductionSettings, promised: plan.Plan) -> Outputs:
         secrets_key_arn=secrets.key_arn,
     )
     outputs["secrets"] = dict(secrets.arns)
-    if not os.environ.get("BOTBRAINS_WITHOUT_GITHUB"):
+    if not os.environ.get(WITHOUT_GITHUB):
         outputs["repository_url"] = repository(stack, promised, copies)
     return outputs
 
@@ -208,7 +224,7 @@ def repository(stack: ProductionSettings, promised: plan.Plan, copies: VaultRefe
     from components.code_repository import CodeRepository, CodeRepositoryArgs
     from components.delivery import Delivery, DeliveryArgs, EnvironmentArgs
 
-    name, _ = _identity(stack.stack)
+    name = name_prefix(stack.stack)
     recovery_region = promised.residency.aws.recovery_region
     at_github = pulumi.ResourceOptions(providers=[providers.github(owner=stack.repository.owner)])
     code = CodeRepository(
@@ -232,19 +248,19 @@ def repository(stack: ProductionSettings, promised: plan.Plan, copies: VaultRefe
                 EnvironmentArgs(
                     name=place,
                     # Recovery is what one person alone must be able to do: they agree to it themselves, on record.
-                    agreed_by_another=place != "dr",
-                    variables={"DEPLOY_ROLE_ARN": copies.role_arn(f"botbrains-{place}-deploy")},
+                    agreed_by_another=place != RECOVERY,
+                    variables={"DEPLOY_ROLE_ARN": copies.role_arn(deploy_role(place))},
                 )
-                for place in ("vault", "prod", "dr")
+                for place in STACKS
             ],
             actions=stack.repository.actions,
             variables={
                 "AWS_REGION": recovery_region,
-                "PULUMI_BACKEND_URL": copies.role_arn("botbrains-vault-mirror").apply(
-                    lambda arn: f"s3://botbrains-state-{arn.split(':')[4]}?region={recovery_region}"
+                "PULUMI_BACKEND_URL": copies.state_bucket_name.apply(
+                    lambda bucket: f"s3://{bucket}?region={recovery_region}"
                 ),
-                "PREVIEW_ROLE_ARN": copies.role_arn(f"botbrains-{stack.stack}-preview"),
-                "MIRROR_ROLE_ARN": copies.role_arn("botbrains-vault-mirror"),
+                "PREVIEW_ROLE_ARN": copies.role_arn(preview_role(stack.stack)),
+                "MIRROR_ROLE_ARN": copies.role_arn(mirror_role(VAULT)),
                 "MIRROR_BUCKET": copies.bundle_bucket_name,
             },
         ),
@@ -264,7 +280,7 @@ def recovery(stack: RecoverySettings, promised: plan.Plan) -> Outputs:
     source = stack.database.source
     found = look(stack, promised, None if source is None else source.declared())
     copies = VaultReference()
-    _, labels = _identity(stack.stack)
+    labels = labels_of(stack.stack)
     return service(
         stack,
         promised,
@@ -345,7 +361,7 @@ def service(
     from components.network import PrivateNetwork, PrivateNetworkArgs
     from components.second_copy import ExistingVaultArgs, OwnVaultArgs, SecondCopy, SecondCopyArgs
 
-    name, labels = _identity(stack.stack)
+    name, labels = name_prefix(stack.stack), labels_of(stack.stack)
     at_hetzner = pulumi.ResourceOptions(providers=[found.hetzner])
     planned = found.planned
 
@@ -414,7 +430,7 @@ def service(
             stack=stack.stack,
             region=stack.region,
             account_id=account_of(copies.database_key_arn),
-            secret_names=tuple(f"botbrains/{secrets_of}/{secret}" for secret in stack.secrets),
+            secret_names=tuple(secret_name(secrets_of, secret) for secret in stack.secrets),
             secrets_key_arn=secrets_key_arn,
             database=DatabaseAccessArgs(
                 endpoint=database.endpoint,
@@ -507,7 +523,7 @@ def _planned_hosts(
     from components.host_plan import HostPlanError, plan_hosts
     from components.network import hosts_subnet
 
-    name, _ = _identity(stack.stack)
+    name = name_prefix(stack.stack)
     market = look_at_market(hetzner, stack.stack)
     try:
         return {
@@ -551,12 +567,7 @@ def _origin_of_database(stack: ProductionSettings | RecoverySettings, source: So
 
 
 def _database_identifier(stack: ProductionSettings | RecoverySettings) -> str:
-    return stack.database.identifier or f"{_identity(stack.stack)[0]}-database"
-
-
-def _identity(stack: str) -> tuple[str, dict[str, str]]:
-    """What everything of a stack is called by, in every cloud: the beginning of its name, and its labels or tags."""
-    return f"botbrains-{stack}", {"app": "botbrains", "stack": stack}
+    return stack.database.identifier or f"{name_prefix(stack.stack)}-database"
 
 
 def main() -> None:

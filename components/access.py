@@ -13,6 +13,7 @@ from components.access_policies import deploy_boundary, reading, workload_bounda
 from components.emergency_alarm import EmergencyAlarm, EmergencyAlarmArgs
 from components.github_access import AUDIENCE, ISSUER, GitHubAccess, GitHubAccessArgs, RepositoryIdentity
 from components.people_access import PeopleAccess, PeopleAccessArgs
+from plan.names import state_bucket
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,9 @@ class AccessArgs:
     """Each person's address of e-mail, by the name of their account."""
 
     repository: RepositoryIdentity
+    state_bucket: str | None
+    """The configured name of the bucket of Pulumi's state; None when it has the name that follows from the account."""
+
     emergency_role: str
     """`access.emergency_role` of the plan."""
 
@@ -65,6 +69,9 @@ class Access(pulumi.ComponentResource):
     issuer_arn: pulumi.Output[str]
     """GitHub's issuer of tokens, as the account knows it."""
 
+    state_bucket_name: pulumi.Output[str]
+    """The bucket of Pulumi's state, which every role that looks may read."""
+
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:access:Access", name, {}, opts)
         guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
@@ -74,6 +81,7 @@ class Access(pulumi.ComponentResource):
             name, url=f"https://{ISSUER}", client_id_lists=[AUDIENCE], tags={"Name": name}, opts=guarded
         )
         place = issuer.arn.apply(lambda arn: Place.of(arn, args.regions))
+        self.state_bucket_name = place.apply(lambda place: state_bucket(place.account, args.state_bucket))
 
         def policy(policy_name: str, description: str, statements: pulumi.Output[list[Statement]]) -> aws.iam.Policy:
             return aws.iam.Policy(
@@ -84,7 +92,11 @@ class Access(pulumi.ComponentResource):
                 opts=guarded,
             )
 
-        looking = policy("reading", "What is there, and no content", place.apply(reading))
+        looking = policy(
+            "reading",
+            "What is there, and no content",
+            pulumi.Output.all(place, self.state_bucket_name).apply(lambda known: reading(*known)),
+        )
         deployments = policy(
             "deploy-boundary",
             "What no deployment can do",
@@ -101,6 +113,7 @@ class Access(pulumi.ComponentResource):
                 vault=args.stack,
                 services=args.services,
                 regions=args.regions,
+                state_bucket=self.state_bucket_name,
                 reading_policy_arn=looking.arn,
                 deploy_boundary_arn=deployments.arn,
                 workload_boundary_arn=workloads.arn,

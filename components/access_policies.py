@@ -10,9 +10,18 @@ from __future__ import annotations
 from typing import Final
 
 from components.access_documents import Place, Statement, allow, deny
-
-STATE_KEY_ALIAS: Final = "alias/botbrains-state"
-"""The key that Pulumi's state is encrypted with: `continuity bootstrap` makes it."""
+from plan.names import (
+    APP,
+    STATE_KEY_ALIAS,
+    access_of,
+    deploy_role,
+    host_path,
+    name_prefix,
+    person_role,
+    preview_role,
+    secret_name,
+    state_replica,
+)
 
 _EVERYTHING: Final = ("*",)
 _STATE: Final = ".pulumi"
@@ -40,39 +49,21 @@ _CHANGING: Final = (
 )  # fmt: skip
 
 
-def preview_role(stack: str) -> str:
-    return f"botbrains-{stack}-preview"
-
-
-def deploy_role(stack: str) -> str:
-    return f"botbrains-{stack}-deploy"
-
-
-def person_role(account: str) -> str:
-    """The everyday role of a person, by the name of their account."""
-    return f"botbrains-person-{account}"
-
-
-def _state_buckets(place: Place) -> tuple[str, str]:
-    """The bucket of Pulumi's state, and its replica: `continuity bootstrap` makes them."""
-    return f"botbrains-state-{place.account}", f"botbrains-state-{place.account}-replica"
-
-
 def _access(place: Place, emergency_role: str) -> list[str]:
     """The roles, policies and people by whom it is decided who may do what."""
     return place.iam(
-        "role/botbrains-*-preview",
-        "role/botbrains-*-deploy",
-        "role/botbrains-person-*",
+        f"role/{preview_role('*')}",
+        f"role/{deploy_role('*')}",
+        f"role/{person_role('*')}",
         f"role/{emergency_role}",
-        "policy/botbrains-*",
+        f"policy/{APP}-*",
         "user/*",
         "oidc-provider/*",
         "saml-provider/*",
     )
 
 
-def reading(place: Place) -> list[Statement]:
+def reading(place: Place, state_bucket: str) -> list[Statement]:
     """What a preview, a look for drift, and a person on an ordinary day need: what is there, and no content.
 
     No secret's value, no object of a customer, no row. Of what is encrypted, only Pulumi's state can be read.
@@ -132,7 +123,7 @@ def reading(place: Place) -> list[Statement]:
         allow(
             "ReadTheState",
             ["s3:GetObject", "s3:GetObjectVersion"],
-            place.buckets(*(f"{bucket}/{_STATE}/*" for bucket in _state_buckets(place))),
+            place.buckets(*(f"{bucket}/{_STATE}/*" for bucket in (state_bucket, state_replica(state_bucket)))),
         ),
         _use_state_key(place, "kms:Decrypt"),
     ]
@@ -144,7 +135,7 @@ def person(place: Place) -> list[Statement]:
         allow(
             "PutValuesOfSecrets",
             ["secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"],
-            place.arns("secretsmanager", "secret:botbrains/*"),
+            place.arns("secretsmanager", f"secret:{APP}/*"),
         ),
         allow("ReportCredentials", ["iam:GenerateCredentialReport"], _EVERYTHING),
     ]
@@ -157,6 +148,7 @@ def signed_in_person(place: Place, emergency_role: str) -> list[Statement]:
     credentials of minutes.
     """
     own = place.iam("user/${aws:username}", "mfa/*")
+    own_role = "role/" + person_role("${aws:username}")
     return [
         allow(
             "OwnPasswordAndSecondFactor",
@@ -175,28 +167,30 @@ def signed_in_person(place: Place, emergency_role: str) -> list[Statement]:
         allow(
             "TakeARole",
             ["sts:AssumeRole"],
-            place.iam("role/botbrains-person-${aws:username}", f"role/{emergency_role}"),
+            place.iam(own_role, f"role/{emergency_role}"),
             {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
         ),
     ]
 
 
-def deploying_vault(place: Place, stack: str) -> list[Statement]:
+def deploying_vault(place: Place, stack: str, state_bucket: str) -> list[Statement]:
     """What an update of the vault needs: its keys, its bucket, its backup vault. Who may do what is not among it."""
     return [
-        *_state(place, stack),
+        *_state(place, stack, state_bucket),
         *_keys(place, stack),
         *_buckets(place, stack),
         *_backups(place, stack),
     ]
 
 
-def deploying_service(place: Place, stack: str, vault: str, workload_boundary: str) -> list[Statement]:
+def deploying_service(
+    place: Place, stack: str, vault: str, workload_boundary: str, state_bucket: str
+) -> list[Statement]:
     """What an update of production or of its rebuild needs, with the copies that go to the vault."""
-    own = f"botbrains-{stack}"
+    own = name_prefix(stack)
     databases = [f"{kind}:{own}-*" for kind in ("db", "subgrp", "pg", "snapshot", "cluster-snapshot")]
     return [
-        *_state(place, stack),
+        *_state(place, stack, state_bucket),
         *_keys(place, stack),
         allow(
             "UseTheVaultsKeys",
@@ -207,9 +201,9 @@ def deploying_service(place: Place, stack: str, vault: str, workload_boundary: s
         ),
         *_buckets(place, stack),
         # Objects come back from the vault's bucket too: its order to copy belongs to whoever the service is.
-        allow("CopyBack", ["s3:PutReplicationConfiguration"], place.buckets(f"botbrains-{vault}-*")),
+        allow("CopyBack", ["s3:PutReplicationConfiguration"], place.buckets(f"{name_prefix(vault)}-*")),
         *_backups(place, stack),
-        allow("CopyBackups", ["backup:CopyIntoBackupVault"], place.arns("backup", "backup-vault:botbrains-*")),
+        allow("CopyBackups", ["backup:CopyIntoBackupVault"], place.arns("backup", f"backup-vault:{APP}-*")),
         allow(
             "Network",
             [
@@ -267,7 +261,7 @@ def deploying_service(place: Place, stack: str, vault: str, workload_boundary: s
         allow(
             "RecoverADatabase",
             ["rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime"],
-            place.arns("rds", "db:botbrains-*", "snapshot:*"),
+            place.arns("rds", f"db:{APP}-*", "snapshot:*"),
         ),
         allow(
             "Secrets",
@@ -280,7 +274,7 @@ def deploying_service(place: Place, stack: str, vault: str, workload_boundary: s
                 "secretsmanager:UntagResource",
                 "secretsmanager:UpdateSecret",
             ],
-            place.arns("secretsmanager", f"secret:botbrains/{stack}/*"),
+            place.arns("secretsmanager", f"secret:{secret_name(stack, '*')}"),
         ),
         # RDS makes the secret of a database's first user with the rights of whoever makes the database.
         allow(
@@ -297,7 +291,7 @@ def deploying_service(place: Place, stack: str, vault: str, workload_boundary: s
         allow(
             "SettingsOfHosts",
             ["ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:PutParameter", "ssm:RemoveTagsFromResource"],
-            place.arns("ssm", f"parameter/botbrains/{stack}/*", "activation/*"),
+            place.arns("ssm", f"parameter{host_path(stack)}/*", "activation/*"),
         ),
         allow(
             "LogsOfHosts",
@@ -308,7 +302,7 @@ def deploying_service(place: Place, stack: str, vault: str, workload_boundary: s
                 "logs:TagResource",
                 "logs:UntagResource",
             ],
-            place.arns("logs", f"log-group:/botbrains/{stack}/*"),
+            place.arns("logs", f"log-group:{host_path(stack)}/*"),
         ),
         # A role that a deployment makes can never do more than its own boundary says, and keeps that boundary.
         allow(
@@ -414,12 +408,12 @@ def deploy_boundary(place: Place, emergency_role: str) -> list[Statement]:
             _access(place, emergency_role),
         ),
         # What the alarm's trail has recorded, and the key that it is encrypted with.
-        deny("NoRecordIsTouched", ["s3:Delete*", "s3:Put*"], place.buckets("botbrains-*-access-*")),
+        deny("NoRecordIsTouched", ["s3:Delete*", "s3:Put*"], place.buckets(f"{access_of('*')}-*")),
         deny(
             "NoKeyOfRecordsIsTouched",
             ["kms:CreateGrant", "kms:PutKeyPolicy", "kms:TagResource", "kms:UntagResource"],
             _EVERYTHING,
-            {"StringLike": {"aws:ResourceTag/Name": "botbrains-*-access-*"}},
+            {"StringLike": {"aws:ResourceTag/Name": f"{access_of('*')}-*"}},
         ),
         deny("NoValueOfASecret", ["secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"], _EVERYTHING),
         deny("NoDataIsDestroyed", _DESTROYS_DATA, _EVERYTHING),
@@ -446,13 +440,13 @@ def workload_boundary(place: Place) -> list[Statement]:
     ]
 
 
-def _state(place: Place, stack: str) -> list[Statement]:
+def _state(place: Place, stack: str, state_bucket: str) -> list[Statement]:
     """Pulumi's state of one stack, to write; of the others, only to read, which every role that looks may."""
     files = [
-        f"{_STATE}/stacks/botbrains/{stack}.json*",
-        f"{_STATE}/history/botbrains/{stack}/*",
-        f"{_STATE}/backups/botbrains/{stack}/*",
-        f"{_STATE}/locks/organization/botbrains/{stack}/*",
+        f"{_STATE}/stacks/{APP}/{stack}.json*",
+        f"{_STATE}/history/{APP}/{stack}/*",
+        f"{_STATE}/backups/{APP}/{stack}/*",
+        f"{_STATE}/locks/organization/{APP}/{stack}/*",
     ]
     return [
         # Taking a lock back is a deletion. It leaves a version, like every other one in that bucket.
@@ -460,7 +454,9 @@ def _state(place: Place, stack: str) -> list[Statement]:
             "WriteTheState",
             ["s3:DeleteObject", "s3:PutObject"],
             # And the replica, from which one works while the recovery region is lost.
-            place.buckets(*(f"{bucket}/{file}" for bucket in _state_buckets(place) for file in files)),
+            place.buckets(
+                *(f"{bucket}/{file}" for bucket in (state_bucket, state_replica(state_bucket)) for file in files)
+            ),
         ),
         _use_state_key(place, "kms:Encrypt", "kms:GenerateDataKey"),
     ]
@@ -508,7 +504,7 @@ def _keys(place: Place, stack: str) -> list[Statement]:
         allow(
             "OwnAliases",
             ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"],
-            place.arns("kms", f"alias/botbrains-{stack}-*"),
+            place.arns("kms", f"alias/{name_prefix(stack)}-*"),
         ),
     ]
 
@@ -526,7 +522,7 @@ def _buckets(place: Place, stack: str) -> list[Statement]:
                 "s3:TagResource",
                 "s3:UntagResource",
             ],
-            place.buckets(f"botbrains-{stack}-*"),
+            place.buckets(f"{name_prefix(stack)}-*"),
         )
     ]
 
@@ -542,7 +538,7 @@ def _backups(place: Place, stack: str) -> list[Statement]:
                 "backup:TagResource",
                 "backup:UntagResource",
             ],
-            place.arns("backup", f"backup-vault:botbrains-{stack}-*"),
+            place.arns("backup", f"backup-vault:{name_prefix(stack)}-*"),
         ),
         # A plan has no name in its ARN, and a vault's storage none of its own.
         allow(

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
+from plan.names import secret_name
 
 # What Secrets Manager takes in a name, without the slash, which here divides the name from what is in front of it.
 _NAME = re.compile(r"[A-Za-z0-9_+=.@-]+")
@@ -90,7 +91,7 @@ class ApplicationSecrets(pulumi.ComponentResource):
         self.arns = {
             secret: aws.secretsmanager.Secret(
                 f"{name}-{secret}",
-                name=f"botbrains/{args.stack}/{secret}",
+                name=secret_name(args.stack, secret),
                 description="Read by the application; people put its value in",
                 kms_key_id=key.arn,
                 recovery_window_in_days=args.deletion_window_days,

@@ -10,7 +10,8 @@ import pulumi
 import pulumi_aws as aws
 
 from components.access_documents import INLINE_POLICY_LIMIT, TRUST_POLICY_LIMIT, Place, Statement, document
-from components.access_policies import deploy_role, deploying_service, deploying_vault, preview_role
+from components.access_policies import deploying_service, deploying_vault
+from plan.names import deploy_role, preview_role
 
 ISSUER: Final = "token.actions.githubusercontent.com"
 AUDIENCE: Final = "sts.amazonaws.com"
@@ -74,6 +75,9 @@ class GitHubAccessArgs:
     regions: Sequence[str]
     """Where they may be. The plan says."""
 
+    state_bucket: pulumi.Input[str]
+    """The bucket of Pulumi's state."""
+
     reading_policy_arn: pulumi.Input[str]
     deploy_boundary_arn: pulumi.Input[str]
     workload_boundary_arn: pulumi.Input[str]
@@ -121,21 +125,24 @@ class GitHubAccess(pulumi.ComponentResource):
                 f"{name}-{deploy_role(stack)}",
                 name="deploying",
                 role=deploying.name,
-                policy=pulumi.Output.all(issuer_arn, args.workload_boundary_arn).apply(_deploying(args, stack)),
+                policy=pulumi.Output.all(issuer_arn, args.workload_boundary_arn, args.state_bucket).apply(
+                    _deploying(args, stack)
+                ),
                 opts=guarded,
             )
         self.register_outputs({"roleArns": self.role_arns})
 
 
 def _deploying(args: GitHubAccessArgs, stack: str) -> Callable[[list[str]], str]:
-    """What deploys a stack, once the account and the workloads' boundary are known."""
+    """What deploys a stack, once the account, the workloads' boundary and the bucket of the state are known."""
 
     def policy(known: list[str]) -> str:
-        arn, workload_boundary_arn = known
+        arn, workload_boundary_arn, state_bucket = known
         place = Place.of(arn, args.regions)
         if stack == args.vault:
-            return document(deploying_vault(place, stack), INLINE_POLICY_LIMIT)
-        return document(deploying_service(place, stack, args.vault, workload_boundary_arn), INLINE_POLICY_LIMIT)
+            return document(deploying_vault(place, stack, state_bucket), INLINE_POLICY_LIMIT)
+        statements = deploying_service(place, stack, args.vault, workload_boundary_arn, state_bucket)
+        return document(statements, INLINE_POLICY_LIMIT)
 
     return policy
 

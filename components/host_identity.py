@@ -18,8 +18,9 @@ from pulumi_aws.ssm.parameter import Parameter
 
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from plan.model import LOG_DAYS
+from plan.names import APP, host_path
 
-_SECRET: Final = re.compile(r"botbrains/[A-Za-z0-9_+=.@/-]+")
+_SECRET: Final = re.compile(rf"{APP}/[A-Za-z0-9_+=.@/-]+")
 
 # As much of a fingerprint as tells two configurations of a host apart, for a person who reads it too.
 _FINGERPRINT_LENGTH: Final = 12
@@ -110,8 +111,8 @@ class HostIdentity(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         guarded = pulumi.ResourceOptions(parent=self, protect=True)
         account = pulumi.Output.from_input(args.account_id)
-        self.parameter_name = f"/botbrains/{args.stack}/database"
-        self.log_group_name = f"/botbrains/{args.stack}/hosts"
+        self.parameter_name = f"{host_path(args.stack)}/database"
+        self.log_group_name = f"{host_path(args.stack)}/hosts"
 
         role = aws.iam.Role(
             name,

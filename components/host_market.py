@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from components.host_plan import Market, Offer
+from plan.names import SOLD_OUT, labels_of
 
 if TYPE_CHECKING:
     import pulumi_hcloud
-
-SOLD_OUT: Final = "BOTBRAINS_SOLD_OUT"
-"""The variable that names what Hetzner has refused although it lists it, as TYPE@LOCATION with commas between.
-
-It is no setting: `continuity up` has it from Hetzner's own answers, and forgets it when the update is done.
-"""
 
 
 def look_at_market(provider: pulumi_hcloud.Provider, stack: str) -> Market:
@@ -25,7 +20,8 @@ def look_at_market(provider: pulumi_hcloud.Provider, stack: str) -> Market:
 
     asking = pulumi.InvokeOptions(provider=provider)
     offered = hcloud.get_server_types(opts=asking).server_types
-    there = hcloud.get_servers(with_selector=f"app=botbrains,stack={stack}", opts=asking).servers
+    selector = ",".join(f"{label}={value}" for label, value in labels_of(stack).items())
+    there = hcloud.get_servers(with_selector=selector, opts=asking).servers
     listed = {Offer(kind.name, place.name) for kind in offered for place in kind.locations if place.available}
     return Market(
         available=frozenset(listed - refused(os.environ.get(SOLD_OUT, ""))),

@@ -17,7 +17,8 @@ from components.access_documents import (
     Statement,
     document,
 )
-from components.access_policies import person, person_role, signed_in_person
+from components.access_policies import person, signed_in_person
+from plan.names import person_role
 
 # A day's work; whoever goes on after it shows the second factor again.
 _PERSON_SESSION_SECONDS: Final = 12 * 3600

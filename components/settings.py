@@ -27,6 +27,7 @@ from components.host_plan import Alternative, Role
 from components.settings_database import Flag, IpRange, ProductionDatabaseSettings, RecoveryDatabaseSettings
 from components.settings_reading import NAMESPACE, Allowed, Context, Section, from_plan, read
 from plan import Plan
+from plan.names import STATE_BUCKET_ALLOWED, is_state_bucket
 
 
 def _some_and_none_twice(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -71,6 +72,15 @@ SecretNames = Annotated[
     AfterValidator(_some_and_none_twice),
     Allowed("a list of one or more names, none twice: lower-case letters and digits, with hyphens between them"),
 ]
+
+
+def _state_bucket(value: str) -> str:
+    if not is_state_bucket(value):
+        raise PydanticCustomError("state_bucket", "not the name of a state bucket")
+    return value
+
+
+StateBucket = Annotated[str, AfterValidator(_state_bucket)]
 
 
 class NetworkSettings(Section):
@@ -254,6 +264,13 @@ class VaultSettings(_StackSettings):
         Allowed("a domain, such as example.com"),
     ] = Field(description="The domain below which the service has its names. Its DNS zone is at Hetzner.")
     repository: RepositoryIdentitySettings = Field(description="The repository whose workflows are let into AWS.")
+    state_bucket: Annotated[StateBucket | None, Allowed(STATE_BUCKET_ALLOWED)] = Field(
+        default=None,
+        description=(
+            "The bucket of Pulumi's state, which `continuity bootstrap` makes; when it is left out, the name is"
+            " botbrains-state-<account>."
+        ),
+    )
 
 
 class _ServiceSettings(_StackSettings):

@@ -19,8 +19,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from plan import Plan
+from plan.names import APP
 
-NAMESPACE: Final = "botbrains"
+NAMESPACE: Final = APP
 
 _UNION_TAGS: Final = ("union_tag_invalid", "union_tag_not_found")
 

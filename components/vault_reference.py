@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import pulumi
 
+from plan.names import APP, VAULT
+
 # On a backend without an organisation of its own, such as an S3 bucket, Pulumi wants this word in its place.
-VAULT_STACK: Final = "organization/botbrains/vault"
+VAULT_STACK: Final = f"organization/{APP}/{VAULT}"
 
 
 class VaultReference:
@@ -71,6 +73,11 @@ class VaultReference:
     def bundle_bucket_name(self) -> pulumi.Output[str]:
         """The bucket that the repository's bundles are in."""
         return self._output("bundle_bucket_name")
+
+    @cached_property
+    def state_bucket_name(self) -> pulumi.Output[str]:
+        """The bucket of Pulumi's state, which workflows log in to."""
+        return self._output("state_bucket_name")
 
     def role_arn(self, name: str) -> pulumi.Output[str]:
         """The role of that name among those that workflows take. All of them are the vault's.

@@ -10,9 +10,10 @@ from urllib.parse import unquote
 import plan
 from continuity.access_report import Finding, Holder, Key, Seen, System, people
 from continuity.bootstrap_aws import Aws
+from plan.names import PERSON_ROLE_PREFIX, VAULT, access_alarm
 
 _ADMINISTRATOR: Final = ":policy/AdministratorAccess"
-_ALARM: Final = "botbrains-vault-access-alarm"
+_ALARM: Final = access_alarm(VAULT)
 _SERVICES_OWN: Final = ("/aws-service-role/", "/aws-reserved/")
 
 
@@ -66,7 +67,7 @@ class Account:
         )
 
     def _role(self, role: _Role, users: dict[str, str]) -> Holder:
-        person = role.name.removeprefix("botbrains-person-")
+        person = role.name.removeprefix(PERSON_ROLE_PREFIX)
         takers = [users.get(arn, arn) for arn in role.people]
         return Holder(
             system=System.AWS,

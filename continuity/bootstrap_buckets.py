@@ -14,7 +14,7 @@ from typing import Any, Final
 from continuity.bootstrap_aws import RefusedError
 from continuity.bootstrap_policies import document, same, statements
 from continuity.bootstrap_property import EXISTENCE, ConflictError, NotThereError, Property, Thing, by_hand
-from continuity.bootstrap_site import Site
+from continuity.bootstrap_site import SETTING, Site
 
 # Parts of an upload that was never finished cost money and are invisible in a listing. No upload takes a week.
 _UNFINISHED_UPLOAD_DAYS: Final = 7
@@ -80,14 +80,14 @@ class Bucket:
                 raise ConflictError(
                     f"a bucket of another account, or one that account {self._site.account} may not look at with these "
                     "credentials",
-                    "choose another name with --bucket, or use credentials that may administer it",
+                    f"set {SETTING} to a different name, or use credentials that may administer it",
                 ) from None
             raise
         region = str(found.get("BucketRegion") or "")
         if region != self.thing.region:
             raise ConflictError(
                 f"in {region or 'an unknown region'}",
-                f"a bucket cannot move: choose another name with --bucket ({name} is left as it is)",
+                f"a bucket cannot move: set {SETTING} to a different name ({name} is left as it is)",
             )
         return region
 

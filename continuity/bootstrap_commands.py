@@ -12,26 +12,26 @@ from rich.console import Console
 import plan
 from continuity.bootstrap import Looked, look, make
 from continuity.bootstrap_property import EXISTENCE, Finding
-from continuity.bootstrap_site import ALIAS, Site, site
-from continuity.stacks import ContinuityError, Stack
+from continuity.bootstrap_site import Site, site
+from continuity.stacks import ContinuityError, Stack, configuration
+from plan.names import STATE_KEY_ALIAS
 
 _say = Console(stderr=True, highlight=False, soft_wrap=True)
 _out = Console(highlight=False, soft_wrap=True)
 
 
 def bootstrap(
-    bucket: Annotated[
-        str | None, typer.Option(help="The state bucket's name; botbrains-state-ACCOUNT when none is given.")
-    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; say what is wrong.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make the bucket and the key that keep Pulumi's own state, so that it survives the loss of a region.
 
+    Its name is botbrains-state-ACCOUNT, or that of botbrains:stateBucket in Pulumi.vault.yaml.
+
     With --check, nothing is changed. Exit code 3 when something is wrong or missing, 1 when it could not be looked.
     """
-    where = site(plan.load(), bucket)
+    where = site(plan.load(), configuration(Stack.VAULT))
     found = look(where)
     if check:
         _check(found, as_json)
@@ -96,18 +96,18 @@ def _names(where: Site) -> dict[str, str]:
         "region": where.recovery,
         "replica_bucket": where.replica_bucket,
         "replica_region": where.home,
-        "key": ALIAS,
+        "key": STATE_KEY_ALIAS,
     }
 
 
 def _commands(where: Site) -> dict[str, list[str]]:
     """What to type next, and what to type once the recovery region is lost."""
-    moved = f"s|{ALIAS}?region={where.recovery}|{ALIAS}?region={where.home}|"
+    moved = f"s|{STATE_KEY_ALIAS}?region={where.recovery}|{STATE_KEY_ALIAS}?region={where.home}|"
     return {
         "Log in, and make the stacks": [
             f"pulumi login 's3://{where.bucket}?region={where.recovery}'",
             *(
-                f"pulumi stack init {stack} --secrets-provider 'awskms://{ALIAS}?region={where.recovery}'"
+                f"pulumi stack init {stack} --secrets-provider 'awskms://{STATE_KEY_ALIAS}?region={where.recovery}'"
                 for stack in Stack
             ),
         ],

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from continuity.bootstrap_aws import CannotLookError
 from continuity.bootstrap_property import EXISTENCE, ConflictError, NotThereError, Property, Thing
-from continuity.bootstrap_site import ALIAS, NAME, Site
+from continuity.bootstrap_site import Site
 from continuity.stacks import ContinuityError
+from plan.names import STATE, STATE_KEY_ALIAS
 
 _MISSING: Final = frozenset({"NotFoundException"})
-_TAGS: Final = [{"TagKey": "Name", "TagValue": NAME}]
+_TAGS: Final = [{"TagKey": "Name", "TagValue": STATE}]
 _DESCRIPTION: Final = "Pulumi's state and its secrets"
 _KIND: Final = {
     "KeyManager": "CUSTOMER", "MultiRegion": True, "KeySpec": "SYMMETRIC_DEFAULT", "KeyUsage": "ENCRYPT_DECRYPT",
@@ -35,7 +36,7 @@ class Keys:
 
     def primary(self) -> Any | None:
         """What KMS says of the key: the alias leads to it, or, before it has that, its tag."""
-        found = self._describe(self._site.recovery, ALIAS) or self._by_tag()
+        found = self._describe(self._site.recovery, STATE_KEY_ALIAS) or self._by_tag()
         if found is not None:
             self._must_be(found, "PRIMARY")
         return found
@@ -45,11 +46,11 @@ class Keys:
         try:
             primary = self._ours()
         except CannotLookError:  # the recovery region is lost: then the alias has to do
-            found = self._describe(self._site.home, ALIAS)
+            found = self._describe(self._site.home, STATE_KEY_ALIAS)
             if found is not None:
                 self._must_be(found, "REPLICA")
             return found
-        aliased = self._describe(self._site.home, ALIAS)
+        aliased = self._describe(self._site.home, STATE_KEY_ALIAS)
         if aliased is not None and (primary is None or aliased["KeyId"] != primary["KeyId"]):
             raise _points_elsewhere(aliased, self._site.home, "a replica of the key that the alias names in "
                                     f"{self._site.recovery}")  # fmt: skip
@@ -110,11 +111,11 @@ class Keys:
 
     def aliased(self, region: str) -> str | None:
         """The ARN of the key that the alias names there."""
-        found = self._describe(region, ALIAS)
+        found = self._describe(region, STATE_KEY_ALIAS)
         return None if found is None else str(found["Arn"])
 
     def name(self, region: str) -> None:
-        self._call(region, "create_alias", AliasName=ALIAS, TargetKeyId=self.arn(region))
+        self._call(region, "create_alias", AliasName=STATE_KEY_ALIAS, TargetKeyId=self.arn(region))
 
     def _ours(self) -> Any | None:
         """The key, for what depends on it: a conflict about the key is the key's own finding."""
@@ -145,9 +146,9 @@ class Keys:
         if len(tagged) > 1:
             arns = ", ".join(sorted(key["Arn"] for key in tagged))
             raise ConflictError(
-                f"one of several keys with the tag Name={NAME} ({arns}) and none has the alias {ALIAS}",
-                f"give the alias to the one that is used: aws kms create-alias --region {region} --alias-name {ALIAS} "
-                "--target-key-id KEY_ID",
+                f"one of several keys with the tag Name={STATE} ({arns}) and none has the alias {STATE_KEY_ALIAS}",
+                f"give the alias to the one that is used: aws kms create-alias --region {region} "
+                f"--alias-name {STATE_KEY_ALIAS} --target-key-id KEY_ID",
             )
         return tagged[0] if tagged else None
 
@@ -167,15 +168,15 @@ class Keys:
 
 def _points_elsewhere(found: Any, region: str, needed: str) -> ConflictError:
     return ConflictError(
-        f"{found['Arn']}, to which {ALIAS} points",
+        f"{found['Arn']}, to which {STATE_KEY_ALIAS} points",
         f"the alias must lead to {needed}. See what uses that key; if nothing does, take the alias away (aws kms "
-        f"delete-alias --region {region} --alias-name {ALIAS}) and run `continuity bootstrap`",
+        f"delete-alias --region {region} --alias-name {STATE_KEY_ALIAS}) and run `continuity bootstrap`",
     )
 
 
 def properties(site: Site, keys: Keys) -> list[Property]:
     """Of both keys, in the order in which they are made."""
-    key, replica = Thing("state key", ALIAS, site.recovery), Thing("replica key", ALIAS, site.home)
+    key, replica = Thing("state key", STATE_KEY_ALIAS, site.recovery), Thing("replica key", STATE_KEY_ALIAS, site.home)
     return [
         Property(
             thing=key,

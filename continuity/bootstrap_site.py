@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import plan
 from continuity.bootstrap_aws import Aws
 from continuity.stacks import ContinuityError
+from plan.names import APP, STATE_BUCKET_ALLOWED, is_state_bucket, state_bucket, state_replica
 
-NAME: Final = "botbrains-state"
-ALIAS: Final = f"alias/{NAME}"
-_REPLICA: Final = "-replica"
-# S3 takes 3 to 63 characters. Dots are left out: with one in its name, a bucket's own TLS certificate does not fit.
-_BUCKET_NAME: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{1,{62 - len(_REPLICA)}}}")
+_KEY: Final = f"{APP}:stateBucket"
+SETTING: Final = f"{_KEY} in Pulumi.vault.yaml"
+"""Where the name of the bucket is set. The stacks' roles and workflows take it from there too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,7 @@ class Site:
 
     @property
     def replica_bucket(self) -> str:
-        return self.bucket + _REPLICA
+        return state_replica(self.bucket)
 
     @property
     def role(self) -> str:
@@ -51,22 +50,26 @@ class Site:
         return f"arn:{self.partition}:s3:::{name}"
 
 
-def site(promised: plan.Plan, bucket: str | None) -> Site:
-    """In the account that the environment leads to; `bucket` is None for the usual name.
+def site(promised: plan.Plan, vault: Mapping[str, Any]) -> Site:
+    """The site in the account that the environment leads to.
+
+    Args:
+        promised: the plan.
+        vault: the configuration of the vault's stack, which may set the bucket's name.
 
     Raises:
-        ContinuityError: S3 would not take the name, or AWS does not take the credentials.
+        ContinuityError: the name is not allowed, or AWS does not take the credentials.
     """
-    if bucket is not None and not _BUCKET_NAME.fullmatch(bucket):
-        allowed = f"3 to {63 - len(_REPLICA)} small letters, digits and hyphens, a letter or digit first"
-        raise ContinuityError(f"--bucket is {bucket!r}; allowed is {allowed} (the replica's name adds {_REPLICA!r})")
+    configured = vault.get(_KEY)
+    if configured is not None and not is_state_bucket(configured):
+        raise ContinuityError(f"{SETTING} is {configured!r}; allowed is {STATE_BUCKET_ALLOWED}")
     places, aws = promised.residency.aws, Aws()
     account = aws.account((places.recovery_region, places.home_region))
     return Site(
         aws=aws,
         account=account,
         partition=aws.partition(places.recovery_region),
-        bucket=bucket or f"{NAME}-{account}",
+        bucket=state_bucket(account, configured),
         home=places.home_region,
         recovery=places.recovery_region,
         version_days=promised.retention.object_version_days,

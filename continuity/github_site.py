@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-import yaml
 
-from continuity.stacks import PROJECT, ContinuityError, Stack
+from continuity.stacks import ContinuityError, Stack, configuration
+from plan.names import APP
 
 _SECONDS = 30
 _PER_PAGE = 100
@@ -91,7 +91,7 @@ class Repository:
 
 
 def _configured() -> str:
-    settings = yaml.safe_load((PROJECT / f"Pulumi.{Stack.PROD}.yaml").read_text())["config"]["botbrains:repository"]
+    settings = configuration(Stack.PROD)[f"{APP}:repository"]
     return f"{settings['owner']}/{settings['name']}"
 
 

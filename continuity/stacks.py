@@ -14,6 +14,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from plan import names
+
 PROJECT = Path(__file__).resolve().parent.parent
 POLICY_PACK = PROJECT / "policy_pack"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -23,9 +27,9 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 class Stack(StrEnum):
     """The stacks, in the order in which they come up: what outlives the others is there before them."""
 
-    VAULT = "vault"
-    PROD = "prod"
-    DR = "dr"
+    VAULT = names.VAULT
+    PROD = names.PRODUCTION
+    DR = names.RECOVERY
 
 
 _NEEDS: dict[Stack, tuple[Stack, ...]] = {Stack.VAULT: (), Stack.PROD: (Stack.VAULT,), Stack.DR: (Stack.VAULT,)}
@@ -49,6 +53,12 @@ def in_order(stacks: Sequence[Stack], with_needs: bool) -> list[Stack]:
     if with_needs:
         wanted.update(need for stack in stacks for need in _NEEDS[stack])
     return [stack for stack in Stack if stack in wanted]
+
+
+def configuration(stack: Stack) -> dict[str, Any]:
+    """The settings in a stack's file, by their keys with the namespace. They are known before the stack exists."""
+    found: dict[str, Any] = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return found
 
 
 def preview(stack: Stack, extra: Sequence[str] = (), **more: str) -> None:

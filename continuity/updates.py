@@ -16,13 +16,8 @@ from rich.console import Console
 
 from continuity.engine_events import SWITCH, event_log, failures, recorded
 from continuity.stacks import POLICY_PACK, ContinuityError, Stack, StoppedError, preview, read, run
+from plan.names import APP, SOLD_OUT, WITHOUT_GITHUB
 
-WITHOUT_GITHUB: Final = "BOTBRAINS_WITHOUT_GITHUB"
-"""The variable by which the program is told to declare nothing at GitHub. It is no setting: an outage is none."""
-SOLD_OUT: Final = "BOTBRAINS_SOLD_OUT"
-"""The variable by which the program is told what Hetzner refused although it lists it: TYPE@LOCATION, with commas."""
-
-_NAME: Final = "botbrains"  # the project's, as Pulumi.yaml has it
 _REFUSAL: Final = "resource_unavailable"  # docs.hetzner.cloud, Errors
 _say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
@@ -70,7 +65,7 @@ def without_github(stack: Stack) -> list[str]:
     What is there stays as it is in the state: what is left out is not deleted either. The service does not need GitHub
     to run, so losing GitHub must not keep anybody from bringing it up.
     """
-    return ["--exclude", f"urn:pulumi:{stack}::{_NAME}::**github:**"]
+    return ["--exclude", f"urn:pulumi:{stack}::{APP}::**github:**"]
 
 
 def _up(stack: Stack, options: Sequence[str], more: Mapping[str, str]) -> Change:

@@ -37,6 +37,7 @@ def made() -> Deployment:
                 regions=(THERE, HERE),
                 people={"ann": "ann@example.com", "bob": "bob@example.com"},
                 repository=REPOSITORY,
+                state_bucket=None,
                 emergency_role="botbrains-break-glass",
                 emergency_session_hours=2,
                 key_deletion_window_days=9,

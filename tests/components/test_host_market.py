@@ -5,16 +5,14 @@ from __future__ import annotations
 import pulumi
 import pytest
 
-from components.host_market import SOLD_OUT, refused
+from components.host_market import refused
 from components.host_plan import Offer
-from continuity import updates
+from plan.names import SOLD_OUT
 
 
 def test_what_was_refused_is_held_back() -> None:
     assert refused("") == set()
     assert refused("cpx32@nbg1,cpx42@hel1") == {Offer("cpx32", "nbg1"), Offer("cpx42", "hel1")}
-    # Whoever says so and whoever hears it mean the same variable.
-    assert updates.SOLD_OUT == SOLD_OUT
 
 
 @pytest.mark.parametrize("wrong", ["cpx32", "cpx32@", "@nbg1", "cpx32 nbg1"])

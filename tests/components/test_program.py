@@ -17,6 +17,7 @@ from pulumi.runtime import mocks
 import plan
 from components.settings_reading import SettingsError
 from tests.components.recording import (
+    ACCOUNT,
     BACKUP_PLAN,
     BACKUP_REPLICATION,
     BACKUP_VAULT,
@@ -70,6 +71,9 @@ HOLDS_DATA = (
     REPOSITORY,
 )
 
+POLICY = "aws:iam/policy:Policy"
+ACTIONS_VARIABLE = "github:index/actionsVariable:ActionsVariable"
+
 Deploy = Callable[..., Deployment]
 
 
@@ -120,6 +124,20 @@ def test_every_resource_has_a_name_of_its_own_that_says_whose_it_is(deployed: di
         names = Counter((resource.type, resource.name) for resource in deployment.custom)
         assert names.most_common(1)[0][1] == 1
         assert [name for _, name in names if not name.startswith(f"botbrains-{stack}")] == []
+
+
+# The longest name that is allowed: with it too, IAM takes every policy.
+@pytest.mark.parametrize("configured", [None, f"example-{'x' * 47}"])
+def test_roles_and_workflows_use_the_one_bucket_of_the_state(lost: dict[str, Any], configured: str | None) -> None:
+    expected = configured or f"botbrains-state-{ACCOUNT}"
+    changes = {} if configured is None else {"stateBucket": configured}
+    made = deploy_stack("vault", config=configuration("vault", changes))
+    policies = [it.inputs["policy"] for kind in (ROLE_POLICY, POLICY) for it in made.all(kind)]
+    buckets = set(re.findall(r"arn:aws:s3:::([^/\"]+)/\.pulumi/", " ".join(policies)))
+    assert buckets == {expected, f"{expected}-replica"}
+    production = deploy_stack("prod", vault={**made.outputs, "database_key_arn": lost["KmsKeyId"]})
+    variables = {it.inputs["variableName"]: it.inputs["value"] for it in production.all(ACTIONS_VARIABLE)}
+    assert variables["PULUMI_BACKEND_URL"] == f"s3://{expected}?region={RECOVERY}"
 
 
 def test_what_holds_data_is_protected(deployed: dict[str, Deployment]) -> None:
@@ -362,6 +380,7 @@ def test_each_stack_exports_what_others_rely_on(updated: dict[str, Deployment]) 
             "role_arns",
             "alarm_topic_arn",
             "bundle_bucket_name",
+            "state_bucket_name",
         }
         | {f"{purpose}_key_arn" for purpose in ("database", "objects", "secrets", "copies")},
         "prod": service | {"replicated_backup_arn", "repository_url", "secrets"},

@@ -129,7 +129,12 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         ("prod", {"stack": "dr"}, 'botbrains:stack is "dr"', "'prod'"),
         ("prod", {"stack": ABSENT}, "botbrains:stack is not set", "lower-case letters"),
         # what a kind of stack does not have
-        ("vault", {"hosts": {}}, "botbrains:hosts is", "one of failback, kind, region, repository, stack, zone"),
+        (
+            "vault",
+            {"hosts": {}},
+            "botbrains:hosts is",
+            "one of failback, kind, region, repository, stack, stateBucket, zone",
+        ),
         ("dr", {"repository": {"name": "x"}}, "botbrains:repository is", "one of database, hosts"),
         # unknown keys, at each depth
         ("prod", {"colour": "red"}, 'botbrains:colour is "red"', "one of database, hosts"),
@@ -171,6 +176,13 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         ("prod", {"database.instanceClass": "m7g.large"}, "botbrains:database.instanceClass", "db.m7g.large"),
         # where the database comes from
         ("vault", {"failback": 1}, "botbrains:failback is 1", "true or false"),
+        (
+            "vault",
+            {"stateBucket": "botbrains-prod-x"},
+            'botbrains:stateBucket is "botbrains-prod-x"',
+            "not begin with botbrains-",
+        ),
+        ("vault", {"stateBucket": "a.b"}, 'botbrains:stateBucket is "a.b"', "3 to 55 lowercase letters"),
         ("dr", {"database.identifier": "Two"}, 'botbrains:database.identifier is "Two"', "the name of an RDS instance"),
         ("dr", {"database.identifier": "a" * 64}, "botbrains:database.identifier", "at most 63"),
         ("dr", {"database.source": "new"}, 'botbrains:database.source is "new"', "a section with from"),

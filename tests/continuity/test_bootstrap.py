@@ -14,15 +14,18 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 import plan
+from continuity import stacks
 from continuity.bootstrap import look, make
-from continuity.bootstrap_site import ALIAS, Site, site
+from continuity.bootstrap_site import Site, site
 from continuity.stacks import ContinuityError
 from localcloud.cuts import change
 from localcloud.engine.provide import Engine
+from plan.names import STATE_BUCKET_ALLOWED, STATE_KEY_ALIAS
 from tests.conftest import LocalCloud
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, local_aws
 
@@ -69,7 +72,7 @@ def _lead_to(running: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
 @functools.cache
 def the_site(endpoint: str | None = None) -> Site:
     """Clients take longer to make than to use. They know nothing of earlier calls."""
-    return site(plan.load(), None)
+    return site(plan.load(), {})
 
 
 def bootstrap() -> None:
@@ -132,7 +135,7 @@ Break = Callable[[LocalAws], Any]
 
 
 def key_of(aws: LocalAws, region: str) -> str:
-    return str(aws.client("kms", region).describe_key(KeyId=ALIAS)["KeyMetadata"]["KeyId"])
+    return str(aws.client("kms", region).describe_key(KeyId=STATE_KEY_ALIAS)["KeyMetadata"]["KeyId"])
 
 
 def on_key(region: str, operation: str, **asked: Any) -> Break:
@@ -208,7 +211,7 @@ BROKEN: list[tuple[str, str, Break]] = [
     *((KEYS[region], "state", on_key(region, "disable_key")) for region in KEYS),
     *((KEYS[region], "state", on_key(region, "schedule_key_deletion", PendingWindowInDays=7)) for region in KEYS),
     *(
-        (KEYS[region], "alias", lambda aws, region=region: aws.client("kms", region).delete_alias(AliasName=ALIAS))
+        (KEYS[region], "alias", lambda aws, of=region: aws.client("kms", of).delete_alias(AliasName=STATE_KEY_ALIAS))
         for region in KEYS
     ),
     ("state key", "rotation", on_key(THERE, "disable_key_rotation")),
@@ -279,7 +282,7 @@ def test_it_makes_everything_from_nothing_as_aws_itself_says(aws: LocalAws) -> N
     ]  # fmt: skip
     bootstrap()
 
-    keys = {region: aws.client("kms", region).describe_key(KeyId=ALIAS)["KeyMetadata"] for region in KEYS}
+    keys = {region: aws.client("kms", region).describe_key(KeyId=STATE_KEY_ALIAS)["KeyMetadata"] for region in KEYS}
     assert keys[THERE]["KeyId"] == keys[HERE]["KeyId"]
     assert keys[THERE]["MultiRegionConfiguration"]["MultiRegionKeyType"] == "PRIMARY"
     assert keys[HERE]["MultiRegionConfiguration"]["MultiRegionKeyType"] == "REPLICA"
@@ -288,7 +291,7 @@ def test_it_makes_everything_from_nothing_as_aws_itself_says(aws: LocalAws) -> N
         kms = aws.client("kms", region)
         assert key["KeyState"] == "Enabled"
         assert kms.get_key_rotation_status(KeyId=key["KeyId"])["KeyRotationEnabled"]
-    secret = aws.client("kms", THERE).encrypt(KeyId=ALIAS, Plaintext=b"secret")["CiphertextBlob"]
+    secret = aws.client("kms", THERE).encrypt(KeyId=STATE_KEY_ALIAS, Plaintext=b"secret")["CiphertextBlob"]
     assert aws.client("kms", HERE).decrypt(CiphertextBlob=secret)["Plaintext"] == b"secret"
 
     for bucket, region in ((BUCKET, THERE), (REPLICA, HERE)):
@@ -357,12 +360,12 @@ def test_broken_off_after_any_call_the_next_run_goes_on_and_does_nothing_twice(
 
 def with_a_foreign_alias(aws: LocalAws) -> None:
     kms = aws.client("kms", THERE)
-    kms.create_alias(AliasName=ALIAS, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    kms.create_alias(AliasName=STATE_KEY_ALIAS, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
 
 
 def with_a_foreign_alias_of_the_replica(aws: LocalAws) -> None:
     kms = aws.client("kms", HERE)
-    kms.create_alias(AliasName=ALIAS, TargetKeyId=kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"])
+    kms.create_alias(AliasName=STATE_KEY_ALIAS, TargetKeyId=kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"])
 
 
 def in_another_region(aws: LocalAws) -> None:
@@ -412,7 +415,12 @@ def mighty(aws: LocalAws) -> None:
         (with_a_foreign_alias, "state key", "existence", "delete-alias"),
         (with_a_foreign_alias_of_the_replica, "replica key", "existence", "delete-alias"),
         (in_another_region, "state bucket", "existence", "in eu-central-1"),
-        (in_another_account, "state bucket", "existence", "choose another name with --bucket"),
+        (
+            in_another_account,
+            "state bucket",
+            "existence",
+            "set botbrains:stateBucket in Pulumi.vault.yaml to a different name",
+        ),
         (open_to_others, "state bucket", "access for others", "210987654321"),
         (expiring, "state bucket", "other lifecycle rules", "tidy"),
         (mighty, "replication role", "further permissions", "AdministratorAccess"),
@@ -440,17 +448,34 @@ def run_here(*arguments: str) -> BaseException | None:
     return done
 
 
-@pytest.mark.parametrize("name", ["A", "a.b", "x" * 56, "-ab"])
-def test_a_name_that_s3_would_not_take_is_refused(name: str) -> None:
-    with pytest.raises(ContinuityError, match="allowed is 3 to 55"):
-        site(plan.load(), name)
+@pytest.mark.parametrize("name", ["A", "a.b", "x" * 56, "-ab", "ab-", 123, "botbrains-prod-state"])
+def test_a_name_that_is_not_allowed_is_refused(name: object) -> None:
+    with pytest.raises(ContinuityError) as raised:
+        site(plan.load(), {"botbrains:stateBucket": name})
+    expected = f"botbrains:stateBucket in Pulumi.vault.yaml is {name!r}; allowed is {STATE_BUCKET_ALLOWED}"
+    assert str(raised.value) == expected
+
+
+def test_it_makes_the_bucket_that_the_vaults_file_names(
+    aws: LocalAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for file in stacks.PROJECT.glob("Pulumi.*.yaml"):
+        settings = yaml.safe_load(file.read_text())
+        if file.name == "Pulumi.vault.yaml":
+            settings["config"]["botbrains:stateBucket"] = "example-state"
+        (tmp_path / file.name).write_text(yaml.safe_dump(settings))
+    monkeypatch.setattr(stacks, "PROJECT", tmp_path)
+    assert run_here("--yes") is None
+    for bucket, region in (("example-state", THERE), ("example-state-replica", HERE)):
+        assert aws.client("s3", region).head_bucket(Bucket=bucket)["BucketRegion"] == region
+    assert run_here("--check") is None
 
 
 def test_without_credentials_it_says_so(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(ContinuityError, match=r"no AWS credentials: set AWS_PROFILE"):
-        site(plan.load(), None)
+        site(plan.load(), {})
 
 
 # -- the command, and Pulumi's engine ---------------------------------------------------------------------------------
@@ -486,7 +511,7 @@ def test_the_engine_keeps_its_state_and_secrets_there_and_either_region_may_be_l
         return ran.stdout.strip()
 
     pulumi("login", f"s3://{BUCKET}?region={THERE}&{PATHS}")
-    pulumi("stack", "init", "x", "--secrets-provider", f"awskms://{ALIAS}?region={THERE}")
+    pulumi("stack", "init", "x", "--secrets-provider", f"awskms://{STATE_KEY_ALIAS}?region={THERE}")
     pulumi("config", "set", "--secret", "password", "correct horse", "--stack", "x")
     assert "correct horse" not in (tmp_path / "Pulumi.x.yaml").read_text()
     pulumi("up", "--yes", "--skip-preview", "--stack", "x")
@@ -500,7 +525,7 @@ def test_the_engine_keeps_its_state_and_secrets_there_and_either_region_may_be_l
             aws_access_key_id=local_cloud.env["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=local_cloud.env["AWS_SECRET_ACCESS_KEY"],
         )
-        key = broken.describe_key(KeyId=ALIAS)["KeyMetadata"]["KeyId"]
+        key = broken.describe_key(KeyId=STATE_KEY_ALIAS)["KeyMetadata"]["KeyId"]
         broken.disable_key_rotation(KeyId=key)
         cut = command(local_cloud, "--check", "--json")
         said = json.loads(cut.stdout)

@@ -11,6 +11,7 @@ import pytest
 from continuity import updates
 from continuity.engine_events import recorded
 from continuity.stacks import ContinuityError, Stack, StoppedError
+from plan import names
 
 SERVER = "hcloud:index/server:Server"
 
@@ -63,7 +64,7 @@ def test_an_update_that_cannot_go_on_ends_as_pulumi_did(
     told = []
 
     def fails(stack: Stack, options: list[str], more: dict[str, str]) -> tuple[ContinuityError, list[dict[str, Any]]]:
-        told.append(more.get(updates.SOLD_OUT))
+        told.append(more.get(names.SOLD_OUT))
         return error, said[len(told) - 1]
 
     monkeypatch.setattr(updates, "_update", fails)
