@@ -100,7 +100,7 @@ class Access(pulumi.ComponentResource):
                 repository=args.repository,
                 vault=args.stack,
                 services=args.services,
-                regions=args.regions,
+                place=place,
                 reading_policy_arn=looking.arn,
                 deploy_boundary_arn=deployments.arn,
                 workload_boundary_arn=workloads.arn,
@@ -111,12 +111,11 @@ class Access(pulumi.ComponentResource):
             f"{name}-people",
             PeopleAccessArgs(
                 people=list(args.people),
-                regions=args.regions,
+                place=place,
                 emergency_region=args.region,
                 emergency_role=args.emergency_role,
                 emergency_session_hours=args.emergency_session_hours,
                 reading_policy_arn=looking.arn,
-                place_arn=issuer.arn,
             ),
             opts=guarded,
         )

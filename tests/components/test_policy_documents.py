@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.components.recording import Deployment, configuration, deploy_stack
+import plan
+from tests.components.recording import Deployment, configuration, deploy_stack, strings
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -40,3 +41,28 @@ def documents(deployment: Deployment) -> dict[str, str]:
 def test_documents_say_what_they_said(stack: str, vault: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     found = documents(declared(stack, vault))
     assert "\n\n".join(f"{where}\n{said}" for where, said in sorted(found.items())) == snapshot
+
+
+# The partition has one region. The stacks need two, so the second has a name that begins like the first. The service
+# is in the first, because the local cloud is asked there for its database.
+@pytest.mark.parametrize(
+    ("stack", "home", "recovery"),
+    [("prod", "eusc-de-east-1", "eusc-de-east-2"), ("dr", "eusc-de-east-2", "eusc-de-east-1")],
+)
+@pytest.mark.usefixtures("aws")
+def test_every_arn_is_of_the_partition_of_its_region(
+    stack: str, home: str, recovery: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promised = plan.load()
+    places = promised.residency.aws.model_copy(
+        update={"home_region": home, "recovery_region": recovery, "allowed_regions": (home, recovery)}
+    )
+    sovereign = promised.model_copy(update={"residency": promised.residency.model_copy(update={"aws": places})})
+    monkeypatch.setattr(plan, "load", lambda: sovereign)
+
+    vault = deploy_stack("vault")
+    for deployment in (vault, declared(stack, vault.outputs)):
+        assert deployment.one("pulumi:providers:aws").inputs["region"].startswith("eusc-")
+        words = [word for resource in deployment.custom for word in strings(resource.inputs)]
+        assert [word for word in words if "arn:aws:" in word] == []
+        assert [word for word in words if "arn:aws-eusc:" in word]
