@@ -411,6 +411,7 @@ def service(
     SecondCopy(
         f"{name}-second-copy",
         SecondCopyArgs(
+            region=stack.region,
             database_arn=database.arn,
             retention_days=promised.retention.vault_copy_days,
             vault=ExistingVaultArgs(name=copies.backup_vault_name)

@@ -112,7 +112,7 @@ class Access(pulumi.ComponentResource):
                 repository=args.repository,
                 vault=args.stack,
                 services=args.services,
-                regions=args.regions,
+                place=place,
                 state_bucket=self.state_bucket_name,
                 reading_policy_arn=looking.arn,
                 deploy_boundary_arn=deployments.arn,
@@ -124,12 +124,11 @@ class Access(pulumi.ComponentResource):
             f"{name}-people",
             PeopleAccessArgs(
                 people=list(args.people),
-                regions=args.regions,
+                place=place,
                 emergency_region=args.region,
                 emergency_role=args.emergency_role,
                 emergency_session_hours=args.emergency_session_hours,
                 reading_policy_arn=looking.arn,
-                place_arn=issuer.arn,
             ),
             opts=guarded,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from components.access_documents import Arn
 from components.database_source import LATEST, SourceError, Target, least_maximum_gib, written
 
 ENGINE: Final = "postgres"
@@ -76,7 +77,7 @@ class Backup:
     @property
     def home(self) -> str:
         """The region of the instance that it is of."""
-        return self.instance_arn.split(":")[3]
+        return Arn.parse(self.instance_arn).region
 
     def __str__(self) -> str:
         return f"{self.instance} of {self.home} ({self.window or 'nothing to restore yet'})"
@@ -171,8 +172,11 @@ def check(target: Target, backup: Backup, setting: str, value: str) -> str:
 
 def key_region(arn: str) -> str:
     """The region of a key's ARN, and nothing for what is no ARN."""
-    parts = arn.split(":")
-    return parts[3] if len(parts) > 5 and parts[:3:2] == ["arn", "kms"] else ""
+    try:
+        found = Arn.parse(arn)
+    except ValueError:
+        return ""
+    return found.region if found.service == "kms" else ""
 
 
 def one_of(there: Iterable[object], of: str) -> str:

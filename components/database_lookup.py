@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
+from components.access_documents import Arn
 from components.database_choice import Backup, check, choose, one_of
 from components.database_questions import Questions
 from components.database_source import (
@@ -137,8 +138,8 @@ def _replicated_backup(aws: Questions, source: ReplicatedBackup) -> Origin:
 
 def _snapshot(aws: Questions, source: Snapshot) -> Origin:
     target, setting = aws.target, "source.snapshot"
-    prefix, is_arn, name = source.snapshot.rpartition(":snapshot:")
-    if is_arn and prefix.split(":")[3] != target.region:
+    _, is_arn, name = source.snapshot.rpartition(":snapshot:")
+    if is_arn and Arn.parse(source.snapshot).region != target.region:
         raise SourceError.refused(
             target,
             setting,

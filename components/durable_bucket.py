@@ -9,6 +9,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from components.access_documents import deny, document
+
 # Parts of an upload that was never finished cost money and are invisible in a listing. No upload takes a week.
 _UNFINISHED_UPLOAD_DAYS = 7
 
@@ -159,13 +161,12 @@ class DurableBucket(pulumi.ComponentResource):
 
 def _policy(bucket_arn: pulumi.Output[str], more: pulumi.Input[Sequence[Mapping[str, Any]]]) -> pulumi.Output[str]:
     """A bucket policy that refuses every request that did not come over TLS, and says what it is given besides."""
-    only_over_tls = {
-        "Sid": "OnlyOverTls",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [bucket_arn, pulumi.Output.concat(bucket_arn, "/*")],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    statements = pulumi.Output.all(only_over_tls, more).apply(lambda known: [known[0], *known[1]])
-    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": statements})
+
+    def written(known: Sequence[Any]) -> str:
+        arn, further = known
+        only_over_tls = deny(
+            "OnlyOverTls", "s3:*", [arn, f"{arn}/*"], {"Bool": {"aws:SecureTransport": "false"}}, principal="*"
+        )
+        return document([only_over_tls, *further])
+
+    return pulumi.Output.all(bucket_arn, more).apply(written)

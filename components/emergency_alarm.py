@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pulumi
 import pulumi_aws as aws
@@ -16,12 +16,14 @@ from pulumi_aws.cloudwatch._inputs import EventTargetInputTransformerArgs
 from pulumi_aws.cloudwatch.event_rule import EventRule
 from pulumi_aws.cloudwatch.event_target import EventTarget
 
+from components.access_documents import Place, Statement, allow, document
 from components.durable_bucket import DurableBucket, DurableBucketArgs
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 
 # CloudTrail counts the taking of a role as reading, and EventBridge leaves reading out unless a rule asks for it.
 _WITH_READING: Final = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 _VIA_CLOUDTRAIL: Final = "AWS API Call via CloudTrail"
+_CLOUDTRAIL: Final = {"Service": "cloudtrail.amazonaws.com"}
 _TAMPERING: Final[Mapping[str, tuple[str, ...]]] = {
     "events": ("DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets"),
     "sns": ("AddPermission", "DeleteTopic", "SetSubscriptionAttributes", "SetTopicAttributes", "Unsubscribe"),
@@ -72,10 +74,8 @@ class EmergencyAlarm(pulumi.ComponentResource):
     def __init__(self, name: str, args: EmergencyAlarmArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:access:EmergencyAlarm", name, {}, opts)
         guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
-        account = pulumi.Output.from_input(args.break_glass_arn).apply(lambda arn: _account(arn))
-        trail_arn = account.apply(
-            lambda found: f"arn:{found['partition']}:cloudtrail:{args.region}:{found['account']}:trail/{name}"
-        )
+        place = pulumi.Output.from_input(args.break_glass_arn).apply(lambda arn: Place.of(arn, (args.region,)))
+        trail_arn = place.apply(lambda place: place.arn("cloudtrail", f"trail/{name}"))
 
         key = EncryptionKey(
             f"{name}-records",
@@ -83,7 +83,7 @@ class EmergencyAlarm(pulumi.ComponentResource):
                 description="The records of what is done in the account",
                 deletion_window_days=args.key_deletion_window_days,
                 retain_on_delete=True,
-                policy=pulumi.Output.all(account, trail_arn).apply(lambda known: _key_policy(*known)),
+                policy=pulumi.Output.all(place, trail_arn).apply(lambda known: _key_policy(*known)),
             ),
             opts=guarded,
         )
@@ -94,7 +94,7 @@ class EmergencyAlarm(pulumi.ComponentResource):
                 version_days=args.record_days,
                 lock_days=args.record_lock_days,
                 retain_on_delete=True,
-                statements=pulumi.Output.all(account, trail_arn).apply(
+                statements=pulumi.Output.all(place, trail_arn).apply(
                     lambda known: _writing_records(f"{name}-records", *known)
                 ),
             ),
@@ -163,20 +163,18 @@ class EmergencyAlarm(pulumi.ComponentResource):
         aws.sns.TopicPolicy(
             name,
             arn=topic.arn,
-            policy=pulumi.Output.json_dumps(
-                {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Sid": "RulesTell",
-                            "Effect": "Allow",
-                            "Principal": {"Service": "events.amazonaws.com"},
-                            "Action": "sns:Publish",
-                            "Resource": topic.arn,
-                            "Condition": {"ArnEquals": {"aws:SourceArn": [rule.arn for rule in rules]}},
-                        }
-                    ],
-                }
+            policy=pulumi.Output.all(topic.arn, *(rule.arn for rule in rules)).apply(
+                lambda arns: document(
+                    [
+                        allow(
+                            "RulesTell",
+                            "sns:Publish",
+                            arns[0],
+                            {"ArnEquals": {"aws:SourceArn": arns[1:]}},
+                            principal={"Service": "events.amazonaws.com"},
+                        )
+                    ]
+                )
             ),
             opts=guarded,
         )
@@ -221,56 +219,30 @@ class EmergencyAlarm(pulumi.ComponentResource):
         return rule
 
 
-def _account(arn: str) -> dict[str, str]:
-    _, partition, _, _, account, _ = arn.split(":", 5)
-    return {"partition": partition, "account": account}
-
-
-def _key_policy(account: dict[str, str], trail_arn: str) -> str:
+def _key_policy(place: Place, trail_arn: str) -> str:
     """KMS's own default, and CloudTrail, for this trail alone (CloudTrail User Guide, "Configure KMS key policies")."""
-    root = f"arn:{account['partition']}:iam::{account['account']}:root"
-    cloudtrail = {"Service": "cloudtrail.amazonaws.com"}
-    statements: list[dict[str, Any]] = [
-        {"Sid": "Account", "Effect": "Allow", "Principal": {"AWS": root}, "Action": "kms:*", "Resource": "*"},
-        {
-            "Sid": "Encrypt",
-            "Effect": "Allow",
-            "Principal": cloudtrail,
-            "Action": "kms:GenerateDataKey*",
-            "Resource": "*",
-            "Condition": {"StringEquals": {"aws:SourceArn": trail_arn}},
-        },
-        {
-            "Sid": "Describe",
-            "Effect": "Allow",
-            "Principal": cloudtrail,
-            "Action": "kms:DescribeKey",
-            "Resource": "*",
-            "Condition": {"StringEquals": {"aws:SourceArn": trail_arn}},
-        },
-    ]
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+    this_trail = {"StringEquals": {"aws:SourceArn": trail_arn}}
+    return document(
+        [
+            allow("Account", "kms:*", "*", principal={"AWS": place.root}),
+            allow("Encrypt", "kms:GenerateDataKey*", "*", this_trail, principal=_CLOUDTRAIL),
+            allow("Describe", "kms:DescribeKey", "*", this_trail, principal=_CLOUDTRAIL),
+        ]
+    )
 
 
-def _writing_records(bucket: str, account: dict[str, str], trail_arn: str) -> list[dict[str, Any]]:
+def _writing_records(bucket: str, place: Place, trail_arn: str) -> list[Statement]:
     """What lets CloudTrail write, for this trail alone (CloudTrail User Guide, "Amazon S3 bucket policy")."""
-    principal = {"Service": "cloudtrail.amazonaws.com"}
-    arn = f"arn:{account['partition']}:s3:::{bucket}"
+    (bucket_arn,) = place.buckets(bucket)
+    this_trail = {"StringEquals": {"aws:SourceArn": trail_arn}}
     return [
-        {
-            "Sid": "LookBeforeWriting",
-            "Effect": "Allow",
-            "Principal": principal,
-            "Action": "s3:GetBucketAcl",
-            "Resource": arn,
-            "Condition": {"StringEquals": {"aws:SourceArn": trail_arn}},
-        },
-        {
-            "Sid": "WriteRecords",
-            "Effect": "Allow",
-            "Principal": principal,
-            "Action": "s3:PutObject",
-            "Resource": f"{arn}/AWSLogs/{account['account']}/*",
-            "Condition": {"StringEquals": {"aws:SourceArn": trail_arn, "s3:x-amz-acl": "bucket-owner-full-control"}},
-        },
+        allow("LookBeforeWriting", "s3:GetBucketAcl", bucket_arn, this_trail, principal=_CLOUDTRAIL),
+        allow(
+            "WriteRecords",
+            "s3:PutObject",
+            f"{bucket_arn}/AWSLogs/{place.account}/*",
+            this_trail,
+            {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}},
+            principal=_CLOUDTRAIL,
+        ),
     ]

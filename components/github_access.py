@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pulumi
 import pulumi_aws as aws
 
-from components.access_documents import INLINE_POLICY_LIMIT, TRUST_POLICY_LIMIT, Place, Statement, document
+from components.access_documents import INLINE_POLICY_LIMIT, Place, document, trust
 from components.access_policies import deploying_service, deploying_vault
 from plan.names import deploy_role, preview_role
 
@@ -72,8 +72,8 @@ class GitHubAccessArgs:
     services: Sequence[str]
     """The names of the other stacks."""
 
-    regions: Sequence[str]
-    """Where they may be. The plan says."""
+    place: pulumi.Input[Place]
+    """The account, and the regions where the stacks may be."""
 
     state_bucket: pulumi.Input[str]
     """The bucket of Pulumi's state."""
@@ -106,7 +106,7 @@ class GitHubAccess(pulumi.ComponentResource):
                 f"{name}-{role_name}",
                 name=role_name,
                 description=description,
-                assume_role_policy=issuer_arn.apply(lambda arn: trust(arn, subjects)),
+                assume_role_policy=issuer_arn.apply(lambda arn: workflow_trust(arn, subjects)),
                 permissions_boundary=args.deploy_boundary_arn,
                 max_session_duration=_SESSION_SECONDS,
                 tags={"Name": role_name},
@@ -125,7 +125,7 @@ class GitHubAccess(pulumi.ComponentResource):
                 f"{name}-{deploy_role(stack)}",
                 name="deploying",
                 role=deploying.name,
-                policy=pulumi.Output.all(issuer_arn, args.workload_boundary_arn, args.state_bucket).apply(
+                policy=pulumi.Output.all(args.place, args.workload_boundary_arn, args.state_bucket).apply(
                     _deploying(args, stack)
                 ),
                 opts=guarded,
@@ -133,12 +133,11 @@ class GitHubAccess(pulumi.ComponentResource):
         self.register_outputs({"roleArns": self.role_arns})
 
 
-def _deploying(args: GitHubAccessArgs, stack: str) -> Callable[[list[str]], str]:
-    """What deploys a stack, once the account, the workloads' boundary and the bucket of the state are known."""
+def _deploying(args: GitHubAccessArgs, stack: str) -> Callable[[list[Any]], str]:
+    """The policy that deploys a stack, when the account, the workloads' boundary and the state's bucket are known."""
 
-    def policy(known: list[str]) -> str:
-        arn, workload_boundary_arn, state_bucket = known
-        place = Place.of(arn, args.regions)
+    def policy(known: list[Any]) -> str:
+        place, workload_boundary_arn, state_bucket = known
         if stack == args.vault:
             return document(deploying_vault(place, stack, state_bucket), INLINE_POLICY_LIMIT)
         statements = deploying_service(place, stack, args.vault, workload_boundary_arn, state_bucket)
@@ -147,13 +146,12 @@ def _deploying(args: GitHubAccessArgs, stack: str) -> Callable[[list[str]], str]
     return policy
 
 
-def trust(issuer_arn: str, subjects: Sequence[str]) -> str:
+def workflow_trust(issuer_arn: str, subjects: Sequence[str]) -> str:
     """The document by which a role trusts workflows' tokens of these subjects, and no others."""
-    statement: Statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": issuer_arn},
-        "Action": "sts:AssumeRoleWithWebIdentity",
+    return trust(
+        {"Federated": issuer_arn},
         # To the letter: a pattern would let in what nobody has thought of.
-        "Condition": {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": list(subjects)}},
-    }
-    return document([statement | {"Sid": "Workflows"}], TRUST_POLICY_LIMIT)
+        {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": list(subjects)}},
+        sid="Workflows",
+        action="sts:AssumeRoleWithWebIdentity",
+    )

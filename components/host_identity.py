@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pulumi
 import pulumi_aws as aws
@@ -16,6 +16,7 @@ from pulumi_aws.cloudwatch.log_group import LogGroup
 from pulumi_aws.ssm.activation import Activation
 from pulumi_aws.ssm.parameter import Parameter
 
+from components.access_documents import INLINE_POLICY_LIMIT, Arn, Place, Statement, allow, document, trust
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from plan.model import LOG_DAYS
 from plan.names import APP, host_path
@@ -71,7 +72,7 @@ class HostIdentityArgs:
     """`retention.key_deletion_window_days` of the plan, for the key of the logs: 7 to 30."""
 
     role_boundary_arn: pulumi.Input[str] | None = None
-    """What limits the role, whatever it is given. Who may deploy, but not decide on access, names it."""
+    """The permissions boundary of every role that is made here: a deployment may make no role without one."""
 
     def __post_init__(self) -> None:
         for index, name in enumerate(self.secret_names):
@@ -110,7 +111,7 @@ class HostIdentity(pulumi.ComponentResource):
         super().__init__("botbrains:access:HostIdentity", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         guarded = pulumi.ResourceOptions(parent=self, protect=True)
-        account = pulumi.Output.from_input(args.account_id)
+        place = pulumi.Output.from_input(args.account_id).apply(lambda number: Place.at(args.region, number))
         self.parameter_name = f"{host_path(args.stack)}/database"
         self.log_group_name = f"{host_path(args.stack)}/hosts"
 
@@ -118,7 +119,7 @@ class HostIdentity(pulumi.ComponentResource):
             name,
             name=name,
             description=f"Hosts of {args.stack}, registered with Systems Manager",
-            assume_role_policy=account.apply(lambda number: _trust(args.region, number)),
+            assume_role_policy=place.apply(_trust),
             permissions_boundary=args.role_boundary_arn,
             opts=child,
         )
@@ -127,7 +128,7 @@ class HostIdentity(pulumi.ComponentResource):
             EncryptionKeyArgs(
                 description=f"What the hosts of {args.stack} log",
                 deletion_window_days=args.key_deletion_window_days,
-                policy=account.apply(lambda number: _log_key_policy(args.region, number, self.log_group_name)),
+                policy=place.apply(lambda place: _log_key_policy(args.region, place, self.log_group_name)),
             ),
             opts=guarded,
         )
@@ -143,7 +144,7 @@ class HostIdentity(pulumi.ComponentResource):
             f"{name}-settings",
             name="settings",
             role=role.name,
-            policy=pulumi.Output.all(account, args.secrets_key_arn, log_group.arn).apply(
+            policy=pulumi.Output.all(place, args.secrets_key_arn, log_group.arn).apply(
                 lambda known: _settings_policy(args, self.parameter_name, *known)
             ),
             opts=child,
@@ -153,7 +154,7 @@ class HostIdentity(pulumi.ComponentResource):
             name="database",
             role=role.name,
             policy=pulumi.Output.all(args.database.secret_arn, args.database.secret_key_arn).apply(
-                lambda known: _document(*_read_secrets(args.region, [known[0]], known[1]))
+                lambda known: document(_read_secrets(args.region, [known[0]], known[1]), INLINE_POLICY_LIMIT)
             ),
             opts=child,
         )
@@ -207,99 +208,65 @@ class HostIdentity(pulumi.ComponentResource):
 
 def account_of(arn: pulumi.Input[str]) -> pulumi.Output[str]:
     """The number of the account that an ARN is in."""
-    return pulumi.Output.from_input(arn).apply(lambda known: known.split(":")[4])
+    return pulumi.Output.from_input(arn).apply(lambda known: Arn.parse(known).account)
 
 
 # -- documents --------------------------------------------------------------------------------------------------------
 
 
-def _document(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
-
-def _trust(region: str, account: str) -> str:
+def _trust(place: Place) -> str:
     """SSM may hand the role out, and only for nodes of this account in this region (no deputy for others)."""
-    return _document(
+    return trust(
+        {"Service": "ssm.amazonaws.com"},
         {
-            "Effect": "Allow",
-            "Principal": {"Service": "ssm.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-            "Condition": {
-                "StringEquals": {"aws:SourceAccount": account},
-                "ArnEquals": {"aws:SourceArn": f"arn:aws:ssm:{region}:{account}:*"},
-            },
-        }
+            "StringEquals": {"aws:SourceAccount": place.account},
+            "ArnEquals": {"aws:SourceArn": place.arn("ssm", "*")},
+        },
     )
 
 
 def _settings_policy(
-    args: HostIdentityArgs, parameter: str, account: str, secrets_key_arn: str, log_group_arn: str
+    args: HostIdentityArgs, parameter: str, place: Place, secrets_key_arn: str, log_group_arn: str
 ) -> str:
-    statements: list[dict[str, Any]] = [
-        {
-            "Sid": "BeAManagedNode",
-            "Effect": "Allow",
-            # What the agent asks with the role's credentials; the credentials themselves it asks for with its own key.
-            "Action": ["ssm:UpdateInstanceInformation", "ssm:ListInstanceAssociations"],
-            "Resource": "*",
-        },
-        {
-            "Sid": "ReadSettings",
-            "Effect": "Allow",
-            "Action": "ssm:GetParameter",
-            "Resource": f"arn:aws:ssm:{args.region}:{account}:parameter{parameter}",
-        },
-        {
-            "Sid": "WriteLogs",
-            "Effect": "Allow",
-            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": f"{log_group_arn}:log-stream:*",
-        },
+    statements = [
+        # What the agent asks with the role's credentials; the credentials themselves it asks for with its own key.
+        allow("BeAManagedNode", ["ssm:UpdateInstanceInformation", "ssm:ListInstanceAssociations"], "*"),
+        allow("ReadSettings", "ssm:GetParameter", place.arn("ssm", f"parameter{parameter}")),
+        allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:log-stream:*"),
     ]
     if args.secret_names:
         # Secrets Manager ends an ARN with a hyphen and six characters of its own: as many question marks match these,
         # and no other secret whose name merely begins alike.
-        arns = [f"arn:aws:secretsmanager:{args.region}:{account}:secret:{name}-??????" for name in args.secret_names]
+        arns = place.arns("secretsmanager", *(f"secret:{name}-??????" for name in args.secret_names))
         statements += _read_secrets(args.region, arns, secrets_key_arn)
-    return _document(*statements)
+    return document(statements, INLINE_POLICY_LIMIT)
 
 
-def _read_secrets(region: str, arns: list[str], key_arn: str) -> list[dict[str, Any]]:
+def _read_secrets(region: str, arns: list[str], key_arn: str) -> list[Statement]:
     """The secrets' values, and their key through Secrets Manager only, which asks for the first right as well."""
+    through_secrets_manager = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
     return [
-        {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": arns},
-        {
-            "Effect": "Allow",
-            "Action": "kms:Decrypt",
-            "Resource": key_arn,
-            "Condition": {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}},
-        },
+        allow(None, "secretsmanager:GetSecretValue", arns),
+        allow(None, "kms:Decrypt", key_arn, through_secrets_manager),
     ]
 
 
-def _log_key_policy(region: str, account: str, log_group: str) -> str:
+def _log_key_policy(region: str, place: Place, log_group: str) -> str:
     """KMS's default, and CloudWatch Logs for the one group: it uses a key in its own name, so IAM cannot let it.
 
     After "Encrypt log data in CloudWatch Logs using AWS KMS" in the user guide.
     """
-    return _document(
-        {
-            "Effect": "Allow",
-            "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
-            "Action": "kms:*",
-            "Resource": "*",
-        },
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": f"logs.{region}.amazonaws.com"},
-            "Action": ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
-            "Resource": "*",
-            "Condition": {
-                "ArnEquals": {
-                    "kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:{region}:{account}:log-group:{log_group}"
-                }
-            },
-        },
+    return document(
+        [
+            allow(None, "kms:*", "*", principal={"AWS": place.root}),
+            allow(
+                None,
+                ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+                "*",
+                {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": place.arn("logs", f"log-group:{log_group}")}},
+                principal={"Service": f"logs.{region}.amazonaws.com"},
+            ),
+        ]
     )
 
 

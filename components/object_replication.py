@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
+
+from components.access_documents import INLINE_POLICY_LIMIT, Condition, allow, document, trust
 
 # The one time that S3 offers for replication with a promise (S3 Replication Time Control).
 _REPLICATION_TIME_MINUTES = 15
@@ -40,7 +41,7 @@ class ObjectReplicationArgs:
     """What has to be there first: S3 refuses to copy from a bucket without versions, and to one."""
 
     role_boundary_arn: pulumi.Input[str] | None = None
-    """What limits the role, whatever it is given. Who may deploy, but not decide on access, names it."""
+    """The permissions boundary of every role that is made here: a deployment may make no role without one."""
 
     def __post_init__(self) -> None:
         if self.source.region == self.destination.region:
@@ -66,18 +67,7 @@ class ObjectReplication(pulumi.ComponentResource):
             name,
             name=name,
             description=f"S3 copies objects from {args.source.region} to {args.destination.region}",
-            assume_role_policy=json.dumps(
-                {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Principal": {"Service": "s3.amazonaws.com"},
-                            "Action": "sts:AssumeRole",
-                        }
-                    ],
-                }
-            ),
+            assume_role_policy=trust({"Service": "s3.amazonaws.com"}),
             permissions_boundary=args.role_boundary_arn,
             opts=guarded,
         )
@@ -142,48 +132,43 @@ def _policy(source: ReplicatedBucket, destination: ReplicatedBucket) -> pulumi.O
     "Using Object Lock with S3 Replication" in the S3 user guide. Each key may be used through S3 in its own region
     only, so the role opens nothing that is encrypted with it elsewhere.
     """
-    return pulumi.Output.json_dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": "ReadTheOrder",
-                    "Effect": "Allow",
-                    "Action": ["s3:GetReplicationConfiguration", "s3:ListBucket"],
-                    "Resource": source.bucket_arn,
-                },
-                {
-                    "Sid": "ReadObjects",
-                    "Effect": "Allow",
-                    "Action": [
+
+    def written(arns: Sequence[str]) -> str:
+        source_arn, source_key_arn, destination_arn, destination_key_arn = arns
+        return document(
+            [
+                allow("ReadTheOrder", ["s3:GetReplicationConfiguration", "s3:ListBucket"], source_arn),
+                allow(
+                    "ReadObjects",
+                    [
                         "s3:GetObjectVersionForReplication",
                         "s3:GetObjectVersionAcl",
                         "s3:GetObjectVersionTagging",
                         "s3:GetObjectRetention",
                         "s3:GetObjectLegalHold",
                     ],
-                    "Resource": pulumi.Output.concat(source.bucket_arn, "/*"),
-                },
-                {
-                    "Sid": "WriteCopies",
-                    "Effect": "Allow",
-                    "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"],
-                    "Resource": pulumi.Output.concat(destination.bucket_arn, "/*"),
-                },
-                {
-                    "Sid": "DecryptObjects",
-                    "Effect": "Allow",
-                    "Action": "kms:Decrypt",
-                    "Resource": source.kms_key_arn,
-                    "Condition": {"StringEquals": {"kms:ViaService": f"s3.{source.region}.amazonaws.com"}},
-                },
-                {
-                    "Sid": "EncryptCopies",
-                    "Effect": "Allow",
-                    "Action": ["kms:Encrypt", "kms:GenerateDataKey"],
-                    "Resource": destination.kms_key_arn,
-                    "Condition": {"StringEquals": {"kms:ViaService": f"s3.{destination.region}.amazonaws.com"}},
-                },
+                    f"{source_arn}/*",
+                ),
+                allow(
+                    "WriteCopies",
+                    ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"],
+                    f"{destination_arn}/*",
+                ),
+                allow("DecryptObjects", "kms:Decrypt", source_key_arn, _through_s3(source.region)),
+                allow(
+                    "EncryptCopies",
+                    ["kms:Encrypt", "kms:GenerateDataKey"],
+                    destination_key_arn,
+                    _through_s3(destination.region),
+                ),
             ],
-        }
-    )
+            INLINE_POLICY_LIMIT,
+        )
+
+    return pulumi.Output.all(
+        source.bucket_arn, source.kms_key_arn, destination.bucket_arn, destination.kms_key_arn
+    ).apply(written)
+
+
+def _through_s3(region: str) -> Condition:
+    return {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}}

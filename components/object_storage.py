@@ -31,7 +31,7 @@ class ObjectStorageArgs:
     """The vault's bucket, which has the copies."""
 
     role_boundary_arn: pulumi.Input[str] | None = None
-    """What limits the roles that copy, whatever they are given. Who may deploy, but not decide on access, names it."""
+    """The permissions boundary of every role that is made here: a deployment may make no role without one."""
 
 
 class ObjectStorage(pulumi.ComponentResource):

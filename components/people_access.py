@@ -12,10 +12,10 @@ import pulumi_aws as aws
 from components.access_documents import (
     INLINE_POLICY_LIMIT,
     MANAGED_POLICY_LIMIT,
-    TRUST_POLICY_LIMIT,
     Place,
-    Statement,
     document,
+    managed_policy,
+    trust,
 )
 from components.access_policies import person, signed_in_person
 from plan.names import person_role
@@ -37,8 +37,8 @@ class PeopleAccessArgs:
     people: Sequence[str]
     """The names of their accounts."""
 
-    regions: Sequence[str]
-    """Where the stacks may be. The plan says."""
+    place: pulumi.Input[Place]
+    """The account, and the regions where the stacks may be. It is known before the people are."""
 
     emergency_region: str
     """The region through which alone the emergency's role can be taken: the one that the alarm listens in."""
@@ -50,8 +50,6 @@ class PeopleAccessArgs:
     """`access.emergency_session_hours` of the plan, 1 to 12."""
 
     reading_policy_arn: pulumi.Input[str]
-    place_arn: pulumi.Input[str]
-    """An ARN in the account, known before the people are."""
 
     def __post_init__(self) -> None:
         if len(set(self.people)) < 2:
@@ -78,7 +76,7 @@ class PeopleAccess(pulumi.ComponentResource):
     def __init__(self, name: str, args: PeopleAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:access:PeopleAccess", name, {}, opts)
         guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
-        place = pulumi.Output.from_input(args.place_arn).apply(lambda arn: Place.of(arn, args.regions))
+        place = pulumi.Output.from_input(args.place)
 
         own = aws.iam.Policy(
             f"{name}-signed-in",
@@ -101,7 +99,7 @@ class PeopleAccess(pulumi.ComponentResource):
                 f"{name}-{role_name}",
                 name=role_name,
                 description=f"What {account} does on an ordinary day",
-                assume_role_policy=user.arn.apply(lambda arn: _trust([arn], _WITH_MFA)),
+                assume_role_policy=user.arn.apply(lambda arn: trust({"AWS": [arn]}, _WITH_MFA, sid="People")),
                 max_session_duration=_PERSON_SESSION_SECONDS,
                 tags={"Name": role_name},
                 opts=guarded,
@@ -123,14 +121,15 @@ class PeopleAccess(pulumi.ComponentResource):
             name=args.emergency_role,
             description="Everything, for one person alone in an emergency. Both are told when it is taken",
             assume_role_policy=pulumi.Output.all(*users.values()).apply(
-                lambda arns: _trust(
-                    arns,
+                lambda arns: trust(
+                    {"AWS": arns},
                     _WITH_MFA,
                     {"NumericLessThan": {"aws:MultiFactorAuthAge": str(_FRESH_MFA_SECONDS)}},
                     # The global endpoint counts as us-east-1, where no alarm of ours can be.
                     {"StringEquals": {"aws:RequestedRegion": args.emergency_region}},
                     # Whoever it is, the record says who.
                     {"StringLike": {"sts:RoleSessionName": "${aws:username}"}},
+                    sid="People",
                 )
             ),
             max_session_duration=args.emergency_session_hours * 3600,
@@ -141,7 +140,7 @@ class PeopleAccess(pulumi.ComponentResource):
             f"{name}-break-glass",
             # By its name, so that the policy pack sees whose it is before anything is made.
             role=args.emergency_role,
-            policy_arn=place.apply(lambda place: f"arn:{place.partition}:iam::aws:policy/AdministratorAccess"),
+            policy_arn=place.apply(lambda place: managed_policy(place.partition, "AdministratorAccess")),
             opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[break_glass])),
         )
         self.break_glass_arn = break_glass.arn
@@ -150,18 +149,3 @@ class PeopleAccess(pulumi.ComponentResource):
 
 
 _WITH_MFA: Final = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
-
-
-def _trust(principals: Sequence[str], *conditions: Mapping[str, Mapping[str, str]]) -> str:
-    merged: dict[str, dict[str, str]] = {}
-    for condition in conditions:
-        for operator, keys in condition.items():
-            merged.setdefault(operator, {}).update(keys)
-    statement: Statement = {
-        "Sid": "People",
-        "Effect": "Allow",
-        "Principal": {"AWS": list(principals)},
-        "Action": "sts:AssumeRole",
-        "Condition": merged,
-    }
-    return document([statement], TRUST_POLICY_LIMIT)

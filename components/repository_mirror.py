@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from components.access_documents import INLINE_POLICY_LIMIT, allow, document
 from components.durable_bucket import DurableBucket, DurableBucketArgs
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
-from components.github_access import RepositoryIdentity, trust
+from components.github_access import RepositoryIdentity, workflow_trust
 
 _SESSION_SECONDS = 3600
 
@@ -24,6 +24,8 @@ class RepositoryMirrorArgs:
     """GitHub's issuer of tokens, as the account knows it."""
 
     role_boundary_arn: pulumi.Input[str]
+    """The permissions boundary of every role that is made here: a deployment may make no role without one."""
+
     version_days: int
     """`retention.object_version_days` of the plan."""
 
@@ -74,7 +76,7 @@ class RepositoryMirror(pulumi.ComponentResource):
             name=name,
             description="What is on the main branch is kept in Ireland too",
             assume_role_policy=pulumi.Output.from_input(args.issuer_arn).apply(
-                lambda arn: trust(arn, [args.repository.subject(f"ref:refs/heads/{args.repository.branch}")])
+                lambda arn: workflow_trust(arn, [args.repository.subject(f"ref:refs/heads/{args.repository.branch}")])
             ),
             permissions_boundary=args.role_boundary_arn,
             max_session_duration=_SESSION_SECONDS,

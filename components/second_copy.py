@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
+from components.access_documents import managed_policy, trust
 from components.backup_vault import BackupVault, BackupVaultArgs, VaultLockArgs
+from plan.geography import aws_partition
 
 # A job of AWS Backup fails if it starts in the hour before RDS's own backup or maintenance window, or in the window
 # itself (AWS Backup Developer Guide, "Plan options and configuration"). Those are at 01:00-02:00 and, on Sundays,
@@ -20,7 +21,7 @@ _START_WITHIN_MINUTES = 3 * 60
 # The first backup is all of the database, and takes hours; AWS Backup gives up what takes longer than this.
 _COMPLETE_WITHIN_MINUTES = 12 * 60
 
-_MAY_BACK_UP = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
+_MAY_BACK_UP = "service-role/AWSBackupServiceRolePolicyForBackup"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,9 @@ class SecondCopyArgs:
         ValueError: the retention is not positive.
     """
 
+    region: str
+    """The region of the provider. Its partition has the policy that lets AWS Backup back up."""
+
     database_arn: pulumi.Input[str]
     retention_days: int
     """`retention.vault_copy_days` of the plan, for the backups and for their copies."""
@@ -59,7 +63,7 @@ class SecondCopyArgs:
     """
 
     role_boundary_arn: pulumi.Input[str] | None = None
-    """What limits the role, whatever it is given. Who may deploy, but not decide on access, names it."""
+    """The permissions boundary of every role that is made here: a deployment may make no role without one."""
 
     def __post_init__(self) -> None:
         if self.retention_days < 1:
@@ -92,22 +96,16 @@ class SecondCopy(pulumi.ComponentResource):
             name,
             name=name,
             description="AWS Backup backs up the application database",
-            assume_role_policy=json.dumps(
-                {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Principal": {"Service": "backup.amazonaws.com"},
-                            "Action": "sts:AssumeRole",
-                        }
-                    ],
-                }
-            ),
+            assume_role_policy=trust({"Service": "backup.amazonaws.com"}),
             permissions_boundary=args.role_boundary_arn,
             opts=guarded,
         )
-        permission = aws.iam.RolePolicyAttachment(name, role=role.name, policy_arn=_MAY_BACK_UP, opts=guarded)
+        permission = aws.iam.RolePolicyAttachment(
+            name,
+            role=role.name,
+            policy_arn=managed_policy(aws_partition(args.region), _MAY_BACK_UP),
+            opts=guarded,
+        )
         plan = aws.backup.Plan(
             name,
             name=name,

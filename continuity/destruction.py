@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from continuity import stacks
 from continuity.stacks import ContinuityError, Stack
-
-# What holds data or gives access to them, in words; everything else can be made again from this repository.
-_HOLDS: Final = {
-    "aws:rds/instance:Instance": "a database with all of its rows",
-    "aws:s3/bucket:Bucket": "a bucket with all of its objects and their versions",
-    "aws:kms/key:Key": "a key, and with it everything that is encrypted with it",
-    "aws:backup/vault:Vault": "a backup vault with all of its recovery points",
-    "aws:secretsmanager/secret:Secret": "a secret, and its replica",
-    "github:index/repository:Repository": "a repository with all of its history",
-}
-
+from plan.stateful import BY_TYPE
 
 # A host is not taken down while it is needed, and is needed as long as this finds it.
 _SENDS_REQUESTS: Final = "hcloud:index/loadBalancerTarget:LoadBalancerTarget"
@@ -60,7 +50,7 @@ def look(stack: Stack) -> Destruction:
         stack=stack,
         resources=len(resources),
         protected=sum(1 for resource in resources if resource.get("protect")),
-        losses=tuple(_loss(resource) for resource in resources if resource["type"] in _HOLDS),
+        losses=tuple(_losses(resources)),
         first=tuple(
             str(resource["urn"])
             for resource in resources
@@ -69,12 +59,16 @@ def look(stack: Stack) -> Destruction:
     )
 
 
-def _loss(resource: Mapping[str, Any]) -> Loss:
-    return Loss(
-        name=str(resource["urn"]).rsplit("::", 1)[1],
-        what=_HOLDS[resource["type"]],
-        protected=bool(resource.get("protect")),
-    )
+def _losses(resources: Sequence[Mapping[str, Any]]) -> Iterator[Loss]:
+    """What holds data. Everything else can be made again from this repository."""
+    for resource in resources:
+        stateful = BY_TYPE.get(resource["type"])
+        if stateful is not None and stateful.kind == "data":
+            yield Loss(
+                name=str(resource["urn"]).rsplit("::", 1)[1],
+                what=stateful.loss,
+                protected=bool(resource.get("protect")),
+            )
 
 
 def destroy(found: Destruction) -> None:

@@ -267,6 +267,11 @@ def _plain(text: str) -> str:
 def of_urn(urn: str) -> tuple[str, str]:
     """A resource's type, in the short form that people write, and its name."""
     qualified, _, name = urn.partition("::")[2].partition("::")[2].partition("::")
-    package, _, rest = qualified.rpartition("$")[2].partition(":")
+    return short_type(qualified.rpartition("$")[2]), name
+
+
+def short_type(token: str) -> str:
+    """A type in the short form: `aws:rds:Instance` for `aws:rds/instance:Instance`."""
+    package, _, rest = token.partition(":")
     module, _, kind = rest.partition(":")
-    return f"{package}:{module.partition('/')[0]}:{kind}", name
+    return f"{package}:{module.partition('/')[0]}:{kind}"

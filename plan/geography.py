@@ -45,3 +45,8 @@ EUROPEAN_BUT_NOT_EU: Final[dict[str, str]] = {
     "eu-central-2": "Zurich, in Switzerland",
 }
 """Regions of AWS whose name begins with `eu-` and that are outside the EU, and where they are."""
+
+
+def aws_partition(region: str) -> str:
+    """The partition that a region belongs to, by how its name begins: the European Sovereign Cloud's is `eusc-`."""
+    return "aws-eusc" if region.startswith("eusc-") else "aws"

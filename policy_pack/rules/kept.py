@@ -9,40 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.aws_keys import KEY, REPLICA_KEY
-from policy_pack.rules.backup_vault import LOCK, PLAN, VAULT
-from policy_pack.rules.bucket_types import BUCKET, REPLICATION, VERSIONING
-from policy_pack.rules.data_stores import TABLE
-from policy_pack.rules.database import INSTANCE
-from policy_pack.rules.database_replica import REPLICATION as DATABASE_REPLICATION
-from policy_pack.rules.hosts import LOAD_BALANCER
-from policy_pack.rules.policy import Finding, Policy, Resource, of_type
+from policy_pack.rules.policy import Finding, Policy, Resource
 from policy_pack.rules.promises import recovery
-from policy_pack.rules.repository import REPOSITORY
-from policy_pack.rules.secrets import SECRET
 
 if TYPE_CHECKING:
     from plan import Plan
 
-HOLDS_DATA: Final = (
-    INSTANCE,
-    DATABASE_REPLICATION,
-    TABLE,
-    *BUCKET,
-    *VERSIONING,
-    *REPLICATION,
-    KEY,
-    REPLICA_KEY,
-    VAULT,
-    LOCK,
-    PLAN,
-    SECRET,
-    REPOSITORY,
-    LOAD_BALANCER,
-    "hcloud:index/network:Network",
-    "hcloud:index/zone:Zone",
-)
-"""Types whose loss is a loss of data, of the way to it, or of an address that customers know."""
+
+def _cannot_be_made_again(type_: str) -> bool:
+    """Whether a type's loss is a loss of data, of the way to it, or of an address that customers know."""
+    from plan.stateful import BY_TYPE  # here, for the reason that `analyzer.py` gives
+
+    return type_ in BY_TYPE and BY_TYPE[type_].protect
 
 
 def _kept(resource: Resource, _plan: Plan) -> Iterator[Finding]:
@@ -58,6 +36,6 @@ KEPT: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Set the resource option `protect` to true.",
-    concerns=of_type(*HOLDS_DATA),
+    concerns=_cannot_be_made_again,
     rule=_kept,
 )

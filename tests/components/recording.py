@@ -299,51 +299,52 @@ class _Cloud(mocks.Mocks):
         self, type_: str, name: str, inputs: Mapping[str, Any], provider: str, number: int
     ) -> tuple[str, dict[str, Any]]:
         region = inputs.get("region") or self._region(provider)
+        arn = "arn:aws-eusc" if region.startswith("eusc-") else "arn:aws"
         match type_:
             case "aws:kms/key:Key":
                 id_ = f"00000000-0000-0000-0000-{number:012}"
-                return id_, {"keyId": id_, "arn": f"arn:aws:kms:{region}:{ACCOUNT}:key/{id_}"}
+                return id_, {"keyId": id_, "arn": f"{arn}:kms:{region}:{ACCOUNT}:key/{id_}"}
             case "aws:s3/bucket:Bucket":
-                return inputs["bucket"], {"arn": f"arn:aws:s3:::{inputs['bucket']}"}
+                return inputs["bucket"], {"arn": f"{arn}:s3:::{inputs['bucket']}"}
             case "aws:backup/vault:Vault":
-                return inputs["name"], {"arn": f"arn:aws:backup:{region}:{ACCOUNT}:backup-vault:{inputs['name']}"}
+                return inputs["name"], {"arn": f"{arn}:backup:{region}:{ACCOUNT}:backup-vault:{inputs['name']}"}
             case "aws:secretsmanager/secret:Secret":
-                arn = f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:{inputs['name']}-{number:06}"
-                return arn, {"arn": arn}
+                id_ = f"{arn}:secretsmanager:{region}:{ACCOUNT}:secret:{inputs['name']}-{number:06}"
+                return id_, {"arn": id_}
             case "aws:ssm/activation:Activation":
                 return f"00000000-0000-0000-0001-{number:012}", {"activationCode": f"code-{number:015}"}
             case "aws:cloudwatch/logGroup:LogGroup":
-                return inputs["name"], {"arn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{inputs['name']}"}
+                return inputs["name"], {"arn": f"{arn}:logs:{region}:{ACCOUNT}:log-group:{inputs['name']}"}
             case "aws:iam/role:Role":
-                return inputs["name"], {"arn": f"arn:aws:iam::{ACCOUNT}:role/{inputs['name']}"}
+                return inputs["name"], {"arn": f"{arn}:iam::{ACCOUNT}:role/{inputs['name']}"}
             case "aws:iam/openIdConnectProvider:OpenIdConnectProvider":
-                arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{inputs['url'].removeprefix('https://')}"
-                return arn, {"arn": arn}
+                id_ = f"{arn}:iam::{ACCOUNT}:oidc-provider/{inputs['url'].removeprefix('https://')}"
+                return id_, {"arn": id_}
             case "aws:iam/policy:Policy":
-                arn = f"arn:aws:iam::{ACCOUNT}:policy/{inputs['name']}"
-                return arn, {"arn": arn}
+                id_ = f"{arn}:iam::{ACCOUNT}:policy/{inputs['name']}"
+                return id_, {"arn": id_}
             case "aws:iam/user:User":
-                return inputs["name"], {"arn": f"arn:aws:iam::{ACCOUNT}:user/{inputs['name']}"}
+                return inputs["name"], {"arn": f"{arn}:iam::{ACCOUNT}:user/{inputs['name']}"}
             case "aws:sns/topic:Topic":
-                arn = f"arn:aws:sns:{region}:{ACCOUNT}:{inputs['name']}"
-                return arn, {"arn": arn}
+                id_ = f"{arn}:sns:{region}:{ACCOUNT}:{inputs['name']}"
+                return id_, {"arn": id_}
             case "aws:cloudwatch/eventRule:EventRule":
-                return inputs["name"], {"arn": f"arn:aws:events:{region}:{ACCOUNT}:rule/{inputs['name']}"}
+                return inputs["name"], {"arn": f"{arn}:events:{region}:{ACCOUNT}:rule/{inputs['name']}"}
             case "aws:rds/instance:Instance":
                 identifier = inputs["identifier"]
                 return f"db-{number}", {
-                    "arn": f"arn:aws:rds:{region}:{ACCOUNT}:db:{identifier}",
+                    "arn": f"{arn}:rds:{region}:{ACCOUNT}:db:{identifier}",
                     "endpoint": f"{identifier}.{region}.rds.amazonaws.com:5432",
                     "masterUserSecrets": [
                         {
-                            "secretArn": f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:rds!db-{number}",
+                            "secretArn": f"{arn}:secretsmanager:{region}:{ACCOUNT}:secret:rds!db-{number}",
                             "secretStatus": "active",
                             "kmsKeyId": inputs["masterUserSecretKmsKeyId"],
                         }
                     ],
                 }
             case _ if type_ == BACKUP_REPLICATION:
-                return f"arn:aws:rds:{region}:{ACCOUNT}:auto-backup:ab-{number}", {}
+                return f"{arn}:rds:{region}:{ACCOUNT}:auto-backup:ab-{number}", {}
             case "hcloud:index/primaryIp:PrimaryIp":
                 return str(number), {"ipAddress": f"203.0.113.{number % 256}"}
             case "hcloud:index/loadBalancer:LoadBalancer":

@@ -155,9 +155,15 @@ def test_places_are_the_accounts_and_the_regions_alone() -> None:
 
 
 def test_one_person_is_not_enough() -> None:
-    one: dict[str, Any] = {"regions": [HERE], "reading_policy_arn": "p", "place_arn": "a"}
     with pytest.raises(ValueError, match="at least 2 are needed"):
-        PeopleAccessArgs(people=["ann"], emergency_region=HERE, emergency_role="e", emergency_session_hours=1, **one)
+        PeopleAccessArgs(
+            people=["ann"],
+            place=Place.at(HERE, ACCOUNT),
+            emergency_region=HERE,
+            emergency_role="e",
+            emergency_session_hours=1,
+            reading_policy_arn="p",
+        )
     with pytest.raises(ValueError, match="at least 2 people are told"):
         EmergencyAlarmArgs(
             region=HERE,

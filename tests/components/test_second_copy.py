@@ -35,6 +35,7 @@ def second_copy(
         made = SecondCopy(
             "second-copy",
             SecondCopyArgs(
+                region="xx-near-1",
                 database_arn=DATABASE_ARN,
                 retention_days=17,
                 vault=vault or OwnVaultArgs(kms_key_arn="arn:of-the-database"),
@@ -142,5 +143,9 @@ def test_aws_backup_has_time_to_finish() -> None:
 def test_a_retention_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="retention_days is 0"):
         SecondCopyArgs(
-            database_arn=DATABASE_ARN, retention_days=0, vault=ExistingVaultArgs(name="v"), onward_vault_arn=None
+            region="xx-near-1",
+            database_arn=DATABASE_ARN,
+            retention_days=0,
+            vault=ExistingVaultArgs(name="v"),
+            onward_vault_arn=None,
         )

@@ -1,0 +1,14 @@
+"""The places of the clouds, compared with what AWS's own SDK knows of them."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+
+from plan.geography import AWS_EU_PARTITIONS, AWS_EU_REGIONS, aws_partition
+
+
+@pytest.mark.parametrize("region", sorted(AWS_EU_REGIONS))
+def test_partition_of_region_is_the_sdks(region: str) -> None:
+    assert aws_partition(region) == boto3.Session().get_partition_for_region(region)
+    assert aws_partition(region) in AWS_EU_PARTITIONS
