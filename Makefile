@@ -117,7 +117,7 @@ test: $(READY) ## Every test: the real engine against local clouds of their own
 
 .PHONY: lint
 lint: $(READY) ## Style, types, and that uv.lock is what pyproject.toml asks for
-	@$(UV) lock --check --quiet || { echo "uv.lock is not what pyproject.toml asks for: run $(UV) lock" >&2; exit 1; }
+	@$(UV) lock --check --quiet --python "$$(command -v $(PYTHON))" || { echo "uv.lock is not what pyproject.toml asks for: run $(UV) lock" >&2; exit 1; }
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
