@@ -16,6 +16,7 @@ PYTHON3 ?= python3
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/localcloud
 UV := $(CACHE)/uv/$(shell cksum < .ci/uv.txt | cut -d ' ' -f 1)/bin/uv
 ACTIONLINT := $(CACHE)/actionlint/$(shell cksum < .ci/actionlint/go.sum | cut -d ' ' -f 1)/actionlint
+VALE := $(CACHE)/vale/$(shell cksum < .ci/vale/go.sum | cut -d ' ' -f 1)/vale
 READY := .venv/ready-$(shell cat uv.lock pyproject.toml | cksum | cut -d ' ' -f 1)
 PYTHON := .venv/bin/python
 LOCALCLOUD := $(PYTHON) -m localcloud
@@ -115,8 +116,9 @@ test: $(READY) ## Every test: the real engine against local clouds of their own
 	@$(PYTHON) -m pytest $(PYTEST)
 
 .PHONY: lint
-lint: $(READY) ## Style, types, the arrows between packages, named paths, and uv.lock against pyproject.toml
-	@$(UV) lock --check --quiet || { echo "uv.lock is not what pyproject.toml asks for: run $(UV) lock" >&2; exit 1; }
+lint: $(READY) ## Style, types, English, the arrows between packages, named paths, and uv.lock against pyproject.toml
+	@$(UV) lock --check --quiet --python "$$(command -v $(PYTHON))" \
+	  || { echo "uv.lock is not what pyproject.toml asks for: run $(UV) lock" >&2; exit 1; }
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
@@ -124,6 +126,7 @@ lint: $(READY) ## Style, types, the arrows between packages, named paths, and uv
 	@$(PYTHON) -m pytest -q -n0 tests/test_named_paths.py
 	@if command -v go > /dev/null; then cd localcloud/engine && test -z "$$(gofmt -l .)" && go vet ./...; fi
 	@$(MAKE) lint-workflows
+	@$(MAKE) lint-prose
 
 # zizmor looks for ways to break into a workflow, actionlint for mistakes in one.
 .PHONY: lint-workflows
@@ -138,6 +141,23 @@ $(ACTIONLINT): .ci/actionlint/go.sum
 	@echo "building actionlint"
 	@mkdir -p "$(@D)"
 	@cd .ci/actionlint && go build -o "$@" github.com/rhysd/actionlint/cmd/actionlint
+
+# Vale has parsers in C, so it is built with a C compiler too.
+.PHONY: lint-prose
+lint-prose: $(READY) ## The English of documents, docstrings, comments and messages
+	@if command -v go > /dev/null && command -v "$${CC:-cc}" > /dev/null; then \
+	   $(MAKE) $(VALE) && $(PYTHON) .ci/prose.py --vale $(VALE); \
+	 elif [ -n "$$CI" ]; then echo "Vale is built with Go and a C compiler; one of them is not on PATH" >&2; exit 1; \
+	 else echo "without Go and a C compiler there is no Vale: the English was not checked" >&2; fi
+
+.PHONY: vale
+vale: $(VALE)
+	@echo $(VALE)
+
+$(VALE): .ci/vale/go.sum
+	@echo "building Vale" >&2
+	@mkdir -p "$(@D)"
+	@cd .ci/vale && CGO_ENABLED=1 go build -trimpath -o "$@.new" github.com/vale-cli/vale/v3/cmd/vale && mv "$@.new" "$@"
 
 .PHONY: bench
 bench: $(READY) ## Measure what is said about speed: previews, policies, and the recovery of a database

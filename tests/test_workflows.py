@@ -57,7 +57,8 @@ def test_actions_are_pinned_by_commit_and_are_those_that_the_repository_allows()
 
 def test_what_a_change_has_to_pass_is_a_job_that_always_reports() -> None:
     change = read(FOLDER / "workflows/change.yml")
-    assert "paths" not in change["on"]["pull_request"] and "branches" not in change["on"]["pull_request"]
+    assert "paths" not in change["on"]["pull_request"]
+    assert "branches" not in change["on"]["pull_request"]
     names = {job["name"] for job in change["jobs"].values()}
     assert set(SETTINGS["requiredChecks"]) <= names
 
@@ -65,7 +66,8 @@ def test_what_a_change_has_to_pass_is_a_job_that_always_reports() -> None:
 def test_nothing_runs_a_strangers_code_with_more_than_the_stranger_has() -> None:
     for file in WORKFLOWS:
         workflow = read(file)
-        assert "pull_request_target" not in workflow["on"] and "workflow_run" not in workflow["on"]
+        assert "pull_request_target" not in workflow["on"]
+        assert "workflow_run" not in workflow["on"]
         assert workflow["permissions"] == {}
     change = read(FOLDER / "workflows/change.yml")["jobs"]
     for name, job in change.items():
@@ -92,7 +94,8 @@ def test_only_deployments_are_in_an_environment_and_each_in_its_own() -> None:
 def test_a_credential_for_aws_is_never_stored() -> None:
     for file in (*WORKFLOWS, *ACTIONS):
         text = file.read_text()
-        assert "aws-secret-access-key" not in text and "AWS_SECRET" not in text
+        assert "aws-secret-access-key" not in text
+        assert "AWS_SECRET" not in text
         assert text.count("configure-aws-credentials@") == text.count("role-to-assume: ${{ ")
 
 

@@ -85,14 +85,16 @@ def test_both_own_the_organisation_and_no_deployment_takes_that_away(made: Deplo
 
 def test_workflows_use_what_is_named_by_commit_and_read_unless_they_say_otherwise(made: Deployment) -> None:
     permissions = made.one(PERMISSIONS).inputs
-    assert permissions["allowedActions"] == "selected" and permissions["shaPinningRequired"] is True
+    assert permissions["allowedActions"] == "selected"
+    assert permissions["shaPinningRequired"] is True
     assert permissions["allowedActionsConfig"] == {
         "githubOwnedAllowed": False,
         "verifiedAllowed": False,
         "patternsAlloweds": ["a/b@*"],
     }
     workflows = made.one(WORKFLOWS).inputs
-    assert workflows["defaultWorkflowPermissions"] == "read" and workflows["canApprovePullRequestReviews"] is False
+    assert workflows["defaultWorkflowPermissions"] == "read"
+    assert workflows["canApprovePullRequestReviews"] is False
 
 
 def test_only_a_workflow_can_report_a_check_that_a_change_has_to_pass(made: Deployment) -> None:
@@ -100,7 +102,8 @@ def test_only_a_workflow_can_report_a_check_that_a_change_has_to_pass(made: Depl
     assert checks["strictRequiredStatusChecksPolicy"] is True
     assert checks["requiredChecks"] == [{"context": "check", "integrationId": 15368}]
     security = made.one(REPOSITORY).inputs["securityAndAnalysis"]
-    assert {switch["status"] for switch in security.values()} == {"enabled"} and len(security) == 2
+    assert {switch["status"] for switch in security.values()} == {"enabled"}
+    assert len(security) == 2
 
 
 def test_the_mirrors_role_adds_from_the_one_branch_and_can_neither_read_nor_delete(made: Deployment) -> None:
@@ -119,7 +122,8 @@ def test_the_mirrors_role_adds_from_the_one_branch_and_can_neither_read_nor_dele
 
 def test_the_mirror_outlives_its_stack(made: Deployment) -> None:
     for resource in (made.one(BUCKET), made.one(KEY), made.one(ROLE)):
-        assert resource.protect and resource.retain_on_delete
+        assert resource.protect
+        assert resource.retain_on_delete
 
 
 def test_one_person_alone_is_refused() -> None:

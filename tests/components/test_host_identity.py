@@ -146,7 +146,8 @@ def test_logs_are_kept_under_a_key_that_cloudwatch_may_use_for_them_alone() -> N
     assert group.inputs["name"] == "/botbrains/stack/hosts"
     assert group.inputs["retentionInDays"] == 365
     assert group.inputs["kmsKeyId"].endswith(f"key/{key.id}")
-    assert group.protect and key.protect
+    assert group.protect
+    assert key.protect
     owner, logs = json.loads(key.inputs["policy"])["Statement"]
     assert owner["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     assert logs["Principal"] == {"Service": f"logs.{HERE}.amazonaws.com"}

@@ -78,14 +78,16 @@ def test_cloud_init_accepts_it(host: Host, tmp_path: Path) -> None:
     asked = subprocess.run(
         [needed("cloud-init"), "schema", "-c", str(file)], capture_output=True, text=True, check=False
     )
-    assert asked.returncode == 0 and "deprecat" not in (asked.stdout + asked.stderr).lower(), asked
+    assert asked.returncode == 0, asked
+    assert "deprecat" not in (asked.stdout + asked.stderr).lower(), asked
 
 
 @pytest.mark.parametrize("host", [host for host in KINDS.values() if isinstance(host, ApiHost)], ids=lambda h: h.name)
 def test_haproxy_accepts_its_configuration(host: ApiHost, tmp_path: Path) -> None:
     command = [needed("haproxy"), "-c", "-f", str(written_haproxy(host, tmp_path))]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert asked.returncode == 0 and "WARNING" not in asked.stderr, asked.stderr
+    assert asked.returncode == 0, asked.stderr
+    assert "WARNING" not in asked.stderr, asked.stderr
 
 
 @every_kind
@@ -157,7 +159,8 @@ def test_units_start_what_is_there_in_an_order_that_exists(host: Host) -> None:
         if path.startswith("/etc/systemd/system/")
     }
     enabled = read(host)["runcmd"][-1]
-    assert enabled[:3] == ["systemctl", "enable", "--now"] and set(enabled[3:]) == set(units)
+    assert enabled[:3] == ["systemctl", "enable", "--now"]
+    assert set(enabled[3:]) == set(units)
     for name, unit in units.items():
         # After a restart of the host, everything comes back by itself.
         assert unit["Install"]["WantedBy"] == ["multi-user.target"]
@@ -174,7 +177,8 @@ def test_units_start_what_is_there_in_an_order_that_exists(host: Host) -> None:
             if called == "/usr/bin/python3":
                 assert arguments[0] in written
         if unit["Service"]["Type"] != ["oneshot"]:
-            assert unit["Service"]["Restart"] == ["always"] and unit["Unit"]["StartLimitIntervalSec"] == ["0"]
+            assert unit["Service"]["Restart"] == ["always"]
+            assert unit["Unit"]["StartLimitIntervalSec"] == ["0"]
 
 
 def test_a_shutdown_is_over_before_hetzner_takes_the_power_away() -> None:
@@ -194,7 +198,8 @@ def test_only_load_balancers_and_watching_hosts_reach_the_application() -> None:
     assert [line.strip() for line in rules.splitlines() if line.strip().startswith("ip saddr")] == [
         "ip saddr { 10.10.0.2, 10.10.0.3, 10.10.0.11-10.10.0.119 } ip daddr 10.10.0.11 tcp dport 8080 accept"
     ]
-    assert "policy drop" in rules and "9000" not in rules
+    assert "policy drop" in rules
+    assert "9000" not in rules
     assert "ip saddr" not in files(active_worker())["/etc/nftables.conf"]
 
 

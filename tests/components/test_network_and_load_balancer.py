@@ -112,7 +112,8 @@ def test_its_public_addresses_are_its_own_and_outlive_it() -> None:
         for key, version in (("ipv4Id", "ipv4"), ("ipv6Id", "ipv6")):
             address = addresses[balancer.inputs[key]]
             assert (address.inputs["type"], address.inputs["location"]) == (version, balancer.inputs["location"])
-            assert address.protect and address.inputs["deleteProtection"] is True
+            assert address.protect
+            assert address.inputs["deleteProtection"] is True
             assert address.inputs["autoDelete"] is False
 
 
@@ -189,7 +190,8 @@ def test_the_zone_outlives_what_it_leads_to_and_each_person_has_a_key() -> None:
     deployment = deploy(program)
     zone = deployment.one(ZONE)
     assert (zone.inputs["name"], zone.inputs["mode"], zone.inputs["ttl"]) == ("example.com", "primary", 90)
-    assert zone.protect and zone.inputs["deleteProtection"] is True
+    assert zone.protect
+    assert zone.inputs["deleteProtection"] is True
     keys = {key.inputs["name"]: key.inputs["publicKey"] for key in deployment.all(SSH_KEY)}
     assert keys == {ssh_key_name("one"): "ssh-ed25519 A", ssh_key_name("two"): "ssh-ed25519 B"}
 

@@ -112,7 +112,8 @@ def test_a_state_is_copied_and_nobody_deletes_what_it_was(made: LocalAws) -> Non
     s3, there = made.client("s3", THERE), made.client("s3", HERE)
     version = s3.put_object(Bucket=BUCKET, Key="state.json", Body=b"{}")["VersionId"]
     copy = there.get_object(Bucket=REPLICA, Key="state.json")
-    assert copy["Body"].read() == b"{}" and copy["ServerSideEncryption"] == "aws:kms"
+    assert copy["Body"].read() == b"{}"
+    assert copy["ServerSideEncryption"] == "aws:kms"
     s3.delete_object(Bucket=BUCKET, Key="state.json")
     with pytest.raises(ClientError, match="NoSuchKey"):
         there.get_object(Bucket=REPLICA, Key="state.json")
@@ -316,9 +317,11 @@ def test_it_makes_everything_from_nothing_as_aws_itself_says(aws: LocalAws) -> N
         assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": DAYS}
         assert rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 7
         denied = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
-        assert {each["Effect"] for each in denied} == {"Deny"} and {each["Principal"] for each in denied} == {"*"}
+        assert {each["Effect"] for each in denied} == {"Deny"}
+        assert {each["Principal"] for each in denied} == {"*"}
         [over_tls] = [each for each in denied if "Condition" in each]
-        assert over_tls["Action"] == "s3:*" and over_tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert over_tls["Action"] == "s3:*"
+        assert over_tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
     role = aws.client("iam").get_role(RoleName=REPLICA)["Role"]
     [trusted] = role["AssumeRolePolicyDocument"]["Statement"]
@@ -435,7 +438,8 @@ def test_what_is_somebody_elses_is_left_alone_and_said(
     assert said in finding.sentence()
     calls = Calls(monkeypatch)
     done = run_here("--yes")
-    assert isinstance(done, ContinuityError) and said in str(done)
+    assert isinstance(done, ContinuityError)
+    assert said in str(done)
     assert calls.made == []
 
 
@@ -489,9 +493,11 @@ def test_the_engine_keeps_its_state_and_secrets_there_and_either_region_may_be_l
     local_cloud: LocalCloud, engine: Engine, tmp_path: Path
 ) -> None:
     missing = command(local_cloud, "--check", "--json")
-    assert missing.returncode == 3 and len(json.loads(missing.stdout)["findings"]) == 6
+    assert missing.returncode == 3
+    assert len(json.loads(missing.stdout)["findings"]) == 6
     done = command(local_cloud, "--yes", "--json")
-    assert done.returncode == 0 and json.loads(done.stdout)["bucket"] == BUCKET
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["bucket"] == BUCKET
     [_, when_lost] = json.loads(done.stdout)["commands"].values()
     assert command(local_cloud, "--check").returncode == 0
 
@@ -531,9 +537,11 @@ def test_the_engine_keeps_its_state_and_secrets_there_and_either_region_may_be_l
         said = json.loads(cut.stdout)
         assert cut.returncode == 1
         assert [finding["property"] for finding in said["findings"]] == ["rotation"]
-        assert len(said["could_not_look"]) == 1 and said["could_not_look"][0].startswith(f"{HERE}: ")
+        assert len(said["could_not_look"]) == 1
+        assert said["could_not_look"][0].startswith(f"{HERE}: ")
         refused = command(local_cloud, "--yes")
-        assert refused.returncode == 1 and HERE in refused.stderr
+        assert refused.returncode == 1
+        assert HERE in refused.stderr
         change(local_cloud.folder, "restore", [HERE])
         assert command(local_cloud, "--yes").returncode == 0
 

@@ -62,7 +62,8 @@ def test_the_engines_events_become_steps_words_and_errors() -> None:
         ),
     )
     [word] = heard.policies
-    assert word.undecided and word.message == "can't run policy 'retention' during preview"
+    assert word.undecided
+    assert word.message == "can't run policy 'retention' during preview"
     assert heard.errors == ("aws:rds:Instance botbrains-prod-database: no such key",)
     assert heard.notes == ("decided at the update",)
     assert (heard.unchanged, heard.unknown, heard.finished) == (3, 1, False)
@@ -108,9 +109,11 @@ def test_ending_what_holds_data_is_refused_by_name_until_somebody_agrees(operati
     refused = report(steps=steps)
     assert refused.code == 4
     assert [step.name for _, step, _ in refused.endangered] == ["kept"]
-    assert f"{operation} of `{kind} kept`" in refused.text() and LABEL in refused.text()
+    assert f"{operation} of `{kind} kept`" in refused.text()
+    assert LABEL in refused.text()
     agreed = report(agreed=True, steps=steps)
-    assert agreed.code == 0 and f"{operation} of `{kind} kept`" in agreed.text()
+    assert agreed.code == 0
+    assert f"{operation} of `{kind} kept`" in agreed.text()
 
 
 def test_making_or_changing_what_holds_data_needs_no_label() -> None:
@@ -126,7 +129,8 @@ def test_what_the_pack_refuses_and_what_it_could_not_decide_are_said_first_and_i
     one = report(code=1, policies=(refused, skipped, advice), finished=False)
     text = one.text()
     assert one.code == 1
-    assert "**The policy pack refuses this**: 1 violation." in text and "**could not decide** 1 time" in text
+    assert "**The policy pack refuses this**: 1 violation." in text
+    assert "**could not decide** 1 time" in text
     for title, word in (
         ("Refused by the policy pack", refused),
         ("What the policy pack could not decide", skipped),
@@ -138,7 +142,8 @@ def test_what_the_pack_refuses_and_what_it_could_not_decide_are_said_first_and_i
 def test_a_preview_that_failed_is_never_a_change_of_nothing() -> None:
     one = report(code=255, errors=("no credentials",), unchanged=0, finished=False)
     assert one.code == 1
-    assert "`prod`: no preview" in one.text() and "no credentials" in one.text()
+    assert "`prod`: no preview" in one.text()
+    assert "no credentials" in one.text()
     assert "**The preview failed** for `prod`" in one.text()
 
 
@@ -151,5 +156,6 @@ def test_text_from_outside_stays_inside_its_block() -> None:
 def test_a_comment_is_never_longer_than_github_takes_and_says_that_it_was_cut() -> None:
     step = Step("update", "a:b:C", "x" * 80, tuple(Property(f"p{i}", "y" * 100, "z" * 100) for i in range(10)))
     text = report(steps=tuple(replace(step, name=f"{i}{step.name}") for i in range(140))).text()
-    assert len(text) < 65536 and text.count("```") % 2 == 0
+    assert len(text) < 65536
+    assert text.count("```") % 2 == 0
     assert "it is in the job's log" in text

@@ -55,14 +55,16 @@ def test_the_same_drift_is_reported_once_and_another_one_in_the_same_issue(repos
     more = [*DRIFTED, Finding(Stack.DR, steps=(DELETED,))]
     assert drift.report(more, repository).startswith("brought up to date: ")
     [again, _] = issues(repository)
-    assert (again["number"], again["comments"]) == (issue["number"], 1) and "`dr`" in again["body"]
+    assert (again["number"], again["comments"]) == (issue["number"], 1)
+    assert "`dr`" in again["body"]
 
 
 def test_the_issue_is_closed_when_all_is_as_declared_and_a_later_drift_opens_another(repository: Repository) -> None:
     drift.report(DRIFTED, repository)
     assert drift.report(UNSEEN, repository).startswith("brought up to date: ")
     [issue] = issues(repository)
-    assert issue["state"] == "open" and "no credentials" in issue["body"]
+    assert issue["state"] == "open"
+    assert "no credentials" in issue["body"]
     assert drift.report(QUIET, repository).startswith("closed: ")
     assert [one["state"] for one in issues(repository)] == ["closed"]
     assert drift.report(DRIFTED, repository).startswith("opened: ")
@@ -87,7 +89,9 @@ def test_what_could_not_be_looked_at_is_red_whatever_else_was_found(findings: li
 )
 def test_a_look_that_did_not_come_to_its_end_is_no_look(heard: Heard, words: str) -> None:
     finding = drift.judged(Stack.PROD, heard)
-    assert finding.unseen is not None and words in finding.unseen and not finding.steps
+    assert finding.unseen is not None
+    assert words in finding.unseen
+    assert not finding.steps
 
 
 def test_a_comment_is_put_once_and_then_changed(repository: Repository) -> None:
@@ -97,7 +101,8 @@ def test_a_comment_is_put_once_and_then_changed(repository: Repository) -> None:
     again = repository.say_once(number, "<!-- continuity preview: here -->", "<!-- continuity preview: here -->\ntwo")
     assert first == again
     bodies = [one["body"] for one in repository.all(f"issues/{number}/comments")]
-    assert len(bodies) == 2 and bodies[1].endswith("two")
+    assert len(bodies) == 2
+    assert bodies[1].endswith("two")
 
 
 def test_a_github_that_refuses_or_is_not_there_is_a_sentence(repository: Repository) -> None:

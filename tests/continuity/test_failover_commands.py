@@ -77,7 +77,8 @@ def test_the_options_reach_the_drill(ran: list[Options]) -> None:
     done = drill("--yes", "--rate", "50", "--jobs", "7", "--seconds", "20", "--https-port", "8443", "--role", "api")
     assert done.exit_code == 0, done.output
     assert ran == [Options(Lose.HOST, None, failover_drill.Role.API, 50.0, 7, 20.0, 8443, "/")]
-    assert "recovery" in done.output and "the promise was kept" in done.output
+    assert "recovery" in done.output
+    assert "the promise was kept" in done.output
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,8 @@ def test_a_promise_that_is_not_kept_is_exit_code_1(ran: list[Options], monkeypat
     )
     done = drill("--yes")
     assert done.exit_code == 1
-    assert "2 jobs ran twice" in done.output and "NOT kept" in done.output
+    assert "2 jobs ran twice" in done.output
+    assert "NOT kept" in done.output
     done = drill("--yes", "--json")
     assert done.exit_code == 1
     said = json.loads(done.stdout)

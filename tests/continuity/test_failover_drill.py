@@ -206,11 +206,13 @@ def test_servers_and_load_balancers_go_off_together_and_come_back(cloud: Cloud) 
     fault = Fault(cloud.access, ["api-1", "worker-1"], ["lb-fsn1"])
     assert not fault.anything_off
     killed, off = fault.off()
-    assert killed < off and fault.anything_off
+    assert killed < off
+    assert fault.anything_off
     assert {name for name, on in cloud.powered().items() if not on} == {"api-1", "worker-1"}
     assert cloud.open() == {"lb-fsn1": False, "lb-nbg1": True}
     assert fault.on() >= off
-    assert all(cloud.powered().values()) and all(cloud.open().values())
+    assert all(cloud.powered().values())
+    assert all(cloud.open().values())
     assert not fault.anything_off
     assert fault.by_hand() == [
         "hcloud server poweron api-1",
@@ -338,7 +340,8 @@ def test_a_drill_that_cannot_be_is_refused(cloud: Cloud, options: Options, outpu
 def test_a_real_cloud_is_told_what_happens_to_customers(cloud: Cloud) -> None:
     real = Access("https://api.hetzner.cloud/v1", TOKEN)
     said = Intended(**{**vars(intended(cloud)), "access": real}).sentences(PLAN)
-    assert "REAL" in said[-1] and "Customers of prod" in said[-1]
+    assert "REAL" in said[-1]
+    assert "Customers of prod" in said[-1]
 
 
 @pytest.mark.parametrize(
@@ -377,18 +380,22 @@ def test_a_pool_that_fails_over_keeps_the_promise(cloud: Cloud, options: Options
     assert measured.problems == []
     # Requests for hosts without power fail until the check has decided: here, 0.4 s.
     assert 0 < measured.during.failed < 50
-    assert measured.recovery is not None and 0.1 < measured.recovery < 1.5
-    assert measured.noticed is not None and measured.way_back is not None
+    assert measured.recovery is not None
+    assert 0.1 < measured.recovery < 1.5
+    assert measured.noticed is not None
+    assert measured.way_back is not None
     assert set(measured.served_by["before"]) == set(ACTIVE)
     assert any(name.startswith("api-standby") for name in measured.served_by["during"])
-    assert all(cloud.powered().values()) and all(cloud.open().values())
+    assert all(cloud.powered().values())
+    assert all(cloud.open().values())
 
 
 def test_a_pool_that_does_not_fail_over_breaks_it(cloud: Cloud) -> None:
     planned = intended(cloud)
     cloud.broken = True
     measured = failover_drill.run(PLAN, Stack.PROD, planned.options, lambda _: None, planned)
-    assert measured.recovery is None and not measured.kept
+    assert measured.recovery is None
+    assert not measured.kept
     assert any("did not recover" in problem for problem in measured.problems)
     assert any("step in" in problem for problem in measured.problems)
     assert all(cloud.powered().values())
@@ -415,4 +422,5 @@ def test_a_service_that_fails_already_is_left_alone(cloud: Cloud, monkeypatch: p
     planned = intended(cloud)
     with pytest.raises(ContinuityError, match=r"before anything was switched off .*ertificate"):
         failover_drill.run(PLAN, Stack.PROD, planned.options, lambda _: None, planned)
-    assert not planned.fault.anything_off and all(cloud.powered().values())
+    assert not planned.fault.anything_off
+    assert all(cloud.powered().values())

@@ -101,7 +101,8 @@ def with_runs(number: int, runs: int) -> tuple[list[Job], list[Outcome]]:
 )
 def test_what_keeps_the_promise(seen: Observed, recovery: float, failed: int) -> None:
     measured = judge(PLAN, seen)
-    assert measured.problems == [] and measured.kept
+    assert measured.problems == []
+    assert measured.kept
     assert measured.recovery == pytest.approx(recovery, abs=0.1)
     assert measured.during.failed == failed
     assert measured.recovery_allowed == 8.0
@@ -189,11 +190,13 @@ def test_what_was_open_at_the_fault_counts_as_its_failure() -> None:
 def test_the_figures() -> None:
     did = jobs(lambda number, at: at if at < KILLED else max(at, KILLED + 12.0))
     measured = judge(PLAN, observed(requests(failing_until(4)), did))
-    assert measured.first_failure == pytest.approx(0.01) and measured.noticed == pytest.approx(5.0)
+    assert measured.first_failure == pytest.approx(0.01)
+    assert measured.noticed == pytest.approx(5.0)
     assert measured.way_back == pytest.approx(WHOLE - RESTORED)
     assert (measured.before.requests, measured.during.requests, measured.after.requests) == (50, 300, 270)
     assert measured.during.p50 == measured.during.p99 == pytest.approx(0.01)
-    assert measured.served_by["before"] == {"kept": 50} and measured.served_by["during"] == {"spare": 260}
+    assert measured.served_by["before"] == {"kept": 50}
+    assert measured.served_by["during"] == {"spare": 260}
     assert measured.jobs is not None
     assert (measured.jobs.acknowledged, measured.jobs.done, measured.jobs.lost, measured.jobs.twice) == (35, 35, 0, 0)
     assert measured.jobs.longest_gap == pytest.approx(12.0)

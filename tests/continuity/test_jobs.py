@@ -82,12 +82,14 @@ def test_jobs_are_spread_over_the_time_done_and_cleaned_up(database: Database) -
     outcomes = queue.outcomes()
     for worker in workers:
         worker.stop()
-    assert len(acknowledged) == 60 and queue.refused == 0
+    assert len(acknowledged) == 60
+    assert queue.refused == 0
     assert 1.4 < acknowledged[-1].acknowledged - begun < 3
     assert [outcome.number for outcome in outcomes] == [job.number for job in acknowledged]
     for job, outcome in zip(acknowledged, outcomes, strict=True):
         # The database's clock, told by this machine's: a job is done soon after it was acknowledged, not before.
-        assert outcome.done is not None and outcome.runs == 1
+        assert outcome.done is not None
+        assert outcome.runs == 1
         assert -0.2 < outcome.done - job.acknowledged < 1
     assert sum(queue.workers().values()) == 60
     queue.clean()
@@ -143,5 +145,6 @@ def test_a_database_that_refuses_is_asked_again(database: Database, tmp_path: Pa
             "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app' and pid <> pg_backend_pid()"
         )
     acknowledged = queue.finish(20)
-    assert queue.refused == 1 and len(acknowledged) == 199
+    assert queue.refused == 1
+    assert len(acknowledged) == 199
     queue.clean()

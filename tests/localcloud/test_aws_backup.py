@@ -128,7 +128,8 @@ def test_a_vault_its_lock_and_its_policy(aws: LocalAws, cloud: Cloud) -> None:
     backup = aws.client("backup", THERE)
     backup.put_backup_vault_lock_configuration(BackupVaultName="far", MinRetentionDays=1, MaxRetentionDays=2)
     backup.tag_resource(ResourceArn=vault.outputs["arn"], Tags={"by": "hand"})
-    assert lock.drift() == {"minRetentionDays", "maxRetentionDays"} and vault.drift() == {"tags"}
+    assert lock.drift() == {"minRetentionDays", "maxRetentionDays"}
+    assert vault.drift() == {"tags"}
     lock.delete()
     with pytest.raises(Gone, match="is not locked"):
         lock.read()
@@ -156,9 +157,11 @@ def test_a_plan_and_what_it_selects(aws: LocalAws, cloud: Cloud, role: str, data
     brief = {"ruleName": "brief", "targetVaultName": "daily"}
     plan = Made.create(cloud, "aws:backup/plan:Plan", name="prod", rules=[rule, brief], tags={"tier": "1"})
     version = plan.outputs["version"]
-    assert plan.outputs["rules"][1]["startWindow"] == 60 and plan.outputs["rules"][1]["completionWindow"] == 180
+    assert plan.outputs["rules"][1]["startWindow"] == 60
+    assert plan.outputs["rules"][1]["completionWindow"] == 180
     same = plan.table.properties["rules"].same
-    assert same is not None and same([brief, rule], plan.outputs["rules"])
+    assert same is not None
+    assert same([brief, rule], plan.outputs["rules"])
     selection = Made.create(
         cloud,
         "aws:backup/selection:Selection",
@@ -300,14 +303,16 @@ def test_a_backup_is_a_snapshot_and_its_copy_is_under_the_vaults_key(
         RecoveryPointArn=arn, SourceBackupVaultName="source", DestinationBackupVaultArn=far_vault, IamRoleArn=role
     )
     copied = near.describe_copy_job(CopyJobId=copy["CopyJobId"])["CopyJob"]
-    assert copied["State"] == "COMPLETED" and copied["SourceRecoveryPointArn"] == arn
+    assert copied["State"] == "COMPLETED"
+    assert copied["SourceRecoveryPointArn"] == arn
     destination = copied["DestinationRecoveryPointArn"]
     assert destination == f"arn:aws:rds:{THERE}:{DEFAULT_ACCOUNT_ID}:snapshot:awsbackup:copyjob-{copy['CopyJobId']}"
     point = far.describe_recovery_point(BackupVaultName="destination", RecoveryPointArn=destination)
     key = far.describe_backup_vault(BackupVaultName="destination")["EncryptionKeyArn"]
     assert (point["EncryptionKeyArn"], point["IsEncrypted"], point["Status"]) == (key, True, "COMPLETED")
     assert "DeleteAt" not in point["CalculatedLifecycle"]  # a copy's lifecycle is its own: this one is kept for ever
-    assert point["ResourceArn"] == database["DBInstanceArn"] and point["SourceBackupVaultArn"] == vault.outputs["arn"]
+    assert point["ResourceArn"] == database["DBInstanceArn"]
+    assert point["SourceBackupVaultArn"] == vault.outputs["arn"]
     listed = far.list_recovery_points_by_resource(ResourceArn=database["DBInstanceArn"])["RecoveryPoints"]
     assert [each["RecoveryPointArn"] for each in listed] == [destination]
     last = far.list_protected_resources()["Results"]
@@ -362,7 +367,8 @@ def test_a_job_is_as_far_as_its_snapshot(aws: LocalAws, role: str, database: Any
     )
     snapshot_of(second["RecoveryPointArn"]).status = "failed"
     failed = backup.describe_backup_job(BackupJobId=second["BackupJobId"])
-    assert failed["State"] == "FAILED" and "failed" in failed["StatusMessage"]
+    assert failed["State"] == "FAILED"
+    assert "failed" in failed["StatusMessage"]
     third = backup.start_copy_job(RecoveryPointArn=arn, **copy)["CopyJobId"]
     running = snapshot_of(f"arn:aws:rds:{THERE}:{DEFAULT_ACCOUNT_ID}:snapshot:awsbackup:copyjob-{third}")
     running.status = "creating"
@@ -410,7 +416,8 @@ def test_a_locked_vault_takes_only_what_is_kept_long_enough(
     vault = a_vault(aws, name, MinRetentionDays=7, MaxRetentionDays=30)
     job = run(aws, name, database, role, days=days)
     assert (job["State"], job["VaultLockState"]) == (state, "LOCKED")
-    assert (reason is None) == ("StatusMessage" not in job) and (reason or "") in job.get("StatusMessage", "")
+    assert (reason is None) == ("StatusMessage" not in job)
+    assert (reason or "") in job.get("StatusMessage", "")
     a_vault(aws, f"{name}-from")
     source = run(aws, f"{name}-from", database, role)["RecoveryPointArn"]
     backup = aws.client("backup")
@@ -472,7 +479,8 @@ def test_what_is_brought_back_from_the_other_region_is_the_data(tmp_path: Path) 
         far_vault, backup = a_vault(aws, "far", THERE), aws.client("backup")
         made = a_database(aws, "real", DBName="app", StorageEncrypted=True, BackupRetentionPeriod=0)
         early = run(aws, "near", made, role)
-        assert early["State"] == "FAILED" and "creating" in early["StatusMessage"]
+        assert early["State"] == "FAILED"
+        assert "creating" in early["StatusMessage"]
         database = available(aws, "real")
         said = aws.client("secretsmanager").get_secret_value(SecretId=database["MasterUserSecret"]["SecretArn"])
         secret = json.loads(said["SecretString"])["password"]

@@ -87,7 +87,8 @@ def test_every_answer_is_on_disk_before_it_is_given(tmp_path: Path) -> None:
                     (copy / file.name).write_bytes(file.read_bytes())
     with local_aws(copy) as aws:
         keys = [entry["KeyArn"] for entry in aws.client("kms").list_keys()["Keys"]]
-        assert len(keys) == 3 and key in keys
+        assert len(keys) == 3
+        assert key in keys
 
 
 def test_a_state_that_it_cannot_read_is_left_alone(tmp_path: Path) -> None:

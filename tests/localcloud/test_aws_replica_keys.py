@@ -33,7 +33,8 @@ def test_a_replica_is_the_same_key_with_a_life_of_its_own(aws: LocalAws) -> None
         deletionWindowInDays=7,
         tags={"tier": "vault"},
     )
-    assert replica.identity == primary.identity and primary.identity.startswith("mrk-")
+    assert replica.identity == primary.identity
+    assert primary.identity.startswith("mrk-")
     assert replica.outputs["arn"] == primary.outputs["arn"].replace(HERE, THERE)
     assert replica.outputs["keyRotationEnabled"]
     assert replica.outputs["tagsAll"] == {"owner": "platform", "tier": "vault"}

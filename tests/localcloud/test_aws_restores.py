@@ -162,7 +162,8 @@ def test_to_a_moment_and_not_outside_the_window(cloud: Cloud, source: dict[str, 
             cloud, INSTANCE, **PLAIN, identifier="late", restoreToPointInTime=at(datetime.now(UTC) + timedelta(days=1))
         )
     table = TABLES[INSTANCE]
-    assert table.find is not None and table.find(cloud, {"identifier": "late"}) is None
+    assert table.find is not None
+    assert table.find(cloud, {"identifier": "late"}) is None
     latest = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     while datetime.now(UTC) < latest:  # the window begins with the instance, which is not a whole second old
         pass
@@ -253,7 +254,8 @@ def test_what_makes_no_sense_is_refused(
     table = TABLES[INSTANCE]
     with pytest.raises(Refused, match=reason):
         table.create(cloud, {**PLAIN, "identifier": "never", **inputs})
-    assert table.find is not None and table.find(cloud, {"identifier": "never"}) is None
+    assert table.find is not None
+    assert table.find(cloud, {"identifier": "never"}) is None
 
 
 @pytest.mark.parametrize(
@@ -279,7 +281,8 @@ def test_an_update_finishes_what_a_creation_could_not(
     inputs = {**PLAIN, "identifier": "half", "restoreToPointInTime": LATEST, "manageMasterUserPassword": True}
     table = TABLES[INSTANCE]
     identity = table.create(cloud, inputs)
-    assert table.settle is not None and table.update is not None
+    assert table.settle is not None
+    assert table.update is not None
     record = rds_backends["123456789012"][HERE].databases["half"]
     record.status = "creating"
     monkeypatch.setattr(rds_instance_reading, "PATIENCE_SECONDS", 0)

@@ -151,7 +151,9 @@ def test_source_regions(aws: LocalAws) -> None:
         region["RegionName"]: region["SupportsDBInstanceAutomatedBackupsReplication"]
         for region in there.describe_source_regions()["SourceRegions"]
     }
-    assert every[HERE] and THERE not in every and not every["eu-south-1"]
+    assert every[HERE]
+    assert THERE not in every
+    assert not every["eu-south-1"]
     assert len(there.describe_source_regions(RegionName=HERE)["SourceRegions"]) == 1
     with pytest.raises(ClientError, match="InvalidParameterValue"):
         there.describe_source_regions(RegionName=THERE)
@@ -184,8 +186,10 @@ def test_an_instance_is_refused(aws: LocalAws, asked: dict[str, Any], code: str)
 def test_what_aws_chooses_is_chosen(aws: LocalAws) -> None:
     first, second = (a_database(aws, name, EngineVersion="16", StorageEncrypted=True) for name in ("left", "right"))
     assert first["DbiResourceId"] != second["DbiResourceId"]
-    assert first["EngineVersion"].startswith("16.") and first["LicenseModel"] == "postgresql-license"
-    assert first["StorageType"] == "gp3" and (first["Iops"], first["StorageThroughput"]) == (3000, 125)
+    assert first["EngineVersion"].startswith("16.")
+    assert first["LicenseModel"] == "postgresql-license"
+    assert first["StorageType"] == "gp3"
+    assert (first["Iops"], first["StorageThroughput"]) == (3000, 125)
     assert first["DBSubnetGroup"]["DBSubnetGroupName"] == "default"
     default = aws.client("kms").describe_key(KeyId="alias/aws/rds")["KeyMetadata"]["Arn"]
     assert first["KmsKeyId"] == default

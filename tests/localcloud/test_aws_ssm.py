@@ -246,7 +246,8 @@ def test_a_running_agent_renews_credentials_before_they_end(
         seen: set[str] = set()
         end = time.monotonic() + 30
         while len(seen) < 3:
-            assert time.monotonic() < end and agent.poll() is None
+            assert time.monotonic() < end
+            assert agent.poll() is None
             if file.exists():
                 read = configparser.ConfigParser(interpolation=None)
                 read.read(file)

@@ -371,7 +371,8 @@ def test_a_network(aws: LocalAws, cloud: Cloud) -> None:
     vpc, subnets = network(cloud, region=THERE, tags={"Name": "recovery"})
     vpc.change(enableDnsHostnames=True, tags={"Name": "dr"})
     vpc.change(enableDnsHostnames=None, enableDnsSupport=False)
-    assert vpc.outputs["defaultSecurityGroupId"].startswith("sg-") and vpc.outputs["mainRouteTableId"]
+    assert vpc.outputs["defaultSecurityGroupId"].startswith("sg-")
+    assert vpc.outputs["mainRouteTableId"]
     subnets[0].change(mapPublicIpOnLaunch=True)
     gateway = Made.create(cloud, "aws:ec2/internetGateway:InternetGateway", region=THERE, vpcId=vpc.identity)
     table = Made.create(
@@ -420,7 +421,8 @@ def test_a_security_group_without_declared_rules_lets_nothing_through(aws: Local
         Made.create(cloud, "aws:ec2/securityGroup:SecurityGroup", name=name, vpcId=vpc.identity, tags={"n": name})
         for name in ("db", "app")
     )
-    assert group.outputs["egress"] == [] and group.outputs["ingress"] == []
+    assert group.outputs["egress"] == []
+    assert group.outputs["ingress"] == []
     ingress = Made.create(
         cloud,
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
@@ -557,13 +559,16 @@ def test_a_production_database(aws: LocalAws, cloud: Cloud, database_network: di
     assert re.fullmatch(r"db-[A-Z0-9]{26}", database.identity)
     assert shown["endpoint"] == f"{shown['address']}:5432"
     assert shown["engineVersionActual"].startswith("17.")
-    assert shown["latestRestorableTime"] and shown["hostedZoneId"] and shown["status"] == "available"
+    assert shown["latestRestorableTime"]
+    assert shown["hostedZoneId"]
+    assert shown["status"] == "available"
     secret = json.loads(
         aws.client("secretsmanager").get_secret_value(SecretId=shown["masterUserSecrets"][0]["secretArn"])[
             "SecretString"
         ]
     )
-    assert secret["username"] == "root" and len(secret["password"]) >= 20
+    assert secret["username"] == "root"
+    assert len(secret["password"]) >= 20
     assert shown["masterUserSecrets"][0]["kmsKeyId"] == key
     by_name = database.table.read(cloud, f"prod@{HERE}", {})
     assert by_name["id"] == database.identity
@@ -611,8 +616,10 @@ def test_a_plain_database_has_no_backups_and_needs_a_decision_to_go(
     database = Made.create(
         cloud, "aws:rds/instance:Instance", **PLAIN, **database_network, identifier="plain", password="longenough"
     )
-    assert database.outputs["backupRetentionPeriod"] == 0 and database.outputs["latestRestorableTime"] == ""
-    assert database.outputs["masterUserSecrets"] == [] and "password" not in database.outputs
+    assert database.outputs["backupRetentionPeriod"] == 0
+    assert database.outputs["latestRestorableTime"] == ""
+    assert database.outputs["masterUserSecrets"] == []
+    assert "password" not in database.outputs
     with pytest.raises(ClientError, match="DBInstanceAutomatedBackupNotFound"):
         aws.client("rds").describe_db_instance_automated_backups(DbiResourceId=database.identity)
     database.change(manageMasterUserPassword=True, password=None)
@@ -685,7 +692,8 @@ def test_functions(aws: LocalAws, cloud: Cloud) -> None:
     assert call["getRegion"](cloud, {})["region"] == HERE
     assert call["getRegion"](cloud, {"region": THERE})["description"] == "Europe (Ireland)"
     zones = call["getAvailabilityZones"](cloud, {"region": THERE, "state": "available"})
-    assert zones["names"][:2] == [f"{THERE}a", f"{THERE}b"] and len(zones["zoneIds"]) == len(zones["names"])
+    assert zones["names"][:2] == [f"{THERE}a", f"{THERE}b"]
+    assert len(zones["zoneIds"]) == len(zones["names"])
 
 
 def test_ignored_tags_are_left_alone(aws: LocalAws, cloud: Cloud) -> None:

@@ -282,7 +282,8 @@ def test_what_a_service_asks_for_is_in_a_configuration_that_haproxy_takes(
     made = configuration.of(a_record(**service), DATA, tmp_path).text(tmp_path)
     for line in lines:
         assert line in made
-    assert "retries 0" in made and "redispatch" not in made
+    assert "retries 0" in made
+    assert "redispatch" not in made
     file = tmp_path / "haproxy.cfg"
     file.write_text(made)
     assert HAPROXY is not None
@@ -326,7 +327,8 @@ def test_what_haproxy_refuses_leaves_the_old_running(tmp_path: Path, caplog: pyt
         assert running.healths()["port-18080", "server-3"].status.startswith("DOWN")
     finally:
         running.remove()
-    assert isinstance(good, Configuration) and marks.of_machine(tmp_path / "7") == []
+    assert isinstance(good, Configuration)
+    assert marks.of_machine(tmp_path / "7") == []
 
 
 def test_changes_that_follow_one_another_at_once_are_all_heeded(tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def test_status_of_what_does_not_run_is_exit_code_3(tmp_path: Path) -> None:
 def test_outside_a_project_it_says_what_to_do(tmp_path: Path) -> None:
     said = localcloud("status", cwd=tmp_path)
     assert said.returncode == 1
-    assert "no Pulumi.yaml" in said.stderr and "LOCALCLOUD_FOLDER" in said.stderr
+    assert "no Pulumi.yaml" in said.stderr
+    assert "LOCALCLOUD_FOLDER" in said.stderr
     assert "Traceback" not in said.stderr
 
 
@@ -73,7 +74,8 @@ def test_the_official_plugins_are_led_to_the_same_endpoints(tmp_path: Path, monk
     official = environment(folder, running, engine)
     for key in ("AWS_ENDPOINT_URL", "HCLOUD_ENDPOINT", "GITHUB_BASE_URL", "PULUMI_BACKEND_URL", "HCLOUD_TOKEN"):
         assert official[key] == stand_in[key]
-    assert "AWS_PROFILE" not in official and "127.0.0.1" in official["NO_PROXY"]
+    assert "AWS_PROFILE" not in official
+    assert "127.0.0.1" in official["NO_PROXY"]
     assert {stand_in[key] for key in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")} == {str(folder.trusted)}
     assert stand_in["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
     assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in official
@@ -101,14 +103,17 @@ def a_pulumi(folder: Path, version: str) -> None:
 def test_a_local_cloud_whose_folder_is_deleted_ends(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "cloud")
     running, new = process.start(folder)
-    assert new and process.start(folder) == (running, False)
+    assert new
+    assert process.start(folder) == (running, False)
     shutil.rmtree(folder.path)
     another, new = process.start(folder)  # made anew at once: the first one ends, and leaves the second alone
-    assert new and another.pid != running.pid
+    assert new
+    assert another.pid != running.pid
     psutil.Process(running.pid).wait(60)
     assert not running.alive
     assert folder.running() == another
-    assert process.erase(folder) and not another.alive
+    assert process.erase(folder)
+    assert not another.alive
 
 
 def test_the_engine_on_path_is_taken_before_any_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,9 +205,11 @@ def test_what_would_write_the_tracked_file_is_refused_or_led_away(shim: Shim) ->
     assert shim.pulumi("stack", "init", "real").returncode == 0
     before = shim.tracked.read_bytes()
     refused = shim.pulumi("config", "set", "say", "other", "--stack", "real")
-    assert refused.returncode == 2 and "edit" in refused.stderr
+    assert refused.returncode == 2
+    assert "edit" in refused.stderr
     refused = shim.pulumi("stack", "change-secrets-provider", "passphrase", "--stack", "real")
-    assert refused.returncode == 2 and "local cloud's own key" in refused.stderr
+    assert refused.returncode == 2
+    assert "local cloud's own key" in refused.stderr
     assert shim.pulumi("stack", "rm", "real", "--yes").returncode == 0
     assert shim.tracked.read_bytes() == before
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0  # and it can be made again

@@ -142,7 +142,8 @@ def test_a_region_is_dead_while_the_others_answer(local_cloud: LocalCloud) -> No
     Hetzner(local_cloud.env["HCLOUD_TOKEN"], api_endpoint=local_cloud.env["HCLOUD_ENDPOINT"]).servers.get_all()
     lines = asked(local_cloud, before)
     dropped = [line for line in lines if line["status"] is None]
-    assert len(dropped) == 4 and all(line["cut"] is True and line["region"] == HERE for line in dropped)
+    assert len(dropped) == 4
+    assert all(line["cut"] is True and line["region"] == HERE for line in dropped)
     assert dropped[0]["operation"] == "TrentService.ListKeys"
     assert {line["region"] for line in lines if line not in dropped} == {THERE, None}
     assert not any(line.get("cut") for line in lines if line not in dropped)
@@ -239,7 +240,8 @@ def test_a_call_that_is_under_way_gets_no_answer_either(local_cloud: LocalCloud)
     assert uploading.sock.recv(100) == b" Continue\r\n\r\n"
     with pytest.raises(ConnectionError):
         uploading.sock.recv(100)
-    assert asked(local_cloud)[-1]["status"] is None and asked(local_cloud)[-1]["region"] == HERE
+    assert asked(local_cloud)[-1]["status"] is None
+    assert asked(local_cloud)[-1]["region"] == HERE
 
 
 def test_two_clouds_at_once_break_for_their_own_clients(local_cloud: LocalCloud) -> None:
@@ -281,7 +283,9 @@ def test_what_cannot_be_cut_is_refused_with_what_can(local_cloud: LocalCloud, tm
                 change(folder, verb, ["github", target])
         assert noted(folder) == ()
     said = localcloud(local_cloud, verb, "42")
-    assert said.returncode == 1 and "'42'" in said.stderr and "Traceback" not in said.stderr
+    assert said.returncode == 1
+    assert "'42'" in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 def test_every_region_of_the_local_aws_can_be_cut() -> None:
@@ -296,7 +300,8 @@ def test_twice_is_once(local_cloud: LocalCloud) -> None:
     assert f"cut off: {HERE}; " in say(local_cloud, "start")
     assert f"cut off: {HERE}; " in say(local_cloud, "status")
     said = localcloud(local_cloud, "restore")
-    assert said.returncode == 1 and f"--all, and not both; {HERE} is cut off" in said.stderr
+    assert said.returncode == 1
+    assert f"--all, and not both; {HERE} is cut off" in said.stderr
     say(local_cloud, "cut", "aws")
     assert "all of aws is cut off" in say(local_cloud, "restore", HERE)
     assert "aws answers again" in say(local_cloud, "restore", "--all")
@@ -404,7 +409,8 @@ def test_two_buckets_replicate_each_other_without_a_loop(local_cloud: LocalCloud
     s3["right"].delete_object(Bucket="right", Key="from-right")
     change(local_cloud.folder, "restore", [HERE])
     left, right = (versions(local_cloud, name, region) for name, region in sides.items())
-    assert sorted(left) == sorted(right) and len(left) == 7
+    assert sorted(left) == sorted(right)
+    assert len(left) == 7
     for name in sides:
         assert s3[name].get_object(Bucket=name, Key="from-left")["Body"].read() == b"again"
         with pytest.raises(ClientError, match="NoSuchKey"):

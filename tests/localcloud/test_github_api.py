@@ -100,7 +100,8 @@ def test_the_providers_requests_through_a_repositorys_life(served: Served) -> No
     assert served.ask("GET", "repos/acme/code", If_None_Match=found.headers["ETag"]).json()["has_wiki"] is True
 
     archived = served.ask("PATCH", "repos/acme/code", {**CHANGE, "archived": True})
-    assert archived.json()["archived"] is True and "allow_squash_merge" not in archived.json()
+    assert archived.json()["archived"] is True
+    assert "allow_squash_merge" not in archived.json()
     assert served.ask("PATCH", "repos/acme/code", CHANGE).json()["archived"] is False
     assert served.ask("DELETE", "repos/acme/code").status_code == 204
     assert served.ask("GET", "repos/acme/code").status_code == 404
@@ -111,10 +112,12 @@ def test_the_providers_requests_through_a_rulesets_life(code: Served) -> None:
     path = f"repos/acme/code/rulesets/{made.json()['id']}"
     found = code.ask("GET", f"{path}?includes_parents=false")
     assert found.json() == made.json()
-    assert found.json()["source"] == "acme/code" and found.json()["conditions"] == RULESET["conditions"]
+    assert found.json()["source"] == "acme/code"
+    assert found.json()["conditions"] == RULESET["conditions"]
     # Whatever id an organisation's owners are given, GitHub keeps none; and what is left out has its default.
     [actor] = found.json()["bypass_actors"]
-    assert actor["actor_id"] is None and found.json()["current_user_can_bypass"] == "pull_requests_only"
+    assert actor["actor_id"] is None
+    assert found.json()["current_user_can_bypass"] == "pull_requests_only"
     [deletion, pull_request] = found.json()["rules"]
     assert deletion == {"type": "deletion"}
     assert pull_request["parameters"] == {
@@ -125,7 +128,8 @@ def test_the_providers_requests_through_a_rulesets_life(code: Served) -> None:
     assert code.ask("GET", path, If_None_Match=made.headers["ETag"]).status_code == 304
     assert code.ask("PUT", path, {**RULESET, "rules": []}).json()["rules"] == []
     [listed] = code.ask("GET", "repos/acme/code/rulesets").json()
-    assert listed["id"] == made.json()["id"] and "rules" not in listed
+    assert listed["id"] == made.json()["id"]
+    assert "rules" not in listed
     assert code.ask("DELETE", path).status_code == 204
     assert code.ask("GET", path).status_code == 404
 
@@ -145,7 +149,8 @@ def test_the_providers_requests_for_a_default_branch(code: Served) -> None:
 def test_a_renamed_repository_is_found_under_its_old_name_until_another_has_it(code: Served) -> None:
     assert code.ask("PATCH", "repos/acme/code", {"name": "moved"}).json()["name"] == "moved"
     sent_on = code.ask("GET", "repos/ACME/code/topics?page=1")
-    assert sent_on.status_code == 301 and sent_on.headers["Location"].endswith("/topics?page=1")
+    assert sent_on.status_code == 301
+    assert sent_on.headers["Location"].endswith("/topics?page=1")
     followed = requests.get(sent_on.headers["Location"], headers={"Authorization": f"token {TOKEN}"}, timeout=30)
     assert followed.json() == {"names": []}
     assert code.ask("PATCH", "repos/acme/code", {}).status_code == 307

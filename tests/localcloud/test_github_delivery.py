@@ -125,7 +125,9 @@ def test_an_environments_branches_and_variables_are_made_changed_and_gone_with_i
     branch: Props = {"repository": "code", "environment": "prod", "branchPattern": "main"}
     policy, kept = engine.create("RepositoryEnvironmentDeploymentPolicy", branch)
     find = TABLES["RepositoryEnvironmentDeploymentPolicy"].find
-    assert policy == f"code:prod:{kept['policyId']}" and find is not None and find(cloud, branch) == policy
+    assert policy == f"code:prod:{kept['policyId']}"
+    assert find is not None
+    assert find(cloud, branch) == policy
     kept = engine.update(
         "RepositoryEnvironmentDeploymentPolicy", policy, kept, branch, {**branch, "branchPattern": "x"}
     )

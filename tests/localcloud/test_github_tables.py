@@ -133,7 +133,9 @@ def _camel(name: str) -> str:
 def test_a_repository_that_is_made_refreshes_to_what_was_declared(engine: Engine, served: Served) -> None:
     inputs = {**REPOSITORY, "topics": ["b", "a"], "vulnerabilityAlerts": True, "hasIssues": True}
     identity, state = engine.create("Repository", inputs)
-    assert identity == "code" and state["repoId"] > 0 and state["htmlUrl"] == f"{served.base}acme/code"
+    assert identity == "code"
+    assert state["repoId"] > 0
+    assert state["htmlUrl"] == f"{served.base}acme/code"
     # The provider sends what is not declared as off, though GitHub itself would have it on.
     assert (state["hasIssues"], state["hasWiki"], state["defaultBranch"]) == (True, False, "main")
     assert from_wire(engine.read("Repository", identity, state, inputs).inputs) == inputs
@@ -172,7 +174,8 @@ def test_a_repository_is_renamed_made_public_and_archived_in_place(engine: Engin
 def test_an_update_finishes_what_an_interrupted_creation_left_open(cloud: Cloud, engine: Engine) -> None:
     inputs = {**REPOSITORY, "topics": ["a"], "vulnerabilityAlerts": True}
     table = TABLES["Repository"]
-    assert table.find is not None and table.find(cloud, inputs) is None
+    assert table.find is not None
+    assert table.find(cloud, inputs) is None
     table.create(cloud, inputs)
     assert table.find(cloud, inputs) == "code"
     state = engine.update("Repository", "code", inputs, inputs, inputs)
@@ -203,7 +206,8 @@ def test_a_ruleset_refreshes_to_what_was_declared_and_drift_shows(engine: Engine
     assert imported.id == identity
     assert engine.diff("RepositoryRuleset", from_wire(imported.inputs), RULESET) == ([], [])
     find = TABLES["RepositoryRuleset"].find
-    assert find is not None and find(cloud, RULESET) == f"code:{identity}"
+    assert find is not None
+    assert find(cloud, RULESET) == f"code:{identity}"
 
     weaker = {**RULESET, "rules": {**RULESET["rules"], "pullRequest": {"requiredApprovingReviewCount": 0}}}
     assert engine.diff("RepositoryRuleset", RULESET, weaker) == (["rules"], [])
@@ -276,9 +280,11 @@ def test_a_default_branch_is_switched_renamed_found_and_left(engine: Engine, clo
     served.ask("POST", "repos/acme/code/git/refs", {"ref": "refs/heads/next", "sha": sha})
     switched = {"repository": "code", "branch": "next"}
     find = TABLES["BranchDefault"].find
-    assert find is not None and find(cloud, switched) is None
+    assert find is not None
+    assert find(cloud, switched) is None
     identity, state = engine.create("BranchDefault", switched)
-    assert identity == "code" == find(cloud, switched) and state["repositoryId"] > 0
+    assert identity == "code" == find(cloud, switched)
+    assert state["repositoryId"] > 0
     renamed = {"repository": "code", "branch": "trunk", "rename": True}
     state = engine.update("BranchDefault", identity, state, switched, renamed)
     assert from_wire(engine.read("BranchDefault", identity, state, renamed).inputs) == renamed
@@ -293,11 +299,14 @@ def test_vulnerability_alerts_go_by_the_repositorys_number(engine: Engine, cloud
     _, repository = engine.create("Repository", REPOSITORY)
     inputs = {"repository": "code"}
     find = TABLES["RepositoryVulnerabilityAlerts"].find
-    assert find is not None and find(cloud, inputs) is None
+    assert find is not None
+    assert find(cloud, inputs) is None
     identity, state = engine.create("RepositoryVulnerabilityAlerts", inputs)
-    assert identity == str(repository["repoId"]) and state["enabled"] is True
+    assert identity == str(repository["repoId"])
+    assert state["enabled"] is True
     found = find(cloud, inputs)
-    assert found is not None and engine.read("RepositoryVulnerabilityAlerts", found, {}, {}).id == identity
+    assert found is not None
+    assert engine.read("RepositoryVulnerabilityAlerts", found, {}, {}).id == identity
     off = {"repository": "code", "enabled": False}
     assert engine.update("RepositoryVulnerabilityAlerts", identity, state, inputs, off)["enabled"] is False
     engine.update("RepositoryVulnerabilityAlerts", identity, state, off, inputs)

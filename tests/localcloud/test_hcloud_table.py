@@ -294,7 +294,9 @@ def test_server(cloud: Cloud) -> None:
     assert (found["firewallIds"], found["labels"], found["status"]) == (firewalls[1:], {}, "running")
     assert (found["networks"][0]["ip"], found["networks"][0]["aliasIps"]) == ("10.0.1.7", [])
     (public,) = found["publicNets"]
-    assert public["ipv4Enabled"] and public["ipv6Enabled"] and public["ipv4"] != address
+    assert public["ipv4Enabled"]
+    assert public["ipv6Enabled"]
+    assert public["ipv4"] != address
     # The address that was named is kept, the one that was made for the server goes with it.
     assert state(cloud, "PrimaryIp", str(address))["assigneeId"] is None
     hidden = {**new, "publicNets": [{"ipv4Enabled": False, "ipv6Enabled": False}]}

@@ -91,7 +91,8 @@ def test_a_host_has_no_credentials_and_no_home_of_a_person(cloud: Cloud, monkeyp
     lines = dict(line.partition("=")[::2] for line in said(cloud, server, "environment.service"))
     assert not {key for key in lines if "SECRET" in key or "TOKEN" in key or "ACCESS_KEY" in key}
     assert lines["HOME"] == str(cloud.folder / "hosts" / str(server) / "root/root")
-    assert lines["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1" and "SSL_CERT_FILE" in lines
+    assert lines["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+    assert "SSL_CERT_FILE" in lines
 
 
 def test_power_that_is_taken_away_ends_every_process_at_once(cloud: Cloud) -> None:
@@ -117,7 +118,8 @@ while True:
     assert len(cloud.processes(server)) == 3
     cloud.act(f"/servers/{server}", "poweroff")
     seconds = until(lambda: not cloud.processes(server))
-    assert seconds < 3 and cloud.status(server) == "off"
+    assert seconds < 3
+    assert cloud.status(server) == "off"
     cloud.act(f"/servers/{server}", "poweron")
     until(lambda: said(cloud, server).count("stubborn") == 4)
     commands = [line for line in said(cloud, server) if line.startswith("runcmd: systemctl enable")]
@@ -157,7 +159,8 @@ def test_a_shutdown_stops_units_in_reverse_order_and_then_the_server_is_off(clou
     assert ends == ["second.service", "first.service"]
     drained = next(i for i, (_, message) in enumerate(entries) if message.startswith("Stopped drain.service"))
     assert drained < next(i for i, (_, message) in enumerate(entries) if message == "ends")
-    assert entries[-1][1] == "orderly is off" and cloud.processes(server) == []
+    assert entries[-1][1] == "orderly is off"
+    assert cloud.processes(server) == []
 
 
 def test_units_fail_restart_and_need_each_other_as_systemd_says(cloud: Cloud) -> None:
@@ -315,8 +318,10 @@ def test_a_unit_is_read_with_systemds_own_rules(tmp_path: Path) -> None:
     )
     unit = unit_file.read(file)
     assert unit.after == ("b.service", "c.service", "d.service")
-    assert unit.environment == {"A": "1", "B": "2 3"} and unit.environment_files == (("/etc/x", True),)
-    assert unit.start_pre[0].lenient and unit.start[0].words == ("/bin/a", "--long", "word", "100%")
+    assert unit.environment == {"A": "1", "B": "2 3"}
+    assert unit.environment_files == (("/etc/x", True),)
+    assert unit.start_pre[0].lenient
+    assert unit.start[0].words == ("/bin/a", "--long", "word", "100%")
     assert (unit.stop_seconds, unit.restart_seconds, unit.kill_signal) == (65.0, 0.5, signal.SIGUSR1)
     assert unit.undone == ("ProtectSystem=strict",)
 

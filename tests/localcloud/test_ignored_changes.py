@@ -52,7 +52,8 @@ def test_an_origin_counts_only_once(stack: Stack) -> None:
     assert kept["inputs"]["origin"] == {"backup": "b-1", "latest": True}
     assert stack.cloud.asked == ["create one"]
     said = stack.preview(program(ignored=False))
-    assert "origin" in said and "replace" in said
+    assert "origin" in said
+    assert "replace" in said
 
 
 def test_an_origin_that_comes_later_is_not_taken_up(stack: Stack) -> None:

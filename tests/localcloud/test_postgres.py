@@ -127,7 +127,8 @@ def test_every_commit_up_to_the_moment_and_none_after(place: Place, archived: Cl
 
     window = archive.window()
     assert window is not None
-    assert window[0] < before_the_base and window[1] == uploaded > committed[known - 1][1]
+    assert window[0] < before_the_base
+    assert window[1] == uploaded > committed[known - 1][1]
     for moment in (before_the_base, committed[100][1]):
         restored = place.cluster("restored")
         restored.restore(archive, moment)
@@ -173,7 +174,8 @@ def test_a_moment_outside_the_window_is_refused_with_the_window(place: Place, ar
     for outside in (window[0] - MICROSECOND, window[1] + MICROSECOND):
         with pytest.raises(PostgresError) as refused:
             target.restore(archive, outside)
-        assert said in str(refused.value) and not target.made
+        assert said in str(refused.value)
+        assert not target.made
     with pytest.raises(PostgresError, match="no time zone"):
         target.restore(archive, window[1].replace(tzinfo=None))
     with pytest.raises(PostgresError, match="holds no complete base backup"):
@@ -189,11 +191,13 @@ def test_a_copy_restores_what_was_copied_when_the_source_is_gone(place: Place) -
     place.write(source, 1)
     copied = source.upload()
     near.replicate(far)
-    assert far.window() == near.window() and near.bytes() > 0
+    assert far.window() == near.window()
+    assert near.bytes() > 0
     place.write(source, 2)
     ahead = source.upload()
     window = far.window()
-    assert window is not None and window[1] == copied < ahead  # it lags until it is copied again
+    assert window is not None
+    assert window[1] == copied < ahead
     (far.wal / ".copy-000000010000000000000001").write_bytes(b"half")  # of a replication that was killed
     (far.base / ".copy-20260101").mkdir()
     near.replicate(far)
@@ -202,7 +206,8 @@ def test_a_copy_restores_what_was_copied_when_the_source_is_gone(place: Place) -
     place.write(source, 3)
     source.remove()
     near.remove()
-    assert near.window() is None and not near.folder.exists()
+    assert near.window() is None
+    assert not near.folder.exists()
 
     restored = place.cluster("recovered")
     restored.restore(far, None)
@@ -237,10 +242,13 @@ def test_what_expired_or_was_not_archived_is_outside_the_window(place: Place) ->
     second = cluster.upload()
     archive.expire(second)
     window = archive.window()
-    assert window is not None and moment < window[0] < second == window[1]
+    assert window is not None
+    assert moment < window[0] < second == window[1]
     archive.replicate(copy)  # the copy keeps for longer
     copied = copy.window()
-    assert copied is not None and copied == (first[0], second) and copy.bytes() > archive.bytes()
+    assert copied is not None
+    assert copied == (first[0], second)
+    assert copy.bytes() > archive.bytes()
     copy.expire(second)
     archive.replicate(copy)
     assert copy.window() == window  # and takes back nothing that expired there
@@ -256,7 +264,8 @@ def test_what_expired_or_was_not_archived_is_outside_the_window(place: Place) ->
         time.sleep(0.01)
     cluster.archive_to(archive)
     begun = archive.window()
-    assert begun is not None and begun[0] > second
+    assert begun is not None
+    assert begun[0] > second
     with pytest.raises(PostgresError, match="allowed is any moment"):
         place.cluster("gap").restore(archive, second)
     cluster.remove()
@@ -295,7 +304,8 @@ def test_a_crash_loses_nothing_that_was_committed(place: Place, archived: Cluste
     os.kill(found.pid, signal.SIGKILL)
     archived.start()
     archived.start()  # runs already
-    assert archived.running and {101, 102, 103} <= set(place.rows(archived))
+    assert archived.running
+    assert {101, 102, 103} <= set(place.rows(archived))
     archived.upload()  # and the log goes on where it was going
 
     # The number in the server's file is another process's by now.
@@ -317,7 +327,8 @@ def test_what_was_half_made_is_wiped_and_what_was_forgotten_is_ended(place: Plac
         cluster.start()
     again = Cluster(place.site, cluster.folder, cluster.address, cluster.port)
     again.create(USER, PASSWORD, "shop")
-    assert again.made and again.running
+    assert again.made
+    assert again.running
     with place.connect(again, dbname="shop") as connection:
         assert connection.execute("SELECT to_regclass('written')").fetchone() == (None,)
     with pytest.raises(PostgresError, match="holds a cluster already"):
@@ -326,12 +337,15 @@ def test_what_was_half_made_is_wiped_and_what_was_forgotten_is_ended(place: Plac
 
     assert stop_all(place.root / "half") == 1
     forgotten = Cluster(place.site, place.root / "half", free_address(place.addresses, PORT), PORT)
-    assert not forgotten.running and stop_all(place.root / "half") == 0
+    assert not forgotten.running
+    assert stop_all(place.root / "half") == 0
     forgotten.start()
     elsewhere = Cluster(place.site, place.root / "half", free_address(place.addresses, PORT), PORT)
-    assert forgotten.running and not elsewhere.running
+    assert forgotten.running
+    assert not elsewhere.running
     elsewhere.start()  # the same server, at another address from now on
-    assert elsewhere.running and not forgotten.running
+    assert elsewhere.running
+    assert not forgotten.running
     with place.connect(elsewhere, dbname="shop") as connection:
         connection.execute("CREATE TABLE mine ()")  # the master user owns it
     elsewhere.remove()
@@ -365,7 +379,8 @@ def test_snapshots_of_a_running_and_of_a_stopped_cluster(place: Place) -> None:
 
 def test_tls_is_required_and_verified(place: Place, archived: Cluster, tmp_path: Path) -> None:
     with place.connect(archived) as connection:
-        assert connection.pgconn.ssl_in_use and version() in str(connection.execute("SELECT version()").fetchone())
+        assert connection.pgconn.ssl_in_use
+        assert version() in str(connection.execute("SELECT version()").fetchone())
     with place.connect(archived, sslnegotiation="direct") as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):

@@ -121,7 +121,8 @@ def test_an_instance_is_a_server_that_is_reached_over_verified_tls(aws: LocalAws
         (superuser,) = connection.execute("select usesuper from pg_user where usename = current_user").fetchone() or (
             1,
         )
-    assert made["EngineVersion"] == version and version.startswith("18.")
+    assert made["EngineVersion"] == version
+    assert version.startswith("18.")
     assert superuser is False
     with pytest.raises(psycopg.OperationalError):
         connect(aws, made, sslmode="disable", sslrootcert=None)
@@ -202,7 +203,8 @@ def test_a_restore_to_a_moment_has_the_rows_committed_by_then_and_rds_defaults(a
     assert {name: restored[name] for name in defaults} == defaults
     assert restored["DBSubnetGroup"]["DBSubnetGroupName"] == "default"
     assert restored["DBParameterGroups"][0]["DBParameterGroupName"] == "default.postgres18"
-    assert restored["EnabledCloudwatchLogsExports"] == [] and "MasterUserSecret" not in restored
+    assert restored["EnabledCloudwatchLogsExports"] == []
+    assert "MasterUserSecret" not in restored
     assert restored["TagList"] == [{"Key": "app", "Value": "one"}]
     assert restored["DbiResourceId"] != made["DbiResourceId"]
 

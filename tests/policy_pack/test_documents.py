@@ -20,7 +20,9 @@ def test_it_has_an_allowed_and_a_refused_example_of_every_policy() -> None:
     parts = policies(load()).split("\n### ")[1:]
     assert [part.partition("\n")[0] for part in parts] == [policy.id for policy in ALL]
     for part in parts:
-        assert "\nAllowed" in part and "\nRefused" in part and "\n> " in part
+        assert "\nAllowed" in part
+        assert "\nRefused" in part
+        assert "\n> " in part
 
 
 def test_what_others_check_is_checked_here_or_has_its_reason() -> None:

@@ -72,7 +72,8 @@ def test_what_complies_is_passed_on_and_so_is_everything_else() -> None:
     # A provider is referred to by its URN and its id.
     program.RegisterResource(request(QUEUE, "near", provider="urn:aws::id"))
     program.SignalAndWaitForShutdown(None)
-    assert engine.registered == ["aws", "near"] and engine.ended
+    assert engine.registered == ["aws", "near"]
+    assert engine.ended
     assert program.SupportsFeature(None) == "yes"
 
 

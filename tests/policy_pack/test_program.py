@@ -41,7 +41,8 @@ def test_a_plain_preview_is_refused_by_the_same_rules_in_the_same_words(
     preview = ("pulumi", "preview", "--stack", "prod", "--config-file", file, "--non-interactive")
     plain, with_pack = local_cloud.run(*preview), local_cloud.run(*preview, *PACK)
 
-    assert plain.returncode != 0 and with_pack.returncode != 0
+    assert plain.returncode != 0
+    assert with_pack.returncode != 0
     assert "the continuity policies refuse this deployment: 2 violations" in plain.stdout
     words = said(plain.stdout)
     assert {policy for policy in ("database-backup-retention", "database-replicated") if policy in plain.stdout} == {
@@ -51,7 +52,8 @@ def test_a_plain_preview_is_refused_by_the_same_rules_in_the_same_words(
     assert len(words) == 2
     # The pack says of the resource what the program says; of the whole it is not asked when the program has ended.
     pack = with_pack.stdout.partition("Policies:")[2].partition("Diagnostics:")[0]
-    assert "[mandatory]" in pack and "database-backup-retention" in pack
+    assert "[mandatory]" in pack
+    assert "database-backup-retention" in pack
     assert said(pack) == {one for one in words if "backupRetentionPeriod" in one}
 
 

@@ -34,7 +34,8 @@ def test_everything_arrives_as_plain_data() -> None:
     props = {"days": 35.0, "ratio": 0.5, "on": True, "none": None, "rules": [{"days": 7.0}, "text", [1.0]]}
     read = properties(struct(props))
     assert read == {"days": 35, "ratio": 0.5, "on": True, "none": None, "rules": [{"days": 7}, "text", [1]]}
-    assert type(read["days"]) is int and type(read["on"]) is bool
+    assert type(read["days"]) is int
+    assert type(read["on"]) is bool
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan"), 1e300])

@@ -31,7 +31,8 @@ def test_ireland_keeps_what_was_deleted_at_home(fresh_cloud: LocalCloud, tmp_pat
     )
     assert said.returncode == 0
     measured = json.loads(said.stdout[said.stdout.rindex("\n{\n") :])
-    assert measured["kept"] and measured["rows_wrong"] == 0
+    assert measured["kept"]
+    assert measured["rows_wrong"] == 0
     # A deletion is no loss of power: what was committed is uploaded, and copied, before the instance is gone. Only what
     # is acknowledged between that and the server's end can be missing.
     assert measured["data_loss"] < 1.0

@@ -103,7 +103,8 @@ def test_the_script_previews_a_branch_and_writes_the_comment_without_an_account(
     assert text in done.stdout + "\n"
     assert re.search(r"#### `prod`: 1 to update, \d+ as they are", text)
     assert "! update  aws:rds:Instance botbrains-prod-database" in text
-    assert "-     maxAllocatedStorage: 400" in text and "+     maxAllocatedStorage: 500" in text
+    assert "-     maxAllocatedStorage: 400" in text
+    assert "+     maxAllocatedStorage: 500" in text
     assert "The policy pack refuses nothing" in text
     assert re.search(r"#### `vault`: no change", text)
     # Recovery is looked at as well, though it is not there: it has to come up any day.
@@ -126,7 +127,8 @@ def test_a_change_that_replaces_the_database_needs_a_persons_label(cloud: LocalC
     change(copy, "renamed", "    storageGib: 100", "    storageGib: 100\n    identifier: botbrains-prod-other")
     # While it is protected, Pulumi refuses as well, and a label changes nothing about that.
     protected = continuity(cloud, copy, "ci", "preview", "prod", DATA_MAY_END="true")
-    assert protected.returncode == 1 and "protect" in protected.stdout
+    assert protected.returncode == 1
+    assert "protect" in protected.stdout
     assert cloud.run("pulumi", "state", "unprotect", "--all", "--yes", "--stack", "prod", cwd=copy).returncode == 0
     refused = continuity(cloud, copy, "ci", "preview", "prod")
     assert refused.returncode == 4
@@ -196,7 +198,8 @@ def test_drift_by_hand_is_named_property_by_property_and_reported_once(cloud: Lo
     assert f"`backupRetentionPeriod` is `7`; declared is `{promised}`" in issue["body"]
 
     again = continuity(cloud, copy, "drift", "--report")
-    assert again.returncode == 7 and "reported already" in again.stderr
+    assert again.returncode == 7
+    assert "reported already" in again.stderr
     [same] = drift_issues(cloud)
     assert (same["number"], same["comments"], same["updated_at"]) == (issue["number"], 0, issue["updated_at"])
 
@@ -220,7 +223,8 @@ def test_once_it_is_as_declared_again_the_issue_is_closed(cloud: LocalCloud, cop
     )
     assert up.returncode == 0
     done = continuity(cloud, copy, "drift", "--report")
-    assert done.returncode == 0 and "closed: " in done.stderr
+    assert done.returncode == 0
+    assert "closed: " in done.stderr
     [issue] = drift_issues(cloud)
     assert issue["state"] == "closed"
 
@@ -241,7 +245,8 @@ def test_production_comes_up_from_irelands_bundle_in_a_clean_room_with_github_cu
     localcloud(cloud, "cut", HOME, "github")
     try:
         fetched = continuity(cloud, copy, "bundle", "fetch", str(tmp_path / "bundle"))
-        assert fetched.returncode == 0 and git(copy, "rev-parse", "main") in fetched.stdout
+        assert fetched.returncode == 0
+        assert git(copy, "rev-parse", "main") in fetched.stdout
     finally:
         localcloud(cloud, "restore", "--all")
     shown = subprocess.run(
@@ -255,7 +260,8 @@ def test_production_comes_up_from_irelands_bundle_in_a_clean_room_with_github_cu
     assert shown.returncode == 0
     assert "production came up from the bundle alone, with GitHub cut off" in shown.stdout
     made = dict(re.findall(r"^(vault|prod): (\d+) create\b", shown.stdout, re.MULTILINE))
-    assert set(made) == {"vault", "prod"} and int(made["prod"]) > 50
+    assert set(made) == {"vault", "prod"}
+    assert int(made["prod"]) > 50
 
 
 def _caches() -> dict[str, str]:

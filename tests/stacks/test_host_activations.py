@@ -120,7 +120,8 @@ def test_an_activation_lasts_until_its_hosts_configuration_changes(project: Proj
     assert changed == {"replace": 1}
     second = project.outputs()
     assert (second["two-id"], second["two-code"]) == (first["two-id"], first["two-code"])
-    assert second["one-id"] != first["one-id"] and second["one-code"] != first["one-code"]
+    assert second["one-id"] != first["one-id"]
+    assert second["one-code"] != first["one-code"]
 
     # The node of the activation that went is still one, reads its settings and logs.
     assert ssm_agent.token(node)
@@ -134,4 +135,5 @@ def test_an_activation_lasts_until_its_hosts_configuration_changes(project: Proj
     logs = project.client("logs", **its)
     logs.create_log_stream(logGroupName="/botbrains/test/hosts", logStreamName="one")
     [group] = project.client("logs").describe_log_groups()["logGroups"]
-    assert group["retentionInDays"] == 30 and group["kmsKeyId"].startswith("arn:aws:kms:")
+    assert group["retentionInDays"] == 30
+    assert group["kmsKeyId"].startswith("arn:aws:kms:")

@@ -71,7 +71,8 @@ def test_the_next_up_recovers_from_a_kill_without_hand_work(fresh_cloud: LocalCl
     assert {str(server.id) for server in client.servers.get_all()} == declared
     assert len(client.networks.get_all()) == 1
     again = fresh_cloud.run(*CONTINUITY, "up", "--yes")
-    assert "prod: no change" in again.stdout and "vault: no change" in again.stdout
+    assert "prod: no change" in again.stdout
+    assert "vault: no change" in again.stdout
     said = fresh_cloud.run(*LOCALCLOUD, "recover")
     assert (said.returncode, said.stderr) == (0, "")
 
@@ -88,7 +89,8 @@ def test_two_updates_at_once_do_not_harm_each_other(fresh_cloud: LocalCloud) -> 
     locks = fresh_cloud.folder.backend / ".pulumi/locks/organization/botbrains/vault"
     deadline = time.monotonic() + 60
     while not list(locks.glob("*.json")):
-        assert time.monotonic() < deadline and first.poll() is None
+        assert time.monotonic() < deadline
+        assert first.poll() is None
         time.sleep(0.005)
     second = fresh_cloud.run(*CONTINUITY, "up", "--yes", "vault")
     recovering = fresh_cloud.run(*LOCALCLOUD, "recover") if first.poll() is None else None

@@ -130,7 +130,8 @@ def test_a_setting_that_makes_no_sense_is_refused_with_its_key_and_value(
     file = with_setting(lambda config: config["botbrains:hosts"]["api"].update(active="two"), tmp_path)
     said = local_cloud.run("pulumi", "up", "--yes", "--stack", "prod", "--config-file", str(file), *PACK)
     assert said.returncode != 0
-    assert "botbrains:hosts.api.active" in said.stdout and '"two"' in said.stdout
+    assert "botbrains:hosts.api.active" in said.stdout
+    assert '"two"' in said.stdout
     assert nothing_exists(local_cloud)
 
 
@@ -147,7 +148,8 @@ def test_one_command_refuses_the_whole_before_the_first_part_exists(local_cloud:
     assert said.returncode != 0
     assert "database-backup-retention" in said.stdout
     assert "nothing was changed, in any stack" in said.stderr
-    assert changing_requests(local_cloud) == [] and nothing_exists(local_cloud)
+    assert changing_requests(local_cloud) == []
+    assert nothing_exists(local_cloud)
     assert outputs(local_cloud, "vault") == {}
 
 
@@ -163,7 +165,8 @@ def test_a_second_up_changes_nothing_and_says_so(local_cloud: LocalCloud) -> Non
     before = changing_requests(local_cloud)
     said = local_cloud.run(*CONTINUITY, "up", "--yes")
     assert said.returncode == 0
-    assert "vault: no change" in said.stdout and "prod: no change" in said.stdout
+    assert "vault: no change" in said.stdout
+    assert "prod: no change" in said.stdout
     assert changing_requests(local_cloud) == before
 
 
@@ -195,7 +198,9 @@ def test_the_clouds_show_what_was_declared(local_cloud: LocalCloud) -> None:
     assert keys == {role.ssh_key for role in PLAN.roles}
 
     [database] = aws(local_cloud, "rds").describe_db_instances()["DBInstances"]
-    assert database["MultiAZ"] and database["StorageEncrypted"] and database["DeletionProtection"]
+    assert database["MultiAZ"]
+    assert database["StorageEncrypted"]
+    assert database["DeletionProtection"]
     assert database["BackupRetentionPeriod"] == PLAN.retention.database_backup_days
     replicated = aws(local_cloud, "rds", RECOVERY).describe_db_instance_automated_backups()[
         "DBInstanceAutomatedBackups"
@@ -271,7 +276,8 @@ def test_dr_comes_up_beside_it_without_a_call_to_germany(local_cloud: LocalCloud
     assert said.returncode == 0
     asked = [json.loads(line) for line in local_cloud.folder.requests.read_text().splitlines()[asked_before:]]
     regions = {line["region"] for line in asked if line["cloud"] == "aws"}
-    assert regions and HOME not in regions
+    assert regions
+    assert HOME not in regions
     servers = [server for server in hetzner(local_cloud).servers.get_all() if server.labels["stack"] == "dr"]
     assert {server.location.name for server in servers} == set(PLAN.residency.hetzner.recovery_locations)
 
@@ -285,7 +291,8 @@ def test_destroying_production_is_refused_while_protection_stands(local_cloud: L
     said = local_cloud.run("pulumi", "destroy", "--yes", "--run-program", "--stack", "prod")
     assert said.returncode != 0
     for protected in ("botbrains-prod-database'", "botbrains-prod-objects'"):
-        assert protected in said.stdout and "protected" in said.stdout
+        assert protected in said.stdout
+        assert "protected" in said.stdout
     assert changing_requests(local_cloud) == before
     assert aws(local_cloud, "rds").describe_db_instances()["DBInstances"]
 
@@ -325,7 +332,8 @@ def test_with_protection_lifted_by_hand_it_is_taken_down_but_for_what_is_retaine
         # What `dr` recovers from is none of production's: its copies in the vault's region stay.
         kept = aws(local_cloud, "rds", RECOVERY).describe_db_instance_automated_backups(DBInstanceIdentifier=database)
         [copy] = kept["DBInstanceAutomatedBackups"]
-        assert copy["Status"] == "retained" and copy["RestoreWindow"]["LatestTime"]
+        assert copy["Status"] == "retained"
+        assert copy["RestoreWindow"]["LatestTime"]
 
 
 def test_running_locally_changes_no_tracked_file(local_cloud: LocalCloud) -> None:

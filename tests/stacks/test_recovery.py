@@ -110,7 +110,8 @@ def must_be_protected(cloud: LocalCloud, region: str, identifier: str, group: st
         Filters=[{"Name": "group-id", "Values": [one["VpcSecurityGroupId"] for one in found["VpcSecurityGroups"]]}]
     )["SecurityGroupRules"]
     admitted = [rule for rule in groups if not rule["IsEgress"]]
-    assert admitted and all(rule["CidrIpv4"].endswith("/32") and rule["FromPort"] == 5432 for rule in admitted)
+    assert admitted
+    assert all(rule["CidrIpv4"].endswith("/32") and rule["FromPort"] == 5432 for rule in admitted)
 
 
 def must_be_durable(cloud: LocalCloud, region: str, bucket: str) -> dict[str, Any]:
@@ -220,11 +221,13 @@ def test_a_wrong_source_is_refused_before_anything_is_made(local_cloud: LocalClo
     for words, source in cases.items():
         configure(here, "dr", lambda config, source=source: config["botbrains:database"].update(source=source))  # type: ignore[misc]
         said = local_cloud.run(*CONTINUITY, "preview", "dr", cwd=here)
-        assert said.returncode != 0 and words in said.stdout
+        assert said.returncode != 0
+        assert words in said.stdout
         said = local_cloud.run(
             "pulumi", "up", "--yes", "--stack", "dr", "--skip-preview", "--policy-pack", "policy_pack", cwd=here
         )
-        assert said.returncode != 0 and words in said.stdout
+        assert said.returncode != 0
+        assert words in said.stdout
     (here / "Pulumi.dr.yaml").write_text(original)
     # Asked was only what one reads; at Hetzner nothing at all.
     assert not [line for line in requests(local_cloud)[before:] if line["cloud"] != "aws"]
@@ -257,7 +260,9 @@ def test_a_key_that_cannot_be_used_is_refused_before_anything_is_made(local_clou
     configure(here, "dr", lambda config: config["botbrains:database"]["source"].update(instance="other"))
     said = local_cloud.run(*CONTINUITY, "preview", "dr", cwd=here)
     (here / "Pulumi.dr.yaml").write_text(original)
-    assert said.returncode != 0 and mine in said.stdout and "cancel-key-deletion" in said.stdout
+    assert said.returncode != 0
+    assert mine in said.stdout
+    assert "cancel-key-deletion" in said.stdout
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
     rds.delete_db_instance(DBInstanceIdentifier="other", SkipFinalSnapshot=True)
 
@@ -272,7 +277,8 @@ def test_ireland_recovers_what_it_holds_and_asks_germany_nothing(local_cloud: Lo
     )
     assert said.returncode == 0
     measured = json.loads(said.stdout[said.stdout.rindex("\n{\n") :])
-    assert measured["kept"] and measured["rows_wrong"] == 0
+    assert measured["kept"]
+    assert measured["rows_wrong"] == 0
     assert 0 < measured["rows_recovered"] <= measured["rows_acknowledged"]
     assert measured["data_loss"] <= PLAN.severities.high.rpo_minutes * 60
 
@@ -293,7 +299,8 @@ def test_what_came_up_is_protected_and_a_second_up_changes_nothing(local_cloud: 
         == outputs(local_cloud, "vault")["database_key_arn"]
     )
     again = local_cloud.run(*CONTINUITY, "up", "dr", "--yes", cwd=here)
-    assert again.returncode == 0 and "dr: no change" in again.stdout
+    assert again.returncode == 0
+    assert "dr: no change" in again.stdout
 
 
 @pytest.mark.parametrize(
@@ -321,7 +328,8 @@ def test_where_it_came_from_is_history(local_cloud: LocalCloud, here: Path, sour
 def test_production_is_not_destroyed_and_it_is_said_what_would_be_lost(local_cloud: LocalCloud, here: Path) -> None:
     # Germany is lost, so production's program cannot run, and without it nothing is destroyed.
     raw = local_cloud.run("pulumi", "destroy", "--yes", "--stack", "prod", cwd=here)
-    assert raw.returncode != 0 and "--run-program" in raw.stdout + raw.stderr
+    assert raw.returncode != 0
+    assert "--run-program" in raw.stdout + raw.stderr
     said = local_cloud.run(*CONTINUITY, "destroy", "prod", "--yes", cwd=here)
     assert said.returncode != 0
     for what in ("botbrains-prod-database: a database with all of its rows", "botbrains-prod-objects: a bucket"):
@@ -360,7 +368,8 @@ def test_going_home_is_the_same_in_the_other_direction(local_cloud: LocalCloud, 
 
     configure(here, "prod", home)
     refused = local_cloud.run(*CONTINUITY, "up", "prod", "--yes", cwd=here)
-    assert refused.returncode != 0 and "protected" in refused.stdout  # the old one is not deleted by the way
+    assert refused.returncode != 0
+    assert "protected" in refused.stdout
     assert local_cloud.run(*CONTINUITY, "set-aside", "prod", "--yes", cwd=here).returncode == 0
     assert local_cloud.run(*CONTINUITY, "up", "prod", "--yes", cwd=here).returncode == 0
     with database(local_cloud, "prod") as connection:
@@ -370,4 +379,5 @@ def test_going_home_is_the_same_in_the_other_direction(local_cloud: LocalCloud, 
     # The old one is where it was, for people to look at.
     assert instance(local_cloud, HOME, "botbrains-prod-database")["DeletionProtection"] is True
     again = local_cloud.run(*CONTINUITY, "up", "prod", "--yes", cwd=here)
-    assert again.returncode == 0 and "prod: no change" in again.stdout
+    assert again.returncode == 0
+    assert "prod: no change" in again.stdout
