@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,13 +10,11 @@ import pulumi_aws as aws
 
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from plan.names import secret_name
+from plan.types import SecretName, Several
+from plan.validation import check_value
 
-# What Secrets Manager takes in a name, without the slash, which here divides the name from what is in front of it.
-_NAME = re.compile(r"[A-Za-z0-9_+=.@-]+")
-# It ends the ARN of a secret with a hyphen and six characters of its own: a name must not look as if it had them.
-_LIKE_AN_ARN = re.compile(r".*-[A-Za-z0-9]{6}")
-
-# What it accepts as the waiting period before a secret is really gone (DeleteSecret, RecoveryWindowInDays).
+# What Secrets Manager accepts as the waiting period before a secret is really gone (DeleteSecret,
+# RecoveryWindowInDays).
 _DELETION_WINDOW_DAYS = range(7, 31)
 
 
@@ -31,7 +28,7 @@ class ApplicationSecretsArgs:
     """
 
     stack: str
-    names: tuple[str, ...]
+    names: Several[SecretName]
     """What they are called below `botbrains/STACK/`."""
 
     deletion_window_days: int
@@ -42,21 +39,10 @@ class ApplicationSecretsArgs:
     """The key, in the replica's region, that the copies are encrypted with."""
 
     def __post_init__(self) -> None:
+        check_value("names", self.names, Several[SecretName])
         if self.deletion_window_days not in _DELETION_WINDOW_DAYS:
             allowed = f"{_DELETION_WINDOW_DAYS.start} to {_DELETION_WINDOW_DAYS.stop - 1}"
             raise ValueError(f"deletion_window_days is {self.deletion_window_days}; Secrets Manager accepts {allowed}")
-        if not self.names:
-            raise ValueError("names is empty; name at least one secret, or do without this component")
-        for index, name in enumerate(self.names):
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"names[{index}] is {name!r}; allowed are letters, digits and _+=.@-")
-            if _LIKE_AN_ARN.fullmatch(name):
-                raise ValueError(
-                    f"names[{index}] is {name!r}, which ends like an ARN; use a name that does not end with a hyphen"
-                    " and six letters or digits"
-                )
-            if name in self.names[:index]:
-                raise ValueError(f"names[{index}] is {name!r}, as is names[{self.names.index(name)}]; use a name once")
 
 
 class ApplicationSecrets(pulumi.ComponentResource):

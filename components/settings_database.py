@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
@@ -19,20 +18,8 @@ from components.database_source import (
     least_maximum_gib,
     moment,
 )
-from components.settings_reading import Allowed, Section, from_plan
-
-# RFC 1918, which is all that Hetzner takes for a network.
-_PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
-
-
-def _private_range(value: str) -> str:
-    try:
-        network = ipaddress.IPv4Network(value)
-    except ValueError as error:
-        raise PydanticCustomError("ip_range", "{error}", {"error": str(error)}) from None
-    if not any(network.subnet_of(private) for private in _PRIVATE) or not 16 <= network.prefixlen <= 22:
-        raise PydanticCustomError("ip_range", "not private, or not of that size")
-    return value
+from components.settings_reading import Section, from_plan
+from plan.types import Allowed, PrivateRange
 
 
 def _moment(value: str) -> str:
@@ -43,16 +30,8 @@ def _moment(value: str) -> str:
     return value
 
 
-IpRange = Annotated[
-    str,
-    AfterValidator(_private_range),
-    Allowed("a private IPv4 range from /16 to /22 in CIDR notation, such as 10.10.0.0/16"),
-]
-Flag = Annotated[bool, Allowed("true or false")]
 _INSTANCE = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
-_INSTANCE_WORDS = (
-    "the name of an RDS instance: at most 63 lower-case letters, digits and single hyphens, a letter first"
-)
+_INSTANCE_WORDS = "the name of an RDS instance: at most 63 lowercase letters, digits and single hyphens, a letter first"
 InstanceName = Annotated[str, StringConstraints(pattern=_INSTANCE, max_length=63), Allowed(_INSTANCE_WORDS)]
 Time = Annotated[
     str,
@@ -171,7 +150,7 @@ class DatabaseSettings(Section):
     max_storage_gib: Annotated[
         int, Field(ge=22, le=65536), Allowed("a whole number of GiB, at least a tenth more than storageGib, to 65536")
     ] = Field(description="How far RDS may grow the storage by itself.")
-    ip_range: IpRange = Field(description="The addresses of its network at AWS.")
+    ip_range: PrivateRange = Field(description="The addresses of its network at AWS.")
     backup_retention_days: Annotated[
         int, Field(ge=0, le=35), Allowed("a whole number of days, 0 (no backups) to 35, which is what RDS offers")
     ] = from_plan("retention.database_backup_days", description="How far back it can be restored in its own region.")
@@ -188,7 +167,7 @@ class ProductionDatabaseSettings(DatabaseSettings):
     """The application database at home."""
 
     source: SourceSettings = Field(default=NewSettings.model_validate({"from": "new"}), description=_SOURCE)
-    replicate_backups: Flag = Field(
+    replicate_backups: bool = Field(
         default=True, description="Whether its backups are copied to the plan's recovery region."
     )
 
@@ -200,7 +179,7 @@ class RecoveryDatabaseSettings(DatabaseSettings):
         default=None,
         description=f"{_SOURCE} To make it, it has to be set: an empty one is no recovery, unless it is asked for.",
     )
-    replicate_backups: Flag = Field(
+    replicate_backups: bool = Field(
         default=False,
         description=(
             "Whether its backups are copied to the plan's home region, which may be what was lost: true once that is"

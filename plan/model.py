@@ -1,69 +1,44 @@
 """The plan's shape: the policy as typed data, one class for each part of `plan.yaml`, with the file's own names.
 
 Everything is frozen and strict: a number in quotes is not a number, a key that is not here is refused, and what has
-been loaded cannot be changed. What one field alone may be stands here; how fields depend on each other, in `rules.py`.
+been loaded cannot be changed. `types.py` says what one field alone may be; `rules.py` says how fields depend on each
+other.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
 from plan.geography import AwsEuRegion, HetznerEuLocation, HetznerEuNetworkZone
+from plan.types import (
+    Allowed,
+    ControlId,
+    CoolingOffDays,
+    Count,
+    Days,
+    Email,
+    FailoverSeconds,
+    GitHubLogin,
+    Hours,
+    Id,
+    KmsWindowDays,
+    LockDays,
+    Minutes,
+    Person,
+    RdsBackupDays,
+    RoleName,
+    SessionHours,
+    Several,
+    SshPublicKey,
+    Text,
+    TtlSeconds,
+    WebAddress,
+)
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Unit:
-    """What a number counts, for the messages."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Words:
-    """What a field allows, where its type alone does not say it well."""
-
-    text: str
-
-
-def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            raise PydanticCustomError("repeated", "has {value} twice", {"value": repr(value)})
-    return values
-
-
-Several = Annotated[tuple[T, ...], Field(min_length=1), AfterValidator(_distinct)]
-"""One or more, none of them twice, in the order of the file."""
-
-Text = Annotated[str, Field(pattern=r"\S"), Words("a text that is not empty")]
-Id = Annotated[
-    str,
-    Field(pattern=r"^[a-z][a-z0-9_]*$"),
-    Words("a short name of small letters, digits and underscores that begins with a letter"),
-]
-Person = Annotated[
-    str,
-    Field(pattern=r"^[A-Z][a-z]{1,30}$"),
-    Words("a first name of letters, the first one large: in small letters it is the account on the hosts"),
-]
-ControlId = Annotated[
-    str,
-    Field(pattern=r"^(A\.[5-8]\.[1-9][0-9]?|Clause ([4-9]|10)(\.[1-9])*)$"),
-    Words("a control of ISO/IEC 27001:2022's Annex A, such as A.8.13, or a clause of it, such as Clause 8.1"),
-]
-Address = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$"), Words("an address that begins with https://")]
-Hours = Annotated[int, Field(ge=1), Unit("hours")]
-Minutes = Annotated[int, Field(ge=1), Unit("minutes")]
-Days = Annotated[int, Field(ge=1), Unit("days")]
-RdsBackupDays = Annotated[int, Field(ge=1, le=35), Unit("days")]
-KmsWindowDays = Annotated[int, Field(ge=7, le=30), Unit("days")]
 # Every other number is refused (Amazon CloudWatch Logs API Reference, PutRetentionPolicy, retentionInDays).
 LOG_DAYS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
@@ -77,32 +52,8 @@ def _logs_can_be_kept(days: int) -> int:
 
 
 LogDays = Annotated[
-    int, AfterValidator(_logs_can_be_kept), Words(f"a number of days out of {', '.join(map(str, LOG_DAYS))}")
+    int, AfterValidator(_logs_can_be_kept), Allowed(f"a number of days out of {', '.join(map(str, LOG_DAYS))}")
 ]
-LockDays = Annotated[int, Field(ge=1, le=36500), Unit("days")]
-CoolingOffDays = Annotated[int, Field(ge=3, le=36500), Unit("days")]
-FailoverSeconds = Annotated[int, Field(ge=8, le=16), Unit("seconds")]
-TtlSeconds = Annotated[int, Field(ge=60, le=2147483647), Unit("seconds")]
-SshPublicKey = Annotated[
-    str,
-    Field(pattern=r"^(ssh-ed25519|sk-ssh-ed25519@openssh\.com) [A-Za-z0-9+/]{40,}={0,2}( \S+)?$"),
-    Words("the public half of an Ed25519 SSH key, as it stands in its .pub file"),
-]
-Email = Annotated[
-    str, Field(pattern=r"^[^@\s]+@([a-z0-9-]+\.)+[a-z]{2,}$"), Words("an address of e-mail, such as one@example.com")
-]
-GitHubLogin = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", max_length=39),
-    Words("the name of an account at GitHub: at most 39 letters, digits and single hyphens"),
-]
-RoleName = Annotated[
-    str,
-    Field(pattern=r"^[\w+=,.@-]+$", max_length=64),
-    Words("the name of a role in AWS: at most 64 letters, digits and any of +=,.@_-"),
-]
-SessionHours = Annotated[int, Field(ge=1, le=12), Unit("hours")]
-Count = Annotated[int, Field(ge=1)]
 
 
 class _Part(BaseModel):
@@ -300,7 +251,7 @@ class Activation(_Part):
 class Communication(_Part):
     """How customers hear of it."""
 
-    status_page: Address
+    status_page: WebAddress
     updates: Text
     direct_email: Text
     personal_data_breach: Text

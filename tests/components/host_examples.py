@@ -22,7 +22,7 @@ COMMON: Mapping[str, Any] = {
     "stack": "prod",
     "region": "eu-central-1",
     "operators": {"liam": f"{KEY} liam", "ben": f"{KEY} ben"},
-    "secrets": ["inference-key", "webhook_signature"],
+    "secrets": ["inference-key", "webhook-signing"],
     "image": f"ghcr.io/botbrains/api@sha256:{'0123456789abcdef' * 4}",
     "log_group": "/botbrains/prod/hosts",
 }

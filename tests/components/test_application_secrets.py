@@ -25,7 +25,7 @@ def arguments(*names: str, deletion_window_days: int = 9) -> ApplicationSecretsA
 
 def secrets(*, preview: bool = False) -> Deployment:
     def program() -> None:
-        made = ApplicationSecrets("secrets", arguments("inference", "mail.smtp"))
+        made = ApplicationSecrets("secrets", arguments("inference", "mail-smtp"))
         pulumi.export("names", list(made.arns))
 
     return deploy(program, preview=preview)
@@ -36,8 +36,8 @@ def test_each_secret_is_copied_and_cannot_be_deleted_at_once(preview: bool) -> N
     deployment = secrets(preview=preview)
     declared = deployment.all(SECRET)
 
-    assert sorted(it.inputs["name"] for it in declared) == ["botbrains/stack/inference", "botbrains/stack/mail.smtp"]
-    assert deployment.outputs["names"] == ["inference", "mail.smtp"]
+    assert sorted(it.inputs["name"] for it in declared) == ["botbrains/stack/inference", "botbrains/stack/mail-smtp"]
+    assert deployment.outputs["names"] == ["inference", "mail-smtp"]
     for secret in declared:
         assert secret.inputs["replicas"] == [{"region": "xx-far-1", "kmsKeyId": "arn:of-the-vault"}]
         assert secret.inputs["forceOverwriteReplicaSecret"] is False
@@ -64,13 +64,13 @@ def test_no_value_is_declared() -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ((), "names is empty"),
-        (("one", "two words"), "names[1] is 'two words'; allowed are letters, digits and _+=.@-"),
+        ((), "names is empty; allowed is a list of one or more"),
+        (("one", "two words"), "names[1] is 'two words'; allowed is the name of a secret"),
         (("",), "names[0] is ''"),
         (("a/b",), "names[0] is 'a/b'"),
-        (("one", "two", "one"), "names[2] is 'one', as is names[0]"),
+        (("one", "two", "one"), "names has 'one' twice; allowed is a list of one or more, none of them twice"),
         # Secrets Manager's own advice: it ends a secret's ARN like this.
-        (("session-secret",), "names[0] is 'session-secret', which ends like an ARN"),
+        (("session-secret",), "names[0] is 'session-secret'; allowed is the name of a secret"),
     ],
 )
 def test_a_name_that_cannot_be_a_secrets_is_refused(names: tuple[str, ...], message: str) -> None:

@@ -260,30 +260,31 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (active_api, {"address": "10.10.0"}, "address is '10.10.0'; allowed is a private"),
     (active_api, {"region": "Frankfurt"}, "region is 'Frankfurt'; allowed is"),
     (active_api, {"operators": {}}, "operators is empty; allowed is one"),
-    (active_api, {"operators": {"root": KEY}}, "operators has 'root'; allowed are"),
+    (active_api, {"operators": {"root": KEY}}, "operators has 'root'; allowed is the name of an account"),
     (active_api, {"operators": {"liam": "ssh-dss AAAA"}}, "operators['liam'] is 'ssh-dss AAAA'; allowed is"),
     (active_api, {"operators": {"liam": f"{KEY}\nPermitRootLogin yes"}}, "operators['liam'] is"),
     (active_api, {"image": "ghcr.io/botbrains/api:latest"}, "image is 'ghcr.io/botbrains/api:latest'; allowed is"),
-    (active_api, {"secrets": ["a", "a"]}, "secrets is ['a', 'a']; allowed is each value once"),
-    (active_api, {"secrets": ["a-b", "a_b"]}, "secrets is ['a-b', 'a_b']; allowed are names that still differ"),
-    (active_api, {"secrets": ["a b"]}, "secrets is 'a b'; allowed is"),
+    (active_api, {"secrets": ["a", "a"]}, "secrets has 'a' twice; allowed is a list, none of them twice"),
+    (active_api, {"secrets": ["a-b", "a_b"]}, "secrets[1] is 'a_b'; allowed is the name of a secret"),
+    (active_api, {"secrets": ["a b"]}, "secrets[0] is 'a b'; allowed is"),
     (active_api, {"log_group": "a b"}, "log_group is 'a b'; allowed is"),
     (active_api, {"load_balancer_addresses": []}, "load_balancer_addresses is empty; allowed is"),
-    (active_api, {"peer_addresses": ["10.10.0.9-10.10.0.3"]}, "peer_addresses has '10.10.0.9-10.10.0.3'; allowed is"),
-    (active_api, {"port": 80}, "port is 80; allowed is 1024 to 65535"),
-    (active_api, {"app_port": 8080}, "port and app_port are both 8080; allowed are two"),
+    (active_api, {"peer_addresses": ["10.10.0.9-10.10.0.3"]}, "peer_addresses[0] is '10.10.0.9-10.10.0.3'; allowed is"),
+    (active_api, {"port": 80}, "port is 80; allowed is a port from 1024 to 65535"),
+    (active_api, {"port": 9000}, "port is 9000; allowed is a port from 1024 to 65535 except 9000"),
+    (active_api, {"app_port": 8080}, "port and app_port are both 8080; allowed is two"),
     (active_api, {"health_path": "healthz"}, "health_path is 'healthz'; allowed is"),
-    (active_api, {"health_retries": 0}, "health_retries is 0; allowed is 1 to 5"),
+    (active_api, {"health_retries": 0}, "health_retries is 0; allowed is a whole number from 1 to 5"),
     (active_api, {"health_timeout_seconds": 4}, "health_timeout_seconds is 4; allowed is 1 to 3"),
     (active_api, {"health_interval_seconds": 10}, "health_interval_seconds is 10, health_retries 2"),
     (active_api, {"actives": {"a": "10.10.0.12"}}, "actives is {'a': '10.10.0.12'}; allowed is none for an active"),
-    (standby_api, {"standby": 0}, "standby is 0; allowed is 1 or more"),
+    (standby_api, {"standby": 0}, "standby is 0; allowed is a whole number, 1 or more"),
     (standby_api, {"actives": {}}, "actives is empty for a standby; allowed is"),
     (standby_api, {"actives": {"a": "10.10.0.111"}}, "actives['a'] is 10.10.0.111, the standby's own"),
-    (active_worker, {"slot": 0}, "slot is 0; allowed is 1 to 50"),
+    (active_worker, {"slot": 0}, "slot is 0; allowed is a whole number from 1 to 50"),
     (active_worker, {"slots": 2}, "slot is 1 and slots is 2; allowed is one of the two"),
     (active_worker, {"slot": None}, "slot is None and slots is None; allowed is one of the two"),
-    (standby_worker, {"grace_seconds": 60}, "grace_seconds is 60; allowed is 1 to 23"),
+    (standby_worker, {"grace_seconds": 60}, "grace_seconds is 60; allowed is a whole number from 1 to 23"),
 ]
 
 
@@ -294,7 +295,7 @@ def test_a_wrong_value_is_refused_with_what_is_allowed(made: Any, wrong: dict[st
 
 
 def test_an_activation_code_is_not_shown_when_it_is_refused() -> None:
-    with pytest.raises(ValueError, match="activation_code is not one") as refusal:
+    with pytest.raises(ValueError, match="activation_code is not shown; allowed is 16 to 250") as refusal:
         Enrolment(activation_id=ENROLMENT.activation_id, activation_code="secret, really", region="eu-central-1")
     assert "really" not in str(refusal.value)
 
@@ -303,8 +304,10 @@ def test_an_activation_code_is_not_shown_when_it_is_refused() -> None:
 
 names = st.from_regex(r"[a-z][a-z0-9-]{0,40}[a-z0-9]", fullmatch=True)
 addresses = st.integers(1, 250).map(lambda number: f"10.10.0.{number}")
+kinds = st.sampled_from(["ssh-ed25519", "sk-ssh-ed25519@openssh.com"])
 keys = st.text("ABCDEFabcdef0123456789+/", min_size=40, max_size=400)
-comments = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40)
+words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12)
+comments = st.lists(words, max_size=3).map(lambda said: "".join(f" {word}" for word in said))
 common = st.fixed_dictionaries(
     {
         "name": names,
@@ -313,11 +316,13 @@ common = st.fixed_dictionaries(
         "address": addresses,
         "operators": st.dictionaries(
             st.from_regex(r"x[a-z0-9-]{0,20}", fullmatch=True),
-            st.builds(lambda key, comment: f"ssh-rsa {key}= {comment}", keys, comments),
+            st.builds(lambda kind, key, comment: f"{kind} {key}={comment}", kinds, keys, comments),
             min_size=1,
             max_size=3,
         ),
-        "secrets": st.lists(st.from_regex(r"[a-z]{1,20}(-[a-z]{1,9})?", fullmatch=True), max_size=10, unique=True),
+        "secrets": st.lists(
+            st.from_regex(r"[a-z]{1,20}(-([a-z]{1,5}|[a-z]{7,9}))?", fullmatch=True), max_size=10, unique=True
+        ),
         "image": st.just(f"ghcr.io/botbrains/api@sha256:{'a' * 64}"),
         "log_group": st.just("/botbrains/prod/hosts"),
     }

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import reduce
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -16,7 +16,8 @@ import plan
 from components import settings
 from components.database_source import New, PointInTime, ReplicatedBackup, Snapshot, Source, VaultCopy
 from components.settings import ProductionSettings, RecoverySettings, VaultSettings
-from components.settings_reading import Allowed, SettingsError, sections
+from components.settings_reading import SettingsError
+from plan.validation import allowed, field_names
 from tests.components.recording import configuration
 
 ABSENT = None
@@ -127,32 +128,57 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         ("prod", {"kind": ABSENT}, "botbrains:kind is not set", "vault, production, recovery"),
         ("prod", {"kind": "dr"}, 'botbrains:kind is "dr"', "vault, production, recovery"),
         ("prod", {"stack": "dr"}, 'botbrains:stack is "dr"', "'prod'"),
-        ("prod", {"stack": ABSENT}, "botbrains:stack is not set", "lower-case letters"),
+        ("prod", {"stack": ABSENT}, "botbrains:stack is not set", "lowercase letters"),
         # what a kind of stack does not have
         (
             "vault",
             {"hosts": {}},
             "botbrains:hosts is",
-            "one of failback, kind, region, repository, stack, stateBucket, zone",
+            "one of the keys failback, kind, region, repository, stack, stateBucket, zone",
         ),
-        ("dr", {"repository": {"name": "x"}}, "botbrains:repository is", "one of database, hosts"),
+        ("dr", {"repository": {"name": "x"}}, "botbrains:repository is", "one of the keys database, hosts"),
         # unknown keys, at each depth
-        ("prod", {"colour": "red"}, 'botbrains:colour is "red"', "one of database, hosts"),
-        ("prod", {"hosts.cron": {}}, "botbrains:hosts.cron is {}", "one of api, keepServing, sshFrom, worker"),
-        ("prod", {"hosts.worker.port": 80}, "botbrains:hosts.worker.port is 80", "one of active, alternatives, app"),
-        ("prod", {"database.backup_retention_days": 35}, "botbrains:database.backup_retention_days", "one of backup"),
+        ("prod", {"colour": "red"}, 'botbrains:colour is "red"', "one of the keys database, hosts"),
+        ("prod", {"hosts.cron": {}}, "botbrains:hosts.cron is {}", "one of the keys api, keepServing, sshFrom, worker"),
+        (
+            "prod",
+            {"hosts.worker.port": 80},
+            "botbrains:hosts.worker.port is 80",
+            "one of the keys active, alternatives, app",
+        ),
+        (
+            "prod",
+            {"database.backup_retention_days": 35},
+            "botbrains:database.backup_retention_days",
+            "one of the keys backup",
+        ),
         # missing sections and values
-        ("prod", {"database": ABSENT}, "botbrains:database is not set", "a section with identifier, instanceClass"),
-        ("prod", {"hosts.api.image": ABSENT}, "botbrains:hosts.api.image is not set", "lower-case letters"),
+        (
+            "prod",
+            {"database": ABSENT},
+            "botbrains:database is not set",
+            "a mapping with the keys identifier",
+        ),
+        ("prod", {"hosts.api.image": ABSENT}, "botbrains:hosts.api.image is not set", "lowercase letters"),
         # wrong types: nothing is converted
-        ("prod", {"hosts": "many"}, 'botbrains:hosts is "many"', "a section with api, worker, sshFrom"),
+        ("prod", {"hosts": "many"}, 'botbrains:hosts is "many"', "a mapping with the keys api, worker, sshFrom"),
         ("prod", {"hosts.keepServing": "no"}, 'botbrains:hosts.keepServing is "no"', "true or false"),
         ("prod", {"hosts.api.app": "api:latest"}, 'botbrains:hosts.api.app is "api:latest"', "an image by its digest"),
         ("prod", {"hosts.api.alternatives": ["cpx42 hel1"]}, "alternatives[0] is", "such as cpx42@hel1"),
-        ("prod", {"hosts.api.alternatives": "cpx42"}, "alternatives is", "a list of server types"),
+        ("prod", {"hosts.api.alternatives": "cpx42"}, "alternatives is", "a list, each of them a server type"),
         ("prod", {"hosts.sshFrom": ["192.0.2.10/8"]}, 'botbrains:hosts.sshFrom[0] is "192.0.2.10/8"', "CIDR notation"),
-        ("prod", {"loadBalancer.names": []}, "botbrains:loadBalancer.names is []", "one or more names"),
-        ("vault", {"repository": ABSENT}, "botbrains:repository is not set", "a section with owner, ownerId, name"),
+        (
+            "prod",
+            {"loadBalancer.names": []},
+            "botbrains:loadBalancer.names is []",
+            "one or more, none of them twice, each of them a name",
+        ),
+        (
+            "vault",
+            {"repository": ABSENT},
+            "botbrains:repository is not set",
+            "with the keys owner, ownerId, name",
+        ),
         ("vault", {"repository.ownerId": 0}, "botbrains:repository.ownerId is 0", "the number that GitHub gave"),
         ("vault", {"repository.repositoryId": "5"}, 'botbrains:repository.repositoryId is "5"', "the number that"),
         ("vault", {"zone": "botbrains"}, 'botbrains:zone is "botbrains"', "a domain, such as"),
@@ -161,14 +187,14 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         ("prod", {"hosts.api.active": True}, "botbrains:hosts.api.active is true", "a whole number"),
         ("prod", {"database.engineVersion": 17.1}, "botbrains:database.engineVersion is 17.1", "quotation marks"),
         ("prod", {"locations": "fsn1"}, 'botbrains:locations is "fsn1"', "a list"),
-        ("prod", {"locations": [1]}, "botbrains:locations[0] is 1", "a list"),
+        ("prod", {"locations": [1]}, "botbrains:locations[0] is 1", "the name of a Hetzner location"),
         # wrong shapes
         ("prod", {"region": "Frankfurt"}, 'botbrains:region is "Frankfurt"', "AWS region"),
         ("prod", {"region": "eu-central-1a"}, 'botbrains:region is "eu-central-1a"', "AWS region"),
         ("prod", {"region": ""}, 'botbrains:region is ""', "AWS region"),
         ("prod", {"locations": []}, "botbrains:locations is []", "one or more"),
-        ("prod", {"locations": ["fsn1", "fsn1"]}, "botbrains:locations is", "none twice"),
-        ("prod", {"locations": ["fsn1-dc14"]}, "botbrains:locations[0]", "three lower-case letters"),
+        ("prod", {"locations": ["fsn1", "fsn1"]}, "botbrains:locations is", "none of them twice"),
+        ("prod", {"locations": ["fsn1-dc14"]}, "botbrains:locations[0]", "three lowercase letters"),
         ("prod", {"network.ipRange": "8.8.0.0/16"}, "botbrains:network.ipRange", "private IPv4 range"),
         ("prod", {"network.ipRange": "10.10.0.1/16"}, "botbrains:network.ipRange", "private IPv4 range"),
         ("prod", {"network.ipRange": "10.10.0.0/23"}, "botbrains:network.ipRange", "/16 to /22"),
@@ -185,15 +211,15 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         ("vault", {"stateBucket": "a.b"}, 'botbrains:stateBucket is "a.b"', "3 to 55 lowercase letters"),
         ("dr", {"database.identifier": "Two"}, 'botbrains:database.identifier is "Two"', "the name of an RDS instance"),
         ("dr", {"database.identifier": "a" * 64}, "botbrains:database.identifier", "at most 63"),
-        ("dr", {"database.source": "new"}, 'botbrains:database.source is "new"', "a section with from"),
+        ("dr", {"database.source": "new"}, 'botbrains:database.source is "new"', "a mapping with the key from"),
         ("dr", {"database.source": {}}, "botbrains:database.source.from is not set", "one of new, pointInTime, "),
         ("dr", {"database.source.from": "backup"}, 'source.from is "backup"', "replicatedBackup, snapshot, vaultCopy"),
         ("dr", {"database.source.from": 1}, "botbrains:database.source.from is 1", "one of new, pointInTime"),
-        ("dr", {"database.source.from": "new"}, "botbrains:database.source.instance is", "one of from"),
+        ("dr", {"database.source.from": "new"}, "botbrains:database.source.instance is", "the key from"),
         ("dr", {"database.source.from": "snapshot", "database.source.instance": ABSENT}, "snapshot is not set", "ARN"),
         ("dr", {"database.source.instance": ABSENT}, "source.instance is not set", "the name of an RDS instance"),
         ("dr", {"database.source.instance": "a--b"}, 'source.instance is "a--b"', "single hyphens"),
-        ("dr", {"database.source.vault": "v"}, 'source.vault is "v"', "one of from, instance, time"),
+        ("dr", {"database.source.vault": "v"}, 'source.vault is "v"', "one of the keys from, instance, time"),
         ("dr", {"database.source.time": "now"}, 'source.time is "now"', "latest, or a moment in ISO 8601"),
         ("dr", {"database.source.time": "2026-03-01T02:30:00"}, "source.time is", "with its time zone"),
         ("dr", {"database.source.time": "2026-03-01"}, "botbrains:database.source.time is", "with its time zone"),
@@ -209,7 +235,7 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         # wrong numbers
         ("prod", {"hosts.api.active": 0}, "botbrains:hosts.api.active is 0", "1 or more"),
         ("prod", {"hosts.worker.standby": -1}, "botbrains:hosts.worker.standby is -1", "0 or more"),
-        ("prod", {"hosts.api.port": 65536}, "botbrains:hosts.api.port is 65536", "1 to 65535"),
+        ("prod", {"hosts.api.port": 65536}, "botbrains:hosts.api.port is 65536", "1024 to 65535"),
         ("prod", {"database.backupRetentionDays": 36}, "botbrains:database.backupRetentionDays is 36", "0 (no"),
         ("prod", {"database.backupRetentionDays": -1}, "botbrains:database.backupRetentionDays is -1", "0 (no"),
         ("prod", {"database.storageGib": 19}, "botbrains:database.storageGib is 19", "20 to 65536"),
@@ -262,10 +288,16 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 
 
 def every_setting(model: type[BaseModel], path: str) -> Iterator[tuple[str, FieldInfo]]:
-    for name, field in model.model_fields.items():
+    for name, field in field_names(model).items():
         yield f"{path}.{name}", field
-        for tag, section in sections(field.annotation).items():
-            yield from every_setting(section, f"{path}.{name}" if tag is None else f"{path}.{name}.{tag}")
+        for section in models_in(field.annotation):
+            yield from every_setting(section, f"{path}.{name}")
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in models_in(part)]
 
 
 def test_every_setting_says_what_it_is_and_what_it_allows_and_knows_its_place_in_the_plan() -> None:
@@ -273,8 +305,7 @@ def test_every_setting_says_what_it_is_and_what_it_allows_and_knows_its_place_in
     for kind, model in settings.KINDS.items():
         for path, field in every_setting(model, kind):
             assert field.description, path
-            if not sections(field.annotation) and not path.endswith((".kind", ".from_")):
-                assert [item for item in field.metadata if isinstance(item, Allowed)], path
+            assert allowed(field.annotation, field.metadata), path
             if isinstance(field.json_schema_extra, dict) and "fromPlan" in field.json_schema_extra:
                 assert reduce(getattr, str(field.json_schema_extra["fromPlan"]).split("."), PROMISED) is not None, path
                 checked += 1
