@@ -8,7 +8,7 @@ from typing import Final
 
 import plan
 from continuity.bootstrap_aws import Aws
-from continuity.stacks import ContinuityError
+from continuity.errors import UsageError
 
 NAME: Final = "botbrains-state"
 ALIAS: Final = f"alias/{NAME}"
@@ -55,11 +55,13 @@ def site(promised: plan.Plan, bucket: str | None) -> Site:
     """In the account that the environment leads to; `bucket` is None for the usual name.
 
     Raises:
-        ContinuityError: S3 would not take the name, or AWS does not take the credentials.
+        UsageError: S3 would not take the name.
+        CredentialsError: AWS does not accept the credentials.
+        CannotLookError: neither region answers.
     """
     if bucket is not None and not _BUCKET_NAME.fullmatch(bucket):
         allowed = f"3 to {63 - len(_REPLICA)} small letters, digits and hyphens, a letter or digit first"
-        raise ContinuityError(f"--bucket is {bucket!r}; allowed is {allowed} (the replica's name adds {_REPLICA!r})")
+        raise UsageError(f"--bucket is {bucket!r}; allowed is {allowed} (the replica's name adds {_REPLICA!r})")
     places, aws = promised.residency.aws, Aws()
     account = aws.account((places.recovery_region, places.home_region))
     return Site(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from continuity import stacks
-from continuity.stacks import ContinuityError, Stack
+from continuity.errors import StackError
+from continuity.stacks import Stack
 
 # What holds data or gives access to them, in words; everything else can be made again from this repository.
 _HOLDS: Final = {
@@ -52,10 +53,10 @@ class Destruction:
 
 
 def look(stack: Stack) -> Destruction:
-    """From the stack's state. Raises `ContinuityError` when there is nothing to destroy."""
+    """From the stack's state. Raises `StackError` when there is nothing to destroy."""
     resources = stacks.resources(stack)
     if not resources:
-        raise ContinuityError(f"{stack}: nothing exists")
+        raise StackError(f"{stack}: nothing exists")
     return Destruction(
         stack=stack,
         resources=len(resources),
@@ -80,7 +81,7 @@ def _loss(resource: Mapping[str, Any]) -> Loss:
 def destroy(found: Destruction) -> None:
     """Destroy it, if nothing in it is protected: protection is lifted by hand, one thing after another, on purpose."""
     if found.protected:
-        raise ContinuityError(
+        raise StackError(
             f"{found.stack} is not destroyed: {found.protected} resources are protected. To go on, lift it with "
             f"`pulumi state unprotect --stack {found.stack}`, for each or of --all, and then the clouds' own protection"
         )

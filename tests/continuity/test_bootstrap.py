@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 import plan
 from continuity.bootstrap import look, make
 from continuity.bootstrap_site import ALIAS, Site, site
-from continuity.stacks import ContinuityError
+from continuity.errors import ContinuityError
 from localcloud.cuts import change
 from localcloud.engine.provide import Engine
 from tests.conftest import LocalCloud
