@@ -141,7 +141,7 @@ def _look(each: Property) -> Finding | None:
 
 @contextmanager
 def _in_words(each: Property) -> Iterator[None]:
-    """What keeps a step from its end, said of that step."""
+    """Name the step that could not be ended, and what to do then."""
     try:
         yield
     except CannotLookError as error:

@@ -150,8 +150,9 @@ def told_apart(call: str, where: str) -> Iterator[None]:
         yield
     except (NoConnectionError, HTTPClientError, IncompleteReadError) as error:
         raise NoAnswerError(where, f"it does not answer ({error})") from None
-    except ResponseParserError as error:
-        raise NoAnswerError(where, f"what answers {call} is not AWS ({str(error).splitlines()[0]})") from None
+    except (ResponseParserError, LookupError):
+        # botocore's parser looks for an element of the answer without asking whether it is there.
+        raise NoAnswerError(where, f"what answers {call} is not AWS") from None
     except ClientError as error:
         raise _refusal(error, where, call) from None
     except (EndpointProviderError, ParamValidationError) as error:

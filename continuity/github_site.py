@@ -98,7 +98,7 @@ class Repository:
 
     @cached_property
     def _client(self) -> GitHub[TokenAuthStrategy]:
-        """The client's plain requests. Its typed calls load the models of all of GitHub, which takes seconds."""
+        """For plain requests. Typed calls load the models of GitHub's answers first, of which a few fields are used here."""
         from githubkit import GitHub
 
         return GitHub(self.token, base_url=self.api, http_cache=False, auto_retry=False, timeout=_SECONDS)

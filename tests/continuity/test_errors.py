@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 
 import continuity
-from continuity import errors
-from continuity.errors import ContinuityError
+from continuity import errors, heartbeat, jobs
+from continuity.database import Database
+from continuity.errors import ContinuityError, DatabaseError
 from localcloud.engine.provide import Engine
 from localcloud.github import create_app as create_github
 from localcloud.hetzner import create_app as create_hetzner
@@ -137,7 +138,7 @@ def fails(folder: Path, env: dict[str, str], *arguments: str, code: int = 1) -> 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        pytest.param({}, "eu-central-1: it does not answer", id="no region answers"),
+        pytest.param({}, ": it does not answer", id="no region answers"),
         pytest.param({"AWS_ENDPOINT_URL": "nonsense"}, "configuration for AWS is wrong", id="no URL"),
         pytest.param({"AWS_PROFILE": "none"}, "set AWS_PROFILE to a profile that is logged in", id="no such profile"),
         pytest.param({"AWS_ACCESS_KEY_ID": ""}, "set AWS_PROFILE", id="half of the credentials"),
@@ -159,13 +160,16 @@ def fails(folder: Path, env: dict[str, str], *arguments: str, code: int = 1) -> 
 def test_an_aws_that_cannot_be_asked(copy: Path, env: dict[str, str], changed: dict[str, Any], words: str) -> None:
     given = {name: value for name, value in {**env, **changed}.items() if value is not None}
     assert words in fails(copy, given, "bootstrap", "--check")
-    assert words in fails(copy, given, "bundle", "fetch", "file", "--bucket", "bundles").replace("west", "central")
+    assert words in fails(copy, given, "bundle", "fetch", "file", "--bucket", "bundles")
 
 
 def test_credentials_that_aws_does_not_take(copy: Path, env: dict[str, str]) -> None:
     with local_aws(enforce_iam=True) as running:
         assert "AWS does not take these credentials (InvalidClientTokenId" in fails(
-            copy, {**env, "AWS_ENDPOINT_URL": running.endpoint}, "bootstrap", "--yes"
+            copy,
+            {**env, "AWS_ENDPOINT_URL": running.endpoint, "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"},
+            "bootstrap",
+            "--yes",
         )
 
 
@@ -203,6 +207,13 @@ def test_clouds_that_do_not_answer_are_each_named(copy: Path, env: dict[str, str
         "Hetzner",
         "GitHub",
     ]
+
+
+def test_a_database_that_does_not_answer(tmp_path: Path) -> None:
+    database = Database("127.0.0.1", 9, "app", "user", "password", tmp_path / "ca.pem")
+    for use in (heartbeat.Writer, heartbeat.read, lambda found: jobs.Queue(found, "batch")):
+        with pytest.raises(DatabaseError, match=r"the database does not answer: .*127\.0\.0\.1"):
+            use(database)
 
 
 @pytest.mark.parametrize(
