@@ -98,7 +98,7 @@ class Repository:
 
     @cached_property
     def _client(self) -> GitHub[TokenAuthStrategy]:
-        """For plain requests. Typed calls load the models of GitHub's answers first, of which a few fields are used here."""
+        """For plain requests: a typed call loads the models of GitHub's answers, of which few fields are used here."""
         from githubkit import GitHub
 
         return GitHub(self.token, base_url=self.api, http_cache=False, auto_retry=False, timeout=_SECONDS)
