@@ -8,18 +8,16 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import plan
 from continuity import access_hetzner
 from continuity.access_aws import Account
 from continuity.access_github import Organisation
 from continuity.access_report import Holder, Report, Seen, report
-from continuity.bootstrap_aws import Aws, CannotLookError
+from continuity.bootstrap_aws import Aws
+from continuity.console import OUT, print_rows
+from continuity.errors import CannotLookError, ContinuityError
 from continuity.github_site import Repository
-from continuity.stacks import ContinuityError
-
-_out = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def access(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -60,20 +58,17 @@ def _show(found: Report) -> None:
     rows = [(str(holder.system), holder.kind, holder.name, _factor(holder), _used(holder), holder.may)
             for holder in found.holders]  # fmt: skip
     head = ("where", "what", "name", "second factor", "last used", "may")
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head) - 1)]
-    for row in (head, *rows):
-        cells = [f"{cell:{width}}" for cell, width in zip(row, [*widths, 0], strict=True)]
-        _out.print("  ".join(cells), markup=False)
+    print_rows([head, *rows])
     if found.findings or found.unknown:
-        _out.print()
+        OUT.print()
     for finding in found.findings:
-        _out.print(finding.sentence(), style="red", markup=False)
+        OUT.print(finding.sentence(), style="red")
     for sentence in found.unknown:
-        _out.print(f"could not look: {sentence}", style="red", markup=False)
+        OUT.print(f"could not look: {sentence}", style="red")
     for sentence in found.not_shown:
-        _out.print(f"not shown: {sentence}", style="yellow", markup=False)
+        OUT.print(f"not shown: {sentence}", style="yellow")
     if found.right:
-        _out.print("every promise about access is kept", style="green", markup=False)
+        OUT.print("every promise about access is kept", style="green")
 
 
 def _factor(holder: Holder) -> str:

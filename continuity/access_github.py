@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import requests
-
 import plan
 from continuity.access_report import Finding, Holder, Key, Seen, System
-from continuity.bootstrap_aws import CannotLookError
+from continuity.errors import CannotLookError, RefusedError
 from continuity.github_site import Repository
-
-_SECONDS = 30
-_PER_PAGE = 100
 
 
 class Organisation:
@@ -31,6 +27,7 @@ class Organisation:
 
         Raises:
             CannotLookError: GitHub does not answer, or does not let us look.
+            CredentialsError: GitHub does not accept the token.
         """
         required = self._ask(f"/orgs/{self._name}").get("two_factor_requirement_enabled")
         without = {one["login"] for one in self._all(f"/orgs/{self._name}/members?filter=2fa_disabled")}
@@ -96,28 +93,21 @@ class Organisation:
         )
 
     def _all(self, path: str) -> Iterator[dict[str, Any]]:
-        joint, page = "&" if "?" in path else "?", 1
-        while entries := self._ask(f"{path}{joint}per_page={_PER_PAGE}&page={page}"):
-            yield from entries
-            if len(entries) < _PER_PAGE:
-                return
-            page += 1
+        with _looking(path):
+            yield from self._repository.listed(path)
 
     def _ask(self, path: str) -> Any:
-        try:
-            answer = requests.get(
-                f"{self._repository.api}{path}",
-                headers={
-                    "Authorization": f"Bearer {self._repository.token}",
-                    "Accept": "application/vnd.github+json",
-                },
-                timeout=_SECONDS,
-            )
-        except requests.RequestException as error:
-            raise CannotLookError("GitHub", f"it does not answer ({type(error).__name__})") from None
-        if not answer.ok:
-            raise CannotLookError("GitHub", f"it refuses GET {path.partition('?')[0]} ({answer.status_code})")
-        return answer.json()
+        with _looking(path):
+            return self._repository.request("GET", path)
+
+
+@contextmanager
+def _looking(path: str) -> Iterator[None]:
+    """What GitHub refuses to show stays unknown."""
+    try:
+        yield
+    except RefusedError as error:
+        raise CannotLookError("GitHub", f"it refuses GET {path.partition('?')[0]} ({error.answer})") from None
 
 
 def _may(role: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import plan
 from continuity.access_report import Finding, Holder, Key, Seen, System
-from continuity.bootstrap_aws import CannotLookError
+from continuity.errors import CannotLookError
 
 _NOT_SHOWN = (
     "Hetzner: who is a member of the project, with which second factor, and which API tokens there are, it shows in"
@@ -22,7 +22,7 @@ def look(promised: plan.Plan, environment: Mapping[str, str] = os.environ) -> Se
     Raises:
         CannotLookError: there is no token, or Hetzner does not answer.
     """
-    from hcloud import APIException, Client
+    from hcloud import Client, HCloudException
 
     token = environment.get("HCLOUD_TOKEN")
     if not token:
@@ -31,7 +31,7 @@ def look(promised: plan.Plan, environment: Mapping[str, str] = os.environ) -> Se
     try:
         client = Client(token, api_endpoint=endpoint) if endpoint else Client(token)
         keys = client.ssh_keys.get_all()
-    except (APIException, OSError) as error:
+    except (HCloudException, OSError, ValueError) as error:
         raise CannotLookError("Hetzner", f"it does not answer, or refuses ({error})") from None
     return seen(promised, keys)
 

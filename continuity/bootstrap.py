@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from continuity.bootstrap_aws import CannotLookError, RefusedError
 from continuity.bootstrap_buckets import Bucket
 from continuity.bootstrap_keys import Keys
 from continuity.bootstrap_keys import properties as keys_properties
-from continuity.bootstrap_property import EXISTENCE, Finding, NotThereError, Property, Thing
+from continuity.bootstrap_property import EXISTENCE, Finding, Property, Thing
 from continuity.bootstrap_replication import Replication, Role
 from continuity.bootstrap_site import Site
-from continuity.stacks import ContinuityError
+from continuity.errors import CannotLookError, ConflictError, NotThereError, RefusedError, UnfinishedError
 
 # AWS shows a change everywhere within seconds; IAM takes longest.
 _PATIENCE: Final = 60.0  # seconds
@@ -95,7 +95,9 @@ def make(site: Site, say: Callable[[str], None]) -> int:
     Each step looks first, so it may be broken off anywhere and run again.
 
     Raises:
-        ContinuityError: something is somebody else's, or AWS does not let us.
+        ConflictError: something is somebody else's.
+        CloudError: AWS refuses a step.
+        UnfinishedError: AWS stopped answering, or something else changes the same things.
     """
     site.aws.forget()  # what was seen before the question was answered may have changed since
     steps = 0
@@ -104,7 +106,7 @@ def make(site: Site, say: Callable[[str], None]) -> int:
         if finding is None:
             continue
         if finding.by_hand:
-            raise ContinuityError(finding.sentence())
+            raise ConflictError(finding.sentence())
         say(f"{each.thing}: {each.name}: {finding.found} -> {finding.wanted}")
         _make(site, each)
         steps += 1
@@ -115,15 +117,16 @@ def _make(site: Site, wanted: Property) -> None:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            wanted.make()
+            with _in_words(wanted):
+                wanted.make()
             break
         except RefusedError as error:
-            if error.aws_code not in _SETTLING or time.monotonic() > deadline:
+            if error.answer not in _SETTLING or time.monotonic() > deadline:
                 raise
         time.sleep(_LOOK_AGAIN)
     while (finding := _look(wanted)) is not None:
         if time.monotonic() > deadline:
-            raise ContinuityError(
+            raise UnfinishedError(
                 f"{wanted.thing}: {wanted.name} was set, and is still {finding.found} after {_PATIENCE:.0f} s: run "
                 "`continuity bootstrap` again, it goes on from here"
             )
@@ -132,15 +135,22 @@ def _make(site: Site, wanted: Property) -> None:
 
 
 def _look(each: Property) -> Finding | None:
-    try:
+    with _in_words(each):
         return each.look()
+
+
+@contextmanager
+def _in_words(each: Property) -> Iterator[None]:
+    """Name the step that could not be ended, and what to do then."""
+    try:
+        yield
     except CannotLookError as error:
-        raise ContinuityError(
+        raise UnfinishedError(
             f"{each.thing}: {each.name}: {error}. What was made so far stays: run `continuity bootstrap` again, it "
             "goes on from here"
         ) from None
     except NotThereError:
-        raise ContinuityError(
+        raise UnfinishedError(
             f"{each.thing}: {each.name} depends on something that was there and is gone: somebody else is changing it. "
             "Run `continuity bootstrap` again"
         ) from None

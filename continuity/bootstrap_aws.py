@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
-from continuity.stacks import ContinuityError
+from continuity.errors import (
+    CannotLookError,
+    ContinuityError,
+    CredentialsError,
+    NoAnswerError,
+    RefusedError,
+    SetupError,
+    UsageError,
+)
 
 # A region that is lost must be noticed in seconds: whoever asks has other regions to look at.
 _CONNECT_SECONDS: Final = 5
@@ -27,36 +36,16 @@ _LOG_IN: Final = (
 )
 
 
-class CannotLookError(Exception):
-    """A region does not answer, or does not let us look: what is there stays unknown."""
-
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(f"{where}: {why}")
-        self.where = where
-        self.why = why
-
-
-class RefusedError(ContinuityError):
-    """AWS refused a call. `code` of the answer is `aws_code`."""
-
-    def __init__(self, where: str, aws_code: str, message: str) -> None:
-        super().__init__(f"AWS refuses {where}: {aws_code}: {message}")
-        self.aws_code = aws_code
-
-
 class Aws:
     """One session for all regions. A region that did not answer is not asked again: each attempt takes its seconds."""
 
     def __init__(self) -> None:
         import boto3  # takes a while to load, and few commands need it
-        from botocore.exceptions import BotoCoreError
 
-        try:
+        with told_apart("the configuration", "this machine"):
             self._session = boto3.session.Session()
-        except BotoCoreError as error:
-            raise ContinuityError(f"AWS: {error}: {_LOG_IN}") from None
         self._clients: dict[tuple[str, str], Any] = {}
-        self._lost: dict[str, CannotLookError] = {}
+        self._lost: dict[str, NoAnswerError] = {}
         self._answers: dict[str, Any] = {}
 
     def account(self, regions: tuple[str, ...]) -> str:
@@ -70,14 +59,15 @@ class Aws:
 
     def partition(self, region: str) -> str:
         """The second word of every ARN in the region."""
-        return str(self._session.get_partition_for_region(region))
+        with told_apart("the partition", region):
+            return str(self._session.get_partition_for_region(region))
 
     def find(self, service: str, region: str, operation: str, missing: Container[str], **asked: Any) -> Any | None:
         """What a call answers; None when the answer is one of the error codes `missing`."""
         try:
             return self.call(service, region, operation, **asked)
         except RefusedError as error:
-            if error.aws_code in missing:
+            if error.answer in missing:
                 return None
             raise
 
@@ -91,7 +81,8 @@ class Aws:
         Raises:
             CannotLookError: the region does not answer, or these credentials may not make the call.
             RefusedError: AWS says no for another reason.
-            ContinuityError: there are no credentials, or none that AWS takes.
+            CredentialsError: there are no credentials, or none that AWS accepts.
+            SetupError: this machine's configuration for AWS is wrong.
         """
         if not operation.startswith(_READING):
             self.forget()
@@ -108,24 +99,15 @@ class Aws:
         return answer
 
     def _call(self, service: str, region: str, operation: str, asked: Mapping[str, Any]) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
-
         if region in self._lost and service != "iam":
             raise self._lost[region]
-        where = f"{service}:{operation} in {region}"
         try:
-            return getattr(self._client(service, region), operation)(**asked)
-        except HTTPClientError as error:
-            lost = CannotLookError("AWS IAM" if service == "iam" else region, f"it does not answer ({error})")
+            with told_apart(f"{service}:{operation} in {region}", "AWS IAM" if service == "iam" else region):
+                return getattr(self._client(service, region), operation)(**asked)
+        except NoAnswerError as error:
             if service != "iam":  # which is one for all regions
-                self._lost[region] = lost
-            raise lost from None
-        except NoCredentialsError:
-            raise ContinuityError(f"there are no AWS credentials: {_LOG_IN}") from None
-        except ClientError as error:
-            raise _told_apart(error, region, where) from None
-        except BotoCoreError as error:
-            raise ContinuityError(f"AWS ({where}): {error}: {_LOG_IN}") from None
+                self._lost[region] = error
+            raise
 
     def _client(self, service: str, region: str) -> Any:
         from botocore.config import Config
@@ -140,14 +122,59 @@ class Aws:
         return self._clients[service, region]
 
 
-def _told_apart(error: Any, region: str, where: str) -> Exception:
-    code = str(error.response["Error"].get("Code", "unknown"))
-    message = str(error.response["Error"].get("Message", ""))
+@contextmanager
+def told_apart(call: str, where: str) -> Iterator[None]:
+    """Turn what botocore raises while a call is made, or its answer is read, into our own errors.
+
+    Raises:
+        NoAnswerError: nothing answers there, or what answers is not AWS.
+        CannotLookError: these credentials may not make the call, or AWS fails.
+        RefusedError: AWS says no for another reason.
+        CredentialsError: there are no credentials, or none that AWS accepts.
+        UsageError: a parameter, such as a bucket's name, has a form that AWS does not know.
+        SetupError: this machine's configuration for AWS is wrong.
+    """
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        EndpointProviderError,
+        HTTPClientError,
+        IncompleteReadError,
+        NoCredentialsError,
+        ParamValidationError,
+    )
+    from botocore.exceptions import ConnectionError as NoConnectionError
+    from botocore.parsers import ResponseParserError
+
+    try:
+        yield
+    except (NoConnectionError, HTTPClientError, IncompleteReadError) as error:
+        raise NoAnswerError(where, f"it does not answer ({error})") from None
+    except (ResponseParserError, LookupError):
+        # botocore's parser looks for an element of the answer without asking whether it is there.
+        raise NoAnswerError(where, f"what answers {call} is not AWS") from None
+    except ClientError as error:
+        raise _refusal(error, where, call) from None
+    except (EndpointProviderError, ParamValidationError) as error:
+        raise UsageError(f"AWS has no {call} with these parameters: {error}") from None
+    except NoCredentialsError:
+        raise CredentialsError(f"there are no AWS credentials: {_LOG_IN}") from None
+    except BotoCoreError as error:
+        # Of its many other errors, nearly all are about where credentials come from: a profile, a login, a program.
+        raise CredentialsError(f"AWS ({call}): {error}: {_LOG_IN}") from None
+    except (OSError, ValueError) as error:
+        # A file that the environment names cannot be read, or AWS_ENDPOINT_URL is not a URL.
+        raise SetupError(f"this machine's configuration for AWS is wrong ({call}): {error}") from None
+
+
+def _refusal(error: Any, where: str, call: str) -> ContinuityError:
+    code = str(error.response.get("Error", {}).get("Code", "unknown"))
+    message = str(error.response.get("Error", {}).get("Message", ""))
     if code in _BAD_CREDENTIALS:
-        return ContinuityError(f"AWS does not take these credentials ({code}: {message}): {_LOG_IN}")
+        return CredentialsError(f"AWS does not take these credentials ({code}: {message}): {_LOG_IN}")
     # A bucket's 403 says whose it is, so it is not a word about the region: `bootstrap_buckets` reads it.
-    if code in _NO_ACCESS and not where.startswith("s3:head_bucket"):
-        return CannotLookError(region, f"these credentials may not call {where} ({message})")
-    if error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500:
-        return CannotLookError(region, f"{where} fails: {code}: {message}")
-    return RefusedError(where, code, message)
+    if code in _NO_ACCESS and not call.startswith("s3:head_bucket"):
+        return CannotLookError(where, f"these credentials may not call {call} ({message})")
+    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+        return CannotLookError(where, f"{call} fails: {code}: {message}")
+    return RefusedError(f"AWS refuses {call}: {code}: {message}", code)

@@ -11,10 +11,10 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final
 
-from continuity.bootstrap_aws import RefusedError
 from continuity.bootstrap_policies import document, same, statements
-from continuity.bootstrap_property import EXISTENCE, ConflictError, NotThereError, Property, Thing, by_hand
+from continuity.bootstrap_property import EXISTENCE, Property, Thing, by_hand
 from continuity.bootstrap_site import SETTING, Site
+from continuity.errors import ConflictError, NotThereError, RefusedError
 
 # Parts of an upload that was never finished cost money and are invisible in a listing. No upload takes a week.
 _UNFINISHED_UPLOAD_DAYS: Final = 7
@@ -74,9 +74,9 @@ class Bucket:
         try:
             found = self._call("head_bucket")
         except RefusedError as error:
-            if error.aws_code in ("404", "NoSuchBucket"):
+            if error.answer in ("404", "NoSuchBucket"):
                 return None
-            if error.aws_code in ("403", "AccessDenied"):
+            if error.answer in ("403", "AccessDenied"):
                 raise ConflictError(
                     f"a bucket of another account, or one that account {self._site.account} may not look at with these "
                     "credentials",
@@ -251,9 +251,9 @@ class Bucket:
         try:
             return self._call(operation)
         except RefusedError as error:
-            if error.aws_code == missing:
+            if error.answer == missing:
                 return None
-            if error.aws_code == "NoSuchBucket":
+            if error.answer == "NoSuchBucket":
                 raise NotThereError from None
             raise
 

@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import plan
 from continuity.bootstrap import Looked, look, make
 from continuity.bootstrap_property import EXISTENCE, Finding
 from continuity.bootstrap_site import Site, site
-from continuity.stacks import ContinuityError, Stack, configuration
+from continuity.console import OUT, SAY
+from continuity.errors import CloudError, ConflictError
+from continuity.stacks import Stack, configuration
 from plan.names import STATE_KEY_ALIAS
-
-_say = Console(stderr=True, highlight=False, soft_wrap=True)
-_out = Console(highlight=False, soft_wrap=True)
 
 
 def bootstrap(
@@ -40,14 +38,14 @@ def bootstrap(
     _show(found)
     if found.findings and not yes:
         typer.confirm("Make these changes?", abort=True, err=True)
-    steps = make(where, say=lambda sentence: _say.print(sentence, markup=False)) if found.findings else 0
+    steps = make(where, say=lambda sentence: SAY.print(sentence)) if found.findings else 0
     if as_json:
         print(json.dumps({**_names(where), "steps": steps, "commands": _commands(where)}, indent=2))
         return
     for title, lines in _commands(where).items():
-        _out.print(f"\n{title}:\n", markup=False)
+        OUT.print(f"\n{title}:\n")
         for line in lines:
-            _out.print(f"    {line}", markup=False)
+            OUT.print(f"    {line}")
 
 
 def _check(found: Looked, as_json: bool) -> None:
@@ -55,11 +53,11 @@ def _check(found: Looked, as_json: bool) -> None:
         print(json.dumps(found.as_data(), indent=2))
     else:
         for finding in found.findings:
-            _out.print(finding.sentence(), markup=False)
+            OUT.print(finding.sentence())
         for sentence in found.unknown:
-            _out.print(f"could not look: {sentence}", style="red", markup=False)
+            OUT.print(f"could not look: {sentence}", style="red")
         if found.right:
-            _out.print(f"all is as it must be: {', '.join(map(str, found.things))}", style="green", markup=False)
+            OUT.print(f"all is as it must be: {', '.join(map(str, found.things))}", style="green")
     # Who could not look everywhere must not be told that it is known what is wrong.
     if not found.right:
         raise typer.Exit(1 if found.unknown else 3)
@@ -68,20 +66,20 @@ def _check(found: Looked, as_json: bool) -> None:
 def _refuse(found: Looked) -> None:
     """What a person has to decide first."""
     if found.unknown:
-        raise ContinuityError(f"nothing was changed, because it could not be looked at {'; '.join(found.unknown)}")
+        raise CloudError(f"nothing was changed, because it could not be looked at {'; '.join(found.unknown)}")
     conflicts = [finding.sentence() for finding in found.findings if finding.by_hand]
     if conflicts:
-        raise ContinuityError("nothing was changed, because this is for a person to decide:\n" + "\n".join(conflicts))
+        raise ConflictError("nothing was changed, because this is for a person to decide:\n" + "\n".join(conflicts))
 
 
 def _show(found: Looked) -> None:
     """What exists, and what would be made or changed, thing by thing."""
     for thing in found.things:
         wrong = [finding for finding in found.findings if finding.thing == thing]
-        _say.print(f"{thing}: {_state(wrong)}", markup=False)
+        SAY.print(f"{thing}: {_state(wrong)}")
         for finding in wrong:
             if finding.property != EXISTENCE:
-                _say.print(f"    {finding.property}: {finding.found} -> {finding.wanted}", markup=False)
+                SAY.print(f"    {finding.property}: {finding.found} -> {finding.wanted}")
 
 
 def _state(wrong: Sequence[Finding]) -> str:

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from continuity.bootstrap_aws import CannotLookError
-from continuity.bootstrap_property import EXISTENCE, ConflictError, NotThereError, Property, Thing
+from continuity.bootstrap_property import EXISTENCE, Property, Thing
 from continuity.bootstrap_site import Site
-from continuity.stacks import ContinuityError
+from continuity.errors import CannotLookError, ConflictError, NotThereError, UnfinishedError
 from plan.names import STATE, STATE_KEY_ALIAS
 
 _MISSING: Final = frozenset({"NotFoundException"})
@@ -83,7 +82,7 @@ class Keys:
         deadline = time.monotonic() + _REPLICATION_PATIENCE
         while (made := self.replica()) is None or made["KeyState"] == "Creating":
             if time.monotonic() > deadline:
-                raise ContinuityError(
+                raise UnfinishedError(
                     f"KMS is still making the replica key in {self._site.home} after {_REPLICATION_PATIENCE:.0f} s: "
                     "run `continuity bootstrap` again later, it goes on from here"
                 )

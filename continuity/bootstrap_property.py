@@ -8,23 +8,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from continuity.errors import ConflictError, NotThereError
+
 EXISTENCE: Final = "existence"
 """The name of the property without which a thing has no others."""
 
 _MEND: Final = "`continuity bootstrap` mends it"
-
-
-class NotThereError(Exception):
-    """What this depends on does not exist, which is a finding of its own."""
-
-
-class ConflictError(Exception):
-    """What is there is somebody else's, or cannot be changed: only a person can decide. `remedy` says how."""
-
-    def __init__(self, found: str, remedy: str) -> None:
-        super().__init__(found)
-        self.found = found
-        self.remedy = remedy
 
 
 @dataclass(frozen=True)
@@ -90,13 +79,13 @@ class Property:
         try:
             found = self.found()
         except ConflictError as conflict:
-            return Finding(self.thing, self.name, conflict.found, shown(wanted), conflict.remedy, by_hand=True)
+            return Finding(self.thing, self.name, conflict.found, _described(wanted), conflict.remedy, by_hand=True)
         if self.enough(found, wanted):
             return None
-        return Finding(self.thing, self.name, shown(found), shown(wanted), _MEND, by_hand=False)
+        return Finding(self.thing, self.name, _described(found), _described(wanted), _MEND, by_hand=False)
 
 
-def shown(value: Any) -> str:
+def _described(value: Any) -> str:
     match value:
         case None:
             return "missing"
@@ -105,6 +94,6 @@ def shown(value: Any) -> str:
         case str():
             return value
         case list() | tuple() | set() | frozenset():
-            return ", ".join(sorted(map(shown, value))) or "none"
+            return ", ".join(sorted(map(_described, value))) or "none"
         case _:
             return json.dumps(value, sort_keys=True)

@@ -8,8 +8,9 @@ from typing import Any, Final
 from continuity.bootstrap_buckets import Bucket
 from continuity.bootstrap_keys import Keys
 from continuity.bootstrap_policies import document, same, same_policy, statements
-from continuity.bootstrap_property import EXISTENCE, ConflictError, NotThereError, Property, Thing
+from continuity.bootstrap_property import EXISTENCE, Property, Thing
 from continuity.bootstrap_site import Site
+from continuity.errors import ConflictError, NotThereError
 
 # The one time that S3 offers for replication with a promise (S3 Replication Time Control).
 _REPLICATION_TIME: Final = {"Status": "Enabled", "Time": {"Minutes": 15}}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import plan
 from continuity.bootstrap_aws import Aws
-from continuity.stacks import ContinuityError
+from continuity.errors import UsageError
 from plan.names import APP, STATE_BUCKET_ALLOWED, is_state_bucket, state_bucket, state_replica
 
 _KEY: Final = f"{APP}:stateBucket"
@@ -58,11 +58,13 @@ def site(promised: plan.Plan, vault: Mapping[str, Any]) -> Site:
         vault: the configuration of the vault's stack, which may set the bucket's name.
 
     Raises:
-        ContinuityError: the name is not allowed, or AWS does not take the credentials.
+        UsageError: the name is not allowed.
+        CredentialsError: AWS does not accept the credentials.
+        CannotLookError: neither region answers.
     """
     configured = vault.get(_KEY)
     if configured is not None and not is_state_bucket(configured):
-        raise ContinuityError(f"{SETTING} is {configured!r}; allowed is {STATE_BUCKET_ALLOWED}")
+        raise UsageError(f"{SETTING} is {configured!r}; allowed is {STATE_BUCKET_ALLOWED}")
     places, aws = promised.residency.aws, Aws()
     account = aws.account((places.recovery_region, places.home_region))
     return Site(

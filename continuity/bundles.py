@@ -12,9 +12,13 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from continuity.stacks import PROJECT, ContinuityError, Stack, outputs
+import plan
+from continuity.bootstrap_aws import Aws, told_apart
+from continuity.errors import BundleError, UsageError
+from continuity.files import writing
+from continuity.stacks import PROJECT, Stack, outputs, starting
 
 KEY: Final = "repository.bundle"
 """The object's name. It is always the latest: the ones before it are its versions, which the bucket keeps and locks."""
@@ -37,16 +41,16 @@ def make(file: Path, commit: str = "HEAD", project: Path = PROJECT) -> str:
     """Write a bundle of a commit, as the branch `main`, with all its history; the commit's hash.
 
     Raises:
-        ContinuityError: git fails, or part of the history is not here, so that nobody could clone it.
+        BundleError: git fails, or part of the history is not here, so that nobody could clone it.
     """
     found = _git(project, "rev-parse", "--verify", f"{commit}^{{commit}}")
     if _git(project, "rev-parse", "--is-shallow-repository") == "true":
-        raise ContinuityError("this clone has not all of the history: fetch it (git fetch --unshallow)")
+        raise BundleError("this clone has not all of the history: fetch it (git fetch --unshallow)")
     with tempfile.TemporaryDirectory(prefix="continuity-") as folder:
         # In a repository of its own, so that the branch has its name whatever is checked out here, and nothing here is
         # changed by it.
         bare = Path(folder) / "bare"
-        subprocess.run(["git", "init", "--quiet", "--bare", f"--initial-branch={_BRANCH}", bare], check=True)
+        _git(Path(folder), "init", "--quiet", "--bare", f"--initial-branch={_BRANCH}", str(bare))
         objects = _git(project, "rev-parse", "--path-format=absolute", "--git-path", "objects")
         (bare / "objects" / "info" / "alternates").write_text(f"{objects}\n")
         _git(bare, "update-ref", f"refs/heads/{_BRANCH}", found)
@@ -59,7 +63,8 @@ def push(bucket: str | None = None, commit: str = "HEAD") -> Kept:
     """Make a bundle and put it into the bucket.
 
     Raises:
-        ContinuityError: nothing says which bucket, or it does not take it.
+        UsageError: nothing says which bucket.
+        CloudError: the bucket does not take it.
     """
     bucket = bucket or _bucket()
     with tempfile.TemporaryDirectory(prefix="continuity-") as folder:
@@ -67,14 +72,15 @@ def push(bucket: str | None = None, commit: str = "HEAD") -> Kept:
         made_of = make(file, commit)
         content = file.read_bytes()
         checksum = hashlib.sha256(content).hexdigest()
-        answer = _try(
-            lambda: _s3().put_object(
-                Bucket=bucket,
-                Key=KEY,
-                Body=content,
-                Metadata={"commit": made_of, "sha256": checksum},
-                ChecksumAlgorithm="SHA256",
-            )
+        answer = Aws().call(
+            "s3",
+            _region(),
+            "put_object",
+            Bucket=bucket,
+            Key=KEY,
+            Body=content,
+            Metadata={"commit": made_of, "sha256": checksum},
+            ChecksumAlgorithm="SHA256",
         )
     return Kept(bucket, answer.get("VersionId", ""), made_of, checksum, len(content))
 
@@ -83,17 +89,21 @@ def fetch(file: Path, bucket: str | None = None, version: str | None = None) -> 
     """Get the latest bundle, or an older version of it, and look whether it arrived whole.
 
     Raises:
-        ContinuityError: there is none, or what came is not what was put there.
+        CloudError: there is none.
+        BundleError: what came is not what was put there.
     """
     bucket = bucket or _bucket()
     which = {"VersionId": version} if version else {}
-    answer = _try(lambda: _s3().get_object(Bucket=bucket, Key=KEY, **which))
-    content = answer["Body"].read()
+    region = _region()
+    answer = Aws().call("s3", region, "get_object", Bucket=bucket, Key=KEY, **which)
+    with told_apart("s3:get_object", region):
+        content = answer["Body"].read()
     said = answer.get("Metadata", {})
     checksum = hashlib.sha256(content).hexdigest()
     if said.get("sha256") != checksum:
-        raise ContinuityError(f"the bundle has the checksum {checksum}; {said.get('sha256')} was put there")
-    file.write_bytes(content)
+        raise BundleError(f"the bundle has the checksum {checksum}; {said.get('sha256')} was put there")
+    with writing(file):
+        file.write_bytes(content)
     return Kept(bucket, answer.get("VersionId", ""), said.get("commit", ""), checksum, len(content))
 
 
@@ -103,29 +113,17 @@ def _bucket() -> str:
         return named
     said = (outputs(Stack.VAULT) or {}).get("bundle_bucket_name")
     if said is None:
-        raise ContinuityError("nothing says which bucket the bundle is in: name it, or set MIRROR_BUCKET")
+        raise UsageError("nothing says which bucket the bundle is in: name it, or set MIRROR_BUCKET")
     return str(said)
 
 
-def _s3() -> Any:
-    import boto3
-
-    import plan
-
-    return boto3.client("s3", region_name=plan.load().residency.aws.recovery_region)
-
-
-def _try(call: Any) -> Any:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        return call()
-    except (BotoCoreError, ClientError) as error:
-        raise ContinuityError(f"the bucket of the bundles: {error}") from error
+def _region() -> str:
+    return plan.load().residency.aws.recovery_region
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+    with starting("git"):
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise ContinuityError(f"`git {' '.join(arguments[:2])}`: {done.stderr.strip()}")
+        raise BundleError(f"`git {' '.join(arguments[:2])}`: {done.stderr.strip()}")
     return done.stdout.strip()

@@ -6,14 +6,14 @@ there can be taken for the comment's own words.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from continuity.data_keepers import endangered
 from continuity.engine_events import Heard, PolicyWord, Property, Step
+from continuity.markdown import in_fence, one_line
 from continuity.stacks import Stack
 
 LABEL: Final = "replaces-data"
@@ -21,7 +21,6 @@ LABEL: Final = "replaces-data"
 
 _MARKS: Final = {"create": "+", "update": "!", "replace": "-", "delete": "-"}
 _ORDER: Final = ("replace", "delete", "update", "create")
-_LONGEST_VALUE: Final = 120
 _MOST_STEPS: Final = 150
 # GitHub takes 65,536 characters. The rest is in the job's log.
 _LONGEST: Final = 60_000
@@ -112,14 +111,14 @@ def _stack_lines(stack: Stack, heard: Heard) -> Iterator[str]:
         yield ""
         yield "```text"
         for error in heard.errors:
-            yield _in_fence(error)
+            yield in_fence(error)
         yield "```"
     if heard.notes:
         yield ""
         yield "**Said of the whole**"
         yield ""
         yield "```text"
-        yield from map(_in_fence, heard.notes)
+        yield from map(in_fence, heard.notes)
         yield "```"
     for title, words in _policies(heard.policies):
         yield ""
@@ -128,7 +127,7 @@ def _stack_lines(stack: Stack, heard: Heard) -> Iterator[str]:
         for word in words:
             yield f"- `{word.policy}` on `{word.resource}`"
             yield "  ```text"
-            yield from (f"  {line}" for line in _in_fence(word.message).splitlines())
+            yield from (f"  {line}" for line in in_fence(word.message).splitlines())
             yield "  ```"
     if heard.steps:
         yield ""
@@ -172,30 +171,18 @@ def _policies(words: Sequence[PolicyWord]) -> Iterator[tuple[str, list[PolicyWor
 
 def _step_lines(step: Step) -> Iterator[str]:
     mark = _MARKS.get(step.operation, "!")
-    yield _in_fence(f"{mark} {step.operation:8}{step.resource}")
+    yield in_fence(f"{mark} {step.operation:8}{step.resource}")
     for one in step.properties:
         yield from _property_lines(one)
 
 
 def _property_lines(one: Property) -> Iterator[str]:
     if one.before is not None:
-        yield _in_fence(f"-     {one.path}: {shown(one.before)}")
+        yield in_fence(f"-     {one.path}: {one_line(one.before)}")
     if one.after is not None:
-        yield _in_fence(f"+     {one.path}: {shown(one.after)}")
+        yield in_fence(f"+     {one.path}: {one_line(one.after)}")
     if one.before is None and one.after is None:
-        yield _in_fence(f"!     {one.path}")
-
-
-def shown(value: Any) -> str:
-    """A value on one line, cut where it is long."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
-
-
-def _in_fence(text: str) -> str:
-    """Text that cannot end the block of code that it stands in."""
-    return text.replace("```", "` ` `")
+        yield in_fence(f"!     {one.path}")
 
 
 def _place(step: Step) -> int:

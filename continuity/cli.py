@@ -7,16 +7,17 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import plan
 from continuity import destruction, set_aside, stacks, updates
 from continuity.access_commands import access
 from continuity.bootstrap_commands import bootstrap
+from continuity.console import OUT, SAY, print_rows
 from continuity.delivery_commands import bundle, ci, look_for_drift
 from continuity.drill_commands import drill
-from continuity.stacks import ContinuityError, Stack
+from continuity.errors import ContinuityError
+from continuity.stacks import Stack
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False
@@ -27,8 +28,6 @@ app.add_typer(bundle, name="bundle")
 app.command()(bootstrap)
 app.command()(access)
 app.command("drift")(look_for_drift)
-_say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-_out = Console(highlight=False, soft_wrap=True, emoji=False)
 
 _Stacks = Annotated[list[Stack] | None, typer.Argument(help="Vault and prod when none is named.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -46,8 +45,8 @@ def up(
     chosen = stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=True)
     changes = updates.up(chosen, yes, leave_out_github=without_github)
     for change in changes:
-        _out.print(change.sentence())
-    _out.print()
+        OUT.print(change.sentence())
+    OUT.print()
     _show(_found([change.stack for change in changes]))
 
 
@@ -69,7 +68,7 @@ def destroy(
     """Say what destroying a stack would lose, and destroy it if nothing in it is protected any more."""
     found = destruction.look(name)
     for sentence in found.sentences():
-        _say.print(sentence, markup=False)
+        SAY.print(sentence)
     if not found.protected and not yes:
         typer.confirm(f"Destroy {name}?", abort=True, err=True)
     destruction.destroy(found)
@@ -83,7 +82,7 @@ def set_aside_database(
     """Let a stack forget its database, which stays in AWS, so that one of another name can take its place."""
     found = set_aside.look(name)
     for sentence in found.sentences():
-        _say.print(sentence, markup=False)
+        SAY.print(sentence)
     if not yes:
         typer.confirm("Go on?", abort=True, err=True)
     set_aside.do(found)
@@ -108,16 +107,16 @@ def show_plan(as_json: _Json = False) -> None:
     if as_json:
         print(promised.model_dump_json(indent=2))
         return
-    _out.print(f"{promised.policy.title}, version {promised.policy.version}, effective {promised.policy.effective}")
+    OUT.print(f"{promised.policy.title}, version {promised.policy.version}, effective {promised.policy.effective}")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("severity", "for example", "RTO", "RPO"):
         table.add_column(heading)
     for name, severity in promised.severities:
         table.add_row(name, severity.example, f"{severity.rto_hours} h", severity.rpo)
-    _out.print(table)
+    OUT.print(table)
     for role in sorted(promised.roles, key=lambda role: role.authority):
-        _out.print(f"{role.authority}. {role.person} ({role.title}): {'; '.join(role.duties)}")
-    _out.print("The plan is activated when: " + "; ".join(promised.activation.when))
+        OUT.print(f"{role.authority}. {role.person} ({role.title}): {'; '.join(role.duties)}")
+    OUT.print("The plan is activated when: " + "; ".join(promised.activation.when))
 
 
 def _found(names: list[Stack]) -> dict[str, dict[str, Any]]:
@@ -126,17 +125,15 @@ def _found(names: list[Stack]) -> dict[str, dict[str, Any]]:
 
 def _show(found: dict[str, dict[str, Any]]) -> None:
     if not found:
-        _out.print("nothing exists yet: `make up` brings production up")
+        OUT.print("nothing exists yet: `make up` brings production up")
         return
-    # One line a row, however long: an ARN is there to be copied and searched for.
-    rows = [
-        (stack, name.replace("_", " "), _words(value))
-        for stack, values in found.items()
-        for name, value in values.items()
-    ]
-    widest = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for stack, what, where in rows:
-        _out.print(f"{stack:{widest[0]}}  {what:{widest[1]}}  {where}", markup=False)
+    print_rows(
+        [
+            (stack, name.replace("_", " "), _words(value))
+            for stack, values in found.items()
+            for name, value in values.items()
+        ]
+    )
 
 
 def _words(value: Any) -> str:
@@ -153,12 +150,12 @@ def _words(value: Any) -> str:
 
 
 def main() -> None:
-    """Errors that a person can mend are a sentence, not a trace."""
+    """Run the command. What a person can put right ends as one message, not as a traceback."""
     try:
         app()
     except ContinuityError as error:
-        _say.print(f"continuity: {error}", style="red", markup=False)
+        SAY.print(f"continuity: {error}", style="red")
         sys.exit(error.code)
     except plan.PlanError as error:
-        _say.print(f"continuity: {error}", style="red", markup=False)
+        SAY.print(f"continuity: {error}", style="red")
         sys.exit(1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from continuity.stacks import ContinuityError
+from continuity.bootstrap_aws import Aws
+from continuity.errors import CloudError, DatabaseError, SetupError, StackError
 
 if TYPE_CHECKING:
     import psycopg
@@ -33,14 +35,19 @@ class Database:
     def of(cls, stack: str, outputs: Mapping[str, Any]) -> Database:
         """From what the stack says of itself; the password from Secrets Manager, in the database's own region.
 
-        Raises `ContinuityError` when an output, the secret or the certificate authority's file is missing.
+        Raises:
+            StackError: an output is missing.
+            DatabaseError: the secret cannot be read.
+            SetupError: the file of the certificate authorities is missing.
         """
         missing = [
             name for name in ("database_endpoint", "database_name", "database_secret_arn") if not outputs.get(name)
         ]
         if missing:
-            raise ContinuityError(f"stack {stack} does not say its {', '.join(missing)}: bring it up first")
+            raise StackError(f"stack {stack} does not say its {', '.join(missing)}: bring it up first")
         host, _, port = str(outputs["database_endpoint"]).rpartition(":")
+        if not port.isdecimal():
+            raise StackError(f"stack {stack} says that its database is at {outputs['database_endpoint']!r}: no port")
         secret = _secret(str(outputs["database_secret_arn"]))
         return cls(
             host=host,
@@ -52,7 +59,10 @@ class Database:
         )
 
     def connect(self) -> psycopg.Connection:
-        """A connection that commits each statement; its server has proved by its certificate that it is the one."""
+        """A connection that commits each statement; its server has proved by its certificate that it is the one.
+
+        It raises psycopg's own errors, as does everything that is done with it: see `in_words` and `connected`.
+        """
         import psycopg
 
         return psycopg.connect(
@@ -67,24 +77,42 @@ class Database:
             autocommit=True,
         )
 
+    @contextmanager
+    def connected(self) -> Iterator[psycopg.Connection]:
+        """A connection for as long as the block lasts. Raises `DatabaseError` for all that goes wrong with it."""
+        with in_words(), self.connect() as connection:
+            yield connection
 
-def _secret(arn: str) -> dict[str, str]:
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Turn what psycopg raises into `DatabaseError`."""
+    import psycopg
 
     try:
-        found = boto3.client("secretsmanager", region_name=arn.split(":")[3]).get_secret_value(SecretId=arn)
-    except (BotoCoreError, ClientError) as error:
-        raise ContinuityError(f"the database's password cannot be read from {arn}: {error}") from None
-    secret: dict[str, str] = json.loads(found["SecretString"])
-    return secret
+        yield
+    except psycopg.OperationalError as error:
+        raise DatabaseError(f"the database does not answer: {str(error).strip()}") from None
+    except psycopg.Error as error:
+        raise DatabaseError(f"the database refused a statement: {str(error).strip()}") from None
+
+
+def _secret(arn: str) -> dict[str, str]:
+    try:
+        found = Aws().call("secretsmanager", arn.split(":")[3], "get_secret_value", SecretId=arn)
+        secret = json.loads(found["SecretString"])
+        return {name: str(secret[name]) for name in ("username", "password")}
+    except CloudError as error:
+        raise DatabaseError(f"the database's password cannot be read from {arn}: {error}") from None
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise DatabaseError(f"the secret {arn} does not hold a database's user and password") from None
 
 
 def _certificate_authority() -> Path:
     """RDS's certificate authorities: at AWS the bundle that it publishes, in the local cloud the local cloud's own."""
     named = os.environ.get(_CA_VARIABLE)
     if not named or not Path(named).is_file():
-        raise ContinuityError(
+        raise SetupError(
             f"{_CA_VARIABLE} is {named!r}; it must name the file of RDS's certificate authorities "
             "(https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem), so that the server can be verified"
         )

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from continuity import bundles, drift, stacks, updates
+from continuity import bundles, drift, files, stacks, updates
 from continuity.change_report import LABEL, Report
+from continuity.console import OUT, SAY
 from continuity.engine_events import listen
+from continuity.errors import UsageError
 from continuity.github_site import Repository
-from continuity.stacks import POLICY_PACK, ContinuityError, Stack
+from continuity.stacks import POLICY_PACK, Stack
 
 ci = typer.Typer(no_args_is_help=True, help="What workflows do with a change: preview it, say it, deploy it.")
 bundle = typer.Typer(no_args_is_help=True, help="The repository as one file, in the bucket in Ireland.")
-_say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-_out = Console(highlight=False, soft_wrap=True, emoji=False)
 
 _Stacks = Annotated[list[Stack] | None, typer.Argument(help="Every stack when none is named.")]
 
@@ -49,7 +48,8 @@ def ci_preview(
     text = report.text()
     print(text)
     if out is not None:
-        out.write_text(text)
+        with files.writing(out):
+            out.write_text(text)
     _summarise(text)
     raise typer.Exit(report.code)
 
@@ -60,18 +60,19 @@ def ci_comment(
     file: Annotated[Path, typer.Argument(help="The comment's text, as `ci preview` made it.")],
 ) -> None:
     """Put the text on a pull request, or change what is there from before."""
-    text = file.read_text()
+    with files.reading(file):
+        text = file.read_text()
     marker = text.partition("\n")[0]
     if not marker.startswith("<!-- continuity "):
-        raise ContinuityError(f"{file} is no comment that `continuity ci preview` made")
-    _say.print(Repository.of().say_once(pull_request, marker, text), markup=False)
+        raise UsageError(f"{file} is no comment that `continuity ci preview` made")
+    SAY.print(Repository.of().say_once(pull_request, marker, text))
 
 
 @ci.command("deploy")
 def ci_deploy(name: Annotated[Stack, typer.Argument(help="The stack.")]) -> None:
     """Bring one stack up, and none that it needs, with the policy pack in force and without asking."""
     [change] = updates.up([name], yes=True)
-    _out.print(change.sentence(), markup=False)
+    OUT.print(change.sentence())
     _summarise(f"{change.sentence()}\n")
 
 
@@ -90,10 +91,10 @@ def look_for_drift(
         print(json.dumps({"code": drift.code(findings), "findings": lines}, indent=2))
     else:
         for line in lines:
-            _out.print(line, markup=False)
+            OUT.print(line)
     _summarise("\n".join(f"    {line}" for line in lines) + "\n")
     if report:
-        _say.print(drift.report(findings, Repository.of()), markup=False)
+        SAY.print(drift.report(findings, Repository.of()))
     raise typer.Exit(drift.code(findings))
 
 
@@ -103,14 +104,14 @@ _Bucket = Annotated[str | None, typer.Option(help="The bucket; else MIRROR_BUCKE
 @bundle.command("make")
 def make_bundle(file: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
     """Write the repository, with all its history, into one file."""
-    _out.print(f"{file} is commit {bundles.make(file)}", markup=False)
+    OUT.print(f"{file} is commit {bundles.make(file)}")
 
 
 @bundle.command("push")
 def push_bundle(bucket: _Bucket = None) -> None:
     """Put what is checked out into the bucket in Ireland."""
     kept = bundles.push(bucket)
-    _out.print(f"s3://{kept.bucket}/{bundles.KEY} is commit {kept.commit} ({kept.size} bytes, version {kept.version})")
+    OUT.print(f"s3://{kept.bucket}/{bundles.KEY} is commit {kept.commit} ({kept.size} bytes, version {kept.version})")
 
 
 @bundle.command("fetch")
@@ -121,12 +122,12 @@ def fetch_bundle(
 ) -> None:
     """Get the repository from the bucket in Ireland. GitHub is not asked for anything."""
     kept = bundles.fetch(file, bucket, version)
-    _out.print(f"{file} is commit {kept.commit}; go on with: git clone {file} continuity", markup=False)
+    OUT.print(f"{file} is commit {kept.commit}; go on with: git clone {file} continuity")
 
 
 def _summarise(text: str) -> None:
     """On GitHub's runners, what is written to this file is shown on the run's page, also to who sees no comment."""
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
-        with open(summary, "a") as file:
+        with files.writing(Path(summary)), open(summary, "a") as file:
             file.write(text)

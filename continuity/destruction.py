@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from continuity import stacks
-from continuity.stacks import ContinuityError, Stack
+from continuity.errors import StackError
+from continuity.stacks import Stack
 from plan.stateful import BY_TYPE
 
 # A host is not taken down while it is needed, and is needed as long as this finds it.
@@ -42,10 +43,10 @@ class Destruction:
 
 
 def look(stack: Stack) -> Destruction:
-    """From the stack's state. Raises `ContinuityError` when there is nothing to destroy."""
+    """From the stack's state. Raises `StackError` when there is nothing to destroy."""
     resources = stacks.resources(stack)
     if not resources:
-        raise ContinuityError(f"{stack}: nothing exists")
+        raise StackError(f"{stack}: nothing exists")
     return Destruction(
         stack=stack,
         resources=len(resources),
@@ -74,7 +75,7 @@ def _losses(resources: Sequence[Mapping[str, Any]]) -> Iterator[Loss]:
 def destroy(found: Destruction) -> None:
     """Destroy it, if nothing in it is protected: protection is lifted by hand, one thing after another, on purpose."""
     if found.protected:
-        raise ContinuityError(
+        raise StackError(
             f"{found.stack} is not destroyed: {found.protected} resources are protected. To go on, lift it with "
             f"`pulumi state unprotect --stack {found.stack}`, for each or of --all, and then the clouds' own protection"
         )

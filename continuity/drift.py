@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from continuity.change_report import shown
 from continuity.engine_events import Heard, Step, listen
+from continuity.errors import ContinuityError
 from continuity.github_site import Repository
-from continuity.stacks import ContinuityError, Stack, outputs
+from continuity.markdown import in_fence, one_line
+from continuity.stacks import Stack, outputs
 
 DRIFTED: Final = 7
 """The exit code, and Pulumi's own for the same."""
@@ -116,7 +117,7 @@ def issue_text(findings: Sequence[Finding]) -> str:
                 f"#### `{finding.stack}` could not be looked at",
                 "",
                 "```text",
-                _fenced(finding.unseen),
+                in_fence(finding.unseen),
                 "```",
                 "",
             ]
@@ -143,8 +144,4 @@ def _key(text: str) -> str:
 
 
 def _said(value: Any) -> str:
-    return "not set" if value is None else shown(value).replace("`", "'")
-
-
-def _fenced(text: str) -> str:
-    return text.replace("```", "` ` `")
+    return "not set" if value is None else one_line(value).replace("`", "'")

@@ -7,17 +7,15 @@ import shlex
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import plan
 from continuity import recovery_drill
+from continuity.console import SAY, print_rows, print_verdict
 from continuity.failover_commands import failover
 from continuity.recovery_drill import Measured
 
 drill = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=__doc__)
 drill.command()(failover)
-_say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-_out = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 @drill.callback()
@@ -48,14 +46,13 @@ def recovery(
     command = recovery_drill.check(promised, fault)
     lost = promised.residency.aws.home_region
     if not yes:
-        _say.print(
+        SAY.print(
             f"This writes rows to production's database, makes {lost} fail by `{shlex.join(command)}`, and brings dr "
             "up. Production is down afterwards, until the fault is taken back.",
-            markup=False,
         )
         typer.confirm("Go on?", abort=True, err=True)
     measured = recovery_drill.run(
-        promised, command, write_seconds, say=lambda sentence: _say.print(sentence, style="bold", markup=False)
+        promised, command, write_seconds, say=lambda sentence: SAY.print(sentence, style="bold")
     )
     if as_json:
         print(json.dumps(measured.as_data(), indent=2))
@@ -78,8 +75,5 @@ def _show(measured: Measured) -> None:
         ("recovery time", f"{measured.recovery_time:.1f} s; allowed {measured.recovery_time_allowed:.0f} s"),
         *((f"  {phase}", f"{seconds:.1f} s") for phase, seconds in measured.phases.items()),
     ]
-    width = max(len(what) for what, _ in lines)
-    for what, value in lines:
-        _out.print(f"{what:{width}}  {value}", markup=False)
-    verdict = "the promise was kept" if measured.kept else "the promise was NOT kept"
-    _out.print(verdict, style="green" if measured.kept else "red")
+    print_rows(lines)
+    print_verdict(measured.kept)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from continuity.stacks import PROJECT, UNKNOWN, Stack, program
+from continuity.stacks import PROJECT, UNKNOWN, Stack, program, starting
 
 SWITCH: Final = {"PULUMI_DEBUG_COMMANDS": "1"}
 """The option that names the events' file is shown, and taken, only with this in the environment. With it the engine
@@ -100,15 +100,16 @@ class Heard:
 def listen(stack: Stack, command: str, *options: str, project: Path = PROJECT) -> Heard:
     """Run `pulumi COMMAND` for a stack without asking anybody, and hear all that its engine says."""
     with event_log() as events:
-        done = subprocess.run(
-            [program(), command, "--stack", stack, "--non-interactive", "--event-log", str(events), *options],
-            cwd=project,
-            env={**os.environ, **SWITCH},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        with starting("pulumi"):
+            done = subprocess.run(
+                [program(), command, "--stack", stack, "--non-interactive", "--event-log", str(events), *options],
+                cwd=project,
+                env={**os.environ, **SWITCH},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
         print(done.stdout, file=sys.stderr, end="")
         return understood(done.returncode, recorded(events), done.stdout)
 

@@ -6,16 +6,14 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import plan
 from continuity import failover_drill
+from continuity.console import OUT, SAY, print_rows, print_verdict
+from continuity.errors import UsageError
 from continuity.failover_drill import Intended, Options, Role
 from continuity.failover_judgement import Jobs, Lose, Measured, Phase
-from continuity.stacks import ContinuityError, Stack
-
-_say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-_out = Console(highlight=False, soft_wrap=True, emoji=False)
+from continuity.stacks import Stack
 
 
 def failover(
@@ -61,10 +59,10 @@ def failover(
     options = Options(lose, location, role, rate, jobs, seconds, https_port, path)
     intended = failover_drill.intend(promised, stack, options)
     for sentence in intended.sentences(promised):
-        _say.print(sentence, markup=False)
+        SAY.print(sentence)
     _agree(intended, yes, confirm)
     measured = failover_drill.run(
-        promised, stack, options, say=lambda words: _say.print(words, style="bold", markup=False), intended=intended
+        promised, stack, options, say=lambda words: SAY.print(words, style="bold"), intended=intended
     )
     if as_json:
         print(json.dumps(measured.as_data(), indent=2))
@@ -77,13 +75,13 @@ def failover(
 def _agree(intended: Intended, yes: bool, confirm: str | None) -> None:
     """A person's consent: where customers are, by the stack's name typed out."""
     if confirm is not None and confirm != intended.stack:
-        raise ContinuityError(f"--confirm is {confirm!r}, and the stack is {intended.stack}: nothing was changed")
+        raise UsageError(f"--confirm is {confirm!r}, and the stack is {intended.stack}: nothing was changed")
     if confirm is not None:
         return
     if intended.access.real:
         typed = typer.prompt(f"Type the stack's name ({intended.stack}) to go on", err=True)
         if typed != intended.stack:
-            raise ContinuityError(f"{typed!r} is not {intended.stack}: nothing was changed")
+            raise UsageError(f"{typed!r} is not {intended.stack}: nothing was changed")
     elif not yes:
         typer.confirm("Go on?", abort=True, err=True)
 
@@ -115,13 +113,10 @@ def _show(measured: Measured) -> None:
     if measured.jobs is not None:
         lines.append(("  longest gap", _seconds(measured.jobs.longest_gap, "none was done after the fault")))
         lines.append(("  run by", _counted(measured.jobs.by_worker)))
-    width = max(len(what) for what, _ in lines)
-    for what, value in lines:
-        _out.print(f"{what:{width}}  {value}", markup=False)
+    print_rows(lines)
     for problem in measured.problems:
-        _out.print(problem, style="red", markup=False)
-    verdict = "the promise was kept" if measured.kept else "the promise was NOT kept"
-    _out.print(verdict, style="green" if measured.kept else "red")
+        OUT.print(problem, style="red")
+    print_verdict(measured.kept)
 
 
 def _seconds(value: float | None, without: str) -> str:

@@ -19,10 +19,11 @@ from typing import Any, Final
 import plan
 from continuity import failover_faults, stacks
 from continuity.database import Database
+from continuity.errors import ContinuityError, DrillError, StackError, UsageError
 from continuity.failover_faults import Access, Fault, Health
 from continuity.failover_judgement import HealthCheck, Lose, Measured, Observed, Times, judge, severity
 from continuity.jobs import Job, Outcome, Queue
-from continuity.stacks import ContinuityError, Stack
+from continuity.stacks import Stack
 from continuity.traffic import Settings, Traffic
 
 _BEFORE_SECONDS: Final = 5.0
@@ -141,7 +142,7 @@ def intend(promised: plan.Plan, stack: Stack, options: Options) -> Intended:
     """
     outputs = stacks.outputs(stack)
     if outputs is None:
-        raise ContinuityError(f"{stack} does not exist: bring it up first (`continuity up {stack}`)")
+        raise StackError(f"{stack} does not exist: bring it up first (`continuity up {stack}`)")
     return intend_from(outputs, promised, stack, options)
 
 
@@ -152,11 +153,11 @@ def intend_from(outputs: Mapping[str, Any], promised: plan.Plan, stack: Stack, o
         needed.append("worker_hosts")
     missing = [name for name in needed if not outputs.get(name)]
     if missing:
-        raise ContinuityError(f"stack {stack} does not say its {', '.join(missing)}: bring it up first")
+        raise StackError(f"stack {stack} does not say its {', '.join(missing)}: bring it up first")
     check = _health_check(stack, outputs["health_check"])
     shortest = check.bound + 2 * check.decides_in
     if options.seconds < shortest:
-        raise ContinuityError(
+        raise UsageError(
             f"--seconds is {options.seconds:g}; at least {shortest:g} are needed: {check.bound:g} in which traffic may "
             f"recover, and twice {check.decides_in:g} in which it has to stay well"
         )
@@ -170,12 +171,12 @@ def intend_from(outputs: Mapping[str, Any], promised: plan.Plan, stack: Stack, o
         str(balancer["name"]) for balancer in balancers if darkened and balancer["location"] == darkened
     )
     if not lost_api and not lost_workers:
-        raise ContinuityError(f"there is no such host of the role {options.role} to lose")
+        raise UsageError(f"there is no such host of the role {options.role} to lose")
     for words, all_, lost in (("API", api, lost_api), ("worker", workers, lost_workers)):
         if lost and len(lost) == len(all_):
-            raise ContinuityError(f"every {words} host would be lost: nothing would be left to fail over to")
+            raise DrillError(f"every {words} host would be lost: nothing would be left to fail over to")
     if lost_balancers and len(lost_balancers) == len(balancers):
-        raise ContinuityError("every load balancer would be lost: nothing would be left to fail over to")
+        raise DrillError("every load balancer would be lost: nothing would be left to fail over to")
     access = Access.of_environment()
     fault = Fault(access, [host.name for host in (*lost_api, *lost_workers)], lost_balancers)
     return Intended(
@@ -234,7 +235,7 @@ class _Drill:
         # Hosts that have just booted change places for a moment: a standby that saw no active one yet is on its way in.
         wrong = self._wait_until_whole(_READY_SECONDS, steady=2 * intended.check.decides_in)
         if wrong:
-            raise ContinuityError(f"the pool is not ready for a drill: {'; '.join(wrong)}")
+            raise DrillError(f"the pool is not ready for a drill: {'; '.join(wrong)}")
         batch = f"drill-{secrets.token_hex(4)}"
         queue = Queue(Database.of(intended.stack, intended.outputs), batch) if options.jobs else None
         noticed: float | None = None
@@ -309,7 +310,7 @@ class _Drill:
         failed = [request for request in seen if not request.served]
         if failed or not seen:
             first = (failed[0].error or f"status {failed[0].status}") if failed else "none has ended"
-            raise ContinuityError(
+            raise DrillError(
                 f"{len(failed)} of {len(seen)} requests failed before anything was switched off ({first}): nothing was "
                 "changed"
             )
@@ -375,24 +376,24 @@ def _health_check(stack: Stack, said: Mapping[str, Any]) -> HealthCheck:
             retries=int(said["retries"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ContinuityError(f"what stack {stack} says of its health_check is not complete: {error!r}") from None
+        raise StackError(f"what stack {stack} says of its health_check is not complete: {error!r}") from None
 
 
 def _hosts(outputs: Mapping[str, Any], name: str) -> tuple[Host, ...]:
     try:
         return tuple(Host(host["name"], host["location"], host["state"]) for host in outputs.get(name) or ())
     except (KeyError, TypeError) as error:
-        raise ContinuityError(f"an entry of the output {name} is not a host: {error!r} is missing") from None
+        raise StackError(f"an entry of the output {name} is not a host: {error!r} is missing") from None
 
 
 def _check_location(options: Options, hosts: list[Host]) -> None:
     if options.lose is not Lose.LOCATION:
         if options.location is not None:
-            raise ContinuityError("--location is for --lose location")
+            raise UsageError("--location is for --lose location")
         return
     known = sorted({host.location for host in hosts})
     if options.location not in known:
-        raise ContinuityError(f"--location is {options.location or 'missing'}; there are hosts in {', '.join(known)}")
+        raise UsageError(f"--location is {options.location or 'missing'}; there are hosts in {', '.join(known)}")
 
 
 def _lost(hosts: tuple[Host, ...], options: Options) -> tuple[Host, ...]:

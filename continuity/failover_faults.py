@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from continuity.stacks import ContinuityError
+from continuity.errors import CloudError, ContinuityError, CredentialsError, DrillError, UnfinishedError
 
 _REAL_ENDPOINT: Final = "https://api.hetzner.cloud/v1"
 _AGAIN_SECONDS: Final = 1.0
@@ -39,7 +39,7 @@ class Access:
     def of_environment(cls) -> Access:
         token = os.environ.get("HCLOUD_TOKEN")
         if not token:
-            raise ContinuityError("HCLOUD_TOKEN is not set: the drill switches hosts off through Hetzner's API")
+            raise CredentialsError("HCLOUD_TOKEN is not set: the drill switches hosts off through Hetzner's API")
         return cls(endpoint=os.environ.get("HCLOUD_ENDPOINT") or _REAL_ENDPOINT, token=token)
 
     @property
@@ -69,13 +69,17 @@ class Access:
 @contextmanager
 def in_words(doing: str) -> Iterator[None]:
     """What Hetzner's API refuses, or what does not reach it, as an error for a person."""
-    import requests
-    from hcloud import HCloudException
+    from hcloud import APIException, HCloudException
 
     try:
         yield
-    except (HCloudException, requests.RequestException) as error:
-        raise ContinuityError(f"{doing}: {error}") from None
+    except APIException as error:
+        if error.code == "unauthorized":
+            raise CredentialsError(f"{doing}: {error}: set HCLOUD_TOKEN to a token of this project") from None
+        raise CloudError(f"{doing}: {error}") from None
+    except (HCloudException, OSError, ValueError) as error:
+        # What requests raises is an OSError; a token that no header can carry is a ValueError.
+        raise CloudError(f"{doing}: {error}") from None
 
 
 def health(access: Access, names: Sequence[str]) -> Health:
@@ -89,7 +93,7 @@ def health(access: Access, names: Sequence[str]) -> Health:
         found = {balancer.name: balancer for balancer in client.load_balancers.get_all() if balancer.name in names}
     missing = [name for name in names if name not in found]
     if missing:
-        raise ContinuityError(f"Hetzner has no load balancer {', '.join(missing)}: does HCLOUD_TOKEN fit the stack?")
+        raise CloudError(f"Hetzner has no load balancer {', '.join(missing)}: does HCLOUD_TOKEN fit the stack?")
     return {
         name: {known.get(target.server.id, str(target.server.id)): _healthy(target) for target in _targets(found[name])}
         for name in names
@@ -127,13 +131,13 @@ class Fault:
         for kind, wanted, known in (("server", servers, running), ("load balancer", balancers, there)):
             missing = [name for name in wanted if name not in known]
             if missing:
-                raise ContinuityError(f"Hetzner has no {kind} {', '.join(missing)}: does HCLOUD_TOKEN fit the stack?")
+                raise CloudError(f"Hetzner has no {kind} {', '.join(missing)}: does HCLOUD_TOKEN fit the stack?")
         stopped = [name for name in servers if running[name].status != "running"]
         if stopped:
-            raise ContinuityError(f"{', '.join(stopped)} is not running: switch it on before the drill")
+            raise DrillError(f"{', '.join(stopped)} is not running: switch it on before the drill")
         closed = [name for name in balancers if not there[name].public_net.enabled]
         if closed:
-            raise ContinuityError(f"the public interface of {', '.join(closed)} is off: switch it on before the drill")
+            raise DrillError(f"the public interface of {', '.join(closed)} is off: switch it on before the drill")
         self._parts = [
             *(("server", running[name].id, name) for name in servers),
             *(("load balancer", there[name].id, name) for name in balancers),
@@ -164,7 +168,7 @@ class Fault:
             off = time.monotonic()
             for client, (kind, number, name) in zip(clients, self._parts, strict=True):
                 if kind == "server" and client.servers.get_by_id(number).status != "off":
-                    raise ContinuityError(f"the fault did nothing: {name} still runs after its power was cut")
+                    raise DrillError(f"the fault did nothing: {name} still runs after its power was cut")
         return killed, off
 
     def on(self) -> float:
@@ -181,7 +185,7 @@ class Fault:
             refusals = [refusal for refusal in pool.map(self._on, parts) if refusal]
         if refusals:
             left = [line for line, part in zip(self.by_hand(), self._parts, strict=True) if part[:2] in self._switched]
-            raise ContinuityError(f"not everything is switched on again ({'; '.join(refusals)}). By hand: {left}")
+            raise UnfinishedError(f"not everything is switched on again ({'; '.join(refusals)}). By hand: {left}")
         return begun
 
     def _off(self, client: Any, part: tuple[str, int, str]) -> None:
@@ -256,6 +260,8 @@ def dns_differences(access: Access, name: str, addresses: Mapping[str, Sequence[
             if error.code != "not_found":
                 return [*found, f"the DNS records of {name} cannot be read: {error}"]
             records = []
+        except (HCloudException, requests.RequestException) as error:
+            return [*found, f"the DNS records of {name} cannot be read: {error}"]
         if _same(records) != _same(wanted):
             found.append(
                 f"DNS leads {name} ({kind}) to {', '.join(records) or 'nothing'}, and the load balancers have "

@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 import plan
+from continuity.errors import DrillError
 from continuity.jobs import Job, Outcome
-from continuity.stacks import ContinuityError
 from continuity.traffic import Request, percentile
 from plan.model import Severity
 
@@ -184,7 +184,7 @@ def severity(promised: plan.Plan, lose: Lose) -> tuple[str, Severity]:
 
 
 def judge(promised: plan.Plan, observed: Observed) -> Measured:
-    """Compare what was seen with what is promised. Raises `ContinuityError` when nothing was measured."""
+    """Compare what was seen with what is promised. Raises `DrillError` when nothing was measured."""
     times, check = observed.times, observed.check
     name, objectives = severity(promised, observed.lose)
     # A request belongs to the time at which it ended, if it failed: what was open at the kill fails because of it.
@@ -192,11 +192,11 @@ def judge(promised: plan.Plan, observed: Observed) -> Measured:
     during = [one for one in observed.requests if times.killed <= one.ended and one.due < times.restored]
     after = [one for one in observed.requests if one.ended >= times.killed and one.due >= times.restored]
     if not any(one.served for one in before):
-        raise ContinuityError("no request was served before the fault: there is nothing to measure")
+        raise DrillError("no request was served before the fault: there is nothing to measure")
     if not during:
-        raise ContinuityError("no request was sent after the fault: there is nothing to measure")
+        raise DrillError("no request was sent after the fault: there is nothing to measure")
     if observed.jobs_asked and not observed.acknowledged:
-        raise ContinuityError("the database acknowledged no job: there is nothing to measure")
+        raise DrillError("the database acknowledged no job: there is nothing to measure")
     problems: list[str] = []
 
     sent = len(observed.requests) / (times.ended - times.begun)

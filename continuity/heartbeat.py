@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from continuity.database import Database
-from continuity.stacks import ContinuityError
+from continuity.database import Database, in_words
+from continuity.errors import DrillError
 
 _SCHEMA: Final = """
 create schema if not exists continuity_drill;
@@ -34,12 +34,13 @@ class Writer:
     """Writes a row each `interval` seconds, in a thread of its own, until it is stopped or its database is lost."""
 
     def __init__(self, database: Database, interval: float = 0.1) -> None:
-        self._connection = database.connect()
+        with in_words():
+            self._connection = database.connect()
         self._interval = interval
         self._stopping = threading.Event()
         self._acknowledged: list[Row] = []
         self.lost: str | None = None
-        with self._connection.cursor() as cursor:
+        with in_words(), self._connection.cursor() as cursor:
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 cursor.execute(statement)
             first = cursor.execute("select coalesce(max(number), 0) + 1 from continuity_drill.heartbeat").fetchone()
@@ -84,7 +85,7 @@ class Writer:
 
 def read(database: Database) -> list[Row]:
     """All rows that a database has."""
-    with database.connect() as connection:
+    with database.connected() as connection:
         return [Row(number, at) for number, at in connection.execute(_READ).fetchall()]
 
 
@@ -93,5 +94,5 @@ def wait_for_rows(writer: Writer, seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if writer.lost is not None:
-            raise ContinuityError(f"the database was lost before the drill began: {writer.lost}")
+            raise DrillError(f"the database was lost before the drill began: {writer.lost}")
         time.sleep(0.1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from continuity.database import Database
-from continuity.stacks import ContinuityError
+from continuity.errors import DatabaseError
 
 if TYPE_CHECKING:
     import psycopg
@@ -79,7 +79,7 @@ class Queue:
         self.refused = 0
         """Jobs that the database did not acknowledge. They may be in the queue nevertheless."""
 
-        with self._connected() as connection:
+        with self._database.connected() as connection:
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 connection.execute(statement)
             self._offset = _offset(connection)
@@ -110,7 +110,7 @@ class Queue:
         """Until none of the batch waits any more, for at most so long. What is left then is seen by `outcomes`."""
         end = time.monotonic() + seconds
         said = time.monotonic()
-        with self._connected() as connection:
+        with self._database.connected() as connection:
             while (left := _number(connection, _OPEN, self._batch)) and time.monotonic() < end:
                 if time.monotonic() - said > 10:
                     say(f"{left} jobs are not done yet")
@@ -119,7 +119,7 @@ class Queue:
 
     def outcomes(self) -> list[Outcome]:
         """What became of every job of the batch, also of those that were not acknowledged."""
-        with self._connected() as connection:
+        with self._database.connected() as connection:
             return [
                 Outcome(int(number), None if done is None else float(done) - self._offset, int(runs))
                 for number, done, runs in connection.execute(_READ, (self._batch,)).fetchall()
@@ -127,32 +127,24 @@ class Queue:
 
     def workers(self) -> dict[str, int]:
         """How many of the batch each worker ran."""
-        with self._connected() as connection:
+        with self._database.connected() as connection:
             return {str(name): int(runs) for name, runs in connection.execute(_WORKERS, (self._batch,)).fetchall()}
 
     def clean(self) -> None:
         """Take the batch out of the tables; the tables stay, for they are the workers'."""
         import psycopg
 
-        with self._connected() as connection:
+        with self._database.connected() as connection:
             try:
                 connection.execute("set lock_timeout = '10s'")
                 # The jobs first, which waits for a worker that is at one; it may have written down a run until then.
                 gone = [number for (number,) in connection.execute(_CLEAN, (self._batch,)).fetchall()]
                 connection.execute(_CLEAN_RUNS, (gone,))
             except psycopg.Error as error:
-                raise ContinuityError(
+                raise DatabaseError(
                     f"the drill's jobs could not be deleted: {str(error).strip()}; they are those of batch "
                     f"{self._batch!r} in continuity.jobs"
                 ) from None
-
-    def _connected(self) -> psycopg.Connection:
-        import psycopg
-
-        try:
-            return self._database.connect()
-        except psycopg.Error as error:
-            raise ContinuityError(f"the database does not answer: {str(error).strip()}") from None
 
     def _add(self, jobs: int, seconds: float) -> None:
         import psycopg

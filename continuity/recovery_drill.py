@@ -18,8 +18,9 @@ from typing import Any, Final
 import plan
 from continuity import heartbeat, stacks, updates
 from continuity.database import Database
+from continuity.errors import DrillError, StackError, UsageError
 from continuity.heartbeat import Row
-from continuity.stacks import ContinuityError, Stack
+from continuity.stacks import Stack, starting
 
 _LOST_SECONDS: Final = 30.0
 """How long a fault may take to reach the database, once its command has ended."""
@@ -62,15 +63,15 @@ def check(promised: plan.Plan, fault: str) -> list[str]:
     try:
         command = shlex.split(fault.replace("{home_region}", promised.residency.aws.home_region))
     except ValueError as error:
-        raise ContinuityError(f"--fault is {fault!r}, which is no command: {error}") from None
+        raise UsageError(f"--fault is {fault!r}, which is no command: {error}") from None
     if not command:
-        raise ContinuityError("--fault is empty: it is the command that makes the home region fail")
+        raise UsageError("--fault is empty: it is the command that makes the home region fail")
     if shutil.which(command[0]) is None:
-        raise ContinuityError(f"--fault begins with {command[0]!r}: there is no such program on PATH")
+        raise UsageError(f"--fault begins with {command[0]!r}: there is no such program on PATH")
     if stacks.outputs(Stack.PROD) is None:
-        raise ContinuityError("prod does not exist: bring it up first (`continuity up`)")
+        raise StackError("prod does not exist: bring it up first (`continuity up`)")
     if stacks.outputs(Stack.DR) is not None:
-        raise ContinuityError("dr exists already: the drill recovers from nothing, so it has to be destroyed first")
+        raise StackError("dr exists already: the drill recovers from nothing, so it has to be destroyed first")
     return command
 
 
@@ -86,15 +87,16 @@ def run(promised: plan.Plan, fault: list[str], write_seconds: float, say: Callab
 
     say(f"the region fails now: {shlex.join(fault)}")
     failed = time.monotonic()
-    done = subprocess.run(fault, capture_output=True, text=True, check=False)
+    with starting(fault[0]):
+        done = subprocess.run(fault, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         writer.stop()
         said = (done.stderr or done.stdout).strip() or "it said nothing"
-        raise ContinuityError(f"`{shlex.join(fault)}` ended with exit code {done.returncode}: {said}")
+        raise DrillError(f"`{shlex.join(fault)}` ended with exit code {done.returncode}: {said}")
     lost = writer.wait_until_lost(_LOST_SECONDS)
     acknowledged = writer.stop()
     if lost is None:
-        raise ContinuityError(
+        raise DrillError(
             f"the fault did nothing: the database still answers {_LOST_SECONDS:.0f} s after {shlex.join(fault)}"
         )
     say(f"production's database is lost after {len(acknowledged)} rows: {lost.splitlines()[0]}")
@@ -117,7 +119,7 @@ def judge(
 ) -> Measured:
     """Compare row by row what came back with what had been acknowledged."""
     if not acknowledged:
-        raise ContinuityError("production's database acknowledged no row: there is nothing to measure")
+        raise DrillError("production's database acknowledged no row: there is nothing to measure")
     mine = {row.number: row for row in acknowledged}
     first = acknowledged[0].number
     # Rows of an earlier drill may be there; of this one, those that came back must be its first ones, without a gap.
@@ -149,5 +151,5 @@ def judge(
 def _outputs(stack: Stack) -> Mapping[str, Any]:
     found = stacks.outputs(stack)
     if found is None:
-        raise ContinuityError(f"{stack} does not exist")
+        raise StackError(f"{stack} does not exist")
     return found

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from continuity import stacks
 from continuity.bootstrap_aws import Aws
-from continuity.stacks import ContinuityError, Stack
+from continuity.errors import StackError
+from continuity.stacks import Stack
 
 _INSTANCE: Final = "aws:rds/instance:Instance"
 # It names the database, and is made again for the next one.
@@ -31,10 +32,12 @@ class Selection:
 
     @classmethod
     def of(cls, resource: Mapping[str, Any]) -> Selection:
-        said = resource["outputs"]
-        return cls(
-            str(resource["urn"]), str(said["region"]), str(said["planId"]), str(resource["id"]).rpartition("|")[2]
-        )
+        said = resource.get("outputs") or {}
+        try:
+            region, plan_id, number = said["region"], said["planId"], resource["id"]
+        except KeyError as error:
+            raise StackError(f"the state says nothing of {error} of {resource['urn']}: run `pulumi refresh`") from None
+        return cls(str(resource["urn"]), str(region), str(plan_id), str(number).rpartition("|")[2])
 
 
 @dataclass(frozen=True)
@@ -57,16 +60,19 @@ class Overtaken:
 
 
 def look(stack: Stack) -> Overtaken:
-    """From the stack's state. Raises `ContinuityError` when it has no database, or more than one."""
+    """From the stack's state. Raises `StackError` when it has no database, or more than one."""
     resources = stacks.resources(stack)
     instances = [resource for resource in resources if resource["type"] == _INSTANCE]
     if len(instances) != 1:
-        raise ContinuityError(f"{stack} has {len(instances)} databases in its state; there must be one to set aside")
+        raise StackError(f"{stack} has {len(instances)} databases in its state; there must be one to set aside")
     urn = str(instances[0]["urn"])
+    identifier = (instances[0].get("outputs") or {}).get("identifier")
+    if not identifier:
+        raise StackError(f"the state says nothing of the identifier of {urn}: run `pulumi refresh`")
     dependents = [resource for resource in resources if urn in (resource.get("dependencies") or [])]
     return Overtaken(
         stack=stack,
-        identifier=str(instances[0]["outputs"]["identifier"]),
+        identifier=str(identifier),
         instance=urn,
         followers=tuple(str(found["urn"]) for found in dependents if found["type"] != _SELECTION),
         selections=tuple(Selection.of(found) for found in dependents if found["type"] == _SELECTION),

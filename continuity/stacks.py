@@ -9,13 +9,15 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from continuity.errors import EngineError, SetupError, StoppedError
 from plan import names
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -35,18 +37,6 @@ class Stack(StrEnum):
 _NEEDS: dict[Stack, tuple[Stack, ...]] = {Stack.VAULT: (), Stack.PROD: (Stack.VAULT,), Stack.DR: (Stack.VAULT,)}
 
 
-class ContinuityError(Exception):
-    """What is wrong and what to do, for a person. `code` is the exit code."""
-
-    def __init__(self, message: str, code: int = 1) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class StoppedError(ContinuityError):
-    """A person pressed Ctrl-C, and what was running came to its end."""
-
-
 def in_order(stacks: Sequence[Stack], with_needs: bool) -> list[Stack]:
     """The named stacks in the order in which they come up; with the stacks that they need, where asked."""
     wanted = set(stacks)
@@ -56,9 +46,17 @@ def in_order(stacks: Sequence[Stack], with_needs: bool) -> list[Stack]:
 
 
 def configuration(stack: Stack) -> dict[str, Any]:
-    """The settings in a stack's file, by their keys with the namespace. They are known before the stack exists."""
-    found: dict[str, Any] = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return found
+    """The settings in a stack's file, by their keys with the namespace. They are known before the stack exists.
+
+    Raises:
+        SetupError: the file cannot be read, or is not a stack's configuration.
+    """
+    file = PROJECT / f"Pulumi.{stack}.yaml"
+    try:
+        found = yaml.safe_load(file.read_text())["config"]
+        return {str(key): value for key, value in found.items()}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise SetupError(f"{file.name} cannot be read as a stack's configuration: {error}") from None
 
 
 def preview(stack: Stack, extra: Sequence[str] = (), **more: str) -> None:
@@ -72,8 +70,8 @@ def outputs(stack: Stack) -> dict[str, Any] | None:
     if done.returncode != 0:
         if "no stack named" in done.stderr:
             return None
-        raise ContinuityError(done.stderr.strip())
-    found: dict[str, Any] = json.loads(done.stdout)
+        raise EngineError(done.stderr.strip())
+    found: dict[str, Any] = parsed(done.stdout)
     # What an update left out has a mark instead of a value.
     return {name: value for name, value in found.items() if value != UNKNOWN} or None
 
@@ -84,8 +82,8 @@ def resources(stack: Stack) -> list[dict[str, Any]]:
     if done.returncode != 0:
         if "no stack named" in done.stderr:
             return []
-        raise ContinuityError(done.stderr.strip())
-    found: list[dict[str, Any]] = (json.loads(done.stdout).get("deployment") or {}).get("resources") or []
+        raise EngineError(done.stderr.strip())
+    found: list[dict[str, Any]] = (parsed(done.stdout).get("deployment") or {}).get("resources") or []
     return [resource for resource in found if not resource["type"].startswith("pulumi:")]
 
 
@@ -96,10 +94,11 @@ def run(arguments: Sequence[str], **more: str) -> None:
 
     Raises:
         StoppedError: it failed, after a Ctrl-C.
-        ContinuityError: it failed.
+        EngineError: it failed.
     """
-    process = subprocess.Popen([program(), *arguments], cwd=PROJECT, env={**os.environ, **more})
-    failure = ContinuityError
+    with starting("pulumi"):
+        process = subprocess.Popen([program(), *arguments], cwd=PROJECT, env={**os.environ, **more})
+    failure = EngineError
     while True:
         try:
             code = process.wait()
@@ -113,19 +112,37 @@ def run(arguments: Sequence[str], **more: str) -> None:
 def read(arguments: Sequence[str]) -> str:
     done = _pulumi(arguments)
     if done.returncode != 0:
-        raise ContinuityError(f"`pulumi {' '.join(arguments)}`: {done.stderr.strip()}", done.returncode)
+        raise EngineError(f"`pulumi {' '.join(arguments)}`: {done.stderr.strip()}", done.returncode)
     return done.stdout
 
 
 def _pulumi(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([program(), *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+    with starting("pulumi"):
+        return subprocess.run([program(), *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+def parsed(text: str) -> Any:
+    """What Pulumi printed as JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise EngineError(f"`pulumi` printed no JSON, but: {text.strip()[:200] or 'nothing'}") from None
+
+
+@contextmanager
+def starting(name: str) -> Iterator[None]:
+    """A program that cannot be started is missing, or of another kind of machine."""
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(f"`{name}` cannot be started: {error.strerror or error}") from None
 
 
 def program() -> str:
-    """`pulumi`, wherever it is on PATH."""
+    """`pulumi`, wherever it is on PATH. Raises `SetupError` when it is not."""
     found = shutil.which("pulumi")
     if found is None:
-        raise ContinuityError(
+        raise SetupError(
             "`pulumi` is not on PATH: use `make shell`, or install it (https://www.pulumi.com/docs/install/)"
         )
     return found

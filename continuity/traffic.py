@@ -13,10 +13,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from continuity.stacks import PROJECT, ContinuityError
+from continuity.errors import DrillError
+from continuity.stacks import PROJECT
 
 _PROGRAM: Final = "continuity.traffic_program"
 _END_SECONDS: Final = 10.0
@@ -113,8 +115,9 @@ class Traffic:
             start_new_session=True,
         )
         assert self._process.stdin is not None  # noqa: S101 - for the type alone
-        self._process.stdin.write(self.settings.as_json() + "\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended, which `check` says, with its last words
+            self._process.stdin.write(self.settings.as_json() + "\n")
+            self._process.stdin.flush()
         self._thread.start()
 
     @property
@@ -127,9 +130,9 @@ class Traffic:
         return list(self._requests)
 
     def check(self) -> None:
-        """Raise `ContinuityError` when the process is not there any more: nothing is measured then."""
+        """Raise `DrillError` when the process is not there any more: nothing is measured then."""
         if self._process is None or self._process.poll() is not None:
-            raise ContinuityError(f"the process that sends requests ended: {self._words()}")
+            raise DrillError(f"the process that sends requests ended: {self._words()}")
 
     def wait_for_first(self, seconds: float) -> None:
         """Until the first request has ended. The process itself takes a moment to start."""
@@ -137,7 +140,7 @@ class Traffic:
         while not self._requests:
             self.check()
             if time.monotonic() > end:
-                raise ContinuityError(f"no request has ended after {seconds:.0f} s: {self._words()}")
+                raise DrillError(f"no request has ended after {seconds:.0f} s: {self._words()}")
             time.sleep(0.02)
 
     def stop(self) -> list[Request]:
@@ -145,7 +148,8 @@ class Traffic:
         if self._process is None:
             return []
         if self._process.stdin is not None and not self._process.stdin.closed:
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
         try:
             self._process.wait(self.settings.patience + _END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -157,7 +161,8 @@ class Traffic:
     def _read(self) -> None:
         assert self._process is not None and self._process.stdout is not None  # noqa: S101 - for the type alone
         for line in self._process.stdout:
-            self._requests.append(Request.from_json(line))
+            if line.endswith("\n"):  # the last line of a process that was killed may be torn
+                self._requests.append(Request.from_json(line))
 
     def _words(self) -> str:
         self._said.seek(0)

@@ -7,19 +7,17 @@ that `botbrains:hosts` declares, as it would have if the list had been right.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rich.console import Console
-
+from continuity.console import SAY
 from continuity.engine_events import SWITCH, event_log, failures, recorded
-from continuity.stacks import POLICY_PACK, ContinuityError, Stack, StoppedError, preview, read, run
+from continuity.errors import ContinuityError, EngineError, StoppedError
+from continuity.stacks import POLICY_PACK, Stack, parsed, preview, read, run
 from plan.names import APP, SOLD_OUT, WITHOUT_GITHUB
 
 _REFUSAL: Final = "resource_unavailable"  # docs.hetzner.cloud, Errors
-_say = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,8 @@ def up(names: Sequence[Stack], yes: bool, leave_out_github: bool = False) -> lis
         for stack in names:
             try:
                 preview(stack, options[stack], **more)
-            except ContinuityError as error:
-                raise ContinuityError(f"{error}: nothing was changed, in any stack", error.code) from None
+            except EngineError as error:
+                raise type(error)(f"{error}: nothing was changed, in any stack", error.code) from None
     asking = ["--yes", "--skip-preview"] if yes else []
     return [_up(stack, [*asking, *options[stack]], more) for stack in names]
 
@@ -79,14 +77,13 @@ def _up(stack: Stack, options: Sequence[str], more: Mapping[str, str]) -> Change
         found = [offer for offer in sold_out(events) if offer not in refused]
         if not found or isinstance(error, StoppedError):
             raise error
-        _say.print(
+        SAY.print(
             f"{stack}: Hetzner lists {', '.join(found)} and has none: going on without, by the alternatives of"
             " botbrains:hosts",
             style="yellow",
-            markup=False,
         )
         refused += found
-    history = json.loads(read(["stack", "history", "--stack", stack, "--json", "--page-size", "1"]))
+    history = parsed(read(["stack", "history", "--stack", stack, "--json", "--page-size", "1"]))
     return Change(stack=stack, steps=history[0].get("resourceChanges", {}))
 
 

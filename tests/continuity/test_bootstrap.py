@@ -22,7 +22,7 @@ import plan
 from continuity import stacks
 from continuity.bootstrap import look, make
 from continuity.bootstrap_site import Site, site
-from continuity.stacks import ContinuityError
+from continuity.errors import ContinuityError
 from localcloud.cuts import change
 from localcloud.engine.provide import Engine
 from plan.names import STATE_BUCKET_ALLOWED, STATE_KEY_ALIAS

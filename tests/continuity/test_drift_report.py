@@ -11,8 +11,9 @@ import pytest
 from continuity import drift
 from continuity.drift import Finding
 from continuity.engine_events import Heard, Property, Step
+from continuity.errors import ContinuityError
 from continuity.github_site import Repository
-from continuity.stacks import ContinuityError, Stack
+from continuity.stacks import Stack
 from localcloud.github import create_app
 from tests.localcloud.github_harness import TOKEN, Served, serving
 

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from continuity import failover_commands, failover_drill
 from continuity.cli import app
+from continuity.errors import ContinuityError
 from continuity.failover_drill import Intended, Options
 from continuity.failover_faults import Access
 from continuity.failover_judgement import HealthCheck, Lose, Measured, Phase
-from continuity.stacks import ContinuityError, Stack
+from continuity.stacks import Stack
 
 PHASE = Phase(requests=10, failed=0, p50=0.004, p99=0.009)
 MEASURED = Measured(

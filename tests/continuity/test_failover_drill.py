@@ -34,10 +34,11 @@ from werkzeug.serving import make_server
 
 import plan
 from continuity import failover_drill, failover_faults
+from continuity.errors import ContinuityError
 from continuity.failover_drill import Intended, Options, Role
 from continuity.failover_faults import Access, Fault
 from continuity.failover_judgement import Lose, Measured
-from continuity.stacks import ContinuityError, Stack
+from continuity.stacks import Stack
 from localcloud.hetzner import create_app
 from tests.continuity.web import NAME, Handler, Servers, certify, free_port
 

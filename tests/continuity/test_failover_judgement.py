@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 import plan
+from continuity.errors import ContinuityError
 from continuity.failover_judgement import HealthCheck, Lose, Observed, Times, judge
 from continuity.jobs import Job, Outcome
-from continuity.stacks import ContinuityError
 from continuity.traffic import Request
 
 PLAN = plan.load()

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import plan
+from continuity.errors import ContinuityError
 from continuity.heartbeat import Row
 from continuity.recovery_drill import Measured, check, judge
-from continuity.stacks import ContinuityError
 
 PLAN = plan.load()
 BEGUN = datetime(2026, 3, 1, tzinfo=UTC)

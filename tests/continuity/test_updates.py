@@ -10,7 +10,8 @@ import pytest
 
 from continuity import updates
 from continuity.engine_events import recorded
-from continuity.stacks import ContinuityError, Stack, StoppedError
+from continuity.errors import ContinuityError, StoppedError
+from continuity.stacks import Stack
 from plan import names
 
 SERVER = "hcloud:index/server:Server"

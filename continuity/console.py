@@ -1,0 +1,32 @@
+"""What the commands print: one way of writing to the terminal, and the forms that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that prints text as it is: one line stays one line, and brackets or colons in it are no markup."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+
+OUT: Final = console()
+"""For what a command was asked for."""
+
+SAY: Final = console(stderr=True)
+"""For what a command does meanwhile, and for what goes wrong."""
+
+
+def print_rows(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of equal length in columns. The last column has any width: an ARN must stay one searchable line."""
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    for row in rows:
+        OUT.print("  ".join(f"{cell:{width}}" for cell, width in zip(row, [*widths, 0], strict=True)))
+
+
+def print_verdict(kept: bool) -> None:
+    """Print whether a drill found the promise kept."""
+    OUT.print("the promise was kept" if kept else "the promise was NOT kept", style="green" if kept else "red")
