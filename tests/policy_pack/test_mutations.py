@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 
+from components.settings import parse
+from components.settings_reading import SettingsError
 from plan import load
 from policy_pack import ALL, UNKNOWN, Resource, judge, judge_stack
 from policy_pack.examples import EXAMPLES, LEFT_OUT, Example
@@ -75,6 +77,17 @@ def production(_clouds: dict[str, Any]) -> list[Resource]:
     return Registered.asked
 
 
+def settings_allow(changes: dict[str, Any]) -> bool:
+    """Whether production's settings can be read with these changes."""
+    values = configuration("prod", changes).items()
+    ours = {key.removeprefix("botbrains:"): text for key, text in values if key.startswith("botbrains:")}
+    try:
+        parse(ours, plan=PLAN, stack="prod")
+    except SettingsError:
+        return False
+    return True
+
+
 ACTIVE, STANDBY = PLAN.redundancy.minimum_active_hosts, PLAN.redundancy.minimum_standby_hosts
 allowed = st.fixed_dictionaries(
     {
@@ -82,7 +95,12 @@ allowed = st.fixed_dictionaries(
         "hosts.api.standby": st.integers(STANDBY, STANDBY + 2),
         "hosts.worker.active": st.integers(ACTIVE, ACTIVE + 3),
         "hosts.worker.standby": st.integers(STANDBY, STANDBY + 2),
-        "hosts.api.port": st.integers(1024, 65535),
+        "hosts.api.port": (st.integers(1, 65535) | st.sampled_from([1023, 1024, 9000, 65535])).filter(
+            lambda port: settings_allow({"hosts.api.port": port})
+        ),
+        "hosts.api.healthPath": st.sampled_from(["/", "/healthz", "/health/z?full=1"]).filter(
+            lambda path: settings_allow({"hosts.api.healthPath": path})
+        ),
         "hosts.sshFrom": st.lists(st.sampled_from(["192.0.2.10/32", "198.51.100.0/24"]), min_size=1, unique=True),
         "locations": st.permutations(PLAN.residency.hetzner.home_locations),
         "database.instanceClass": st.sampled_from(["db.m7g.large", "db.t4g.medium"]),
