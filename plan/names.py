@@ -1,6 +1,6 @@
 """The names on which several rooms must agree, each decided once.
 
-The programs in `components/host_setup/programs/` run on the hosts, where this module does not exist. They write the
+The programs in `components/hosts/image/programs/` run on the hosts, where this module does not exist. They write the
 paths of their secrets and parameters themselves.
 """
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.host_setup import ApiHost, Enrolment, Host, WorkerHost, haproxy_configuration
+from components.hosts.image import ApiHost, Enrolment, Host, WorkerHost, haproxy_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ROOT / "components/host_setup/programs"
+PROGRAMS = ROOT / "components/hosts/image/programs"
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJvdGJyYWlucyBvcGVyYXRvciBrZXkgMDEyMzQ1Njc4OTA="
 ENROLMENT = Enrolment(

@@ -12,11 +12,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.access import Access, AccessArgs
-from components.access_documents import Place, allow, document
-from components.emergency_alarm import EmergencyAlarmArgs
-from components.github_access import RepositoryIdentity
-from components.people_access import PeopleAccessArgs
+from components.access.access import Access, AccessArgs
+from components.access.emergency_alarm import EmergencyAlarmArgs
+from components.access.github_oidc import RepositoryIdentity
+from components.access.people import PeopleAccessArgs
+from components.aws.iam_documents import Place, allow, document
 from tests.components.recording import ACCOUNT, ROLE_POLICY, Deployment, deploy
 
 ROLE = "aws:iam/role:Role"

@@ -7,7 +7,7 @@ import re
 import pulumi
 import pytest
 
-from components.application_secrets import ApplicationSecrets, ApplicationSecretsArgs
+from components.storage.application_secrets import ApplicationSecrets, ApplicationSecretsArgs
 from tests.components.recording import KEY, Deployment, deploy
 
 SECRET = "aws:secretsmanager/secret:Secret"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from components.database import BackupReplicationArgs, Database, DatabaseArgs, ExistingKeyArgs, OwnKeyArgs
-from components.database_network import DatabaseNetwork, DatabaseNetworkArgs
-from components.database_readback import ReadBackError
-from components.database_source import Empty, Existing, FromBackups, FromSnapshot, Origin
+from components.database.instance import BackupReplicationArgs, Database, DatabaseArgs, ExistingKeyArgs, OwnKeyArgs
+from components.database.network import DatabaseNetwork, DatabaseNetworkArgs
+from components.database.source import Empty, Existing, FromBackups, FromSnapshot, Origin
+from components.database.verification import ReadBackError
 from tests.components.recording import (
     BACKUP_REPLICATION,
     DATABASE,

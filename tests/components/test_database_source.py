@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from moto.rds.models import rds_backends
 
-from components.database_lookup import look_up
-from components.database_source import (
+from components.database.lookup import look_up
+from components.database.source import (
     Empty,
     Existing,
     FromBackups,

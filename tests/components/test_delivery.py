@@ -8,10 +8,10 @@ from dataclasses import replace
 import pulumi
 import pytest
 
-from components.code_repository import CodeRepository, CodeRepositoryArgs
-from components.delivery import Delivery, DeliveryArgs, EnvironmentArgs
-from components.github_access import RepositoryIdentity
-from components.repository_mirror import RepositoryMirror, RepositoryMirrorArgs
+from components.access.github_oidc import RepositoryIdentity
+from components.github.environments import Delivery, DeliveryArgs, EnvironmentArgs
+from components.github.mirror import RepositoryMirror, RepositoryMirrorArgs
+from components.github.repository import CodeRepository, CodeRepositoryArgs
 from tests.components.recording import ACCOUNT, BUCKET, KEY, REPOSITORY, ROLE_POLICY, RULESET, Deployment, deploy
 
 ENVIRONMENT = "github:index/repositoryEnvironment:RepositoryEnvironment"

@@ -12,7 +12,7 @@ import pulumi
 import pytest
 from pulumi_aws.secretsmanager import Secret
 
-from components.host_identity import DatabaseAccessArgs, HostIdentity, HostIdentityArgs, account_of
+from components.hosts.identity import DatabaseAccessArgs, HostIdentity, HostIdentityArgs, account_of
 from tests.components.recording import KEY, SECRET, Deployment, deploy
 
 ROLE = "aws:iam/role:Role"

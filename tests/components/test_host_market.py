@@ -5,8 +5,8 @@ from __future__ import annotations
 import pulumi
 import pytest
 
-from components.host_market import refused
-from components.host_plan import Offer
+from components.hosts.availability import refused
+from components.hosts.placement import Offer
 from plan.names import SOLD_OUT
 
 

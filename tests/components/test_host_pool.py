@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from components.host_addresses import HostAddresses, HostAddressesArgs
-from components.host_plan import Alternative, Market, Offer, plan_hosts
-from components.host_pool import HostPool, HostPoolArgs
+from components.hosts.addresses import HostAddresses, HostAddressesArgs
+from components.hosts.placement import Alternative, Market, Offer, plan_hosts
+from components.hosts.pool import HostPool, HostPoolArgs
 from tests.components.recording import FIREWALL, PLACEMENT_GROUP, PRIMARY_IP, SERVER, Deployment, deploy
 
 HOME = ("here", "there")

@@ -25,7 +25,7 @@ from hcloud.server_types import ServerType
 from pulumi import ResourceHookArgs as Args
 from werkzeug.serving import make_server
 
-from components.host_rolling import Rolling, StillNeededError
+from components.hosts.replacement import Rolling, StillNeededError
 from localcloud.hetzner import create_app
 from tests.components.recording import deploy
 
@@ -183,15 +183,15 @@ def test_a_host_that_was_deleted_by_hand_is_no_obstacle(site: Site) -> None:
 
 
 def test_an_address_is_freed_and_one_that_is_gone_is_no_obstacle(site: Site) -> None:
-    from components import host_rolling
+    from components.hosts import replacement
 
     address = site.client.primary_ips.create(name="ip", type="ipv4", location=Location(name="fsn1")).primary_ip
     address.change_protection(delete=True).wait_until_finished()
     with pytest.raises(APIException, match="protected"):
         address.delete()
-    host_rolling._free_address(address.id)
+    replacement._free_address(address.id)
     address.delete()
-    host_rolling._free_address(address.id)
+    replacement._free_address(address.id)
 
 
 def test_the_steps_run_beside_the_program_and_not_in_its_way(monkeypatch: pytest.MonkeyPatch) -> None:

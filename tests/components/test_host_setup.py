@@ -17,7 +17,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.host_setup import (
+from components.hosts.image import (
     SIZE_LIMIT_BYTES,
     ApiHost,
     Enrolment,

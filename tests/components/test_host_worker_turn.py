@@ -18,7 +18,7 @@ import psutil
 import psycopg
 import pytest
 
-from components.host_setup.rendering import LOCK_CLASS
+from components.hosts.image.rendering import LOCK_CLASS
 from localcloud.postgres import Cluster, Site, free_address, stop_all
 from tests.components.host_examples import PROGRAMS
 

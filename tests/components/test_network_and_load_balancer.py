@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import pulumi
 import pytest
 
-from components.entrance import Entrance, EntranceArgs
-from components.hetzner_project import HetznerProject, HetznerProjectArgs, ssh_key_name
-from components.load_balancer import HealthCheck
-from components.network import PrivateNetwork, PrivateNetworkArgs
+from components.network.hetzner_project import HetznerProject, HetznerProjectArgs, ssh_key_name
+from components.network.load_balancer import HealthCheck
+from components.network.private_network import PrivateNetwork, PrivateNetworkArgs
+from components.network.public_endpoint import Entrance, EntranceArgs
 from tests.components.recording import (
     BALANCER,
     BALANCER_NETWORK,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from components.durable_bucket import DurableBucketArgs
-from components.encryption_key import EncryptionKeyArgs
-from components.object_replication import ObjectReplicationArgs, ReplicatedBucket
-from components.object_storage import ObjectStorage, ObjectStorageArgs
+from components.aws.durable_bucket import DurableBucketArgs
+from components.aws.encryption_key import EncryptionKeyArgs
+from components.backup.object_replication import ObjectReplicationArgs, ReplicatedBucket
+from components.storage.object_storage import ObjectStorage, ObjectStorageArgs
 from tests.components.recording import BUCKET, BUCKET_REPLICATION, KEY, ROLE_POLICY, Deployment, Registration, deploy
 
 REPLICA = ReplicatedBucket(

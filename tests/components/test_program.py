@@ -15,8 +15,8 @@ import yaml
 from pulumi.runtime import mocks
 
 import plan
-from components.settings_reading import SettingsError
 from plan.stateful import BY_TYPE
+from stacks.settings.reading import SettingsError
 from tests.components.recording import (
     ACCOUNT,
     BACKUP_PLAN,

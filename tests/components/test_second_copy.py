@@ -11,8 +11,8 @@ import pulumi
 import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from components import database
-from components.second_copy import ExistingVaultArgs, OwnVaultArgs, SecondCopy, SecondCopyArgs
+from components.backup.daily_backups import ExistingVaultArgs, OwnVaultArgs, SecondCopy, SecondCopyArgs
+from components.database import instance
 from tests.components.recording import KEY, Deployment, deploy
 
 BACKUP_VAULT = "aws:backup/vault:Vault"
@@ -117,8 +117,8 @@ def test_a_backup_starts_neither_in_rdss_windows_nor_in_the_hour_before() -> Non
         (MONDAY + timedelta(days=day, hours=hour, minutes=minute), timedelta(minutes=rule["startWindow"]))
         for day in range(14)
     ]
-    backups = [f"{day}:" + database._BACKUP_WINDOW.replace("-", f"-{day}:") for day in DAYS]
-    for window in (*backups, database._MAINTENANCE_WINDOW):
+    backups = [f"{day}:" + instance._BACKUP_WINDOW.replace("-", f"-{day}:") for day in DAYS]
+    for window in (*backups, instance._MAINTENANCE_WINDOW):
         begin, end = (moment(text) for text in window.split("-"))
         assert begin < end, "the test knows no window that goes past midnight of Sunday"
         for week in (timedelta(), timedelta(days=7), timedelta(days=14)):

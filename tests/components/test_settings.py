@@ -13,11 +13,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import plan
-from components import settings
-from components.database_source import New, PointInTime, ReplicatedBackup, Snapshot, Source, VaultCopy
-from components.settings import ProductionSettings, RecoverySettings, VaultSettings
-from components.settings_reading import SettingsError
+from components.database.source import New, PointInTime, ReplicatedBackup, Snapshot, Source, VaultCopy
 from plan.validation import allowed, field_names
+from stacks.settings import model as settings
+from stacks.settings.model import ProductionSettings, RecoverySettings, VaultSettings
+from stacks.settings.reading import SettingsError
 from tests.components.recording import configuration
 
 ABSENT = None

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import plan
-from components import settings as stacks
-from components.application_secrets import ApplicationSecretsArgs
-from components.network import PrivateNetworkArgs, hosts_subnet
-from components.settings_reading import SettingsError
+from components.network.private_network import PrivateNetworkArgs, hosts_subnet
+from components.storage.application_secrets import ApplicationSecretsArgs
 from plan.model import Role
+from stacks.settings import model as stacks
+from stacks.settings.reading import SettingsError
 from tests.components.host_examples import KEY, active_api, active_worker
 from tests.components.recording import configuration
 

@@ -8,9 +8,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.backup_vault import VaultLockArgs
-from components.recovery_vault import RecoveryVault, RecoveryVaultArgs
-from components.vault_reference import VaultReference
+from components.aws.backup_vault import VaultLockArgs
+from components.backup.recovery_vault import RecoveryVault, RecoveryVaultArgs
+from stacks.vault_reference import VaultReference
 from tests.components.recording import BUCKET, KEY, Deployment, deploy
 
 BACKUP_VAULT = "aws:backup/vault:Vault"

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 
-from components.settings import parse
-from components.settings_reading import SettingsError
 from plan import load
 from policy_pack import ALL, UNKNOWN, Resource, judge, judge_stack
 from policy_pack.examples import EXAMPLES, LEFT_OUT, Example
 from policy_pack.program import Judged
+from stacks.settings.model import parse
+from stacks.settings.reading import SettingsError
 from tests.components.conftest import led_to_an_aws
 from tests.components.recording import configuration, deploy_stack
 from tests.policy_pack.test_examples import (

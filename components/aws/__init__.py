@@ -1,0 +1,1 @@
+"""What several components build on at AWS: IAM documents, encryption keys, durable buckets and backup vaults."""

@@ -1,0 +1,172 @@
+"""An S3 bucket that keeps what was deleted or overwritten, against anybody, and shows nothing to the public."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from components.aws.iam_documents import deny, document
+
+# Parts of an upload that was never finished cost money and are invisible in a listing. No upload takes a week.
+_UNFINISHED_UPLOAD_DAYS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class DurableBucketArgs:
+    """How the bucket is encrypted, and for how long it keeps what is no longer current.
+
+    Raises:
+        ValueError: nothing would be kept or locked, or a version would be locked for longer than it is kept.
+    """
+
+    kms_key_arn: pulumi.Input[str]
+    """The key, in the bucket's region, that every object is encrypted with."""
+
+    version_days: int
+    """Days for which a deleted or overwritten object can be brought back. The plan says how many."""
+
+    lock_days: int
+    """Days for which no version can be taken away, from when it was written. The plan says how many."""
+
+    retain_on_delete: bool = False
+    """Whether the bucket and its settings stay in AWS when their stack forgets them."""
+
+    statements: pulumi.Input[Sequence[Mapping[str, Any]]] = ()
+    """What the bucket's policy says besides, such as which service may write to it."""
+
+    def __post_init__(self) -> None:
+        if self.version_days < 1:
+            raise ValueError(f"version_days is {self.version_days}; at least 1 day is needed to bring anything back")
+        if not 1 <= self.lock_days <= self.version_days:
+            allowed = f"1 to {self.version_days}, which is version_days: S3 cannot let go of a version that is locked"
+            raise ValueError(f"lock_days is {self.lock_days}; allowed is {allowed}")
+
+
+class DurableBucket(pulumi.ComponentResource):
+    """A bucket whose every setting serves one sentence: nobody loses it, and nobody reads it who should not.
+
+    `name` is also the bucket's name, which is unique in all of AWS. The settings are protected with the bucket: to
+    delete its versioning, say, would suspend it, and what is overwritten from then on would be gone.
+
+    Versions help against a mistake, and not against somebody who deletes them one by one. So each is locked for its
+    first days. The lock is S3's governance mode: it yields only to a permission that nothing here is given
+    (`s3:BypassGovernanceRetention`), and with that to a person who must erase somebody's data at once, as the law can
+    demand. Compliance mode would refuse that person too.
+    """
+
+    bucket_name: pulumi.Output[str]
+    bucket_arn: pulumi.Output[str]
+    versioning: aws.s3.BucketVersioning
+    """A replication of or to this bucket has to wait for this: S3 refuses to replicate without versions."""
+
+    def __init__(self, name: str, args: DurableBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("botbrains:storage:DurableBucket", name, {}, opts)
+        guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=args.retain_on_delete)
+
+        bucket = aws.s3.Bucket(
+            name, bucket=name, object_lock_enabled=True, force_destroy=False, tags={"Name": name}, opts=guarded
+        )
+
+        self.versioning = aws.s3.BucketVersioning(
+            name,
+            bucket=bucket.id,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=guarded,
+        )
+        versions_exist = pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[self.versioning]))
+        aws.s3.BucketObjectLockConfiguration(
+            name,
+            bucket=bucket.id,
+            rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
+                default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
+                    mode="GOVERNANCE", days=args.lock_days
+                )
+            ),
+            # It locks versions, so S3 refuses it for a bucket that has none.
+            opts=versions_exist,
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            name,
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="forget-old-versions",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    noncurrent_version_expiration=(
+                        aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                            noncurrent_days=args.version_days
+                        )
+                    ),
+                    # Once the last version behind a deletion is gone, the marker of that deletion says nothing more.
+                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
+                    abort_incomplete_multipart_upload=(
+                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                            days_after_initiation=_UNFINISHED_UPLOAD_DAYS
+                        )
+                    ),
+                )
+            ],
+            # S3 refuses to expire noncurrent versions of a bucket that has none.
+            opts=versions_exist,
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            name,
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=(
+                        aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                            sse_algorithm="aws:kms",
+                            kms_master_key_id=args.kms_key_arn,
+                        )
+                    ),
+                    # One data key per bucket and moment instead of one KMS request per object.
+                    bucket_key_enabled=True,
+                )
+            ],
+            opts=guarded,
+        )
+        aws.s3.BucketOwnershipControls(
+            name,
+            bucket=bucket.id,
+            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            opts=guarded,
+        )
+        no_public_access = aws.s3.BucketPublicAccessBlock(
+            name,
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=guarded,
+        )
+        aws.s3.BucketPolicy(
+            name,
+            bucket=bucket.id,
+            policy=_policy(bucket.arn, args.statements),
+            # S3 answers 409 when a bucket's policy and its public access block are written at the same time.
+            opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[no_public_access])),
+        )
+
+        self.bucket_name = bucket.bucket
+        self.bucket_arn = bucket.arn
+        self.register_outputs({"bucketName": self.bucket_name, "bucketArn": self.bucket_arn})
+
+
+def _policy(bucket_arn: pulumi.Output[str], more: pulumi.Input[Sequence[Mapping[str, Any]]]) -> pulumi.Output[str]:
+    """A bucket policy that refuses every request that did not come over TLS, and says what it is given besides."""
+
+    def written(known: Sequence[Any]) -> str:
+        arn, further = known
+        only_over_tls = deny(
+            "OnlyOverTls", "s3:*", [arn, f"{arn}/*"], {"Bool": {"aws:SecureTransport": "false"}}, principal="*"
+        )
+        return document([only_over_tls, *further])
+
+    return pulumi.Output.all(bucket_arn, more).apply(written)

@@ -1,0 +1,250 @@
+"""Finds what a database is made from, by asking AWS: before anything is registered, and in the target region alone.
+
+A source that cannot be used is thus refused while nothing exists yet, by a preview as well. No other region is asked,
+since the other region may be what was lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from components.aws.iam_documents import Arn
+from components.database.aws_queries import Questions
+from components.database.backup_selection import Backup, check, choose, one_of
+from components.database.source import (
+    LATEST,
+    Empty,
+    Existing,
+    FromBackups,
+    FromSnapshot,
+    New,
+    Origin,
+    PointInTime,
+    ReplicatedBackup,
+    Snapshot,
+    Source,
+    SourceError,
+    Target,
+    VaultCopy,
+    written,
+)
+
+# What an instance is while it can be restored from: none of these changes what it holds or keeps.
+_STEADY: Final = frozenset({"available", "backing-up", "storage-full", "storage-optimization"})
+
+_KEY_ADVICE: Final = {
+    "Disabled": "Enable the key again (aws kms enable-key), and try again.",
+    "PendingDeletion": "Cancel its deletion (aws kms cancel-key-deletion), enable it (aws kms enable-key), try again.",
+}
+
+
+def look_up(source: Source | None, target: Target) -> Origin:
+    """What the database is to be declared with. Credentials and the address of the API come from the environment.
+
+    When the database is there, nothing is asked about its source, which may have expired since it was made.
+
+    Args:
+        source: None is as good as any while the database is there, and refused when it has to be made.
+        target: the database, and what is declared of it.
+
+    Raises:
+        SourceError: it cannot be made from that source, or AWS does not say. The message says what to do.
+    """
+    aws = Questions(target)
+    existing = aws.instance(target.identifier)
+    if existing is not None:
+        return _existing(target, existing)
+    match source:
+        case New():
+            return Empty()
+        case PointInTime():
+            return _point_in_time(aws, source)
+        case ReplicatedBackup():
+            return _replicated_backup(aws, source)
+        case Snapshot():
+            return _snapshot(aws, source)
+        case VaultCopy():
+            return _vault_copy(aws, source)
+    raise SourceError.refused(
+        target,
+        "source",
+        None,
+        allowed="a section with from: new, pointInTime, replicatedBackup, snapshot or vaultCopy",
+        advice="Say where the data come from: there is no database of this name yet.",
+    )
+
+
+def _existing(target: Target, found: Any) -> Existing:
+    if found["DBInstanceStatus"] == "deleting":
+        raise SourceError.refused(
+            target,
+            "identifier",
+            target.identifier,
+            allowed="the name of a database that is there or is not, and this one is being deleted",
+            advice="Wait until it is gone, or use another name.",
+        )
+    if not found.get("KmsKeyId"):
+        raise SourceError.refused(
+            target,
+            "identifier",
+            target.identifier,
+            allowed="the name of a database that is encrypted, and the one of this name is not",
+            advice="Use another name, and have the database made from a copy of a snapshot that is encrypted.",
+        )
+    # Declared smaller than it has grown to be, it would be asked to shrink.
+    storage_gib = max(target.storage_gib, found["AllocatedStorage"])
+    return Existing(kms_key_arn=found["KmsKeyId"], storage_gib=storage_gib)
+
+
+def _point_in_time(aws: Questions, source: PointInTime) -> Origin:
+    target, live = aws.target, aws.instance(source.instance)
+    backups = [backup for backup in map(Backup.automated, aws.automated_backups()) if backup.home == target.region]
+    if live is not None:
+        backups = [_as_late_as(live, backup) if _is_of(live, backup) else backup for backup in backups]
+    candidates = [backup for backup in backups if backup.instance == source.instance]
+    chosen = choose(target, candidates, backups, source.instance, source.moment)
+    is_live = live is not None and _is_of(live, chosen)
+    if live is not None and is_live and live["DBInstanceStatus"] not in _STEADY:
+        raise SourceError.refused(
+            target,
+            "source.instance",
+            source.instance,
+            allowed=f"an instance that is {' or '.join(sorted(_STEADY))}, and this one is {live['DBInstanceStatus']}",
+            advice="Wait until it is, or restore from a snapshot.",
+        )
+    return FromBackups(
+        kms_key_arn=_usable_key(aws, chosen, "source.instance", source.instance),
+        storage_gib=max(target.storage_gib, chosen.storage_gib),
+        instance=source.instance if is_live else None,
+        automated_backups_arn=None if is_live else chosen.arn,
+        moment=source.moment,
+    )
+
+
+def _replicated_backup(aws: Questions, source: ReplicatedBackup) -> Origin:
+    target = aws.target
+    # Whether they are still replicated or retained from what is gone makes no difference to what they hold.
+    backups = [backup for backup in map(Backup.automated, aws.automated_backups()) if backup.home != target.region]
+    candidates = [backup for backup in backups if backup.instance == source.instance]
+    chosen = choose(target, candidates, backups, source.instance, source.moment)
+    return FromBackups(
+        kms_key_arn=_usable_key(aws, chosen, "source.instance", source.instance),
+        storage_gib=max(target.storage_gib, chosen.storage_gib),
+        automated_backups_arn=chosen.arn,
+        moment=source.moment,
+    )
+
+
+def _snapshot(aws: Questions, source: Snapshot) -> Origin:
+    target, setting = aws.target, "source.snapshot"
+    _, is_arn, name = source.snapshot.rpartition(":snapshot:")
+    if is_arn and Arn.parse(source.snapshot).region != target.region:
+        raise SourceError.refused(
+            target,
+            setting,
+            source.snapshot,
+            allowed=f"a snapshot in {target.region}",
+            advice=f"Copy it to {target.region} with a key that is there, and name the copy.",
+        )
+    found = aws.snapshot(name)
+    if found is None or (is_arn and found["DBSnapshotArn"] != source.snapshot):
+        names = [each["DBSnapshotIdentifier"] for each in aws.snapshots() if each["Status"] == "available"]
+        raise SourceError.refused(
+            target,
+            setting,
+            source.snapshot,
+            allowed=one_of(names, f"snapshots in {target.region}"),
+            advice="Name one that is there.",
+        )
+    return _from_snapshot(aws, found, setting, source.snapshot)
+
+
+def _vault_copy(aws: Questions, source: VaultCopy) -> Origin:
+    target = aws.target
+    points = aws.recovery_points(source.vault)
+    if points is None:
+        raise SourceError.refused(
+            target,
+            "source.vault",
+            source.vault,
+            allowed=f"the name of a vault of AWS Backup in {target.region}",
+            advice="Name the vault that the copies go to.",
+        )
+    complete = [point for point in points if point["Status"] == "COMPLETED"]
+    copies = [point for point in complete if point["ResourceArn"].rpartition(":db:")[2] == source.instance]
+    if not copies:
+        instances = {point["ResourceArn"].rpartition(":db:")[2] for point in complete}
+        raise SourceError.refused(
+            target,
+            "source.instance",
+            source.instance,
+            allowed=one_of(instances, f"complete copies in {source.vault}"),
+            advice="Name an instance that the vault has a complete copy of.",
+        )
+    copies.sort(key=lambda point: point["CreationDate"], reverse=True)
+    fitting = [point for point in copies if source.moment is None or point["CreationDate"] <= source.moment]
+    if not fitting:
+        oldest = written(copies[-1]["CreationDate"])
+        raise SourceError.refused(
+            target,
+            "source.time",
+            LATEST if source.moment is None else written(source.moment),
+            allowed=f"{oldest}, which is when the oldest copy was made, or later",
+            advice="Name a moment that a copy is not later than.",
+        )
+    arn = fitting[0]["RecoveryPointArn"]
+    found = aws.snapshot(arn.rpartition(":snapshot:")[2])
+    if found is None:
+        raise SourceError.refused(
+            target,
+            "source.vault",
+            source.vault,
+            allowed=f"a vault whose copies are snapshots; {arn} is none that RDS knows",
+            advice="Name a snapshot with from: snapshot instead.",
+        )
+    return _from_snapshot(aws, found, "source.vault", source.vault)
+
+
+def _from_snapshot(aws: Questions, found: Any, setting: str, value: str) -> Origin:
+    if found["Status"] != "available":
+        raise SourceError.refused(
+            aws.target,
+            setting,
+            value,
+            allowed=f"a snapshot that is available, and {found['DBSnapshotArn']} is {found['Status']}",
+            advice="Wait until it is, or name another.",
+        )
+    backup = Backup.of_snapshot(found)
+    return FromSnapshot(
+        kms_key_arn=_usable_key(aws, backup, setting, value),
+        storage_gib=max(aws.target.storage_gib, backup.storage_gib),
+        snapshot_arn=backup.arn,
+    )
+
+
+def _usable_key(aws: Questions, backup: Backup, setting: str, value: str) -> str:
+    """The key of a backup that can be restored from. RDS restores nothing whose key it cannot use."""
+    key = check(aws.target, backup, setting, value)
+    state = aws.key_state(key)
+    if state != "Enabled":
+        raise SourceError.refused(
+            aws.target,
+            setting,
+            value,
+            allowed=f"a backup whose key is Enabled, and {key} is {state or 'not there'}",
+            advice=_KEY_ADVICE.get(state or "", "Name another backup: without its key, this one cannot be read."),
+        )
+    return key
+
+
+def _is_of(live: Any, backup: Backup) -> bool:
+    """Whether a backup is the instance's own. One that had the same name before has another resource id."""
+    return bool(live["DbiResourceId"] == backup.resource_id)
+
+
+def _as_late_as(live: Any, backup: Backup) -> Backup:
+    """The instance knows better than its backups' record up to when it can be restored, and how large it is."""
+    latest = live.get("LatestRestorableTime")
+    window = None if latest is None or backup.window is None else replace(backup.window, latest=latest)
+    return replace(backup, window=window, storage_gib=live["AllocatedStorage"])

@@ -1,0 +1,1 @@
+"""Where the application keeps objects and secrets."""

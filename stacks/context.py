@@ -1,0 +1,62 @@
+"""What every part of a stack is declared with: its settings, the plan, and the providers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import pulumi
+
+import plan
+from plan.names import labels_of, name_prefix
+from stacks import providers
+from stacks.settings.model import ProductionSettings, RecoverySettings, Settings
+
+if TYPE_CHECKING:
+    import pulumi_hcloud
+
+Outputs = dict[str, Any]
+"""What a stack exports, by name."""
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class StackContext(Generic[S]):
+    """A stack's settings, the plan, and the providers, each made once."""
+
+    settings: S
+    plan: plan.Plan
+
+    @cached_property
+    def name(self) -> str:
+        """The beginning of the name of each of the stack's resources."""
+        return name_prefix(self.settings.stack)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The labels at Hetzner, and the tags at AWS, of each of the stack's resources."""
+        return labels_of(self.settings.stack)
+
+    @cached_property
+    def aws(self) -> pulumi.ResourceOptions:
+        """AWS in the stack's region."""
+        return pulumi.ResourceOptions(providers=[providers.aws(region=self.settings.region, tags=self.labels)])
+
+    @cached_property
+    def hetzner_provider(self) -> pulumi_hcloud.Provider:
+        return providers.hetzner()
+
+    @cached_property
+    def hetzner(self) -> pulumi.ResourceOptions:
+        """The Hetzner project."""
+        return pulumi.ResourceOptions(providers=[self.hetzner_provider])
+
+    @property
+    def operators(self) -> dict[str, str]:
+        """The accounts of the people who reach the hosts, with their public SSH keys."""
+        return {role.person.lower(): role.ssh_key for role in self.plan.roles}
+
+
+ServiceContext = StackContext[ProductionSettings] | StackContext[RecoverySettings]

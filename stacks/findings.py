@@ -1,0 +1,83 @@
+"""What the clouds answer before anything is declared: which hosts are available, and where the database comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from components.database.lookup import look_up
+from components.database.source import Origin, Source, Target
+from components.hosts.availability import look_at_market
+from components.hosts.placement import HostPlanError, PlannedHost, plan_hosts
+from components.network.addressing import Role
+from components.network.private_network import hosts_subnet
+from plan.names import name_prefix
+
+if TYPE_CHECKING:
+    from stacks.context import ServiceContext
+    from stacks.settings.model import ProductionSettings, RecoverySettings
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the clouds answered before anything was declared."""
+
+    hosts: dict[Role, tuple[PlannedHost, ...]]
+    """The hosts of each role, of the server types that Hetzner has."""
+
+    database_origin: Origin
+    """What the database is made from, or that it exists already."""
+
+
+def query_clouds(context: ServiceContext, source: Source | None) -> Findings:
+    """Asks the clouds first of all, so that what they cannot give is refused while nothing exists yet.
+
+    Args:
+        context: the stack that is to be brought up.
+        source: what the database is to be made from; None takes what exists.
+
+    Raises:
+        RunError: the database cannot be made from that source, hosts are not available, or there are too many.
+    """
+    origin = look_up(source, _target(context.settings))
+    return Findings(hosts=_planned_hosts(context), database_origin=origin)
+
+
+def database_identifier(settings: ProductionSettings | RecoverySettings) -> str:
+    return settings.database.identifier or f"{name_prefix(settings.stack)}-database"
+
+
+def _target(settings: ProductionSettings | RecoverySettings) -> Target:
+    """The database as it is to be."""
+    return Target(
+        region=settings.region,
+        identifier=database_identifier(settings),
+        engine_version=settings.database.engine_version,
+        storage_gib=settings.database.storage_gib,
+        max_storage_gib=settings.database.max_storage_gib,
+    )
+
+
+def _planned_hosts(context: ServiceContext) -> dict[Role, tuple[PlannedHost, ...]]:
+    """The hosts of each role."""
+    settings = context.settings
+    market = look_at_market(context.hetzner_provider, settings.stack)
+    try:
+        return {
+            role: plan_hosts(
+                pool=f"{context.name}-{role}",
+                role=role,
+                counts={"active": hosts.active, "standby": hosts.standby},
+                locations=settings.locations,
+                server_type=hosts.server_type,
+                alternatives=hosts.declared_alternatives(),
+                allowed_locations=context.plan.residency.hetzner.allowed_locations,
+                subnet=hosts_subnet(settings.network.ip_range),
+                market=market,
+            )
+            for role, hosts in settings.hosts.by_role().items()
+        }
+    except HostPlanError as error:
+        raise pulumi.RunError(str(error)) from None

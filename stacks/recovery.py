@@ -1,0 +1,52 @@
+"""Recovery: the service in the recovery region, with the vault's keys.
+
+Everything that is recovered from the vault is encrypted with the vault's keys already. A restored database keeps the
+key of its backup, which is the vault's; an empty database gets the same key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.database.instance import BackupReplicationArgs, ExistingKeyArgs
+from stacks.findings import query_clouds
+from stacks.service import DataPlane, service
+from stacks.vault_reference import VaultReference
+
+if TYPE_CHECKING:
+    from stacks.context import Outputs, StackContext
+    from stacks.settings.model import RecoverySettings
+
+
+def recovery(context: StackContext[RecoverySettings]) -> Outputs:
+    """The service, from the code, the plan and the vault alone."""
+    settings = context.settings
+    source = settings.database.source
+    findings = query_clouds(context, None if source is None else source.declared())
+    vault = VaultReference()
+    return service(
+        context,
+        findings,
+        vault,
+        DataPlane(
+            objects_bucket=vault.replica_bucket_name,
+            database_key=ExistingKeyArgs(arn=vault.database_key_arn),
+            database_replication=_database_replication(context, vault),
+            onward_vault_arn=None,
+            secrets_stack=settings.secrets_of,
+            secrets_key_arn=vault.secrets_key_arn,
+        ),
+    )
+
+
+def _database_replication(
+    context: StackContext[RecoverySettings], vault: VaultReference
+) -> BackupReplicationArgs | None:
+    """Onward to the home region, after that region is back: the way home begins with it."""
+    if not context.settings.database.replicate_backups:
+        return None
+    return BackupReplicationArgs(
+        region=context.plan.residency.aws.home_region,
+        kms_key_arn=vault.return_key_arn,
+        retention_days=context.plan.retention.replicated_backup_days,
+    )

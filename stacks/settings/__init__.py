@@ -1,0 +1,5 @@
+"""The settings of the three stacks, read from `Pulumi.<stack>.yaml`, typed and validated at once."""
+
+from stacks.settings.model import ProductionSettings, RecoverySettings, VaultSettings, load
+
+__all__ = ["ProductionSettings", "RecoverySettings", "VaultSettings", "load"]
