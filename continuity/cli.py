@@ -10,14 +10,16 @@ import typer
 from rich.table import Table
 
 import plan
-from continuity import destruction, set_aside, stacks, updates
-from continuity.access_commands import access
-from continuity.bootstrap_commands import bootstrap
+from continuity.changes import destroy as destruction
+from continuity.changes import detach_database
+from continuity.commands.access import access
+from continuity.commands.bootstrap import bootstrap
+from continuity.commands.delivery import bundle, ci, look_for_drift
+from continuity.commands.drill import drill
 from continuity.console import OUT, SAY, print_rows
-from continuity.delivery_commands import bundle, ci, look_for_drift
-from continuity.drill_commands import drill
+from continuity.engine import stacks, updates
+from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError
-from continuity.stacks import Stack
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False
@@ -80,12 +82,12 @@ def set_aside_database(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Let a stack forget its database, which stays in AWS, so that one of another name can take its place."""
-    found = set_aside.look(name)
+    found = detach_database.look(name)
     for sentence in found.sentences():
         SAY.print(sentence)
     if not yes:
         typer.confirm("Go on?", abort=True, err=True)
-    set_aside.do(found)
+    detach_database.do(found)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from continuity.change_report import LABEL
+from continuity.changes.report import LABEL
 from tests.conftest import ROOT
 
 FOLDER = ROOT / ".github"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import plan
-from continuity import access_hetzner
-from continuity.access_report import Holder, Key, Report, Seen, System, report
+from continuity.access import hetzner
+from continuity.access.report import Holder, Key, Report, Seen, System, report
 
 PROMISED = plan.load()
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -97,11 +97,9 @@ def test_each_person_has_a_key_at_hetzner_and_nobody_else_has() -> None:
         return SimpleNamespace(name=name, public_key=public, fingerprint=f"of {name}", created=NOW)
 
     first, second = (role.ssh_key for role in PROMISED.roles)
-    right = access_hetzner.seen(
-        PROMISED, [at_hetzner("a", first), at_hetzner("b", second.rsplit(" ", 1)[0] + " other")]
-    )
+    right = hetzner.seen(PROMISED, [at_hetzner("a", first), at_hetzner("b", second.rsplit(" ", 1)[0] + " other")])
     assert report(PROMISED, [right], (), NOW).right
     assert right.not_shown
-    wrong = access_hetzner.seen(PROMISED, [at_hetzner("a", first), at_hetzner("b", "ssh-ed25519 AAAA eve")])
+    wrong = hetzner.seen(PROMISED, [at_hetzner("a", first), at_hetzner("b", "ssh-ed25519 AAAA eve")])
     found = report(PROMISED, [wrong], (), NOW)
     assert sorted(finding.promise for finding in found.findings) == ["access.administrators_minimum", "roles", "roles"]

@@ -19,10 +19,10 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 import plan
-from continuity import stacks
-from continuity.bootstrap import look, make
-from continuity.bootstrap_site import Site, site
+from continuity.engine import stacks
 from continuity.errors import ContinuityError
+from continuity.state_backend.config import Site, site
+from continuity.state_backend.setup import look, make
 from localcloud.cuts import change
 from localcloud.engine.provide import Engine
 from plan.names import STATE_BUCKET_ALLOWED, STATE_KEY_ALIAS

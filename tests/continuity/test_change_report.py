@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from continuity.change_report import LABEL, Report
-from continuity.engine_events import Heard, PolicyWord, Property, Step, understood
-from continuity.stacks import Stack
+from continuity.changes.report import LABEL, Report
+from continuity.engine.events import Heard, PolicyWord, Property, Step, understood
+from continuity.engine.stacks import Stack
 
 QUIET = Heard(code=0, steps=(), policies=(), errors=(), notes=(), unchanged=5, unknown=0, finished=True, said="")
 DATABASE = "urn:pulumi:prod::botbrains::botbrains:database:Database$aws:rds/instance:Instance::botbrains-prod-database"

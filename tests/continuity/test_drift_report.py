@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from continuity import drift
-from continuity.drift import Finding
-from continuity.engine_events import Heard, Property, Step
+from continuity.changes import drift
+from continuity.changes.drift import Finding
+from continuity.clouds.github import Repository
+from continuity.engine.events import Heard, Property, Step
+from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError
-from continuity.github_site import Repository
-from continuity.stacks import Stack
 from localcloud.github import create_app
 from tests.localcloud.github_harness import TOKEN, Served, serving
 

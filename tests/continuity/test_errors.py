@@ -20,8 +20,10 @@ from typing import Any
 import pytest
 
 import continuity
-from continuity import errors, heartbeat, jobs
-from continuity.database import Database
+from continuity import errors
+from continuity.clouds.database import Database
+from continuity.drills import heartbeat
+from continuity.drills.load import jobs
 from continuity.errors import ContinuityError, DatabaseError
 from localcloud.engine.provide import Engine
 from localcloud.github import create_app as create_github

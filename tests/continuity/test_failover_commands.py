@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from continuity import failover_commands, failover_drill
 from continuity.cli import app
+from continuity.commands import failover
+from continuity.drills.failover import drill as failover_drill
+from continuity.drills.failover.drill import Intended, Options
+from continuity.drills.failover.evaluation import HealthCheck, Lose, Measured, Phase
+from continuity.drills.failover.faults import Access
+from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError
-from continuity.failover_drill import Intended, Options
-from continuity.failover_faults import Access
-from continuity.failover_judgement import HealthCheck, Lose, Measured, Phase
-from continuity.stacks import Stack
 
 PHASE = Phase(requests=10, failed=0, p50=0.004, p99=0.009)
 MEASURED = Measured(
@@ -127,7 +128,7 @@ def test_a_promise_that_is_not_kept_is_exit_code_1(ran: list[Options], monkeypat
 
 
 def test_everything_measured_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    failover_commands._show(MEASURED)
+    failover._show(MEASURED)
     shown = capsys.readouterr().out
     for words in (
         "5.5 s; allowed 8 s",

@@ -33,12 +33,12 @@ from hcloud.zones import ZoneRecord
 from werkzeug.serving import make_server
 
 import plan
-from continuity import failover_drill, failover_faults
+from continuity.drills.failover import drill, faults
+from continuity.drills.failover.drill import Intended, Options, Role
+from continuity.drills.failover.evaluation import Lose, Measured
+from continuity.drills.failover.faults import Access, Fault
+from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError
-from continuity.failover_drill import Intended, Options, Role
-from continuity.failover_faults import Access, Fault
-from continuity.failover_judgement import Lose, Measured
-from continuity.stacks import Stack
 from localcloud.hetzner import create_app
 from tests.continuity.web import NAME, Handler, Servers, certify, free_port
 
@@ -191,13 +191,13 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 def intended(cloud: Cloud, options: Options = SHORT, **outputs: Any) -> Intended:
     said = {**cloud.outputs(), **outputs}
-    return failover_drill.intend_from(said, PLAN, Stack.PROD, Options(**{**vars(options), "https_port": cloud.port}))
+    return drill.intend_from(said, PLAN, Stack.PROD, Options(**{**vars(options), "https_port": cloud.port}))
 
 
 def drilled(cloud: Cloud, options: Options) -> tuple[Measured, list[str]]:
     said: list[str] = []
     planned = intended(cloud, options)
-    return failover_drill.run(PLAN, Stack.PROD, planned.options, said.append, planned), said
+    return drill.run(PLAN, Stack.PROD, planned.options, said.append, planned), said
 
 
 # -- what is switched off, and on again -------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ def test_servers_and_load_balancers_go_off_together_and_come_back(cloud: Cloud) 
 
 def test_health_is_that_of_the_load_balancers_own_checks(cloud: Cloud) -> None:
     wanted = {name: state == "active" for name, (_, state) in HOSTS.items()}
-    assert failover_faults.health(cloud.access, ["lb-fsn1", "lb-nbg1"]) == {"lb-fsn1": wanted, "lb-nbg1": wanted}
+    assert faults.health(cloud.access, ["lb-fsn1", "lb-nbg1"]) == {"lb-fsn1": wanted, "lb-nbg1": wanted}
 
 
 def test_what_is_not_there_or_off_already_is_refused(cloud: Cloud) -> None:
@@ -248,7 +248,7 @@ def test_what_could_be_switched_off_comes_back_when_the_rest_could_not(
     with pytest.raises(ContinuityError, match="not everything could be switched off"):
         fault.off()
     assert not cloud.powered()["api-1"]
-    monkeypatch.setattr(failover_faults, "_RESTORE_SECONDS", 0.1)
+    monkeypatch.setattr(faults, "_RESTORE_SECONDS", 0.1)
     with pytest.raises(ContinuityError, match=r"By hand: .*hcloud server poweron worker-1"):
         fault.on()
     assert cloud.powered()["api-1"]
@@ -287,7 +287,7 @@ def test_dns_that_differs_is_said(cloud: Cloud, zone: str | None, records: list[
         if records:
             made.create_rrset(name="api", type="A", records=[ZoneRecord(record) for record in records])
     wanted = {"A": list(ADDRESSES.values()), "AAAA": ["2001:db8::1"]}
-    said = failover_faults.dns_differences(cloud.access, NAME, wanted)
+    said = faults.dns_differences(cloud.access, NAME, wanted)
     assert len(said) == len(words)
     assert all(part in sentence for part, sentence in zip(words, said, strict=True))
 
@@ -394,7 +394,7 @@ def test_a_pool_that_fails_over_keeps_the_promise(cloud: Cloud, options: Options
 def test_a_pool_that_does_not_fail_over_breaks_it(cloud: Cloud) -> None:
     planned = intended(cloud)
     cloud.broken = True
-    measured = failover_drill.run(PLAN, Stack.PROD, planned.options, lambda _: None, planned)
+    measured = drill.run(PLAN, Stack.PROD, planned.options, lambda _: None, planned)
     assert measured.recovery is None
     assert not measured.kept
     assert any("did not recover" in problem for problem in measured.problems)
@@ -413,7 +413,7 @@ def test_ctrl_c_switches_everything_on_again_and_says_so(cloud: Cloud) -> None:
 
     planned = intended(cloud)
     with pytest.raises(KeyboardInterrupt):
-        failover_drill.run(PLAN, Stack.PROD, planned.options, say, planned)
+        drill.run(PLAN, Stack.PROD, planned.options, say, planned)
     assert said[-1] == "everything is switched on again"
     assert all(cloud.powered().values())
 
@@ -422,6 +422,6 @@ def test_a_service_that_fails_already_is_left_alone(cloud: Cloud, monkeypatch: p
     monkeypatch.delenv("SSL_CERT_FILE")
     planned = intended(cloud)
     with pytest.raises(ContinuityError, match=r"before anything was switched off .*ertificate"):
-        failover_drill.run(PLAN, Stack.PROD, planned.options, lambda _: None, planned)
+        drill.run(PLAN, Stack.PROD, planned.options, lambda _: None, planned)
     assert not planned.fault.anything_off
     assert all(cloud.powered().values())

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 import plan
+from continuity.drills.failover.evaluation import HealthCheck, Lose, Observed, Times, judge
+from continuity.drills.load.jobs import Job, Outcome
+from continuity.drills.load.traffic import Request
 from continuity.errors import ContinuityError
-from continuity.failover_judgement import HealthCheck, Lose, Observed, Times, judge
-from continuity.jobs import Job, Outcome
-from continuity.traffic import Request
 
 PLAN = plan.load()
 CHECK = HealthCheck("/healthz", interval=3, timeout=2, retries=2)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import plan
+from continuity.drills.heartbeat import Row
+from continuity.drills.recovery import Measured, check, judge
 from continuity.errors import ContinuityError
-from continuity.heartbeat import Row
-from continuity.recovery_drill import Measured, check, judge
 
 PLAN = plan.load()
 BEGUN = datetime(2026, 3, 1, tzinfo=UTC)

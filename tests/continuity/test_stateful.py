@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from continuity import destruction, stacks
-from continuity.data_keepers import endangered
-from continuity.engine_events import Step, short_type
+from continuity.changes import destroy
+from continuity.changes.stateful import endangered
+from continuity.engine import stacks
+from continuity.engine.events import Step, short_type
 from plan.stateful import BY_TYPE, STATEFUL
 from policy_pack.catalogue import concerning
 from policy_pack.rules.kept import KEPT
@@ -37,5 +38,5 @@ def test_each_reader_knows_each_type(type_: str, monkeypatch: pytest.MonkeyPatch
 
     state: list[Any] = [{"urn": f"urn:pulumi:prod::botbrains::{type_}::it", "type": type_, "protect": True}]
     monkeypatch.setattr(stacks, "resources", lambda stack: state)
-    losses = destruction.look(stacks.Stack.PROD).losses
+    losses = destroy.look(stacks.Stack.PROD).losses
     assert [loss.what for loss in losses] == ([stateful.loss] if stateful.kind == "data" else [])

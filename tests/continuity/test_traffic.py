@@ -14,7 +14,7 @@ import psutil
 import pytest
 from aiohttp import web
 
-from continuity.traffic import Request, Settings, Traffic, percentile
+from continuity.drills.load.traffic import Request, Settings, Traffic, percentile
 from tests.conftest import ROOT
 from tests.continuity.web import NAME, Handler, Servers, certify, free_port
 
@@ -146,7 +146,7 @@ def test_the_process_ends_with_the_drill_whatever_ends_it(servers: Servers, port
     both(servers)
     settings = Settings(name=NAME, addresses=ADDRESSES, port=port, rate=20)
     program = (
-        "import time; from continuity.traffic import Settings, Traffic;"
+        "import time; from continuity.drills.load.traffic import Settings, Traffic;"
         f"traffic = Traffic(Settings.from_json({settings.as_json()!r})); traffic.start();"
         "traffic.wait_for_first(20); print(traffic.process_id, flush=True); time.sleep(60)"
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from continuity import updates
-from continuity.engine_events import recorded
+from continuity.engine import updates
+from continuity.engine.events import recorded
+from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError, StoppedError
-from continuity.stacks import Stack
 from plan import names
 
 SERVER = "hcloud:index/server:Server"

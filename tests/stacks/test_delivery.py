@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from hcloud import Client as Hetzner
 
-from continuity.github_site import Repository
+from continuity.clouds.github import Repository
 from localcloud.engine.provide import Engine
 from localcloud.environment import environment
 from tests.conftest import ROOT, LocalCloud, a_local_cloud

@@ -20,7 +20,7 @@ import pytest
 import yaml
 from hcloud import Client as Hetzner
 
-from continuity.traffic import Request, Settings, Traffic
+from continuity.drills.load.traffic import Request, Settings, Traffic
 from localcloud.engine.provide import Engine
 from tests.conftest import ROOT, LocalCloud, a_local_cloud
 from tests.stacks.asking import PLAN, outputs

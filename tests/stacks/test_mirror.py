@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from continuity.bundles import KEY
+from continuity.changes.bundle import KEY
 from localcloud.engine.provide import Engine
 from tests.conftest import ROOT, LocalCloud, a_local_cloud
 from tests.stacks.asking import RECOVERY

@@ -1,0 +1,1 @@
+"""Who has which access, read from the clouds and compared with the plan."""

@@ -1,0 +1,223 @@
+"""Who gets into AWS: users with second factors and keys, roles with who may take them, and whom the alarm tells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import unquote
+
+import plan
+from continuity.access.report import Finding, Holder, Key, Seen, System, people
+from continuity.clouds.aws import Aws
+from plan.names import PERSON_ROLE_PREFIX, VAULT, access_alarm
+
+_ADMINISTRATOR: Final = ":policy/AdministratorAccess"
+_ALARM: Final = access_alarm(VAULT)
+_SERVICES_OWN: Final = ("/aws-service-role/", "/aws-reserved/")
+
+
+class Account:
+    """One account, asked through `aws`. IAM is asked in the region that is there when the home region is lost."""
+
+    def __init__(self, promised: plan.Plan, aws: Aws) -> None:
+        self._promised = promised
+        self._people = people(promised)
+        self._aws = aws
+        self._region = promised.residency.aws.recovery_region
+
+    def look(self) -> Seen:
+        """Everybody who gets in.
+
+        Raises:
+            CannotLookError: AWS does not answer, or does not let us look.
+        """
+        users = list(self._listed("list_users", "Users"))
+        devices = {user["UserName"]: self._has_second_factor(user["UserName"]) for user in users}
+        roles = [
+            self._ask("get_role", RoleName=role["RoleName"])["Role"]
+            for role in self._listed("list_roles", "Roles")
+            if not role["Path"].startswith(_SERVICES_OWN)
+        ]
+        rights = [_Role(role, self._administers_role(role["RoleName"])) for role in roles]
+        holders = [
+            *(self._user(user, devices[user["UserName"]], rights) for user in users),
+            *(self._role(role, {user["Arn"]: user["UserName"] for user in users}) for role in rights),
+        ]
+        return Seen(tuple(holders), (*self._root(), *self._trusting(rights, users), *self._alarm()))
+
+    def _user(self, user: Any, mfa: bool, roles: list[_Role]) -> Holder:
+        name = user["UserName"]
+        can_take = [role.name for role in roles if user["Arn"] in role.people]
+        itself = self._administers_user(name)
+        # A role for administrators counts when it is taken with a second factor, and the user has one.
+        by_role = any(role.administers and role.asks_for_mfa and user["Arn"] in role.people for role in roles)
+        doors = [f"takes {', '.join(can_take)}"] if can_take else []
+        return Holder(
+            system=System.AWS,
+            kind="user",
+            name=name,
+            person=name if name in self._people else None,
+            may="; ".join((["may do everything without taking a role"] if itself else []) + doors)
+            or "may do nothing but sign in",
+            administrator=itself or (by_role and mfa),
+            mfa=mfa,
+            keys=tuple(self._keys(name)),
+            last_used=user.get("PasswordLastUsed"),
+        )
+
+    def _role(self, role: _Role, users: dict[str, str]) -> Holder:
+        person = role.name.removeprefix(PERSON_ROLE_PREFIX)
+        takers = [users.get(arn, arn) for arn in role.people]
+        return Holder(
+            system=System.AWS,
+            kind="role",
+            name=role.name,
+            person=person if person in self._people else None,
+            may=("may do everything" if role.administers else "may do what its policies say")
+            + (f", and is taken by {', '.join(takers)}" if takers else f", and is taken by {role.takers}"),
+            mfa=role.asks_for_mfa if takers else None,
+            last_used=role.last_used,
+            machine=True,
+        )
+
+    def _root(self) -> Iterator[Finding]:
+        summary = self._ask("get_account_summary")["SummaryMap"]
+        if self._promised.access.mfa_required and not summary.get("AccountMFAEnabled"):
+            yield Finding(
+                "access.mfa_required",
+                System.AWS,
+                "the account's root user has no second factor, and may do everything",
+                "add one for each co-founder, and keep them apart",
+            )
+        if summary.get("AccountAccessKeysPresent"):
+            yield Finding(
+                "access.aws_access_keys",
+                System.AWS,
+                "the account's root user has an access key",
+                "delete it: nothing needs it",
+            )
+
+    def _trusting(self, roles: list[_Role], users: list[Any]) -> Iterator[Finding]:
+        """Whoever is trusted and is not there: IAM shows a deleted user by an id."""
+        arns = {user["Arn"] for user in users}
+        for role in roles:
+            for taker in role.people:
+                if taker not in arns and not taker.endswith(":root"):
+                    yield Finding(
+                        "roles",
+                        System.AWS,
+                        f"the role {role.name} can be taken by {taker}, who is no user of the account",
+                        "deploy the vault's stack, which says who may take it, or change it by hand",
+                    )
+
+    def _alarm(self) -> Iterator[Finding]:
+        """Whether both are told of emergency access. Somebody who has not confirmed their address is not."""
+        topics = self._aws.call("sns", self._region, "list_topics")["Topics"]
+        topic = next((each["TopicArn"] for each in topics if each["TopicArn"].endswith(f":{_ALARM}")), None)
+        if topic is None:
+            yield Finding(
+                "access.administrators_minimum",
+                System.AWS,
+                f"there is no alarm for emergency access in {self._region}",
+                "deploy the vault's stack",
+            )
+            return
+        found = self._aws.call("sns", self._region, "list_subscriptions_by_topic", TopicArn=topic)["Subscriptions"]
+        told = {each["Endpoint"] for each in found if each["SubscriptionArn"].startswith("arn:")}
+        for role in self._promised.roles:
+            if role.email not in told:
+                yield Finding(
+                    "access.administrators_minimum",
+                    System.AWS,
+                    f"{role.person} is not told of emergency access: {role.email} is not confirmed",
+                    "open the link in AWS's mail to that address, or deploy the vault's stack for another mail",
+                )
+
+    def _has_second_factor(self, user: str) -> bool:
+        return bool(self._ask("list_mfa_devices", UserName=user)["MFADevices"])
+
+    def _keys(self, user: str) -> Iterator[Key]:
+        for key in self._ask("list_access_keys", UserName=user)["AccessKeyMetadata"]:
+            used = self._ask("get_access_key_last_used", AccessKeyId=key["AccessKeyId"])["AccessKeyLastUsed"]
+            last = used.get("LastUsedDate")
+            yield Key(
+                kind="access key",
+                name=key["AccessKeyId"],
+                made=key["CreateDate"],
+                last_used=last if hasattr(last, "year") else None,
+            )
+
+    def _administers_user(self, name: str) -> bool:
+        attached = self._ask("list_attached_user_policies", UserName=name)["AttachedPolicies"]
+        for group in self._ask("list_groups_for_user", UserName=name)["Groups"]:
+            attached += self._ask("list_attached_group_policies", GroupName=group["GroupName"])["AttachedPolicies"]
+        inline = [
+            self._ask("get_user_policy", UserName=name, PolicyName=policy)["PolicyDocument"]
+            for policy in self._ask("list_user_policies", UserName=name)["PolicyNames"]
+        ]
+        return _everything(attached, inline)
+
+    def _administers_role(self, name: str) -> bool:
+        attached = self._ask("list_attached_role_policies", RoleName=name)["AttachedPolicies"]
+        inline = [
+            self._ask("get_role_policy", RoleName=name, PolicyName=policy)["PolicyDocument"]
+            for policy in self._ask("list_role_policies", RoleName=name)["PolicyNames"]
+        ]
+        return _everything(attached, inline)
+
+    def _listed(self, operation: str, what: str) -> Iterator[Any]:
+        marker: dict[str, str] = {}
+        while True:
+            page = self._ask(operation, **marker)
+            yield from page[what]
+            if not page.get("IsTruncated"):
+                return
+            marker = {"Marker": page["Marker"]}
+
+    def _ask(self, operation: str, **asked: Any) -> Any:
+        return self._aws.call("iam", self._region, operation, **asked)
+
+
+class _Role:
+    """A role, with who may take it."""
+
+    def __init__(self, role: Any, administers: bool) -> None:
+        self.name = str(role["RoleName"])
+        self.administers = administers
+        self.last_used = role.get("RoleLastUsed", {}).get("LastUsedDate")
+        trust = [each for each in _statements(role["AssumeRolePolicyDocument"]) if each["Effect"] == "Allow"]
+        principals = [(each, each.get("Principal", {})) for each in trust]
+        of_people = [(each, _list(found.get("AWS"))) for each, found in principals if isinstance(found, dict)]
+        self.people = [taker for _, takers in of_people for taker in takers]
+        self.takers = ", ".join(
+            taker.rpartition("/")[2]
+            for _, found in principals
+            if isinstance(found, dict)
+            for kind in ("Federated", "Service")
+            for taker in _list(found.get(kind))
+        )
+        self.asks_for_mfa = all(
+            str(each.get("Condition", {}).get("Bool", {}).get("aws:MultiFactorAuthPresent", "")).lower() == "true"
+            for each, takers in of_people
+            if takers
+        )
+
+
+def _everything(attached: list[Any], inline: list[Any]) -> bool:
+    return any(policy["PolicyArn"].endswith(_ADMINISTRATOR) for policy in attached) or any(
+        statement["Effect"] == "Allow" and "*" in _list(statement.get("Action"))
+        for document in inline
+        for statement in _statements(document)
+    )
+
+
+def _statements(document: Any) -> list[Any]:
+    found = json.loads(unquote(document)) if isinstance(document, str) else document
+    return _list(found.get("Statement"))
+
+
+def _list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,1 @@
+"""Clients of the clouds and of the database, with their errors in the operator's words."""

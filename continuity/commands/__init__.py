@@ -1,0 +1,1 @@
+"""The subcommands of `continuity`: what each takes, and what it prints."""

@@ -1,0 +1,1 @@
+"""Drills: lose something on purpose, and measure how long recovery takes and what it costs."""

@@ -1,0 +1,1 @@
+"""The failover drill: hosts and locations are lost under load."""

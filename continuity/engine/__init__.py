@@ -1,0 +1,1 @@
+"""How Pulumi's engine is run, and how its events are read."""
