@@ -186,7 +186,7 @@ $(UV):
 
 .PHONY: policies
 policies: $(READY) ## Write docs/policies.md from the policies (a test fails when it is not what they say)
-	@$(PYTHON) -m policy_pack.documents > docs/policies.md
+	@$(PYTHON) -m policy_pack.documentation.documents > docs/policies.md
 
 .PHONY: docs
 docs: $(READY) ## Render the picture of the architecture (needs graphviz)

@@ -11,7 +11,7 @@ import gc
 import pulumi
 
 import plan
-from policy_pack.program import enforce
+from policy_pack.engine.program import enforce
 from stacks.context import Outputs, StackContext
 from stacks.settings import ProductionSettings, RecoverySettings, VaultSettings, load
 

@@ -30,12 +30,12 @@ from rich.console import Console
 
 from benchmarks.preview import ROOT, Bench, Timed
 from plan import load
-from policy_pack.analyzer import Analyzer
-from policy_pack.examples import EXAMPLES, declared_as
+from policy_pack.documentation.examples import EXAMPLES, declared_as
+from policy_pack.engine.analyzer import Analyzer
+from policy_pack.engine.wire import UNKNOWN_WORDS
 from policy_pack.rules.policy import Provider, Resource
 from policy_pack.rules.values import UNKNOWN
 from policy_pack.verdicts import Judge
-from policy_pack.wire import UNKNOWN_WORDS
 
 MOST_ADDED = 0.15
 MOST_MILLISECONDS = 1.0

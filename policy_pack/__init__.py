@@ -7,7 +7,7 @@ The policies are pure functions, and this is their interface:
     judge(Resource(type="aws:rds/instance:Instance", name="database", props={"multiAz": False}, provider=provider))
 
 Pulumi's engine runs them as a policy pack (`pulumi preview --policy-pack policy_pack`), and the program applies them to
-itself (`policy_pack.program`), so that leaving the pack out changes nothing.
+itself (`policy_pack.engine.program`), so that leaving the pack out changes nothing.
 """
 
 from __future__ import annotations

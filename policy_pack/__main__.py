@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import yaml  # noqa: E402
 
-from policy_pack.analyzer import serve  # noqa: E402
+from policy_pack.engine.analyzer import serve  # noqa: E402
 from policy_pack.verdicts import Judge  # noqa: E402
 
 

@@ -6,28 +6,11 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules import (
-    aws_arguments,
-    aws_keys,
-    aws_region,
-    backup_vault,
-    bucket,
-    data_stores,
-    database,
-    database_access,
-    database_replica,
-    exposure,
-    hetzner_location,
-    hosts,
-    inference,
-    kept,
-    people,
-    provider,
-    repository,
-    secrets,
-    stack,
-)
+from policy_pack.rules import hosts, pulumi_protection, stack
+from policy_pack.rules.access import database_access, exposure, iam_access, repository
+from policy_pack.rules.backups import aws_keys, backup_vault, bucket, data_stores, database, database_replica, secrets
 from policy_pack.rules.policy import AnyPolicy, Policy, Resource, Stack, StackPolicy, Violation
+from policy_pack.rules.residency import aws_arguments, aws_region, hetzner_location, inference, provider
 
 if TYPE_CHECKING:
     from plan import Plan
@@ -41,7 +24,7 @@ POLICIES: Final[tuple[Policy, ...]] = (
     inference.IN_EU,
     # What can be brought back.
     data_stores.JUDGED,
-    kept.KEPT,
+    pulumi_protection.KEPT,
     database.RETENTION,
     database.BACKUPS_KEPT,
     database.ENCRYPTED,
@@ -79,8 +62,8 @@ POLICIES: Final[tuple[Policy, ...]] = (
     exposure.PRIVATE_BUCKET,
     exposure.BUCKET_OVER_TLS,
     exposure.NOT_FOR_EVERYBODY,
-    people.MFA,
-    people.NO_WILDCARD,
+    iam_access.MFA,
+    iam_access.NO_WILDCARD,
     repository.PRIVATE,
     repository.PROTECTED,
 )

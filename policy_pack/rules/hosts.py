@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.literals import WRITE_IT_OUT, at, given, is_number, listed, literally
+from policy_pack.rules.checks import WRITE_IT_OUT, at, given, is_number, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import compute, security
 from policy_pack.rules.thresholds import Threshold

@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules import bucket_types
-from policy_pack.rules.aws_region import effective_region
-from policy_pack.rules.backup_vault import LOCK, PLAN, SELECTION, VAULT
-from policy_pack.rules.data_stores import TABLE
-from policy_pack.rules.database import INSTANCE
-from policy_pack.rules.database_access import PARAMETER_GROUP
-from policy_pack.rules.database_replica import REPLICATION
-from policy_pack.rules.exposure import INGRESS_RULE, SECURITY_GROUP_RULE, SECURITY_GROUPS
+from policy_pack.rules.access.database_access import PARAMETER_GROUP
+from policy_pack.rules.access.exposure import INGRESS_RULE, SECURITY_GROUP_RULE, SECURITY_GROUPS
+from policy_pack.rules.access.repository import DEFAULT_BRANCH, REPOSITORY, RULESET
+from policy_pack.rules.backups import bucket_types
+from policy_pack.rules.backups.backup_vault import LOCK, PLAN, SELECTION, VAULT
+from policy_pack.rules.backups.data_stores import TABLE
+from policy_pack.rules.backups.database import INSTANCE
+from policy_pack.rules.backups.database_replica import REPLICATION
+from policy_pack.rules.checks import at, listed
 from policy_pack.rules.hosts import LOAD_BALANCER, SERVER, SERVICE, TARGET
-from policy_pack.rules.literals import at, listed
 from policy_pack.rules.policy import Finding, Resource, Stack, StackPolicy, leads
 from policy_pack.rules.promises import code, compute, recovery, security
-from policy_pack.rules.repository import DEFAULT_BRANCH, REPOSITORY, RULESET
+from policy_pack.rules.residency.aws_region import effective_region
 from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:

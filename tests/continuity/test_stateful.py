@@ -13,7 +13,7 @@ from continuity.engine import stacks
 from continuity.engine.events import Step, short_type
 from plan.stateful import BY_TYPE, STATEFUL
 from policy_pack.catalogue import concerning
-from policy_pack.rules.kept import KEPT
+from policy_pack.rules.pulumi_protection import KEPT
 
 
 def test_no_type_is_in_the_table_twice() -> None:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from plan import Plan, load
 from policy_pack import UNKNOWN, Provider, Resource, Violation, judge
-from policy_pack.rules.database import INSTANCE
-from policy_pack.rules.database_replica import REPLICATION
+from policy_pack.rules.backups.database import INSTANCE
+from policy_pack.rules.backups.database_replica import REPLICATION
 
 _COMPANY: Final = load()
 

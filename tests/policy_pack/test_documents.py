@@ -6,8 +6,8 @@ from pathlib import Path
 
 from plan import load
 from policy_pack import ALL
-from policy_pack.comparison import COMPARISON
-from policy_pack.documents import policies
+from policy_pack.documentation.comparison import COMPARISON
+from policy_pack.documentation.documents import policies
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "policies.md"
 

@@ -18,7 +18,7 @@ import yaml
 from localcloud.engine.provide import Engine
 from plan import load
 from policy_pack import ALL
-from policy_pack.examples import EXAMPLES, Example, Family, database
+from policy_pack.documentation.examples import EXAMPLES, Example, Family, database
 from tests.policy_pack.engine import PACK, Project, Said, project
 
 PLAN = load()

@@ -10,7 +10,7 @@ import pytest
 
 from plan import Plan, load
 from policy_pack import ALL, Resource, Violation, judge, judge_stack
-from policy_pack.examples import EXAMPLES, Example, Family, declared_as
+from policy_pack.documentation.examples import EXAMPLES, Example, Family, declared_as
 from tests.policy_pack.resources import PLAN
 
 PLANS = {"the company's": load(), "another one": PLAN}

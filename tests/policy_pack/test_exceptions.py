@@ -10,7 +10,7 @@ import pytest
 
 from plan import load as load_plan
 from policy_pack import Resource
-from policy_pack.examples import EXAMPLES, declared_as
+from policy_pack.documentation.examples import EXAMPLES, declared_as
 from policy_pack.exceptions import ExceptionsError, Waiver, load
 from policy_pack.verdicts import Judge
 

@@ -11,7 +11,7 @@ import pytest
 from pulumi.runtime.proto import resource_pb2
 
 from plan import load
-from policy_pack.program import Judged
+from policy_pack.engine.program import Judged
 from policy_pack.verdicts import Judge
 
 PLAN = load()

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from plan import load
 from policy_pack import ALL, UNKNOWN, Resource, judge, judge_stack
-from policy_pack.examples import EXAMPLES, LEFT_OUT, Example
-from policy_pack.program import Judged
+from policy_pack.documentation.examples import EXAMPLES, LEFT_OUT, Example
+from policy_pack.engine.program import Judged
 from stacks.settings.model import parse
 from stacks.settings.reading import SettingsError
 from tests.components.conftest import led_to_an_aws
@@ -66,7 +66,7 @@ class Registered(Judged):
 def _clouds() -> Iterator[dict[str, Any]]:
     """What the program asks while it plans is answered by a local AWS; the vault is there already."""
     with led_to_an_aws(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("policy_pack.program.Judged", Registered)
+        patch.setattr("policy_pack.engine.program.Judged", Registered)
         yield deploy_stack("vault").outputs
 
 

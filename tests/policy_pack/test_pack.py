@@ -19,9 +19,9 @@ from pulumi_policy.proxy import UNKNOWN_NUMBER_VALUE, UNKNOWN_STRING_VALUE
 
 from plan import load
 from policy_pack import ALL
-from policy_pack.analyzer import VERSION
-from policy_pack.examples import Ref, database
-from policy_pack.rules.database import INSTANCE
+from policy_pack.documentation.examples import Ref, database
+from policy_pack.engine.analyzer import VERSION
+from policy_pack.rules.backups.database import INSTANCE
 
 PACK = Path(__file__).parents[2] / "policy_pack"
 

@@ -10,10 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from policy_pack import POLICIES, UNKNOWN, Provider, Resource, judge, judge_stack
-from policy_pack.examples import EXAMPLES, declared_as
-from policy_pack.rules.database import INSTANCE
-from policy_pack.rules.database_replica import REPLICATION
-from policy_pack.rules.hetzner_location import PLACES
+from policy_pack.documentation.examples import EXAMPLES, declared_as
+from policy_pack.rules.backups.database import INSTANCE
+from policy_pack.rules.backups.database_replica import REPLICATION
+from policy_pack.rules.residency.hetzner_location import PLACES
 from tests.policy_pack.resources import ACCOUNT, DATABASE, HOME, PLAN, RECOVERY, REPLICA, aws_provider
 
 BUCKET = "aws:s3/bucket:Bucket"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from policy_pack import UNKNOWN, Resource, Stack
-from policy_pack.examples import bucket, changed, database, declared_as, entrance
+from policy_pack.documentation.examples import bucket, changed, database, declared_as, entrance
 from policy_pack.rules.policy import leads
 from tests.policy_pack.resources import ACCOUNT, HOME, PLAN, RECOVERY, refused, resource, violations
 

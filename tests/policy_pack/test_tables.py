@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from policy_pack.rules.aws_types import GLOBAL, WORLDWIDE, is_global, is_worldwide
-from policy_pack.rules.database import INSTANCE
-from policy_pack.rules.database_replica import REPLICATION
-from policy_pack.rules.hetzner_location import PLACELESS, PLACES
+from policy_pack.rules.backups.database import INSTANCE
+from policy_pack.rules.backups.database_replica import REPLICATION
+from policy_pack.rules.residency.aws_types import GLOBAL, WORLDWIDE, is_global, is_worldwide
+from policy_pack.rules.residency.hetzner_location import PLACELESS, PLACES
 from tests.policy_pack.resources import DATABASE, REPLICA
 
 IN_THE_PROVIDERS_REGION = {

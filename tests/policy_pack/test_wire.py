@@ -12,7 +12,7 @@ from pulumi.runtime import rpc
 from pulumi_policy import deserialize, proxy
 
 from policy_pack import UNKNOWN
-from policy_pack.wire import OUTPUT, SECRET, SIGNATURE, UNKNOWN_WORDS, properties, written
+from policy_pack.engine.wire import OUTPUT, SECRET, SIGNATURE, UNKNOWN_WORDS, properties, written
 from tests.policy_pack.resources import HOME
 
 

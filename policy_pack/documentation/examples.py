@@ -12,19 +12,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from plan import Plan
-from policy_pack.rules import bucket_types
-from policy_pack.rules.aws_keys import KEY
-from policy_pack.rules.backup_vault import LOCK, PLAN, SELECTION, VAULT
-from policy_pack.rules.data_stores import TABLE
-from policy_pack.rules.database import INSTANCE
-from policy_pack.rules.database_access import PARAMETER_GROUP
-from policy_pack.rules.database_replica import REPLICATION
-from policy_pack.rules.exposure import INGRESS_RULE, SECURITY_GROUPS
+from policy_pack.rules.access.database_access import PARAMETER_GROUP
+from policy_pack.rules.access.exposure import INGRESS_RULE, SECURITY_GROUPS
+from policy_pack.rules.access.iam_access import ROLE
+from policy_pack.rules.access.repository import REPOSITORY, RULESET
+from policy_pack.rules.backups import bucket_types
+from policy_pack.rules.backups.aws_keys import KEY
+from policy_pack.rules.backups.backup_vault import LOCK, PLAN, SELECTION, VAULT
+from policy_pack.rules.backups.data_stores import TABLE
+from policy_pack.rules.backups.database import INSTANCE
+from policy_pack.rules.backups.database_replica import REPLICATION
+from policy_pack.rules.backups.secrets import SECRET
 from policy_pack.rules.hosts import FIREWALL, LOAD_BALANCER, PLACEMENT_GROUP, RRSET, SERVER, SERVICE, TARGET
-from policy_pack.rules.people import ROLE
 from policy_pack.rules.policy import Provider, Resource
-from policy_pack.rules.repository import REPOSITORY, RULESET
-from policy_pack.rules.secrets import SECRET
 from policy_pack.rules.values import UNKNOWN
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
-from policy_pack.rules.literals import WRITE_IT_OUT
+from policy_pack.rules.checks import WRITE_IT_OUT
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package
 from policy_pack.rules.promises import hetzner_residency
 from policy_pack.rules.thresholds import Threshold
@@ -72,7 +72,7 @@ def _location_in_eu(resource: Resource, plan: Plan) -> Iterator[Finding]:
         return
     properties = PLACES.get(resource.type)
     if properties is None:
-        remedy = "Find out where Hetzner keeps it, and add it to a table of `policy_pack/rules/hetzner_location.py`."
+        remedy = "Find out where Hetzner keeps it, and add it to a table of `policy_pack/rules/residency/hetzner_location.py`."
         yield Finding("type", resource.type, "a type whose place this policy knows", remedy)
         return
     hetzner = plan.residency.hetzner

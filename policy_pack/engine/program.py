@@ -23,8 +23,8 @@ from pulumi.runtime.config import CONFIG
 from pulumi.runtime.proto import resource_pb2
 
 from plan import Plan
-from policy_pack import wire
 from policy_pack.catalogue import concerning
+from policy_pack.engine import wire
 from policy_pack.exceptions import ExceptionsError
 from policy_pack.rules.policy import PROVIDERS, Provider, Resource, package_of
 from policy_pack.verdicts import Judge, Verdict

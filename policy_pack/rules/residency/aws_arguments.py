@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.arns import arns, is_region, is_zone_id, regions_of_hosts, zone, zone_id_prefix
-from policy_pack.rules.aws_region import REGIONS
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package
 from policy_pack.rules.promises import residency
+from policy_pack.rules.residency.arns import arns, is_region, is_zone_id, regions_of_hosts, zone, zone_id_prefix
+from policy_pack.rules.residency.aws_region import REGIONS
 from policy_pack.rules.values import Leaf, texts, written
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.literals import WRITE_IT_OUT, at, at_least, listed, literally
+from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import code
 from policy_pack.rules.values import UNKNOWN

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.aws_keys import key_of_ours
-from policy_pack.rules.aws_region import effective_region
-from policy_pack.rules.literals import at, at_least, listed, literally
+from policy_pack.rules.backups.aws_keys import key_of_ours
+from policy_pack.rules.checks import at, at_least, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import recovery
+from policy_pack.rules.residency.aws_region import effective_region
 from policy_pack.rules.thresholds import Threshold
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, engine_pb2, engine_pb2_grpc, plugin_pb2
 
-from policy_pack import wire
 from policy_pack.catalogue import ALL, concerning
+from policy_pack.engine import wire
 from policy_pack.exceptions import validity
 from policy_pack.rules.policy import AnyPolicy, Policy, Provider, Resource
 from policy_pack.verdicts import Judge, Verdict

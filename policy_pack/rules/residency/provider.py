@@ -82,10 +82,12 @@ def _provider_judged(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     if resource.provider is None and not resource.is_provider and resource.package not in ("github", "pulumi"):
         return
     if resource.package == "github":
-        remedy = "Do without it, or find out where GitHub keeps it and add it to `policy_pack/rules/provider.py`."
+        remedy = (
+            "Do without it, or find out where GitHub keeps it and add it to `policy_pack/rules/residency/provider.py`."
+        )
         yield Finding("type", resource.type, "a type that keeps nothing but code and its configuration", remedy)
     elif resource.package == "pulumi":
-        remedy = "Find out where it keeps what it is given, and add it to `policy_pack/rules/provider.py`."
+        remedy = "Find out where it keeps what it is given, and add it to `policy_pack/rules/residency/provider.py`."
         yield Finding("type", resource.type, "a type of the engine that is known by name", remedy)
     else:
         remedy = "Use one of these, or write the policy that judges where this one keeps its resources."

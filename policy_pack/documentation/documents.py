@@ -1,6 +1,6 @@
 """Writes docs/policies.md from the policies themselves, their examples and the plan.
 
-python -m policy_pack.documents           (prints it)
+python -m policy_pack.documentation.documents           (prints it)
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Final
 
 from plan import Plan, load
 from policy_pack.catalogue import ALL, judge, judge_stack
-from policy_pack.comparison import COMPARISON
-from policy_pack.examples import EXAMPLES, LEFT_OUT, TYPE, Example, Ref, declared_as
+from policy_pack.documentation.comparison import COMPARISON
+from policy_pack.documentation.examples import EXAMPLES, LEFT_OUT, TYPE, Example, Ref, declared_as
 from policy_pack.rules.policy import AnyPolicy, Policy
 
 _INTRODUCTION: Final = """\

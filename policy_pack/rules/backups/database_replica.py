@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.aws_keys import key_of_ours, region_of_arn
-from policy_pack.rules.aws_region import allowed_regions, effective_region
-from policy_pack.rules.literals import WRITE_IT_OUT, at_least
+from policy_pack.rules.backups.aws_keys import key_of_ours, region_of_arn
+from policy_pack.rules.checks import WRITE_IT_OUT, at_least
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
+from policy_pack.rules.residency.aws_region import allowed_regions, effective_region
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN
 

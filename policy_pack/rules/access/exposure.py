@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 
-from policy_pack.rules.bucket_types import ACCESS_BLOCK, ACL, BUCKET, POLICY
-from policy_pack.rules.literals import WRITE_IT_OUT, listed, literally
+from policy_pack.rules.backups.bucket_types import ACCESS_BLOCK, ACL, BUCKET, POLICY
+from policy_pack.rules.checks import WRITE_IT_OUT, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import security
 from policy_pack.rules.values import UNKNOWN, texts, written

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.aws_keys import own_key_in_region, region_of_arn
-from policy_pack.rules.aws_region import effective_region
-from policy_pack.rules.bucket_types import BUCKET, ENCRYPTION, LIFECYCLE, LOCK, REPLICATION, VERSIONING
-from policy_pack.rules.literals import WRITE_IT_OUT, at, at_least, is_number, listed, literally, unless_left_out
+from policy_pack.rules.backups.aws_keys import own_key_in_region, region_of_arn
+from policy_pack.rules.backups.bucket_types import BUCKET, ENCRYPTION, LIFECYCLE, LOCK, REPLICATION, VERSIONING
+from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, is_number, listed, literally, unless_left_out
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
+from policy_pack.rules.residency.aws_region import effective_region
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.aws_types import is_global, is_known, is_worldwide
-from policy_pack.rules.literals import WRITE_IT_OUT
+from policy_pack.rules.checks import WRITE_IT_OUT
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package
 from policy_pack.rules.promises import residency
+from policy_pack.rules.residency.aws_types import is_global, is_known, is_worldwide
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN
 
@@ -39,7 +39,7 @@ def allowed_regions(plan: Plan) -> str:
 
 def _region_in_eu(resource: Resource, plan: Plan) -> Iterator[Finding]:
     if not is_known(resource.type):
-        remedy = "Find out where AWS keeps it, and add it to a table of `policy_pack/rules/aws_types.py`."
+        remedy = "Find out where AWS keeps it, and add it to a table of `policy_pack/rules/residency/aws_types.py`."
         yield Finding("type", resource.type, "a type whose place this policy knows", remedy)
         return
     if is_worldwide(resource.type):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.database import INSTANCE
-from policy_pack.rules.literals import WRITE_IT_OUT, at, given, listed, literally
+from policy_pack.rules.backups.database import INSTANCE
+from policy_pack.rules.checks import WRITE_IT_OUT, at, given, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import access, security
 from policy_pack.rules.values import UNKNOWN, present

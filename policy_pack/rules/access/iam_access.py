@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from policy_pack.rules.exposure import statements
-from policy_pack.rules.literals import listed
+from policy_pack.rules.access.exposure import statements
+from policy_pack.rules.checks import listed
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import access
 from policy_pack.rules.values import UNKNOWN, texts, written

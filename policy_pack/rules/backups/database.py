@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.aws_keys import key_of_ours, own_key_in_region
-from policy_pack.rules.literals import at_least, given, literally, unless_left_out
+from policy_pack.rules.backups.aws_keys import key_of_ours, own_key_in_region
+from policy_pack.rules.checks import at_least, given, literally, unless_left_out
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import provider_failure, recovery
 from policy_pack.rules.thresholds import Threshold

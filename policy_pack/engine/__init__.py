@@ -1,0 +1,1 @@
+"""How Pulumi's engine, and the program itself, ask the rules."""
