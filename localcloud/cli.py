@@ -59,7 +59,7 @@ def token(
     audience: Annotated[str, typer.Option(help="Whom it is for.")] = "sts.amazonaws.com",
 ) -> None:
     """Print an identity token, as an issuer would sign it for a workflow's job. Only this local cloud takes it."""
-    from localcloud.aws.identity_tokens import Issuers
+    from localcloud.aws.iam.oidc_tokens import Issuers
 
     print(Issuers.of(Folder.find()).sign(issuer, {"sub": subject, "aud": audience}))
 

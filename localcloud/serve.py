@@ -73,7 +73,7 @@ def _ours(folder: Folder) -> bool:
 
 
 def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Callable[[], None], Hetzner]:
-    from localcloud.aws.regions import needed
+    from localcloud.aws.routing import needed
 
     credentials, cuts, requests = folder.credentials(), Cuts.of(folder), RequestLog(folder)
     sold_out = shortages.Shortages.of(folder)
@@ -132,16 +132,18 @@ def _nowhere(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
 
 
 def _aws(folder: Folder, cuts: Cuts) -> Application:
-    from localcloud.aws import create_app, regions, s3_replication, secrets_replicas
+    from localcloud.aws import create_app, routing
+    from localcloud.aws.s3 import replication
+    from localcloud.aws.secretsmanager import replicas
     from localcloud.environment import enforces_iam
 
     application = create_app(folder.path / "aws", folder.databases, enforce_iam=enforces_iam(os.environ))
-    regions.follow(cuts.is_dead)
+    routing.follow(cuts.is_dead)
 
     def catch_up(is_dead: IsDead) -> None:
         with application.changing("s3", "secretsmanager"):
-            s3_replication.catch_up()
-            secrets_replicas.catch_up()
+            replication.catch_up()
+            replicas.catch_up()
 
     cuts.listeners.append(catch_up)
     cuts.listeners.append(application.follow)

@@ -1,11 +1,11 @@
 """AWS on loopback: moto's server, made to remember, and taught the calls that it lacks.
 
-    application.py    one WSGI application for all services; an answer leaves once what it says is written down
+    server.py    one WSGI application for all services; an answer leaves once what it says is written down
     persistence.py    how moto's objects get to disk and back
-    answers.py        errors in each service's own form
+    errors.py        errors in each service's own form
     iam_*.py          what users and roles may do, and who is let into a role
-    identity_tokens.py  other issuers' tokens        call_events.py  who hears of calls
-    amend.py          how a call is added to moto, or one that tells an untruth mended
+    iam/oidc_tokens.py  other issuers' tokens        call_events.py  who hears of calls
+    patching.py          how a call is added to moto, or one that tells an untruth mended
     ec2_*.py kms_*.py logs_*.py rds_*.py s3_*.py ssm_*.py   those calls, a subject a file
 
 Services that are not in `application.SERVICES` are refused by name, as are calls that moto does not know.
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from localcloud.aws.application import Application
+from localcloud.aws.server import Application
 
 
 def create_app(state_folder: Path | None, databases: Path | None = None, *, enforce_iam: bool = False) -> Application:
@@ -23,7 +23,7 @@ def create_app(state_folder: Path | None, databases: Path | None = None, *, enfo
 
     With a folder for `databases`, a PostgreSQL server stands behind each RDS instance; `Application.close` stops them.
 
-    With `enforce_iam`, users and roles may do what their policies say (`iam_authority.py`). The local cloud's own
+    With `enforce_iam`, users and roles may do what their policies say (`iam/authorizer.py`). The local cloud's own
     credentials are the account's root user's, and may do everything.
 
     moto keeps its state in the process, so there is one local AWS in a process: a later call starts afresh from its own

@@ -30,7 +30,7 @@ from components.database.source import (
     VaultCopy,
     written,
 )
-from localcloud.aws.rds_automated_backups import kept
+from localcloud.aws.rds.automated_backups import kept
 from tests.components.conftest import led_to_an_aws
 from tests.components.recording import ACCOUNT
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, a_database, a_key

@@ -12,10 +12,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.aws import iam_calls
-from localcloud.aws.iam_evaluation import Call, Decision, UnknownOperatorError, decide, decide_with
-from localcloud.aws.iam_sessions import totp
-from localcloud.aws.identity_tokens import Issuers
+from localcloud.aws.iam import requests
+from localcloud.aws.iam.evaluation import Call, Decision, UnknownOperatorError, decide, decide_with
+from localcloud.aws.iam.oidc_tokens import Issuers
+from localcloud.aws.iam.sessions import totp
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, local_aws
 
 ACCOUNT = "123456789012"
@@ -129,8 +129,8 @@ def test_what_a_request_without_a_name_for_its_call_is(request_line: str, calls:
     environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
     if copied:
         environ["HTTP_X_AMZ_COPY_SOURCE"] = "/from/x%20y?versionId=1"
-    asked = iam_calls.take_apart(service, "", environ, b"", HERE, ACCOUNT)
-    assert [(call.action, *call.resources) for call in iam_calls.calls(asked)] == calls
+    asked = requests.take_apart(service, "", environ, b"", HERE, ACCOUNT)
+    assert [(call.action, *call.resources) for call in requests.calls(asked)] == calls
 
 
 # -- the service ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.aws import regions
+from localcloud.aws import routing
 from localcloud.plugins.aws import PLUGIN
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.table import Gone, Refused
@@ -202,7 +202,7 @@ def test_each_side_needs_its_own_key(aws: LocalAws) -> None:
 
 def test_a_dead_region_is_not_in_sync(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
     replicated(aws, "out-of-reach")
-    monkeypatch.setattr(regions, "_is_dead", lambda region: region == THERE)
+    monkeypatch.setattr(routing, "_is_dead", lambda region: region == THERE)
     status = secrets(aws).describe_secret(SecretId="out-of-reach")["ReplicationStatus"]
     assert [one["Status"] for one in status] == ["InProgress"]
 
@@ -243,7 +243,7 @@ def test_after_a_restart_they_still_belong_together(tmp_path: Path) -> None:
 def test_a_replica_has_what_it_received_and_nothing_else() -> None:
     dead: set[str] = set()
     with local_aws() as aws:
-        regions.follow(dead.__contains__)
+        routing.follow(dead.__contains__)
         try:
             replicated(aws, "app/received")
             secrets(aws).put_secret_value(SecretId="app/received", SecretString="two")
@@ -254,4 +254,4 @@ def test_a_replica_has_what_it_received_and_nothing_else() -> None:
             dead.clear()
             assert value(aws, "app/received", THERE) == "three"
         finally:
-            regions.follow(lambda region: False)
+            routing.follow(lambda region: False)

@@ -22,7 +22,9 @@ from botocore.exceptions import ClientError
 from moto.sts.models import sts_backends
 
 from localcloud import ssm_agent
-from localcloud.aws import regions, ssm_nodes, sts_sessions
+from localcloud.aws import routing
+from localcloud.aws.iam import sts as sts_sessions
+from localcloud.aws.ssm import nodes
 from localcloud.ssm_agent import Registration, SsmError
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, local_aws
 
@@ -168,7 +170,7 @@ def test_a_wrong_code_region_or_time_makes_no_node(aws: LocalAws, monkeypatch: p
 
 
 def test_a_request_that_nobody_signed_needs_the_region_in_its_host() -> None:
-    assert regions.needed({"HTTP_HOST": f"ssm.{HERE}.amazonaws.com"}, b"") == (HERE,)
+    assert routing.needed({"HTTP_HOST": f"ssm.{HERE}.amazonaws.com"}, b"") == (HERE,)
 
 
 # -- credentials ------------------------------------------------------------------------------------------------------
@@ -215,12 +217,12 @@ def test_a_signature_of_yesterday_is_refused(aws: LocalAws, monkeypatch: pytest.
 
 def test_credentials_that_have_ended_open_nothing(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
     made = enrolled(aws)
-    monkeypatch.setenv(ssm_nodes.TOKEN_VARIABLE, "1")
+    monkeypatch.setenv(nodes.TOKEN_VARIABLE, "1")
     old = ssm_agent.token(made)
     time.sleep(max(0.0, old.expires_at - time.time()) + 0.1)
     assert code_of(caller, aws, old) == "ExpiredToken"
     assert code_of(ssm_agent.ping, made, old) == "ExpiredTokenException"
-    monkeypatch.delenv(ssm_nodes.TOKEN_VARIABLE)
+    monkeypatch.delenv(nodes.TOKEN_VARIABLE)
     assert made.instance_id in caller(aws, ssm_agent.token(made))
 
 
@@ -237,7 +239,7 @@ def test_sessions_that_ended_long_ago_are_forgotten(aws: LocalAws, monkeypatch: 
 def test_a_running_agent_renews_credentials_before_they_end(
     aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(ssm_nodes.TOKEN_VARIABLE, "2")
+    monkeypatch.setenv(nodes.TOKEN_VARIABLE, "2")
     state, file = tmp_path / "node.json", tmp_path / "credentials"
     ssm_agent.save(enrolled(aws), state)
     command = [sys.executable, "-I", ssm_agent.__file__, "run", "--state", str(state), "--credentials", str(file)]

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.aws import rds_servers
+from localcloud.aws.rds import servers as rds_servers
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, a_database, a_key, a_network, local_aws
 
 PATIENCE = 60.0

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from githubkit import GitHub
 from hcloud import Client as Hetzner
 
-from localcloud.aws.iam_sessions import totp
-from localcloud.aws.identity_tokens import Issuers
+from localcloud.aws.iam.oidc_tokens import Issuers
+from localcloud.aws.iam.sessions import totp
 from localcloud.engine.provide import Engine
 from tests.conftest import ROOT, LocalCloud, a_local_cloud
 from tests.stacks.asking import HOME, PLAN, RECOVERY, aws

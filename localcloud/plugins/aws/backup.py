@@ -1,4 +1,4 @@
-"""AWS Backup: vaults, their locks and access policies. Plans are in `backup_plans.py`."""
+"""AWS Backup: vaults, their locks and access policies. Plans are in `backup/plans.py`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """RDS instances: made new or restored, changed and deleted.
 
-After terraform-provider-aws, internal/service/rds/instance.go; what it does of a restore is in `rds_restores.py`.
+After terraform-provider-aws, internal/service/rds/instance.go; what it does of a restore is in `rds/restores.py`.
 """
 
 from __future__ import annotations

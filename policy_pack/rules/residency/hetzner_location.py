@@ -72,7 +72,7 @@ def _location_in_eu(resource: Resource, plan: Plan) -> Iterator[Finding]:
         return
     properties = PLACES.get(resource.type)
     if properties is None:
-        remedy = "Find out where Hetzner keeps it, and add it to a table of `policy_pack/rules/residency/hetzner_location.py`."
+        remedy = "Find out where Hetzner keeps it, and add it to a table of this rule (`hetzner_location.py`)."
         yield Finding("type", resource.type, "a type whose place this policy knows", remedy)
         return
     hetzner = plan.residency.hetzner

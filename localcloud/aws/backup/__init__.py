@@ -1,0 +1,1 @@
+"""AWS Backup: vaults, plans, jobs and recovery points. Importing this package changes nothing; `amend` does."""

@@ -1,0 +1,1 @@
+"""EC2: the network that security groups and subnets belong to."""

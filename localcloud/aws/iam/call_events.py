@@ -1,0 +1,125 @@
+"""What CloudTrail makes of calls, and who hears of it: rules of EventBridge, topics of SNS, and mail.
+
+An account with a trail that is logging has its calls turned into events, in the region that each was made to. Rules see
+them there; a rule sees what only reads, such as the taking of a role, when its state says so. Of a rule's targets,
+topics are served; of a topic's subscribers, mail, a line of JSON each in `mail.jsonl`. The trail writes no records of
+its own: every call stands in `requests.jsonl`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from moto.cloudtrail.models import cloudtrail_backends
+from moto.events.models import events_backends
+from moto.sns.models import sns_backends
+
+from localcloud.aws.iam.principals import Principal
+from localcloud.aws.iam.requests import Asked
+
+_WITH_READING: Final = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+_READING: Final = ("AssumeRole", "Describe", "Get", "List", "Lookup", "Head")
+
+
+class Told:
+    """Where mail goes: a file, or nowhere but memory."""
+
+    def __init__(self, mail: Path | None) -> None:
+        self._mail = mail
+        self.letters: list[dict[str, str]] = []
+
+    def call(self, asked: Asked, principal: Principal | None, subject: str | None, refused: str | None) -> None:
+        """Tell whoever listens of one call. `refused` is the error's name, when it was."""
+        if not _is_logged(asked):
+            return
+        event = _event(asked, principal, subject, refused)
+        for rule in list(events_backends[asked.account][asked.region].event_buses["default"].rules.values()):
+            if _hears(rule, asked) and rule.event_pattern.matches_event(event):
+                for target in rule.targets:
+                    self._tell(asked, target, event)
+
+    def _tell(self, asked: Asked, target: Mapping[str, Any], event: dict[str, Any]) -> None:
+        _, _, service, region, account, name = target["Arn"].split(":", 5)
+        if service != "sns":
+            raise NotImplementedError(f"the local cloud's rules reach topics, and not {service}:{name}")
+        message = _message(target, event)
+        for subscription in sns_backends[account][region].subscriptions.values():
+            if subscription.topic.arn == target["Arn"] and subscription.protocol == "email":
+                self._post({"at": event["time"], "to": subscription.endpoint, "topic": name, "text": message})
+
+    def _post(self, letter: dict[str, str]) -> None:
+        self.letters.append(letter)
+        if self._mail is not None:
+            with open(self._mail, "a", encoding="utf-8") as file:
+                file.write(json.dumps(letter) + "\n")
+
+
+def _is_logged(asked: Asked) -> bool:
+    regions: Mapping[str, Any] = cloudtrail_backends[asked.account]
+    return any(
+        trail.status.is_logging and (trail.is_multi_region or region == asked.region)
+        for region, backend in list(regions.items())
+        for trail in backend.trails.values()
+    )
+
+
+def _hears(rule: Any, asked: Asked) -> bool:
+    if asked.operation.startswith(_READING):
+        return bool(rule.state == _WITH_READING)
+    return bool(rule.state != "DISABLED")
+
+
+def _event(asked: Asked, principal: Principal | None, subject: str | None, refused: str | None) -> Any:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": f"aws.{asked.service}",
+        "account": asked.account,
+        "time": now,
+        "region": asked.region,
+        "resources": [],
+        "detail": {
+            "eventVersion": "1.11",
+            "eventTime": now,
+            "eventSource": f"{asked.service}.amazonaws.com",
+            "eventName": asked.operation,
+            "awsRegion": asked.region,
+            "sourceIPAddress": "127.0.0.1",
+            "readOnly": asked.operation.startswith(_READING),
+            "userIdentity": {"arn": principal.arn if principal else "", "userName": subject or ""},
+            "requestParameters": {key[:1].lower() + key[1:]: value for key, value in asked.given.items()},
+            **({"errorCode": refused} if refused else {}),
+        },
+    }
+
+
+def _message(target: Mapping[str, Any], event: dict[str, Any]) -> str:
+    """The event, or what the target makes of it: a text in which <name> stands for what a path leads to."""
+    transformer = target.get("InputTransformer")
+    if not transformer:
+        return json.dumps(event)
+    values = {name: _at(path, event) for name, path in (transformer.get("InputPathsMap") or {}).items()}
+    text = re.sub(r"<([^<>]+)>", lambda it: values.get(it[1], it[0]), transformer["InputTemplate"])
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text
+
+
+def _at(path: str, event: Any) -> str:
+    found = event
+    for step in _steps(path):
+        found = found.get(step, "") if isinstance(found, Mapping) else ""
+    return str(found)
+
+
+def _steps(path: str) -> Iterator[str]:
+    yield from path.removeprefix("$.").split(".")

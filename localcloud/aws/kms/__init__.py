@@ -1,0 +1,1 @@
+"""KMS: keys, and multi-region keys with their replicas."""

@@ -1,0 +1,1 @@
+"""CloudWatch Logs: log groups and the keys that encrypt them."""

@@ -1,0 +1,1 @@
+"""RDS: instances with real PostgreSQL servers, their snapshots, restores and automated backups."""

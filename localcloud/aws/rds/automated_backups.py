@@ -1,0 +1,188 @@
+"""What an automated backup is: one for each instance that keeps some, at home and wherever it is replicated to.
+
+    active        of an instance that is there        pending, replicating   a copy of one, in another region
+    retained      of one that was deleted, or a copy that is no longer fed; it ends with its retention period
+
+What it says of the instance is what it took over when it last followed it. A copy in another region follows its
+instance only when something is copied, so what it says stands still when nothing is.
+
+`RDSBackend` keeps them by ARN. With servers behind RDS (`servers.py`) the window that can be restored is what the
+archive holds; without them RDS is a record of instances alone, and a window follows the clock.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from moto.core.utils import utcnow
+from moto.rds.models import DBInstance, RDSBackend, rds_backends
+
+from localcloud.aws.rds import servers as rds_servers
+from localcloud.aws.rds.inherited import carried
+
+
+@dataclass
+class AutomatedBackup:
+    """`described` is what the API shows of the instance, `carried` what a restore takes over from it."""
+
+    arn: str
+    dbi_resource_id: str
+    source_arn: str
+    source_region: str
+    status: str
+    earliest: datetime
+    latest: datetime | None
+    retention_period: int
+    kms_key_id: str | None
+    described: dict[str, Any] = field(default_factory=dict)
+    carried: dict[str, Any] = field(default_factory=dict)
+    tags: list[dict[str, str]] = field(default_factory=list)
+    ended: datetime | None = None
+
+    @property
+    def region(self) -> str:
+        """Where it is kept."""
+        return self.arn.split(":")[3]
+
+    @property
+    def replica(self) -> bool:
+        """Whether it is kept in another region than its instance."""
+        return self.region != self.source_region
+
+    def follow(self, database: DBInstance) -> None:
+        """Take over what has become of the instance."""
+        servers = rds_servers.current()
+        if servers is None and database.backup_retention_period:
+            self.latest = utcnow()
+            self.earliest = max(self.earliest, self.latest - timedelta(days=self.retention_period))
+        if not self.replica:
+            self.retention_period = database.backup_retention_period
+        shown: Any = database
+        self.described = {
+            "DBInstanceIdentifier": shown.db_instance_identifier,
+            "AllocatedStorage": shown.allocated_storage,
+            "Port": shown.port,
+            "AvailabilityZone": shown.availability_zone,
+            "VpcId": shown.db_subnet_group.vpc_id,
+            "InstanceCreateTime": shown.created,
+            "MasterUsername": shown.master_username,
+            "Engine": shown.engine,
+            "EngineVersion": shown.engine_version,
+            "LicenseModel": shown.license_model,
+            "Iops": shown.iops,
+            "StorageThroughput": shown.storage_throughput,
+            "OptionGroupName": shown.option_group_name,
+            "Encrypted": bool(shown.storage_encrypted),
+            "StorageType": shown.storage_type,
+            "IAMDatabaseAuthenticationEnabled": bool(shown.enable_iam_database_authentication),
+            "PreferredBackupWindow": shown.preferred_backup_window,
+            "BackupTarget": "region",
+        }
+        # The key is the one that this backup is encrypted with, which in another region is another one.
+        self.carried = {**carried(database), "kms_key_id": self.kms_key_id}
+
+    def window(self) -> tuple[datetime, datetime] | None:
+        """The first and the last moment that can be restored now (UTC, naive as moto's times are)."""
+        servers = rds_servers.current()
+        if servers is not None:
+            window = servers.archive(self.region, self.dbi_resource_id).window()
+            return None if window is None else (rds_servers.naive(window[0]), rds_servers.naive(window[1]))
+        return None if self.latest is None else (self.earliest, self.latest)
+
+    def end(self) -> None:
+        """It is fed no longer."""
+        self.status = "retained"
+        self.ended = utcnow()
+
+    @property
+    def expired(self) -> bool:
+        return self.ended is not None and utcnow() > self.ended + timedelta(days=self.retention_period)
+
+    def shown(self) -> dict[str, Any]:
+        """As DescribeDBInstanceAutomatedBackups shows it."""
+        window = self.window()
+        return {
+            **self.described,
+            "DBInstanceArn": self.source_arn,
+            "DbiResourceId": self.dbi_resource_id,
+            "Region": self.source_region,
+            "Status": self.status,
+            "RestoreWindow": _in_whole_seconds(*window) if window else {},
+            "KmsKeyId": self.kms_key_id,
+            "BackupRetentionPeriod": self.retention_period,
+            "DBInstanceAutomatedBackupsArn": self.arn,
+            "DBInstanceAutomatedBackupsReplications": []
+            if self.replica
+            else replications(self.source_arn, self.dbi_resource_id),
+            "TagList": self.tags,
+        }
+
+
+def every_backend(account: str | None = None) -> list[RDSBackend]:
+    """The backends of all regions that RDS has been asked in."""
+    found: list[tuple[str, str, Any]] = list(rds_backends.iter_backends())
+    return [backend for number, _, backend in found if account is None or number == account]
+
+
+def kept(backend: RDSBackend) -> dict[str, AutomatedBackup]:
+    """The automated backups that are kept in this backend's region, by ARN."""
+    found: dict[str, AutomatedBackup] = backend.__dict__.setdefault("automated_backups", {})
+    return found
+
+
+def up_to_date(backend: RDSBackend) -> list[AutomatedBackup]:
+    """The same, following the instances that are there, without those whose time is over."""
+    for backup in list(kept(backend).values()):
+        if backup.expired:
+            forget(backend, backup)
+        elif backup.ended is None and not (backup.replica and rds_servers.current()):
+            source = source_of(backup, backend.account_id)
+            if source is not None:
+                backup.follow(source)
+    return list(kept(backend).values())
+
+
+def forget(backend: RDSBackend, backup: AutomatedBackup) -> None:
+    """Delete it, and what it holds."""
+    del kept(backend)[backup.arn]
+    servers = rds_servers.current()
+    if servers is not None:
+        servers.archive(backup.region, backup.dbi_resource_id).remove()
+
+
+def source_of(backup: AutomatedBackup, account: str) -> DBInstance | None:
+    """The instance that it backs up; one of the same name that was made later is another."""
+    database = rds_backends[account][backup.source_region].databases.get(backup.source_arn.rsplit(":", 1)[1])
+    return database if database is not None and database.dbi_resource_id == backup.dbi_resource_id else None
+
+
+def new_arn(backend: RDSBackend) -> str:
+    suffix = "".join(secrets.choice(string.ascii_lowercase + "234567") for _ in range(26))
+    return f"arn:{backend.partition}:rds:{backend.region_name}:{backend.account_id}:auto-backup:ab-{suffix}"
+
+
+def copies_of(account: str, dbi_resource_id: str) -> list[AutomatedBackup]:
+    """The copies in other regions that an instance's backups are being replicated to."""
+    return [
+        backup
+        for backend in every_backend(account)
+        for backup in list(kept(backend).values())
+        if backup.replica and backup.ended is None and backup.dbi_resource_id == dbi_resource_id
+    ]
+
+
+def replications(source_arn: str, dbi_resource_id: str) -> list[dict[str, str]]:
+    """The same, as an instance's description lists them."""
+    account = source_arn.split(":")[4]
+    return [{"DBInstanceAutomatedBackupsArn": backup.arn} for backup in copies_of(account, dbi_resource_id)]
+
+
+def _in_whole_seconds(earliest: datetime, latest: datetime) -> dict[str, datetime]:
+    """RDS shows whole seconds. What is shown can be restored: the first moment is rounded up, the last one down."""
+    last = latest.replace(microsecond=0)
+    first = earliest.replace(microsecond=0) + timedelta(seconds=bool(earliest.microsecond))
+    return {"EarliestTime": min(first, last), "LatestTime": last}

@@ -1,0 +1,248 @@
+"""What happens to an instance's PostgreSQL server, from its first start to the instance's deletion.
+
+An instance is `creating` until its server answers, which takes seconds, or minutes where much is recovered. That is
+done in the background. A local cloud that is killed meanwhile begins anew with it when it starts again: what an
+instance is made from stays with it until it is made.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from moto.rds.models import DBInstance, DBSnapshot, RDSBackend
+
+from localcloud.aws.patching import mend
+from localcloud.aws.rds import servers as rds_servers
+from localcloud.aws.rds.automated_backups import every_backend, kept
+from localcloud.aws.rds.errors import refuse
+from localcloud.aws.rds.servers import Origin, Servers
+from localcloud.folder import LocalCloudError
+
+log = logging.getLogger(__name__)
+
+
+def amend() -> None:
+    mend(RDSBackend, "stop_db_instance", _stop)
+    mend(RDSBackend, "start_db_instance", _start)
+    mend(RDSBackend, "reboot_db_instance", _reboot)
+    mend(RDSBackend, "modify_db_parameter_group", _modify_parameter_group)
+
+
+def databases(account: str | None = None) -> list[tuple[RDSBackend, Any]]:
+    """Every instance that has a server, with its backend."""
+    return [
+        (backend, database)
+        for backend in every_backend(account)
+        for database in list(backend.databases.values())
+        if hasattr(database, "server_address")
+    ]
+
+
+# -- being made ------------------------------------------------------------------------------------------------------
+
+
+def begin(backend: RDSBackend, database: Any, origin: Origin) -> None:
+    """A new instance: its server is made in the background. Called inside a request."""
+    servers = rds_servers.current()
+    if servers is None:
+        return
+    taken = (known.server_address for _, known in databases())
+    database.server_address = servers.free_address(taken, database.port)
+    database.origin = origin
+    database.status = "creating"
+    servers.work(partial(_make, servers, backend, database))
+
+
+def _make(servers: Servers, backend: RDSBackend, database: Any) -> None:
+    cluster, origin = servers.cluster(database), database.origin
+    try:
+        if not cluster.made:
+            match origin.kind:
+                case "new":
+                    cluster.create(database.master_username, database._master_user_password, database.db_name)
+                case "archive":
+                    cluster.restore(servers.archive(origin.region, origin.name), origin.moment)
+                case "snapshot":
+                    cluster.unpack(servers.snapshot(origin.region, origin.name))
+        _run(servers, backend, database)
+    except (LocalCloudError, OSError):
+        if servers.ending.is_set():
+            return  # it is made when the local cloud starts again
+        log.exception("the server of %s", database.db_instance_identifier)
+        with servers.changing("rds"):
+            database.status = "failed" if origin.kind == "new" else "incompatible-restore"
+        return
+    with servers.changing("rds"):
+        database.status = "available"
+        database.origin = None
+        if database.backup_retention_period:
+            database.save_automated_backup()
+    if servers.is_dead(backend.region_name):
+        cluster.stop(crash=True)
+    servers.soon()
+
+
+def _start_soon(servers: Servers, backend: RDSBackend, database: Any) -> None:
+    """In the background. Its region may die, or be known to be dead, before its turn comes."""
+
+    def start() -> None:
+        if not servers.is_dead(backend.region_name):
+            _run(servers, backend, database)
+
+    servers.work(start)
+
+
+def _run(servers: Servers, backend: RDSBackend, database: Any) -> None:
+    cluster = servers.cluster(database)
+    cluster.start()
+    cluster.require_tls(_tls_required(database))
+    keep_archive(servers, backend, database)
+
+
+def keep_archive(servers: Servers, backend: RDSBackend, database: Any) -> None:
+    """Archive its WAL where it keeps backups, and nowhere where it keeps none."""
+    cluster = servers.cluster(database)
+    if database.backup_retention_period:
+        cluster.archive_to(servers.archive(backend.region_name, database.dbi_resource_id))
+    else:
+        cluster.archive_to(None)
+
+
+def _tls_required(database: Any) -> bool:
+    """`rds.force_ssl` of its parameter group, which since PostgreSQL 15 is on unless it is switched off."""
+    group = database.db_parameter_groups()[0]
+    parameter = group.parameters.get("rds.force_ssl") or {}
+    return str(parameter.get("ParameterValue", "1")) == "1"
+
+
+# -- a local cloud that starts again ---------------------------------------------------------------------------------
+
+
+def resume(servers: Servers) -> None:
+    """Start what ran, make what was being made, and remove what no record speaks of."""
+    there = databases()
+    every = every_backend()
+    servers.forget_all_but("instances", ((backend.region_name, db.dbi_resource_id) for backend, db in there))
+    servers.forget_all_but(
+        "archives",
+        ((backup.region, backup.dbi_resource_id) for backend in every for backup in kept(backend).values()),
+    )
+    servers.forget_all_but(
+        "snapshots",
+        (
+            (backend.region_name, snapshot.db_snapshot_identifier)
+            for backend in every
+            for snapshot in backend.database_snapshots.values()
+        ),
+    )
+    for backend, database in there:
+        if database.status == "creating":
+            servers.work(partial(_make, servers, backend, database))
+        elif database.status == "available":
+            _start_soon(servers, backend, database)
+
+
+def follow(servers: Servers, is_dead: Callable[[str], bool]) -> None:
+    """Regions died or came back: their servers lose power, or start and recover by themselves as after any crash."""
+    servers.is_dead = is_dead
+    for backend, database in databases():
+        if database.status != "available":
+            continue
+        cluster = servers.cluster(database)
+        if is_dead(backend.region_name):
+            cluster.stop(crash=True)
+        elif not cluster.running:
+            _start_soon(servers, backend, database)
+    servers.soon()
+
+
+# -- being changed ---------------------------------------------------------------------------------------------------
+
+
+def must_be_available(database: Any, to: str) -> None:
+    """RDS changes, copies and deletes nothing that is still being made."""
+    if rds_servers.current() is not None and database.status == "creating":
+        refuse(
+            "InvalidDBInstanceState",
+            f"Instance {database.db_instance_identifier} is {database.status}: it must be available to {to}.",
+        )
+
+
+def changed(backend: RDSBackend, database: Any, password_before: str | None) -> None:
+    """An instance was modified: its server follows."""
+    servers = rds_servers.current()
+    if servers is None or not hasattr(database, "server_address") or database.status != "available":
+        return
+    cluster = servers.cluster(database)
+    if database._master_user_password != password_before:
+        cluster.set_password(database.master_username, database._master_user_password)
+    cluster.require_tls(_tls_required(database))
+    keep_archive(servers, backend, database)
+
+
+def _modify_parameter_group(original: Callable[..., Any], backend: RDSBackend, name: str, parameters: Any) -> Any:
+    group = original(backend, name, parameters)
+    servers = rds_servers.current()
+    if servers is not None:
+        for mine, database in databases(backend.account_id):
+            if mine is backend and database.db_parameter_group_name == name and database.status == "available":
+                servers.cluster(database).require_tls(_tls_required(database))
+    return group
+
+
+def _stop(original: Callable[..., DBInstance], backend: RDSBackend, identifier: str, *rest: Any) -> DBInstance:
+    database: DBInstance = original(backend, identifier, *rest)
+    servers = rds_servers.current()
+    if servers is not None:
+        servers.cluster(database).stop()
+    return database
+
+
+def _start(original: Callable[..., DBInstance], backend: RDSBackend, identifier: str) -> DBInstance:
+    database: DBInstance = original(backend, identifier)
+    servers = rds_servers.current()
+    if servers is not None:
+        _run(servers, backend, database)
+    return database
+
+
+def _reboot(original: Callable[..., DBInstance], backend: RDSBackend, identifier: str, *rest: Any) -> DBInstance:
+    database: DBInstance = original(backend, identifier, *rest)
+    servers = rds_servers.current()
+    if servers is not None:
+        must_be_available(database, "be rebooted")
+        servers.cluster(database).stop()
+        _run(servers, backend, database)
+    return database
+
+
+# -- its end ---------------------------------------------------------------------------------------------------------
+
+
+def last_words(backend: RDSBackend, database: Any, final_snapshot: str | None) -> None:
+    """Before an instance is deleted: everything committed is uploaded and copied on, and the final snapshot taken."""
+    servers = rds_servers.current()
+    if servers is None or not hasattr(database, "server_address"):
+        return
+    cluster = servers.cluster(database)
+    if cluster.running:
+        if database.backup_retention_period:
+            cluster.upload()
+        cluster.stop()
+    if final_snapshot is not None:
+        cluster.snapshot(servers.snapshot(backend.region_name, final_snapshot.lower()))
+
+
+def gone(database: Any) -> None:
+    servers = rds_servers.current()
+    if servers is not None and hasattr(database, "server_address"):
+        servers.drop(database)
+
+
+def has_data(backend: RDSBackend, snapshot: DBSnapshot) -> bool:
+    """Whether a snapshot's data are there."""
+    servers = rds_servers.current()
+    return servers is None or servers.snapshot(backend.region_name, snapshot.db_snapshot_identifier).exists()

@@ -1,0 +1,68 @@
+"""What S3 refuses and moto lets pass: what a bucket's policy denies of deletions, another owner than the one expected,
+and the suspension of versions that a replication needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from moto.iam.access_control import PermissionResult
+from moto.s3.exceptions import AccessDeniedByLock, S3AccessDeniedError, S3ClientError
+from moto.s3.models import S3Backend
+from moto.s3.responses import S3Response
+
+from localcloud.aws.patching import mend
+
+
+def amend() -> None:
+    mend(S3Response, "_bucket_response", _of_the_expected_owner)
+    mend(S3Response, "_key_response", _of_the_expected_owner)
+    mend(S3Response, "delete_bucket", _delete_bucket)
+    mend(S3Backend, "delete_object", _delete_object)
+    mend(S3Backend, "put_bucket_versioning", _put_versioning)
+
+
+def _of_the_expected_owner(original: Callable[..., Any], response: S3Response, request: Any, *args: Any) -> Any:
+    expected = request.headers.get("x-amz-expected-bucket-owner")
+    if expected:
+        name = response.parse_bucket_name_from_url(request, request.url)
+        bucket = response.backend.get_bucket(name)
+        if bucket.account_id != expected:
+            raise S3AccessDeniedError
+    return original(response, request, *args)
+
+
+def _delete_bucket(original: Callable[..., Any], response: S3Response) -> Any:
+    _must_not_be_denied(response.backend, response.bucket_name, "s3:DeleteBucket", "")
+    return original(response)
+
+
+def _delete_object(
+    original: Callable[..., Any],
+    backend: S3Backend,
+    bucket_name: str,
+    key_name: str,
+    version_id: str | None = None,
+    bypass: bool = False,
+) -> Any:
+    if version_id is not None:
+        _must_not_be_denied(backend, bucket_name, "s3:DeleteObjectVersion", f"/{key_name}")
+    return original(backend, bucket_name, key_name, version_id=version_id, bypass=bypass)
+
+
+def _must_not_be_denied(backend: S3Backend, bucket_name: str, action: str, below: str) -> None:
+    bucket = backend.get_bucket(bucket_name)
+    permission = bucket.get_permission(action, f"arn:{bucket.partition}:s3:::{bucket_name}{below}")
+    if permission == PermissionResult.DENIED:
+        raise AccessDeniedByLock
+
+
+def _put_versioning(original: Callable[..., None], backend: S3Backend, bucket_name: str, status: str) -> None:
+    replication: Any = backend.get_bucket_replication(bucket_name)
+    if status != "Enabled" and replication:
+        raise S3ClientError(
+            "InvalidBucketState",
+            "A replication configuration is present on this bucket, so the versioning state cannot be changed.",
+        )
+    original(backend, bucket_name, status)

@@ -1,0 +1,288 @@
+"""The local AWS as one WSGI application: whose request it is, one request at a time, written down before answered.
+
+moto is not safe for threads, and what is being written must not change meanwhile, so requests pass one by one. They
+take milliseconds.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from werkzeug.wrappers import Response
+
+# Thousands of machine images that nothing here starts, read and written again with every change of a network.
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+
+from moto.backends import get_backend
+from moto.core.base_backend import BackendDict
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.moto_server import werkzeug_app
+
+from localcloud.aws import routing
+from localcloud.aws.backup import vaults
+from localcloud.aws.ec2 import network
+from localcloud.aws.errors import fault
+from localcloud.aws.iam import sts, users
+from localcloud.aws.iam.authorizer import Authority
+from localcloud.aws.iam.call_events import Told
+from localcloud.aws.iam.oidc_tokens import Issuers
+from localcloud.aws.iam.sessions import RefusedError
+from localcloud.aws.kms import keys
+from localcloud.aws.logs import keys as logs_keys
+from localcloud.aws.persistence import Store
+from localcloud.aws.rds import backups, groups, instances, lifecycle, replication, restores, servers, snapshots, uploads
+from localcloud.aws.s3 import denials, object_lock, policies
+from localcloud.aws.s3 import lifecycle as s3_lifecycle
+from localcloud.aws.s3 import replication as s3_replication
+from localcloud.aws.secretsmanager import replicas
+from localcloud.aws.ssm import nodes
+
+log = logging.getLogger(__name__)
+
+SERVICES: Final = (
+    "ec2",
+    "iam",
+    "kms",
+    "secretsmanager",
+    "rds",
+    "s3",
+    "s3control",
+    "backup",
+    "sts",
+    "ssm",
+    "logs",
+    "sns",
+    "events",
+    "cloudtrail",
+)
+"""What stands here. Loaded in this order, because later ones refer to earlier ones."""
+
+_WRITES_ALSO: Final = {
+    "backup": ("rds", "kms"),  # snapshots; a vault without a key of its own gets AWS's
+    "rds": ("ec2", "kms", "secretsmanager"),  # default network, default keys, managed passwords
+    "secretsmanager": ("kms",),
+    "kms": ("rds",),  # losing a key stops the replication of backups
+    "s3control": ("s3",),
+    "ssm": ("sts", "iam"),  # the sessions of managed nodes
+}
+_SIGNED_AS: Final = {"s3control": "s3"}
+_QUERY: Final = frozenset({"ec2", "iam", "rds", "sns", "sts"})
+_READING: Final = ("Describe", "Get", "List", "Head")
+# Reads that write: KMS makes an account's `aws/…` keys when they are first looked at, and whoever looks at a backup job
+# or a vault notes what has ended meanwhile.
+_READS_THAT_WRITE: Final = frozenset({("kms", "DescribeKey"), ("backup", "")})
+# Calls that anybody may make, without a signature.
+_UNSIGNED: Final = {
+    "AssumeRoleWithWebIdentity": "sts",
+    "AssumeRoleWithSAML": "sts",
+    "AmazonSSM.RegisterManagedInstance": "ssm",
+}
+
+_amended = False
+_latest: Application | None = None
+
+
+class Application:
+    """See `localcloud.aws.create_app`."""
+
+    def __init__(self, state_folder: Path | None, databases: Path | None, enforce_iam: bool) -> None:
+        global _latest
+        _amend_once()
+        BackendDict.reset()
+        self._lock = threading.RLock()
+        self._store = Store(state_folder, SERVICES)
+        self._moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
+        # Without a folder, keys are nobody's after this.
+        self._passing = None if state_folder is not None else TemporaryDirectory()
+        identities = Path(self._passing.name) if self._passing is not None else state_folder or Path()
+        self.issuers = Issuers(identities / "issuers")
+        self.told = Told(None if state_folder is None else state_folder.parent / "mail.jsonl")
+        self._authority = Authority(self.issuers, enforce_iam)
+        servers.use(None)
+        self._store.load()
+        _latest = self
+        self._servers = None if databases is None else servers.Servers(databases, self.changing)
+        servers.use(self._servers)
+        if self._servers is not None:
+            snapshots.resume()
+            lifecycle.resume(self._servers)
+            uploads.start(self._servers)
+
+    @contextmanager
+    def changing(self, *services: str) -> Iterator[None]:
+        """Change moto's objects of these services from outside a request, alone and written down at the end."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                self._store.save(services)
+
+    def follow(self, is_dead: Callable[[str], bool]) -> None:
+        """Which regions are dead now: the databases in them lose power, and come back when their region does."""
+        if self._servers is not None:
+            with self._lock:
+                lifecycle.follow(self._servers, is_dead)
+
+    def close(self) -> None:
+        """Stop the databases; what they hold stays."""
+        if self._servers is not None:
+            self._servers.close()
+        if self._passing is not None:
+            self._passing.cleanup()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if _latest is not self:
+            raise RuntimeError("a later local AWS took over in this process")
+        service, action = _service_and_action(environ)
+        with self._lock:
+            answer = self._answer(service, action, environ)
+        return answer(environ, start_response)
+
+    def _refused(
+        self, service: str, action: str, environ: dict[str, Any], region: str, refusal: RefusedError
+    ) -> Response:
+        """The answer to what IAM refuses, which those who listen hear of as well."""
+        log.info("%s %s: %s", service, action, refusal)
+        passed = self._authority.look(service, action, environ, _body(environ), region)
+        if passed.asked is not None:
+            self.told.call(passed.asked, passed.principal, passed.subject, refusal.code)
+        return fault(service, refusal.status, refusal.code, str(refusal))
+
+    def _answer(self, service: str, action: str, environ: dict[str, Any]) -> Response:
+        if service not in SERVICES:
+            supported = ", ".join(sorted(set(SERVICES) - set(_SIGNED_AS)))
+            spoken = "json" if "HTTP_X_AMZ_TARGET" in environ else service
+            return fault(
+                spoken, 501, "NotImplemented", f"the local cloud has no AWS service {service!r}; it has {supported}"
+            )
+        region = _region(environ)
+        if service not in ("s3", "s3control", "iam", "sts") and not _exists(service, region):
+            return fault(service, 400, "InvalidRegion", f"{region!r} is no region of {service}")
+        ended = sts.refusal(service, _scope(environ)[0], is_json="HTTP_X_AMZ_TARGET" in environ)
+        if ended is not None:
+            return ended
+        try:
+            passed = self._authority.check(service, action, environ, _body(environ), region)
+        except RefusedError as refusal:
+            return self._refused(service, action, environ, region, refusal)
+        except NotImplementedError as refusal:
+            return fault(service, 501, "NotImplemented", f"{service}:{action}: {refusal}")
+        except Exception as error:
+            # What cannot be judged is not let through.
+            log.exception("%s %s", service, action)
+            return fault(service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}")
+        try:
+            answer = Response.from_app(self._moto, environ, buffered=True)
+        except NotImplementedError as refusal:
+            log.info("%s %s: %s", service, action, refusal)
+            answer = fault(service, 501, "NotImplemented", f"the local cloud does not do {service}:{action or refusal}")
+        except Exception as error:
+            log.exception("%s %s", service, action)
+            answer = fault(service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}")
+        if passed.asked is not None:
+            self.told.call(passed.asked, passed.principal, passed.subject, _refusal(answer))
+        # A call that failed may have changed something before it did, so the answer's status says nothing.
+        reading = (environ["REQUEST_METHOD"] in ("GET", "HEAD") if not action else action.startswith(_READING)) and (
+            (service, action) not in _READS_THAT_WRITE
+        )
+        try:
+            self._store.save(() if reading else (service, *_WRITES_ALSO.get(service, ())))
+        except Exception as error:
+            log.exception("%s %s was done but cannot be written down", service, action)
+            return fault(
+                service,
+                500,
+                "InternalFailure",
+                f"{service}:{action} was done, but the local cloud cannot write it down: {error}",
+            )
+        return answer
+
+
+def _refusal(answer: Response) -> str | None:
+    """The name of the error that an answer is, for the record."""
+    return None if answer.status_code < 400 else answer.headers.get("x-amzn-ErrorType", str(answer.status_code))
+
+
+def _service_and_action(environ: dict[str, Any]) -> tuple[str, str]:
+    """moto's name of the service, and the operation's name (empty where the method and path say it: S3)."""
+    body = _body(environ) if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded") else b""
+    action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+    action = action or parse_qs(environ.get("QUERY_STRING", "")).get("Action", [""])[0]
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    scope = _scope(environ)
+    if environ.get("PATH_INFO", "").startswith(("/moto-api", "/latest/")):
+        return "moto-api", ""  # not AWS: a way to empty the cloud without a signature
+    service = scope[3].lower() if len(scope) >= 4 else _UNSIGNED.get(action or target, "s3")
+    if service == "s3" and environ.get("PATH_INFO", "").startswith("/v20180820/"):
+        service = "s3control"
+    if service in _QUERY:
+        return service, action
+    return service, target.rpartition(".")[2]
+
+
+def _region(environ: dict[str, Any]) -> str:
+    scope = _scope(environ)
+    return scope[2] if len(scope) >= 4 else routing.of_host(environ) or ""
+
+
+def _scope(environ: dict[str, Any]) -> list[str]:
+    """`KEY/DATE/REGION/SERVICE/aws4_request` of a signature, in the header or in a presigned address."""
+    _, found, rest = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+    if not found:
+        rest = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0]
+    return str(rest).split(",")[0].split("/")
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    """The body, which stays readable for who comes after."""
+    stream = environ["wsgi.input"]
+    # A body in chunks has no length, and an end of its own.
+    whole = environ.get("wsgi.input_terminated")
+    body: bytes = stream.read() if whole else stream.read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def _exists(service: str, region: str) -> bool:
+    known: list[str] = get_backend(service)[DEFAULT_ACCOUNT_ID].regions  # type: ignore[call-overload]
+    return region in known
+
+
+def _amend_once() -> None:
+    """Add to moto what it lacks. Its classes are the process's, so once is enough."""
+    global _amended
+    if not _amended:
+        for subject in (
+            instances,
+            groups,
+            backups,
+            replication,
+            restores,
+            snapshots,
+            lifecycle,
+            s3_lifecycle,
+            denials,
+            object_lock,
+            policies,
+            s3_replication,
+            replicas,
+            vaults,
+            keys,
+            network,
+            nodes,
+            logs_keys,
+            users,
+        ):
+            subject.amend()
+        # Pages of other origins have no business here.
+        vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
+        _amended = True

@@ -1,0 +1,1 @@
+"""SSM: hybrid activations, and the managed nodes outside AWS that they register."""
