@@ -29,10 +29,10 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from localcloud import process
 from localcloud.engine.provide import provide
-from localcloud.environment import environment
-from localcloud.folder import Folder
+from localcloud.instance.folder import Folder
+from localcloud.runtime import process
+from localcloud.runtime.environment import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_OVER_IMPORTS = 1.5

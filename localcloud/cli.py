@@ -14,11 +14,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from localcloud import cuts, machines, marks, process, shortages
 from localcloud.engine.provide import Engine, provide
-from localcloud.environment import environment, exports, variables
-from localcloud.folder import Folder, LocalCloudError, Running
-from localcloud.recover import recover
+from localcloud.faults import capacity, outages
+from localcloud.instance import process_tags
+from localcloud.instance.folder import Folder, LocalCloudError, Running
+from localcloud.runtime import machines, process
+from localcloud.runtime.environment import environment, exports, variables
+from localcloud.runtime.recover import recover
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False
@@ -110,7 +112,7 @@ def cut(
     Every call that was cut off has a line in `requests.jsonl` with `"cut": true`.
     """
     folder = Folder.find()
-    done = cuts.change(folder, "cut", targets)
+    done = outages.change(folder, "cut", targets)
     for target in dict.fromkeys(targets):
         if target not in done.changed:
             _say.print(f"{target} is cut off already")
@@ -133,13 +135,13 @@ def restore(
     """
     folder = Folder.find()
     if bool(targets) == everything:
-        now = ", ".join(cuts.noted(folder)) or "nothing"
+        now = ", ".join(outages.noted(folder)) or "nothing"
         raise LocalCloudError(f"name what to restore, or give --all, and not both; {now} is cut off")
-    asked = list(dict.fromkeys(targets or cuts.noted(folder)))
+    asked = list(dict.fromkeys(targets or outages.noted(folder)))
     if not asked:
         _say.print("nothing is cut off")
         return
-    done = cuts.change(folder, "restore", asked)
+    done = outages.change(folder, "restore", asked)
     for target in asked:
         if target not in done.changed:
             _say.print(f"{target} is not cut off")
@@ -167,8 +169,8 @@ def sell_out(
     If the local cloud does not run, its next start honours it.
     """
     folder = Folder.find()
-    shortage = shortages.Shortage(server_type, location)
-    changed, in_force = shortages.sell_out(folder, shortage, "silently" if silently else "openly")
+    shortage = capacity.Shortage(server_type, location)
+    changed, in_force = capacity.sell_out(folder, shortage, "silently" if silently else "openly")
     if not changed:
         _say.print(f"{shortage} is sold out already")
     elif in_force:
@@ -185,15 +187,15 @@ def restock(
 ) -> None:
     """Let what was sold out be had again."""
     folder = Folder.find()
-    noted = shortages.noted(folder)
+    noted = capacity.noted(folder)
     if everything == bool(server_type) or bool(server_type) != bool(location):
         now = ", ".join(map(str, sorted(noted))) or "nothing"
         raise LocalCloudError(f"name a type and a location, or give --all, and not both; {now} is sold out")
-    asked = sorted(noted) if everything else [shortages.Shortage(server_type or "", location or "")]
+    asked = sorted(noted) if everything else [capacity.Shortage(server_type or "", location or "")]
     if not asked:
         _say.print("nothing is sold out")
         return
-    changed, in_force = shortages.restock(folder, asked)
+    changed, in_force = capacity.restock(folder, asked)
     for shortage in asked:
         if shortage not in changed:
             _say.print(f"{shortage} is not sold out")
@@ -221,7 +223,7 @@ def journal(
     from localcloud.hosts.machine import journalctl
 
     place = machines.host_folder(Folder.find(), host)
-    os.environ[marks.MACHINE] = str(place)
+    os.environ[process_tags.MACHINE] = str(place)
     with contextlib.suppress(KeyboardInterrupt):
         raise typer.Exit(journalctl.main(arguments or []))
 
@@ -280,7 +282,7 @@ def serve() -> None:
     """Run the local cloud in the foreground."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    from localcloud.serve import serve as run
+    from localcloud.runtime.serve import serve as run
 
     run(Folder.find())
 
@@ -307,11 +309,11 @@ def _status(folder: Folder, running: Running | None) -> dict[str, Any]:
         "pid": running.pid if running else None,
         "folder": str(folder.path),
         "clouds": listening,
-        "cut": list(cuts.noted(folder)),
+        "cut": list(outages.noted(folder)),
         "machines": [machine.__dict__ for machine in machines.machines(folder)],
         "sold_out": [
             {"type": one.server_type, "location": one.location, "kind": kind}
-            for one, kind in sorted(shortages.noted(folder).items())
+            for one, kind in sorted(capacity.noted(folder).items())
         ],
     }
 
@@ -339,12 +341,12 @@ def _show(folder: Folder, running: Running) -> None:
 
 def _warn_of_cuts(folder: Folder) -> None:
     """Whoever forgot an outage of theirs takes it for a fault of something else."""
-    noted = cuts.noted(folder)
+    noted = outages.noted(folder)
     if noted:
         _say.print(
             f"cut off: {', '.join(noted)}; every call there breaks, until `localcloud restore --all`", style="yellow"
         )
-    if sold_out := shortages.noted(folder):
+    if sold_out := capacity.noted(folder):
         said = ", ".join(
             f"{one}{' (silently)' if kind == 'silently' else ''}" for one, kind in sorted(sold_out.items())
         )

@@ -13,10 +13,10 @@ from unittest.mock import patch
 import pytest
 from rich.console import Console
 
-from localcloud import process
 from localcloud.engine.provide import Engine, provide
-from localcloud.environment import environment
-from localcloud.folder import Folder, Running
+from localcloud.instance.folder import Folder, Running
+from localcloud.runtime import process
+from localcloud.runtime.environment import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -44,8 +44,8 @@ from moto.s3.utils import _VersionedKeyStore
 from moto.secretsmanager.models import FakeSecret
 from moto.ssm.models import ParameterDict
 
-from localcloud.folder import LocalCloudError
-from localcloud.state import write_atomically
+from localcloud.instance.folder import LocalCloudError
+from localcloud.instance.state import write_atomically
 
 log = logging.getLogger(__name__)
 

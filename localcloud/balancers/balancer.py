@@ -19,10 +19,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from localcloud import marks
 from localcloud.balancers import runtime
 from localcloud.balancers.configuration import Configuration
-from localcloud.state import write_atomically
+from localcloud.instance import process_tags
+from localcloud.instance.state import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Balancer:
         """End it with all its connections, at once."""
         if self._master is not None and self._master.poll() is None:
             self._master.kill()
-        marks.kill(self._folder)
+        process_tags.kill(self._folder)
         if self._master is not None:
             self._master.wait()
         self._master = None
@@ -136,7 +136,7 @@ class Balancer:
         with open(file, "ab") as output:
             self._master = subprocess.Popen(
                 [self._program, "-W", "-f", str(self._folder / "haproxy.cfg")],
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", marks.MACHINE: str(self._folder)},
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", process_tags.MACHINE: str(self._folder)},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from localcloud import marks
 from localcloud.balancers import configuration, runtime
 from localcloud.balancers.balancer import Balancer
 from localcloud.hetzner import Application
+from localcloud.instance import process_tags
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Balancers:
         ]
 
     def start(self) -> None:
-        marks.kill_all(self._folder)  # of a local cloud that was killed
+        process_tags.kill_all(self._folder)  # of a local cloud that was killed
         self._folder.mkdir(parents=True, exist_ok=True)
         self._application.health.probe = self._is_healthy
         self._application.listeners.append(self._changed.set)
@@ -55,7 +55,7 @@ class Balancers:
             thread.join()
         for balancer in self._balancers.values():
             balancer.kill()
-        marks.kill_all(self._folder)
+        process_tags.kill_all(self._folder)
 
     def _follow(self) -> None:
         while not self._ending.is_set():

@@ -20,7 +20,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from localcloud.hetzner.labels import Selector
-from localcloud.ports import local_port
+from localcloud.network.ports import local_port
 
 Record = Mapping[str, Any]
 

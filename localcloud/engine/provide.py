@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from localcloud.folder import LocalCloudError
+from localcloud.instance.folder import LocalCloudError
 
 _SOURCES = Path(__file__).parent
 _ENGINE_MODULE = "github.com/pulumi/pulumi/pkg/v3"

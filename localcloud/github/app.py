@@ -30,7 +30,7 @@ from localcloud.github import (
 )
 from localcloud.github.call import Answer, Call
 from localcloud.github.errors import ApiError, Moved, not_found, unsupported
-from localcloud.state import JsonStore
+from localcloud.instance.state import JsonStore
 
 # As GitHub Enterprise Server has it, which clients with a base URL of their own expect.
 _PREFIX = "/api/v3"

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from localcloud.address import unused_address
-from localcloud.authority import Authority
 from localcloud.hetzner.app import Application
 from localcloud.hetzner.catalogue import SoldOut, nothing_sold_out
 from localcloud.hetzner.project import ChooseAddress
+from localcloud.network.addresses import unused_address
+from localcloud.network.certificate_authority import Authority
 
 __all__ = ["Application", "create_app"]
 

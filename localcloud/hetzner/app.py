@@ -15,29 +15,21 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from localcloud.address import unused_address
-from localcloud.authority import Authority
-from localcloud.hetzner import (
-    catalogue,
-    certificates,
-    firewalls,
-    load_balancers,
-    networks,
-    placement_groups,
-    primary_ips,
-    server_commands,
-    servers,
-    ssh_keys,
-    targets,
-    zones,
-)
+from localcloud.hetzner import catalogue
+from localcloud.hetzner.addresses import primary_ips
 from localcloud.hetzner.collection import Answer, Body, Collection
+from localcloud.hetzner.dns import zones
 from localcloud.hetzner.errors import ApiError, invalid_input, not_found, not_unique, unsupported
 from localcloud.hetzner.forms import read
 from localcloud.hetzner.labels import Selector
+from localcloud.hetzner.load_balancers import certificates, load_balancers, targets
+from localcloud.hetzner.network import firewalls, networks
 from localcloud.hetzner.paging import ordered, page
 from localcloud.hetzner.project import ChooseAddress, Project, Record, initial
-from localcloud.state import JsonStore
+from localcloud.hetzner.servers import commands, placement_groups, servers, ssh_keys
+from localcloud.instance.state import JsonStore
+from localcloud.network.addresses import unused_address
+from localcloud.network.certificate_authority import Authority
 
 # What else goes when a record goes.
 _REMOVAL: dict[str, Callable[[Project, Record], None]] = {
@@ -141,7 +133,7 @@ class Application:
     def powered_off(self, server: int) -> None:
         """The machine of this server has ended by itself or because it was asked to."""
         with self._store.changing() as data:
-            server_commands.powered_off(self._project(data), server)
+            commands.powered_off(self._project(data), server)
         self._tell()
 
     def _tell(self) -> None:
@@ -203,7 +195,7 @@ class Application:
             choose_address=self._choose_address,
             removal=_REMOVAL,
             endings={
-                **(server_commands.MACHINES_ENDINGS if self.runs_machines else server_commands.BOOKS_ENDINGS),
+                **(commands.MACHINES_ENDINGS if self.runs_machines else commands.BOOKS_ENDINGS),
                 "issue": self._issue,
             },
             sold_out=self._sold_out,

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localcloud import marks
-from localcloud.folder import LocalCloudError
 from localcloud.hosts import places, user_data
 from localcloud.hosts.machine import journal
-from localcloud.state import write_atomically
+from localcloud.instance import process_tags
+from localcloud.instance.folder import LocalCloudError
+from localcloud.instance.state import write_atomically
 
 _INIT = Path(__file__).parent / "machine" / "init.py"
 # The longest path of a socket is 108 bytes (unix(7)); what a host's programs add to /run has to fit too.
@@ -106,7 +106,7 @@ class Host:
         with open(self.folder / "log", "ab") as log:
             _children[self.folder] = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_INIT), str(self.folder)],
-                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", marks.MACHINE: str(self.folder)},
+                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", process_tags.MACHINE: str(self.folder)},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -199,7 +199,7 @@ class Host:
         child = _children.pop(self.folder, None)
         if child is not None and child.poll() is None:
             child.kill()  # first, so that it starts nothing anew
-        marks.kill(self.folder)
+        process_tags.kill(self.folder)
         if child is not None:
             child.wait()
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from localcloud import marks
 from localcloud.hetzner import Application
 from localcloud.hosts import places
 from localcloud.hosts.host import Host, Site
+from localcloud.instance import process_tags
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Hosts:
         self._thread = threading.Thread(target=self._run, name="hosts", daemon=True)
 
     def start(self) -> None:
-        marks.kill_all(self._site.folder)  # of a local cloud that was killed
+        process_tags.kill_all(self._site.folder)  # of a local cloud that was killed
         self._site.folder.mkdir(parents=True, exist_ok=True)
         self._site.prepare()
         self._application.runs_machines = True
@@ -59,7 +59,7 @@ class Hosts:
         self._thread.join()
         for host in self._hosts.values():
             host.kill()
-        marks.kill_all(self._site.folder)
+        process_tags.kill_all(self._site.folder)
 
     def _run(self) -> None:
         while not self._ending.is_set():

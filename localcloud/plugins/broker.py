@@ -22,7 +22,7 @@ from typing import Any
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from localcloud.folder import LocalCloudError
+from localcloud.instance.folder import LocalCloudError
 from localcloud.plugins.provider import Provider
 from localcloud.plugins.table import Plugin
 

@@ -13,12 +13,12 @@ without), and passes the session on. Passwords are SCRAM all the way.
 
 from __future__ import annotations
 
-from localcloud.address import free_address
-from localcloud.postgres.archive import Archive
+from localcloud.network.addresses import free_address
 from localcloud.postgres.cluster import Cluster
 from localcloud.postgres.errors import PostgresError
 from localcloud.postgres.programs import version
 from localcloud.postgres.server import stop_all
 from localcloud.postgres.site import Site
+from localcloud.postgres.wal_archive.archive import Archive
 
 __all__ = ["Archive", "Cluster", "PostgresError", "Site", "free_address", "stop_all", "version"]

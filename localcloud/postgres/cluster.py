@@ -18,13 +18,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from localcloud.postgres import backup, front, programs, recovery, server, sessions, settings, wal
-from localcloud.postgres.archive import Archive, Record
+from localcloud.instance.state import write_atomically
+from localcloud.postgres import front, programs, server, sessions, settings
 from localcloud.postgres.errors import PostgresError
 from localcloud.postgres.files import copy_file, copy_tree, flush, private_folder
 from localcloud.postgres.privileges import holds_capability, needs_capability, own, share
 from localcloud.postgres.site import Site
-from localcloud.state import write_atomically
+from localcloud.postgres.wal_archive import base_backup as backup
+from localcloud.postgres.wal_archive import recovery, segments
+from localcloud.postgres.wal_archive.archive import Archive, Record
 
 _UPLOAD_PATIENCE = 60.0
 _SEGMENT_MB = 1  # small, so that the log of an idle database is
@@ -305,4 +307,4 @@ class Cluster:
         if not (archive.wal / segment).exists():
             return False
         waiting = (self.data / "pg_wal" / "archive_status").glob("*.ready")
-        return not any(wal.is_segment(name.stem) and name.stem <= segment for name in waiting)
+        return not any(segments.is_segment(name.stem) and name.stem <= segment for name in waiting)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localcloud.folder import LocalCloudError
+from localcloud.instance.folder import LocalCloudError
 
 
 class PostgresError(LocalCloudError):

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 
-from localcloud.address import listening
+from localcloud.instance.state import write_atomically
+from localcloud.network.addresses import listening
 from localcloud.postgres.errors import PostgresError
 from localcloud.postgres.settings import PORT, SUPERUSER
 from localcloud.postgres.site import Site
-from localcloud.state import write_atomically
 
 _PROGRAM = Path(__file__).with_name("front_program.py")
 _BIND_PATIENCE = 5.0

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from localcloud.instance.state import write_atomically
 from localcloud.postgres.privileges import share
-from localcloud.state import write_atomically
 
 PORT = 5432
 SUPERUSER = "rdsadmin"

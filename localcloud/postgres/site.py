@@ -9,8 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from localcloud.authority import Authority
-from localcloud.state import write_atomically
+from localcloud.instance.state import write_atomically
+from localcloud.network.certificate_authority import Authority
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from continuity.engine import stacks
 from continuity.errors import ContinuityError
 from continuity.state_backend.config import Site, site
 from continuity.state_backend.setup import look, make
-from localcloud.cuts import change
 from localcloud.engine.provide import Engine
+from localcloud.faults.outages import change
 from plan.names import STATE_BUCKET_ALLOWED, STATE_KEY_ALIAS
 from tests.conftest import LocalCloud
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, local_aws

@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
-from localcloud import marks
-from localcloud.address import unused_address
-from localcloud.authority import Authority
 from localcloud.balancers.balancers import Balancers
 from localcloud.hetzner import Application, create_app
 from localcloud.hosts.host import run_folder
 from localcloud.hosts.hosts import Hosts
-from localcloud.ports import local_port
+from localcloud.instance import process_tags
+from localcloud.network.addresses import unused_address
+from localcloud.network.certificate_authority import Authority
+from localcloud.network.ports import local_port
 
 HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 needs_haproxy = pytest.mark.skipif(
@@ -107,7 +107,7 @@ class Cloud:
         return str(self.ask("GET", f"/servers/{server}")["server"]["status"])
 
     def processes(self, server: int) -> list[int]:
-        return marks.of_machine(self.folder / "hosts" / str(server))
+        return process_tags.of_machine(self.folder / "hosts" / str(server))
 
     def loopback(self, ip: str) -> str:
         return self.app.loopbacks(self.network, [ip])[ip]
@@ -148,7 +148,7 @@ def a_cloud(folder: Path, hosts: bool = True, balancers: bool = True) -> Iterato
     finally:
         for end in ends:
             end()
-        left = marks.of_machines(folder / "hosts") + marks.of_machines(folder / "balancers")
+        left = process_tags.of_machines(folder / "hosts") + process_tags.of_machines(folder / "balancers")
         for part in ("hosts", "balancers"):
             shutil.rmtree(run_folder(folder / part), ignore_errors=True)
     assert left == []

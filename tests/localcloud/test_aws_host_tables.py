@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud import ssm_agent
+from localcloud.hosts.machine import ssm_agent
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.provider import _changed
 from localcloud.plugins.table import Gone, Refused

@@ -12,7 +12,7 @@ from moto.kms.models import kms_backends
 from werkzeug.test import Client
 
 from localcloud.aws import create_app
-from localcloud.folder import LocalCloudError
+from localcloud.instance.folder import LocalCloudError
 from tests.localcloud.aws_harness import HERE, THERE, a_database, a_key, a_network, local_aws
 
 

@@ -21,11 +21,11 @@ from botocore.credentials import Credentials as SdkCredentials
 from botocore.exceptions import ClientError
 from moto.sts.models import sts_backends
 
-from localcloud import ssm_agent
 from localcloud.aws import routing
 from localcloud.aws.iam import sts as sts_sessions
 from localcloud.aws.ssm import nodes
-from localcloud.ssm_agent import Registration, SsmError
+from localcloud.hosts.machine import ssm_agent
+from localcloud.hosts.machine.ssm_agent import Registration, SsmError
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, local_aws
 
 ROLE = "hosts"

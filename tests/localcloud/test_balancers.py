@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from localcloud import marks
-from localcloud.authority import Authority
 from localcloud.balancers import configuration, runtime
 from localcloud.balancers.balancer import Balancer
 from localcloud.balancers.configuration import Configuration
-from localcloud.ports import local_port
+from localcloud.instance import process_tags
+from localcloud.network.certificate_authority import Authority
+from localcloud.network.ports import local_port
 from tests.localcloud.machines_harness import HAPROXY, Cloud, Load, a_cloud, answer, needs_haproxy, until
 
 pytestmark = needs_haproxy
@@ -191,15 +191,15 @@ def test_a_deleted_load_balancer_leaves_nothing(cloud: Cloud) -> None:
         },
     )["load_balancer"]
     folder = cloud.folder / "balancers" / str(made["id"])
-    until(lambda: marks.of_machine(folder))
+    until(lambda: process_tags.of_machine(folder))
     cloud.ask("DELETE", f"/load_balancers/{made['id']}")
     until(lambda: not folder.exists())
-    assert marks.of_machine(folder) == []
+    assert process_tags.of_machine(folder) == []
 
 
 def test_haproxy_that_was_killed_comes_back(cloud: Cloud, balancer: dict[str, Any]) -> None:
     folder = cloud.folder / "balancers" / str(balancer["id"])
-    for pid in marks.of_machine(folder):
+    for pid in process_tags.of_machine(folder):
         os.kill(pid, signal.SIGKILL)
     until(lambda: answer(balancer["public_net"]["ipv4"]["ip"], 80) == 301)
 
@@ -328,7 +328,7 @@ def test_what_haproxy_refuses_leaves_the_old_running(tmp_path: Path, caplog: pyt
     finally:
         running.remove()
     assert isinstance(good, Configuration)
-    assert marks.of_machine(tmp_path / "7") == []
+    assert process_tags.of_machine(tmp_path / "7") == []
 
 
 def test_changes_that_follow_one_another_at_once_are_all_heeded(tmp_path: Path) -> None:

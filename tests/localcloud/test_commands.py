@@ -13,11 +13,11 @@ import psutil
 import pytest
 from rich.console import Console
 
-from localcloud import process
 from localcloud.engine.provide import Engine, provide
-from localcloud.environment import environment, official_plugins
-from localcloud.folder import Folder, LocalCloudError, Running
-from localcloud.recover import _mend
+from localcloud.instance.folder import Folder, LocalCloudError, Running
+from localcloud.runtime import process
+from localcloud.runtime.environment import environment, official_plugins
+from localcloud.runtime.recover import _mend
 from tests.conftest import ROOT
 
 
@@ -168,7 +168,7 @@ class Shim:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         }
-        shim = ROOT / "localcloud" / "pulumi_shim.py"
+        shim = ROOT / "localcloud" / "engine/shim.py"
         done = subprocess.run(
             [sys.executable, "-I", "-S", shim, self.folder, self.engine.pulumi, *arguments],
             cwd=self.project,

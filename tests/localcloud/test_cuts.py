@@ -28,10 +28,10 @@ from moto.backends import get_backend
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from typer.testing import CliRunner
 
-from localcloud import process
 from localcloud.cli import app
-from localcloud.cuts import Cuts, Verb, change, noted, regions
-from localcloud.folder import Folder, LocalCloudError
+from localcloud.faults.outages import Cuts, Verb, change, noted, regions
+from localcloud.instance.folder import Folder, LocalCloudError
+from localcloud.runtime import process
 from tests.conftest import LocalCloud
 
 HERE, THERE, FAR = "eu-central-1", "eu-west-1", "eu-north-1"

@@ -17,8 +17,8 @@ from hcloud.actions import ActionFailedException
 from pulumi.runtime.proto import provider_pb2
 from werkzeug.serving import make_server
 
-from localcloud.authority import Authority
 from localcloud.hetzner import Application, create_app
+from localcloud.network.certificate_authority import Authority
 from localcloud.plugins.hcloud import PLUGIN
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.provider import Provider

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import Client, TestResponse
 
-from localcloud.address import unused_address
-from localcloud.authority import Authority
 from localcloud.hetzner import Application
 from localcloud.hetzner.catalogue import SoldOut, nothing_sold_out
 from localcloud.hetzner.labels import Selector
 from localcloud.hetzner.project import ChooseAddress
+from localcloud.network.addresses import unused_address
+from localcloud.network.certificate_authority import Authority
 
 TOKEN = "t" * 64
 LOCATION = "fsn1"

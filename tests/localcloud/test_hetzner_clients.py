@@ -34,8 +34,8 @@ from hcloud.servers.domain import ServerCreatePublicNetwork
 from hcloud.zones import ZoneRecord, ZoneRRSet
 from werkzeug.serving import make_server
 
-from localcloud.authority import Authority
 from localcloud.hetzner import create_app
+from localcloud.network.certificate_authority import Authority
 
 TOKEN = "t" * 64
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVl someone@example.com"

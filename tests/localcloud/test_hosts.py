@@ -15,16 +15,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localcloud import machines, marks, process
 from localcloud.engine.provide import Engine
-from localcloud.folder import Folder, LocalCloudError
 from localcloud.hosts import places, user_data
 from localcloud.hosts.host import read_journal, run_folder
 from localcloud.hosts.machine import unit_file
+from localcloud.instance import process_tags
+from localcloud.instance.folder import Folder, LocalCloudError
+from localcloud.runtime import machines, process
 from tests.conftest import a_local_cloud
 from tests.localcloud.machines_harness import API, DIGEST, Cloud, a_cloud, answer, needs_haproxy, until
 
-pytestmark = pytest.mark.skipif(not marks.can_be_read(), reason="processes of hosts are found by /proc")
+pytestmark = pytest.mark.skipif(not process_tags.can_be_read(), reason="processes of hosts are found by /proc")
 
 
 @pytest.fixture(scope="module")
@@ -377,7 +378,7 @@ def test_nothing_is_left_when_the_local_cloud_stops_or_was_killed(engine: Engine
         assert cloud.run(sys.executable, "-c", HCLOUD, text).returncode == 0
 
         def running() -> bool:
-            return len(marks.of_machines(cloud.folder.hosts)) >= 2
+            return len(process_tags.of_machines(cloud.folder.hosts)) >= 2
 
         until(running)
         shown = cloud.run(sys.executable, "-m", "localcloud", "status", "--json")
@@ -386,7 +387,7 @@ def test_nothing_is_left_when_the_local_cloud_stops_or_was_killed(engine: Engine
         journal = cloud.run(sys.executable, "-m", "localcloud", "journal", "whole", "--", "-u", "who", "-o", "cat")
         assert "I am arn:aws:sts::123456789012:assumed-role/hosts/mi-" in journal.stdout
         assert process.stop(cloud.folder)
-        assert marks.of_machines(cloud.folder.hosts) == []
+        assert process_tags.of_machines(cloud.folder.hosts) == []
         killed, _ = process.start(cloud.folder)
         until(running)
         psutil.Process(killed.pid).kill()
@@ -394,11 +395,11 @@ def test_nothing_is_left_when_the_local_cloud_stops_or_was_killed(engine: Engine
         assert running(), "a kill of the local cloud alone leaves them"
         process.start(cloud.folder)
         until(running)
-        until(lambda: len(marks.of_machines(cloud.folder.hosts)) == 3, 30)  # those that were left are gone
+        until(lambda: len(process_tags.of_machines(cloud.folder.hosts)) == 3, 30)  # those that were left are gone
         again, _ = process.start(cloud.folder)
         psutil.Process(again.pid).kill()
         process.stop(cloud.folder)
-        assert marks.of_machines(cloud.folder.hosts) == []
+        assert process_tags.of_machines(cloud.folder.hosts) == []
         short = run_folder(cloud.folder.hosts)
     assert not short.exists()
 

@@ -15,11 +15,11 @@ import psutil
 import pytest
 
 from localcloud.engine.provide import Engine
-from localcloud.folder import Folder, Running
+from localcloud.instance.folder import Folder, Running
+from localcloud.instance.state import write_atomically
 from localcloud.plugins import standin
 from localcloud.plugins.broker import Broker
 from localcloud.plugins.table import Gone, Plugin, Property, Props, Refused, ResourceType
-from localcloud.state import write_atomically
 
 PROGRAM = """
 import json, os, pulumi

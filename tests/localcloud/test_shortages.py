@@ -13,10 +13,10 @@ from hcloud.locations import Location
 from hcloud.server_types import ServerType
 from typer.testing import CliRunner
 
-from localcloud import process
 from localcloud.cli import app
-from localcloud.folder import Folder, LocalCloudError
-from localcloud.shortages import Shortage, Shortages, noted, restock, sell_out
+from localcloud.faults.capacity import Shortage, Shortages, noted, restock, sell_out
+from localcloud.instance.folder import Folder, LocalCloudError
+from localcloud.runtime import process
 from tests.conftest import LocalCloud
 
 CX23 = Shortage("cx23", "hel1")

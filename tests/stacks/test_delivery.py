@@ -21,7 +21,7 @@ from hcloud import Client as Hetzner
 
 from continuity.clouds.github import Repository
 from localcloud.engine.provide import Engine
-from localcloud.environment import environment
+from localcloud.runtime.environment import environment
 from tests.conftest import ROOT, LocalCloud, a_local_cloud
 from tests.stacks.asking import HOME, PLAN, RECOVERY, aws, outputs
 

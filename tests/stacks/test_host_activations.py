@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from localcloud import ssm_agent
+from localcloud.hosts.machine import ssm_agent
 from tests.conftest import ROOT, LocalCloud
 
 HERE = "eu-central-1"

@@ -259,7 +259,7 @@ def test_a_refresh_finds_nothing_until_somebody_changes_something(local_cloud: L
 
 
 def test_what_is_up_survives_the_local_clouds_own_restart(local_cloud: LocalCloud) -> None:
-    from localcloud import process
+    from localcloud.runtime import process
 
     before = {server.id for server in hetzner(local_cloud).servers.get_all()}
     assert process.stop(local_cloud.folder)

@@ -27,8 +27,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from localcloud.folder import Folder
-from localcloud.state import write_atomically
+from localcloud.instance.folder import Folder
+from localcloud.instance.state import write_atomically
 
 LIFETIME_SECONDS: Final = 300
 """How long a token is good for, when nothing else is asked: as long as GitHub's."""

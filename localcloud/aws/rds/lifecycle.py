@@ -19,7 +19,7 @@ from localcloud.aws.rds import servers as rds_servers
 from localcloud.aws.rds.automated_backups import every_backend, kept
 from localcloud.aws.rds.errors import refuse
 from localcloud.aws.rds.servers import Origin, Servers
-from localcloud.folder import LocalCloudError
+from localcloud.instance.folder import LocalCloudError
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from localcloud.folder import LocalCloudError
+from localcloud.instance.folder import LocalCloudError
 
 # Imported where servers are asked for: an RDS without them needs none of it.
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from moto.rds.models import RDSBackend, rds_backends
 from localcloud.aws.rds.automated_backups import AutomatedBackup, copies_of
 from localcloud.aws.rds.lifecycle import databases
 from localcloud.aws.rds.servers import Servers
-from localcloud.folder import LocalCloudError
+from localcloud.instance.folder import LocalCloudError
 
 log = logging.getLogger(__name__)
 

@@ -34,13 +34,13 @@ from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 from moto.sts.models import AssumedRole, sts_backends
 
-from localcloud import ssm_agent
 from localcloud.aws.iam import sts as sts_sessions
 from localcloud.aws.patching import add, mend
 from localcloud.aws.ssm import activations as ssm_activations
 from localcloud.aws.ssm.activations import Activation, activations, moment, page
 from localcloud.aws.ssm.errors import refuse
-from localcloud.folder import LocalCloudError
+from localcloud.hosts.machine import ssm_agent
+from localcloud.instance.folder import LocalCloudError
 
 TOKEN_VARIABLE: Final = "LOCALCLOUD_SSM_TOKEN_SECONDS"  # noqa: S105 - a variable of the environment
 _TOKEN_SECONDS: Final = 3600

@@ -22,10 +22,10 @@ from typing import Any
 if __name__ == "__main__":  # started without installed packages, and so without this project either
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from localcloud import marks
 from localcloud.hosts.machine import unit_file
 from localcloud.hosts.machine.journal import Journal
 from localcloud.hosts.machine.service import Machine, Service, keep, note
+from localcloud.instance import process_tags
 
 _CLOUD_INIT = "cloud-final.service"
 # Targets and units that every Debian has reached by the time that user data is worked off.
@@ -231,7 +231,7 @@ async def _run_commands(machine: Machine, commands: list[list[str]]) -> None:
     """What user data asks for under `runcmd`: one after the other, whatever the one before came to."""
     for words in commands:
         _say(machine, f"runcmd: {shlex.join(words)}")
-        environment = {**machine.environment, marks.MACHINE: str(machine.folder)}
+        environment = {**machine.environment, process_tags.MACHINE: str(machine.folder)}
         try:
             process = await asyncio.create_subprocess_exec(
                 *words,

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localcloud import marks
 from localcloud.hosts.machine.journal import Journal
 from localcloud.hosts.machine.unit_file import Command, Unit
+from localcloud.instance import process_tags
 
 # An end by one of these is a success for a service that was asked to end (systemd.service(5), SuccessExitStatus=).
 _CLEAN_SIGNALS = frozenset({-signal.SIGHUP, -signal.SIGINT, -signal.SIGTERM, -signal.SIGPIPE})
@@ -280,10 +280,14 @@ class Service:
         if unit.state_directories:
             states = (machine.root / "var/lib" / name for name in unit.state_directories)
             environment["STATE_DIRECTORY"] = ":".join(map(str, states))
-        return {**environment, marks.MACHINE: str(machine.folder), marks.UNIT: f"{machine.folder}#{unit.name}"}
+        return {
+            **environment,
+            process_tags.MACHINE: str(machine.folder),
+            process_tags.UNIT: f"{machine.folder}#{unit.name}",
+        }
 
     def _signal_all(self, number: int) -> None:
-        marks.send(marks.of_unit(self._machine.folder, self.unit.name), number)
+        process_tags.send(process_tags.of_unit(self._machine.folder, self.unit.name), number)
 
     async def _end_all(self) -> None:
         """End what is left of its processes, in the way that it names."""
@@ -293,7 +297,7 @@ class Service:
             return
         if unit.kill_mode in ("mixed", "process"):
             if self._main is not None:
-                marks.send([self._main.pid], unit.kill_signal)
+                process_tags.send([self._main.pid], unit.kill_signal)
         else:
             self._signal_all(unit.kill_signal)
         deadline = time.monotonic() + (unit.stop_seconds if unit.stop_seconds is not None else float("inf"))
@@ -311,14 +315,14 @@ class Service:
                 await asyncio.sleep(_LOOK_AGAIN)
         if self._main is not None:
             if self._main.returncode is None:
-                marks.send([self._main.pid], signal.SIGKILL)
+                process_tags.send([self._main.pid], signal.SIGKILL)
             code = await self._main.wait()
             if self.result == "success":
                 self._judge(code)
             self._main = None
 
     def _left(self) -> list[int]:
-        return marks.of_unit(self._machine.folder, self.unit.name)
+        return process_tags.of_unit(self._machine.folder, self.unit.name)
 
     # -- its directories ----------------------------------------------------------------------------------------------
 

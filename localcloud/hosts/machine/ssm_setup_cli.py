@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from localcloud import ssm_agent
+from localcloud.hosts.machine import ssm_agent
 
 _VALUED = frozenset({"activation-code", "activation-id", "region", "artifacts-dir", "version", "env"})
 _ALONE = frozenset({"register", "install", "shutdown", "override", "skip-signature-validation"})

@@ -1,0 +1,1 @@
+"""Load balancers, with their services, targets and certificates."""

@@ -1,0 +1,1 @@
+"""Servers, their placement groups and their SSH keys."""

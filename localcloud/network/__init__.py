@@ -1,0 +1,1 @@
+"""Loopback addresses and ports, and the certificate authority that signs for them."""

@@ -1,0 +1,141 @@
+"""The way into each cloud: every call is noted, and a call to what is cut off gets no answer."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from werkzeug.serving import WSGIRequestHandler
+
+from localcloud.faults.outages import Cuts
+from localcloud.instance.folder import Folder
+
+WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class _UnreachableError(ConnectionResetError):
+    """What was called is cut off: the client gets no answer, and its connection breaks."""
+
+
+class RequestLog:
+    """Every call that a cloud was asked, a line of JSON each: when, which cloud, which region, what, and the answer.
+
+    A call to what is cut off has the `status` null and `cut` true, and as its `region` the dead one that it needed.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self._file = open(folder.requests, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - as long as the process
+        self._lock = threading.Lock()
+
+    def write(self, cloud: str, region: str | None, environ: dict[str, Any], status: int | None) -> None:
+        line = {
+            "at": time.time(),
+            "cloud": cloud,
+            "region": region,
+            "method": environ["REQUEST_METHOD"],
+            "path": environ["PATH_INFO"],
+            "query": environ.get("QUERY_STRING", ""),
+            "operation": environ.get("HTTP_X_AMZ_TARGET", ""),
+            "status": status,
+            **({"cut": True} if status is None else {}),
+        }
+        with self._lock:
+            self._file.write(json.dumps(line) + "\n")
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """What a cloud's port leads to: calls to what is cut off end here, and every call is noted.
+
+    `needed` gives the regions that a request and its body need, first the one that it was made for; None stands for a
+    call that is to no region. A call is looked at when it comes, when it has come whole, and when it is answered,
+    because something may be cut off meanwhile. The cloud sees it only when it is whole: one that works off a call at a
+    time must not wait for a client that stalls.
+    """
+
+    cloud: str
+    application: WSGI
+    needed: Callable[[dict[str, Any], bytes], tuple[str | None, ...]]
+    cuts: Cuts
+    requests: RequestLog
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        self._let_through(environ, self.needed(environ, b""))
+        body = _received(environ)
+        regions = self.needed(environ, body)
+        self._let_through(environ, regions)
+
+        def answered(status: str, *rest: Any) -> Any:
+            self._let_through(environ, regions)
+            self.requests.write(self.cloud, regions[0], environ, int(status.split()[0]))
+            return start_response(status, *rest)
+
+        return self.application(environ, answered)
+
+    def is_dead(self, environ: dict[str, Any]) -> bool:
+        return any(self.cuts.is_cut(self.cloud, region) for region in self.needed(environ, b""))
+
+    def _let_through(self, environ: dict[str, Any], regions: tuple[str | None, ...]) -> None:
+        dead = [region for region in regions if self.cuts.is_cut(self.cloud, region)]
+        if dead:
+            self.requests.write(self.cloud, dead[0], environ, None)
+            raise _UnreachableError(f"{self.cloud} {dead[0] or ''} is cut off")
+
+
+def _received(environ: dict[str, Any]) -> bytes:
+    """The whole body, which stays readable for who comes after. A client that leaves before its end asked nothing."""
+    if environ.get("wsgi.input_terminated"):
+        body: bytes = environ["wsgi.input"].read()
+    else:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length)
+        if len(body) < length:
+            raise ConnectionAbortedError(f"{len(body)} of {length} bytes came")
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+class Handler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"  # for bodies in chunks and those that wait; each answer still ends its connection
+
+    def run_wsgi(self) -> None:
+        # "100 Continue" is an answer too. Who waits for it in vain sees the connection break instead.
+        if "Expect" in self.headers and self._entrance.is_dead(self.make_environ()):
+            del self.headers["Expect"]
+        super().run_wsgi()
+
+    def handle_expect_100(self) -> bool:
+        """`run_wsgi` says it."""
+        return True
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """The answer to what is no HTTP; what is cut off as a whole has none."""
+        entrance = self._entrance
+        if entrance.cuts.is_cut(entrance.cloud):
+            self.connection_dropped(_UnreachableError(entrance.cloud))
+        else:
+            super().send_error(code, message, explain)
+
+    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:
+        """Close it for good, by a reset, so that a client which is still sending or waiting learns it at once."""
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.rfile.close()  # it holds the socket open
+            self.connection.close()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Requests stand in `requests.jsonl`, not in the log."""
+
+    @property
+    def _entrance(self) -> Entrance:
+        entrance: Entrance = self.server.app  # type: ignore[assignment]
+        return entrance

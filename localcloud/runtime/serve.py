@@ -1,0 +1,185 @@
+"""The local cloud's process: three clouds and the broker of plugins, on loopback, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from filelock import FileLock, Timeout
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from localcloud.faults import capacity
+from localcloud.faults.outages import Cuts, IsDead, answer_to
+from localcloud.instance.folder import Folder, LocalCloudError, Running
+from localcloud.plugins.broker import Broker
+from localcloud.plugins.table import Plugin
+from localcloud.runtime import machines
+from localcloud.runtime.gateway import WSGI, Entrance, Handler, RequestLog
+
+if TYPE_CHECKING:
+    from localcloud.aws import Application
+    from localcloud.hetzner import Application as Hetzner
+
+log = logging.getLogger(__name__)
+
+_LOOK_FOR_FOLDER = 2.0  # seconds
+
+
+def serve(folder: Folder) -> None:
+    """Run until SIGTERM or SIGINT. Only one runs in a folder; a second one is refused."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    os.chmod(folder.path, 0o700)
+    lock = FileLock(folder.path / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise LocalCloudError(f"a local cloud runs in {folder.path} already") from None
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        servers, broker, running, close, hetzner = _listen(folder)
+        for server in (*servers, broker):
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        # Hosts ask the clouds as soon as they run, and whoever finds the local cloud finds them running.
+        ended = machines.run(folder, hetzner, running)
+        folder.remember(running)
+        log.info("the local cloud listens: %s", running.ports)
+        # Whoever deletes the folder, or the clone that it is in, means the local cloud too.
+        while not stopping.wait(_LOOK_FOR_FOLDER) and _ours(folder):
+            pass
+        log.info("the local cloud stops")
+        ended()
+        for server in (*servers, broker):
+            server.shutdown()
+        close()
+    finally:
+        if _ours(folder):
+            folder.running_file.unlink(missing_ok=True)
+        lock.release()
+
+
+def _ours(folder: Folder) -> bool:
+    """Whether the folder speaks of this process: it may be gone, or have been made anew with another one in it."""
+    running = folder.running()
+    return running is not None and running.pid == os.getpid()
+
+
+def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Callable[[], None], Hetzner]:
+    from localcloud.aws.routing import needed
+
+    credentials, cuts, requests = folder.credentials(), Cuts.of(folder), RequestLog(folder)
+    sold_out = capacity.Shortages.of(folder)
+    aws = _aws(folder, cuts)
+    hetzner = _hetzner(folder, credentials.hcloud_token, sold_out)
+    entrances = [
+        Entrance("aws", aws, needed, cuts, requests),
+        Entrance("hetzner", hetzner, _nowhere, cuts, requests),
+        Entrance("github", _github(folder, credentials.github_token), _nowhere, cuts, requests),
+    ]
+    cuts.announce()
+    last = folder.last_ports()
+    servers = {
+        entrance.cloud: make_server(
+            "127.0.0.1", _port(last.get(entrance.cloud)), entrance, threaded=True, request_handler=Handler
+        )
+        for entrance in entrances
+    }
+    secret = secrets.token_urlsafe(24)
+    broker = Broker(
+        _port(last.get("broker")),
+        secret,
+        {"aws": _aws_plugin, "hcloud": _hcloud_plugin, "github": _github_plugin},
+        {
+            "cut": lambda asked: answer_to(cuts, "cut", asked),
+            "restore": lambda asked: answer_to(cuts, "restore", asked),
+            **{verb: partial(capacity.answer_to, sold_out, verb) for verb in (capacity.SELL_OUT, capacity.RESTOCK)},
+        },
+    )
+    running = Running(
+        pid=os.getpid(),
+        created=psutil.Process().create_time(),
+        ports={name: server.port for name, server in servers.items()},
+        broker_port=broker.server_address[1],
+        secret=secret,
+    )
+    return list(servers.values()), broker, running, aws.close, hetzner
+
+
+def _port(wanted: int | None) -> int:
+    """The port of last time when it is free, else any."""
+    if wanted:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", wanted))
+            except OSError:
+                return 0
+        return wanted
+    return 0
+
+
+def _nowhere(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
+    """A cloud whose calls all go to one endpoint, wherever the things are that they are about."""
+    return (None,)
+
+
+def _aws(folder: Folder, cuts: Cuts) -> Application:
+    from localcloud.aws import create_app, routing
+    from localcloud.aws.s3 import replication
+    from localcloud.aws.secretsmanager import replicas
+    from localcloud.runtime.environment import enforces_iam
+
+    application = create_app(folder.path / "aws", folder.databases, enforce_iam=enforces_iam(os.environ))
+    routing.follow(cuts.is_dead)
+
+    def catch_up(is_dead: IsDead) -> None:
+        with application.changing("s3", "secretsmanager"):
+            replication.catch_up()
+            replicas.catch_up()
+
+    cuts.listeners.append(catch_up)
+    cuts.listeners.append(application.follow)
+    return application
+
+
+def _hetzner(folder: Folder, token: str, sold_out: capacity.Shortages) -> Hetzner:
+    from localcloud.hetzner import create_app
+    from localcloud.network.certificate_authority import Authority
+
+    authority = Authority("Local cloud authority", folder.authority)
+    authority.ca  # noqa: B018 - clients look for the file before the first certificate is issued
+    return create_app(folder.path / "hetzner.json", token=token, authority=authority, sold_out=sold_out.kind)
+
+
+def _github(folder: Folder, token: str) -> WSGI:
+    from localcloud.github import create_app
+
+    return create_app(folder.path / "github.json", token=token)
+
+
+# A plugin's tables bring its cloud's client along, so they are loaded when an engine first asks for them.
+def _aws_plugin() -> Plugin:
+    from localcloud.plugins.aws import PLUGIN
+
+    return PLUGIN
+
+
+def _hcloud_plugin() -> Plugin:
+    from localcloud.plugins.hcloud import PLUGIN
+
+    return PLUGIN
+
+
+def _github_plugin() -> Plugin:
+    from localcloud.plugins.github import PLUGIN
+
+    return PLUGIN
