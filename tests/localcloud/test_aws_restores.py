@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.rds.models import rds_backends
 
-from localcloud.plugins.aws import rds_instance_reading
 from localcloud.plugins.aws.connection import Cloud
+from localcloud.plugins.aws.rds import instance_reading
 from localcloud.plugins.provider import _difference
 from localcloud.plugins.table import Gone, Refused
 from tests.localcloud.aws_harness import HERE, TABLES, THERE, LocalAws, Made, a_database, a_key, a_network, local_aws
@@ -285,7 +285,7 @@ def test_an_update_finishes_what_a_creation_could_not(
     assert table.update is not None
     record = rds_backends["123456789012"][HERE].databases["half"]
     record.status = "creating"
-    monkeypatch.setattr(rds_instance_reading, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(instance_reading, "PATIENCE_SECONDS", 0)
     with pytest.raises(Refused, match=r"instance half \(arn:aws:rds:.*\) is creating after 0 s"):
         table.settle(cloud, identity, inputs)
     record.status = "incompatible-restore"

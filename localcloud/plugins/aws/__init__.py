@@ -7,21 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.plugins.aws import (
-    alarms,
-    backup,
-    ec2,
-    functions,
-    iam,
-    iam_people,
-    kms,
-    logs,
-    rds,
-    s3,
-    secretsmanager,
-    ssm,
-)
+from localcloud.plugins.aws import alarms, functions, logs, rds, secretsmanager, ssm
+from localcloud.plugins.aws.backup import vaults
 from localcloud.plugins.aws.connection import CONFIGURATION, connect
+from localcloud.plugins.aws.ec2 import network
+from localcloud.plugins.aws.iam import people, roles
+from localcloud.plugins.aws.kms import keys
+from localcloud.plugins.aws.s3 import buckets
 from localcloud.plugins.table import Plugin
 
 PLUGIN: Final = Plugin(
@@ -30,14 +22,14 @@ PLUGIN: Final = Plugin(
     configuration=CONFIGURATION,
     connect=connect,
     resources=(
-        *kms.RESOURCES,
-        *s3.RESOURCES,
-        *iam.RESOURCES,
-        *iam_people.RESOURCES,
+        *keys.RESOURCES,
+        *buckets.RESOURCES,
+        *roles.RESOURCES,
+        *people.RESOURCES,
         *alarms.RESOURCES,
-        *ec2.RESOURCES,
+        *network.RESOURCES,
         *rds.RESOURCES,
-        *backup.RESOURCES,
+        *vaults.RESOURCES,
         *secretsmanager.RESOURCES,
         *ssm.RESOURCES,
         *logs.RESOURCES,

@@ -12,9 +12,9 @@ from localcloud.plugins.hcloud.certificates import MANAGED_CERTIFICATE, UPLOADED
 from localcloud.plugins.hcloud.cloud import CONFIGURATION, connect
 from localcloud.plugins.hcloud.firewalls import FIREWALL
 from localcloud.plugins.hcloud.functions import FUNCTIONS
-from localcloud.plugins.hcloud.load_balancer_parts import LOAD_BALANCER_NETWORK, LOAD_BALANCER_SERVICE
-from localcloud.plugins.hcloud.load_balancer_targets import LOAD_BALANCER_TARGET
-from localcloud.plugins.hcloud.load_balancers import LOAD_BALANCER
+from localcloud.plugins.hcloud.load_balancers.load_balancers import LOAD_BALANCER
+from localcloud.plugins.hcloud.load_balancers.parts import LOAD_BALANCER_NETWORK, LOAD_BALANCER_SERVICE
+from localcloud.plugins.hcloud.load_balancers.targets import LOAD_BALANCER_TARGET
 from localcloud.plugins.hcloud.networks import NETWORK, NETWORK_SUBNET
 from localcloud.plugins.hcloud.placement_groups import PLACEMENT_GROUP
 from localcloud.plugins.hcloud.primary_ips import PRIMARY_IP

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from localcloud.plugins.aws import s3_object_lock
 from localcloud.plugins.aws.common import (
     REGION,
     TAGS,
@@ -28,6 +27,7 @@ from localcloud.plugins.aws.common import (
     to_api,
 )
 from localcloud.plugins.aws.connection import Cloud
+from localcloud.plugins.aws.s3 import object_lock
 from localcloud.plugins.table import Property, Props, Refused, ResourceType
 
 # Route 53's zones of S3's website endpoints; AWS publishes them.
@@ -78,7 +78,7 @@ def _read_bucket(cloud: Cloud, identity: str, state: Props) -> Props:
         "bucketRegionalDomainName": f"{identity}.s3.{region}.amazonaws.com",
         "bucketRegion": region,
         "hostedZoneId": _HOSTED_ZONES.get(region, ""),
-        "objectLockEnabled": s3_object_lock.enabled(s3, identity),
+        "objectLockEnabled": object_lock.enabled(s3, identity),
         **tags_found(cloud, _bucket_tags(s3, identity), state),
     }
 
@@ -224,7 +224,7 @@ def _get_versioning(s3: Any, bucket: str) -> Props:
 
 def _remove_versioning(s3: Any, bucket: str, state: Props) -> None:
     """With an object lock S3 keeps versioning for good, and the provider leaves it at that."""
-    if s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled" and not s3_object_lock.enabled(s3, bucket):
+    if s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled" and not object_lock.enabled(s3, bucket):
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 
 
@@ -456,11 +456,11 @@ RESOURCES: Final = (
     ),
     _setting(
         "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
-        s3_object_lock.PROPERTIES,
-        s3_object_lock.put,
-        s3_object_lock.get,
-        s3_object_lock.remove,
-        (s3_object_lock.ABSENT,),
+        object_lock.PROPERTIES,
+        object_lock.put,
+        object_lock.get,
+        object_lock.remove,
+        (object_lock.ABSENT,),
     ),
     _setting(
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",

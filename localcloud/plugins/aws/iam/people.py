@@ -1,4 +1,4 @@
-"""IAM: managed policies, users and what these are given, and issuers of tokens. Roles are in `iam.py`."""
+"""IAM: managed policies, users and what these are given, and issuers of tokens. Roles are in `roles.py`."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.plugins.aws import backup_plans
-from localcloud.plugins.aws.backup_common import change_tags_of, found_at, tags_of
+from localcloud.plugins.aws.backup import plans
+from localcloud.plugins.aws.backup.common import change_tags_of, found_at, tags_of
 from localcloud.plugins.aws.common import (
     REGION,
     TAGS,
@@ -206,5 +206,5 @@ RESOURCES: Final[tuple[ResourceType, ...]] = (
         delete=_delete_policy,
         find=_find_policy,
     ),
-    *backup_plans.RESOURCES,
+    *plans.RESOURCES,
 )

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from localcloud.plugins.aws.common import all_tags, given, tag_list
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.aws.rds_instance_inputs import CREATE, MODIFY, PROPERTIES, same
+from localcloud.plugins.aws.rds.instance_inputs import CREATE, MODIFY, PROPERTIES, same
 from localcloud.plugins.table import Props, Refused
 
 # Sent with either call.

@@ -1,4 +1,4 @@
-"""Load balancers themselves. What belongs to one is in `load_balancer_parts.py` and `load_balancer_targets.py`."""
+"""Load balancers themselves. What belongs to one is in `parts.py` and `targets.py`."""
 
 from __future__ import annotations
 

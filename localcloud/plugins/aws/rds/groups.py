@@ -20,7 +20,7 @@ from localcloud.plugins.aws.common import (
     unfinished,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.aws.rds_tags import retag
+from localcloud.plugins.aws.rds.tags import retag
 from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
 
 # -- subnet groups ----------------------------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ from localcloud.plugins.aws.common import (
     unfinished,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.aws.kms_common import delete, described, put_policy, retag, tags_of, to_tags
-from localcloud.plugins.aws.kms_replica_keys import REPLICA_KEY
+from localcloud.plugins.aws.kms.common import delete, described, put_policy, retag, tags_of, to_tags
+from localcloud.plugins.aws.kms.replica_keys import REPLICA_KEY
 from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
 
 

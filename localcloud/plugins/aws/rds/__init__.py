@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.plugins.aws.rds_groups import GROUPS
-from localcloud.plugins.aws.rds_instances import INSTANCE
-from localcloud.plugins.aws.rds_replication import REPLICATION
+from localcloud.plugins.aws.rds.groups import GROUPS
+from localcloud.plugins.aws.rds.instances import INSTANCE
+from localcloud.plugins.aws.rds.replication import REPLICATION
 
 RESOURCES: Final = (INSTANCE, *GROUPS, REPLICATION)

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from localcloud.plugins.aws.common import all_tags, client, given, gone_at, tag_list, unfinished
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.aws.rds_instance_inputs import CREATE, MODIFY, PROPERTIES
-from localcloud.plugins.aws.rds_instance_reading import PATIENCE_SECONDS, describe, read, wait
-from localcloud.plugins.aws.rds_restores import differing, restore, restored
-from localcloud.plugins.aws.rds_tags import retag
+from localcloud.plugins.aws.rds.instance_inputs import CREATE, MODIFY, PROPERTIES
+from localcloud.plugins.aws.rds.instance_reading import PATIENCE_SECONDS, describe, read, wait
+from localcloud.plugins.aws.rds.restores import differing, restore, restored
+from localcloud.plugins.aws.rds.tags import retag
 from localcloud.plugins.table import Gone, Props, Refused, ResourceType
 
 _INSIGHTS: Final = (

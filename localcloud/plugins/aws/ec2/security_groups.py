@@ -23,7 +23,7 @@ from localcloud.plugins.aws.common import (
     unfinished,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.aws.ec2_tags import retag, tags_for
+from localcloud.plugins.aws.ec2.tags import retag, tags_for
 from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
 
 # Protocols that EC2 calls by name, by their number.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from localcloud.plugins.aws.backup_common import change_tags_of, found_at, tags_of
+from localcloud.plugins.aws.backup.common import change_tags_of, found_at, tags_of
 from localcloud.plugins.aws.common import (
     REGION,
     TAGS,

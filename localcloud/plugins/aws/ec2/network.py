@@ -18,8 +18,8 @@ from localcloud.plugins.aws.common import (
     unfinished,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.aws.ec2_tags import retag, tags_for
-from localcloud.plugins.aws.security_groups import RESOURCES as SECURITY_GROUPS
+from localcloud.plugins.aws.ec2.security_groups import RESOURCES as SECURITY_GROUPS
+from localcloud.plugins.aws.ec2.tags import retag, tags_for
 from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
 
 # -- VPCs -------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""AWS Backup: vaults with their locks and policies, and plans with their selections."""

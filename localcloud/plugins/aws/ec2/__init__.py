@@ -1,0 +1,1 @@
+"""EC2's network: VPCs, subnets, route tables and security groups."""

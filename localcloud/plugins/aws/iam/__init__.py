@@ -1,0 +1,1 @@
+"""IAM: roles, policies, users and issuers of tokens."""

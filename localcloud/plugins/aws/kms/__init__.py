@@ -1,0 +1,1 @@
+"""KMS: keys, aliases, and replicas of multi-region keys."""

@@ -1,0 +1,1 @@
+"""Load balancers, with their networks, services and targets."""
