@@ -1,6 +1,6 @@
 """Access as declared: who is let in by what, within which limits, and who is told.
 
-What the policies let through and what not is tested by deploying with them, in tests/stacks/test_access.py.
+What the policies let through and what not is tested by deploying with them, in tests/scenarios/test_access.py.
 """
 
 from __future__ import annotations

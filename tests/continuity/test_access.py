@@ -1,4 +1,4 @@
-"""What is said of who has what. Looking itself is tested with a whole local cloud, in tests/stacks/test_access.py."""
+"""What is said of who has what. Looking itself is tested with a whole local cloud, in tests/scenarios/test_access.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an update makes of Hetzner's refusals. The whole of it is tried in tests/stacks/test_sold_out.py."""
+"""What an update makes of Hetzner's refusals. The whole of it is tried in tests/scenarios/test_sold_out.py."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from continuity.clouds.github import Repository
 from localcloud.engine.provide import Engine
 from localcloud.runtime.environment import environment
 from tests.conftest import ROOT, LocalCloud, a_local_cloud
-from tests.stacks.asking import HOME, PLAN, RECOVERY, aws, outputs
+from tests.scenarios.asking import HOME, PLAN, RECOVERY, aws, outputs
 
 AS_SOMEBODY = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.com", "-c", "commit.gpgsign=false")
 

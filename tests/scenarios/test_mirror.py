@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from continuity.changes.bundle import KEY
 from localcloud.engine.provide import Engine
 from tests.conftest import ROOT, LocalCloud, a_local_cloud
-from tests.stacks.asking import RECOVERY
-from tests.stacks.test_access import as_, clients, denied, enter, subject, up
+from tests.scenarios.asking import RECOVERY
+from tests.scenarios.test_access import as_, clients, denied, enter, subject, up
 
 ROLE = "botbrains-vault-mirror"
 BUCKET = "botbrains-vault-mirror"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import LocalCloud
-from tests.stacks.asking import HOME, RECOVERY, aws
+from tests.scenarios.asking import HOME, RECOVERY, aws
 
 # What a stolen administrator's key, or a mistake with it, can do: switch the protection off, and leave nothing at home.
 DELETION = """

@@ -21,7 +21,7 @@ from githubkit import GitHub
 from hcloud import Client as Hetzner
 
 from tests.conftest import ROOT, LocalCloud
-from tests.stacks.asking import HOME, PLAN, RECOVERY, aws, outputs
+from tests.scenarios.asking import HOME, PLAN, RECOVERY, aws, outputs
 
 CONTINUITY = (sys.executable, "-m", "continuity")
 PACK = ("--policy-pack", "policy_pack")

@@ -27,7 +27,7 @@ from localcloud.aws.iam.oidc_tokens import Issuers
 from localcloud.aws.iam.sessions import totp
 from localcloud.engine.provide import Engine
 from tests.conftest import ROOT, LocalCloud, a_local_cloud
-from tests.stacks.asking import HOME, PLAN, RECOVERY, aws
+from tests.scenarios.asking import HOME, PLAN, RECOVERY, aws
 
 ACCOUNT = "123456789012"
 ISSUER = "https://token.actions.githubusercontent.com"

@@ -23,7 +23,7 @@ from hcloud import Client as Hetzner
 from continuity.drills.load.traffic import Request, Settings, Traffic
 from localcloud.engine.provide import Engine
 from tests.conftest import ROOT, LocalCloud, a_local_cloud
-from tests.stacks.asking import PLAN, outputs
+from tests.scenarios.asking import PLAN, outputs
 
 pytestmark = pytest.mark.skipif(
     shutil.which("haproxy") is None and "CI" not in os.environ,

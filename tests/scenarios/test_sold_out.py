@@ -6,7 +6,7 @@ import re
 import sys
 
 from tests.conftest import LocalCloud
-from tests.stacks.asking import outputs
+from tests.scenarios.asking import outputs
 
 
 def localcloud(cloud: LocalCloud, *arguments: str) -> None:

@@ -20,7 +20,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from tests.conftest import ROOT, LocalCloud
-from tests.stacks.asking import HOME, PLAN, RECOVERY, aws, outputs
+from tests.scenarios.asking import HOME, PLAN, RECOVERY, aws, outputs
 
 CONTINUITY = (sys.executable, "-m", "continuity")
 LOCALCLOUD = (sys.executable, "-m", "localcloud")
