@@ -19,7 +19,7 @@ from components.storage.application_secrets import ApplicationSecretsArgs
 from plan.model import Role
 from stacks.settings import model as stacks
 from stacks.settings.reading import SettingsError
-from tests.components.host_examples import KEY, active_api, active_worker
+from tests.components.hosts.examples import KEY, active_api, active_worker
 from tests.components.recording import configuration
 
 PLAN: Final = plan.load()

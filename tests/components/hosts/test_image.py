@@ -28,7 +28,7 @@ from components.hosts.image import (
     render,
     standby_threshold,
 )
-from tests.components.host_examples import (
+from tests.components.hosts.examples import (
     ENROLMENT,
     KEY,
     KINDS,

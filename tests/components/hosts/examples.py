@@ -9,7 +9,7 @@ from typing import Any
 
 from components.hosts.image import ApiHost, Enrolment, Host, WorkerHost, haproxy_configuration
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = ROOT / "components/hosts/image/programs"
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJvdGJyYWlucyBvcGVyYXRvciBrZXkgMDEyMzQ1Njc4OTA="

@@ -9,7 +9,7 @@ from policy_pack import ALL
 from policy_pack.documentation.comparison import COMPARISON
 from policy_pack.documentation.documents import policies
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "policies.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "policies.md"
 
 
 def test_the_document_is_what_the_policies_say() -> None:

@@ -1,7 +1,7 @@
 """Snapshots of every URN that the three stacks declare.
 
 Pulumi knows a resource by its URN, so a changed URN replaces the resource: a host, a key, a database. A change that
-only moves code leaves these files as they are. `pytest tests/components/test_urns.py --snapshot-update` writes them
+only moves code leaves these files as they are. `pytest tests/stacks/test_urns.py --snapshot-update` writes them
 after an intended change, and the diff shows what it replaces. They also show which resources Pulumi refuses to delete.
 """
 

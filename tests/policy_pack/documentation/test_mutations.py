@@ -24,7 +24,7 @@ from stacks.settings.model import parse
 from stacks.settings.reading import SettingsError
 from tests.components.conftest import led_to_an_aws
 from tests.components.recording import configuration, deploy_stack
-from tests.policy_pack.test_examples import (
+from tests.policy_pack.documentation.test_examples import (
     test_an_example_complies_and_its_change_is_refused_by_its_policy_alone as the_example_is_refused,
 )
 

@@ -20,7 +20,7 @@ import pytest
 
 from components.hosts.image.rendering import LOCK_CLASS
 from localcloud.postgres import Cluster, Site, free_address, stop_all
-from tests.components.host_examples import PROGRAMS
+from tests.components.hosts.examples import PROGRAMS
 
 PORT, USER, PASSWORD, DATABASE = 5432, "app", "it's a %password=", "botbrains"
 # What a machine that does much else at the same time may add to any time that is measured here.

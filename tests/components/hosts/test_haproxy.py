@@ -22,7 +22,7 @@ import pytest
 
 from components.hosts.image import ApiHost
 from localcloud.postgres import free_address
-from tests.components.host_examples import PROGRAMS, active_api, program, standby_api, written_haproxy
+from tests.components.hosts.examples import PROGRAMS, active_api, program, standby_api, written_haproxy
 
 HAPROXY = program("haproxy")
 pytestmark = pytest.mark.skipif(

@@ -1,4 +1,4 @@
-"""What is said of who has what. Looking itself is tested with a whole local cloud, in tests/scenarios/test_access.py."""
+"""The report on who has which access. `tests/scenarios/test_access.py` reads it from a whole local cloud."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from localcloud.plugins.github.cloud import Cloud, Failed
 from localcloud.plugins.table import Props, Refused
 from localcloud.plugins.wire import from_wire
 from tests.localcloud.github_harness import TOKEN, Served, serving
-from tests.localcloud.test_github_tables import REPOSITORY, TABLES, Engine
+from tests.localcloud.plugins.test_github import REPOSITORY, TABLES, Engine
 
 BRANCHES: Props = {"protectedBranches": False, "customBranchPolicies": True}
 ENVIRONMENT: Props = {

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.components.host_examples import PROGRAMS
+from tests.components.hosts.examples import PROGRAMS
 
 REGION, HOST, GROUP = "eu-central-1", "botbrains-prod-api-1", "/botbrains/prod/hosts"
 # What a value may have in it, and no message may show.

@@ -1,0 +1,1 @@
+"""Tests of outages and of what is sold out."""

@@ -1,0 +1,1 @@
+"""Tests of GitHub on loopback."""

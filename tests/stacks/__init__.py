@@ -1,0 +1,1 @@
+"""Tests of the three stacks, as the program declares them."""
