@@ -188,6 +188,15 @@ $(UV):
 policies: $(READY) ## Write docs/policies.md from the policies (a test fails when it is not what they say)
 	@$(PYTHON) -m policy_pack.documentation.documents > docs/policies.md
 
+# In a local cloud of its own. A command that fails leaves the old picture as it is.
+RECORDING := LOCALCLOUD_FOLDER="$(abspath .localcloud/recording)"
+.PHONY: recordings
+recordings: $(READY) ## Draw the last screens of `make up` and `make failover` for the README
+	@$(RECORDING) $(LOCALCLOUD) erase --yes
+	@$(RECORDING) $(PYTHON) .ci/record.py docs/up.svg $(MAKE) up
+	@$(RECORDING) $(LOCALCLOUD) erase --yes
+	@$(PYTHON) .ci/record.py docs/failover.svg $(MAKE) failover
+
 .PHONY: docs
 docs: $(READY) ## Render the picture of the architecture (needs graphviz)
 	@{ echo "<!-- from architecture.dot $$($(PYTHON) -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())' < docs/architecture.dot) -->"; \
