@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 STACK ?=
 # More options of `continuity up`, such as --without-github.
 OPTIONS ?=
-# What a change is to, for `make preview-change`; and where its comment's text goes, if anywhere.
+# For `make preview-change`: the commit that the change is compared with, and the file for the comment's text.
 BASE ?= origin/main
 COMMENT ?=
 PYTHON3 ?= python3
@@ -23,7 +23,7 @@ LOCALCLOUD := $(PYTHON) -m localcloud
 CONTINUITY := $(LOCALCLOUD) exec -- $(abspath $(PYTHON)) -m continuity
 
 export UV_PYTHON_DOWNLOADS = never
-# Where it is set, every command would compile the SDKs anew: seconds each time.
+# Where it is set, every command would compile the SDKs again: seconds each time.
 export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help
@@ -48,7 +48,7 @@ up: $(READY) ## Bring production up in the local cloud, with the policy pack in 
 dr: STACK := dr
 dr: up ## The same for the disaster-recovery stack
 
-# In a local cloud of its own, which is new each time and gone afterwards; after a failure it stays, to be looked at.
+# In a separate local cloud, which is new each time and deleted afterwards. After a failure it stays, for a look at it.
 RECOVERY := LOCALCLOUD_FOLDER="$(abspath .localcloud/recovery)"
 .PHONY: recovery
 recovery: $(READY) ## Lose Germany while rows are written, recover in Ireland, and measure what it cost
@@ -58,7 +58,7 @@ recovery: $(READY) ## Lose Germany while rows are written, recover in Ireland, a
 	  || { echo "what is left of it: LOCALCLOUD_FOLDER=.localcloud/recovery $(LOCALCLOUD) shell" >&2; exit 1; }
 	@$(RECOVERY) $(LOCALCLOUD) erase --yes
 
-# In a local cloud of its own too: a host of each role, all active ones, and a location are lost, one after the other.
+# In a separate local cloud too: a host of each role, all active ones, and a location are lost, one after the other.
 FAILOVER := LOCALCLOUD_FOLDER="$(abspath .localcloud/failover)"
 .PHONY: failover
 failover: $(READY) ## Lose a host, all active hosts and a location under load, and measure what it cost
@@ -71,7 +71,7 @@ failover: $(READY) ## Lose a host, all active hosts and a location under load, a
 	@$(FAILOVER) $(LOCALCLOUD) erase --yes
 
 .PHONY: preview
-preview: $(READY) ## What `up` would change, and what the policy pack says of it
+preview: $(READY) ## What `up` would change, and what the policy pack refuses
 	@$(CONTINUITY) preview $(STACK)
 
 .PHONY: preview-change
@@ -79,7 +79,7 @@ preview-change: $(READY) ## The comment on a pull request: what is checked out h
 	@.ci/preview-change '$(BASE)' $(COMMENT)
 
 .PHONY: drift
-drift: $(READY) ## What somebody changed past the code, property by property
+drift: $(READY) ## What was changed outside the code, property by property
 	@$(CONTINUITY) drift $(STACK)
 
 .PHONY: bundle
@@ -111,7 +111,7 @@ down: $(READY) ## Stop the local cloud and forget all that it holds
 	@$(LOCALCLOUD) erase --yes
 
 .PHONY: test
-test: $(READY) ## Every test: the real engine against local clouds of their own
+test: $(READY) ## Every test: the real engine against separate local clouds
 	@$(LOCALCLOUD) engine > /dev/null
 	@$(PYTHON) -m pytest $(PYTEST)
 
@@ -164,9 +164,9 @@ bench: $(READY) ## Measure what is said about speed: previews, policies, and the
 	@$(LOCALCLOUD) engine > /dev/null
 	@failed=0; for one in preview policies recovery; do $(PYTHON) -m benchmarks.$$one || failed=1; done; exit $$failed
 
-# A stamp, so that a set-up that was interrupted is done again. It is named by what the files say, not by their age: a
-# copy of this folder that borrows its .venv by a link has nothing to set up, and one that asks for other packages makes
-# an environment of its own and leaves the borrowed one alone.
+# A stamp, so that an interrupted set-up is repeated. Its name comes from the contents of the files, not from their age. A
+# copy of this folder that borrows its .venv by a link has nothing to set up; a copy that needs other packages makes a
+# separate environment and leaves the borrowed one alone.
 $(READY): | $(UV)
 	@echo "setting up .venv from uv.lock"
 	@if [ -L .venv ]; then rm .venv; else rm -f .venv/ready*; fi
@@ -188,7 +188,7 @@ $(UV):
 policies: $(READY) ## Write docs/policies.md from the policies (a test fails when it is not what they say)
 	@$(PYTHON) -m policy_pack.documentation.documents > docs/policies.md
 
-# In a local cloud of its own. A command that fails leaves the old picture as it is.
+# In a separate local cloud. A command that fails leaves the old picture as it is.
 RECORDING := LOCALCLOUD_FOLDER="$(abspath .localcloud/recording)"
 .PHONY: recordings
 recordings: $(READY) ## Draw the last screens of `make up` and `make failover` for the README
