@@ -12,6 +12,7 @@ import pty
 import struct
 import sys
 import termios
+from itertools import groupby
 from pathlib import Path
 
 import pyte
@@ -92,8 +93,8 @@ def draw(screen: pyte.Screen, title: str) -> str:
         rows.pop()
     for row in rows:
         line = Text()
-        for column in range(COLUMNS):
-            line.append(row[column].data, style(row[column]))
+        for looks, run in groupby((row[column] for column in range(COLUMNS)), key=style):
+            line.append("".join(char.data for char in run), looks)
         line.rstrip()
         console.print(line, soft_wrap=True)
     return console.export_svg(title=title, code_format=SVG, unique_id="terminal")
