@@ -32,6 +32,10 @@ def locate(cloud: Cloud, identity: str, state: Props) -> tuple[str, str]:
     return identity, state.get("region") or cloud.region
 
 
+def region_of(arn: str) -> str:
+    return arn.split(":")[3]
+
+
 def unfinished(old: Props) -> bool:
     """Whether what follows a creation failed: the engine then knows the object, but has never read it."""
     return "arn" not in old
@@ -160,6 +164,16 @@ def gone_at(*codes: str) -> Iterator[None]:
     except ClientError as error:
         if code(error) in codes:
             raise Gone(str(error)) from error
+        raise
+
+
+def call_or_none(codes: tuple[str, ...], call: Any, **arguments: Any) -> Any:
+    """The answer of a call, or None where the service answers with one of these codes."""
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        if code(error) in codes:
+            return None
         raise
 
 

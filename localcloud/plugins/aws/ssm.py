@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from localcloud.plugins.aws.common import (
     REGION,
     TAGS,
     all_tags,
+    call_or_none,
     change_tags,
     client,
-    code,
     from_tag_list,
     given,
     gone_at,
@@ -165,12 +163,8 @@ def _delete_parameter(cloud: Cloud, identity: str, state: Props) -> None:
 
 
 def _find_parameter(cloud: Cloud, inputs: Props) -> str | None:
-    try:
-        return str(client(cloud, "ssm", inputs).get_parameter(Name=inputs["name"])["Parameter"]["Name"])
-    except ClientError as error:
-        if code(error) == _NO_PARAMETER:
-            return None
-        raise
+    found = call_or_none((_NO_PARAMETER,), client(cloud, "ssm", inputs).get_parameter, Name=inputs["name"])
+    return None if found is None else str(found["Parameter"]["Name"])
 
 
 RESOURCES: Final[tuple[ResourceType, ...]] = (

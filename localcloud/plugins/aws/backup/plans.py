@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from localcloud.plugins.aws.backup.common import change_tags_of, found_at, tags_of
+from localcloud.plugins.aws.backup.common import change_tags_of, tags_of
 from localcloud.plugins.aws.common import (
     REGION,
     TAGS,
     Keys,
     Member,
     all_tags,
+    call_or_none,
     client,
     from_api,
     gone_at,
@@ -203,7 +204,7 @@ def _delete_selection(cloud: Cloud, identity: str, state: Props) -> None:
 
 def _find_selection(cloud: Cloud, inputs: Props) -> str | None:
     backup, plan = client(cloud, "backup", inputs), inputs["planId"]
-    if found_at(("ResourceNotFoundException",), backup.get_backup_plan, BackupPlanId=plan) is None:
+    if call_or_none(("ResourceNotFoundException",), backup.get_backup_plan, BackupPlanId=plan) is None:
         return None
     for selection in _selections(backup, plan):
         found = backup.get_backup_selection(BackupPlanId=plan, SelectionId=selection["SelectionId"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from localcloud.plugins.aws.backup import plans
-from localcloud.plugins.aws.backup.common import change_tags_of, found_at, tags_of
+from localcloud.plugins.aws.backup.common import change_tags_of, tags_of
 from localcloud.plugins.aws.common import (
     REGION,
     TAGS,
     all_tags,
+    call_or_none,
     client,
     document,
     given,
@@ -71,7 +72,7 @@ def _delete_vault(cloud: Cloud, identity: str, state: Props) -> None:
 
 def _find_vault(cloud: Cloud, inputs: Props) -> str | None:
     backup = client(cloud, "backup", inputs)
-    found = found_at(_NO_VAULT, backup.describe_backup_vault, BackupVaultName=inputs["name"])
+    found = call_or_none(_NO_VAULT, backup.describe_backup_vault, BackupVaultName=inputs["name"])
     return inputs["name"] if found is not None else None
 
 
@@ -114,7 +115,7 @@ def _delete_lock(cloud: Cloud, identity: str, state: Props) -> None:
 
 def _find_lock(cloud: Cloud, inputs: Props) -> str | None:
     backup = client(cloud, "backup", inputs)
-    vault = found_at(_NO_VAULT, backup.describe_backup_vault, BackupVaultName=inputs["backupVaultName"]) or {}
+    vault = call_or_none(_NO_VAULT, backup.describe_backup_vault, BackupVaultName=inputs["backupVaultName"]) or {}
     same = all(vault.get(_LOCK[key]) == inputs.get(key) for key in ("minRetentionDays", "maxRetentionDays"))
     return inputs["backupVaultName"] if vault.get("Locked") and same else None
 
@@ -153,7 +154,7 @@ def _delete_policy(cloud: Cloud, identity: str, state: Props) -> None:
 
 def _find_policy(cloud: Cloud, inputs: Props) -> str | None:
     backup, name = client(cloud, "backup", inputs), inputs["backupVaultName"]
-    found = found_at(_NO_VAULT, backup.get_backup_vault_access_policy, BackupVaultName=name)
+    found = call_or_none(_NO_VAULT, backup.get_backup_vault_access_policy, BackupVaultName=name)
     return name if found is not None and same_policy(found["Policy"], inputs["policy"]) else None
 
 

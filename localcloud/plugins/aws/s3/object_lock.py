@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
-from localcloud.plugins.aws.common import Keys, Member, code, from_api, to_api
+from localcloud.plugins.aws.common import Keys, Member, call_or_none, from_api, to_api
 from localcloud.plugins.table import Property, Props, Refused
 
 ABSENT: Final = "ObjectLockConfigurationNotFoundError"
@@ -49,9 +47,5 @@ def remove(s3: Any, bucket: str, state: Props) -> None:
 
 
 def enabled(s3: Any, bucket: str) -> bool:
-    try:
-        return bool(get(s3, bucket)["objectLockEnabled"] == "Enabled")
-    except ClientError as error:
-        if code(error) == ABSENT:
-            return False
-        raise
+    found = call_or_none((ABSENT,), get, s3=s3, bucket=bucket)
+    return found is not None and bool(found["objectLockEnabled"] == "Enabled")
