@@ -83,6 +83,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 self._cloud = self._plugin.connect(known, self._environment)
             return self._cloud
 
+    def _inherited(self) -> Props:
+        return self._plugin.inherited(self._settings, self._environment)
+
     # -- resources ----------------------------------------------------------------------------------------------------
 
     def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
@@ -102,7 +105,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         entry = self._entry(_type_and_name(request.urn)[0], context)
         old = from_wire(request.old_inputs if request.HasField("old_inputs") else request.olds)
-        response = _difference(entry.properties, old, from_wire(request.news), in_place=entry.update is not None)
+        inherited = self._inherited()
+        old, new = {**inherited, **old}, {**inherited, **from_wire(request.news)}
+        response = _difference(entry.properties, old, new, in_place=entry.update is not None)
         response.deleteBeforeReplace = bool(response.replaces) and entry.delete_before_replace
         return response
 
@@ -152,7 +157,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         with self._answering(context, f"update {request.urn}"):
             if entry.update is None:
                 raise Refused(f"{entry.token} cannot be changed in place")
-            changed = frozenset(_changed(entry.properties, old, new))
+            inherited = self._inherited()
+            changed = frozenset(_changed(entry.properties, {**inherited, **old}, {**inherited, **new}))
             entry.update(self._connected(), request.id, {**state, **old}, new, changed)
             found = entry.read(self._connected(), request.id, {**state, **new})
             outputs = self._outputs(entry, request.id, new, found)
@@ -301,9 +307,11 @@ def _failures(subject: str, rules: Mapping[str, Property], inputs: Props) -> lis
 
 
 def _changed(rules: Mapping[str, Property], old: Props, new: Props) -> list[str]:
-    """The inputs that differ; one that is left out counts as its documented default."""
+    """The inputs that differ. One that is left out has its documented default, or the value that the cloud chose."""
     changed = []
     for key, rule in rules.items():
+        if rule.cloud_chooses and key not in new:
+            continue
         before, after = old.get(key, rule.default), new.get(key, rule.default)
         if has_unknown(after) or not _same(rule, before, after):
             changed.append(key)

@@ -53,6 +53,8 @@ class Property:
     `secret`: the value is marked secret in the engine's state.
     `generated_name`: when it is left out, the object is named after the resource with a short random suffix.
     `choices`: the only values that the provider takes.
+    `cloud_chooses`: the cloud chooses the value of an input that is left out, so that leaving it out is never a change
+        (Terraform calls it optional and computed).
     `same`: when a declared value and the cloud's mean the same though they differ to the letter (a policy document,
         a list without order); plain equality by default.
     """
@@ -64,6 +66,7 @@ class Property:
     secret: bool = False
     generated_name: bool = False
     choices: tuple[Any, ...] = ()
+    cloud_chooses: bool = False
     same: Callable[[Any, Any], bool] | None = None
 
 
@@ -136,6 +139,7 @@ class Plugin:
     `connect`: makes the client object that every function above gets as `cloud`, from the provider's configuration and
         the environment of the engine (`AWS_ENDPOINT_URL`, `HCLOUD_TOKEN`, ...): the same places, in the same order, in
         which the real plugin looks. Refused where a credential or endpoint is missing.
+    `inherited`: the values that a resource's input gets from the provider when it is left out (AWS: the region).
     """
 
     name: str
@@ -144,3 +148,4 @@ class Plugin:
     connect: Callable[[Props, Mapping[str, str]], Any]
     resources: tuple[ResourceType, ...]
     functions: tuple[Function, ...] = field(default=())
+    inherited: Callable[[Props, Mapping[str, str]], Props] = lambda settings, environment: {}

@@ -9,7 +9,7 @@ from typing import Final
 
 from localcloud.plugins.aws import cloudtrail, eventbridge, functions, logs, rds, secretsmanager, sns, ssm
 from localcloud.plugins.aws.backup import vaults
-from localcloud.plugins.aws.connection import CONFIGURATION, connect
+from localcloud.plugins.aws.connection import CONFIGURATION, connect, inherited
 from localcloud.plugins.aws.ec2 import network, route_tables, security_groups
 from localcloud.plugins.aws.iam import people, roles
 from localcloud.plugins.aws.kms import keys
@@ -44,4 +44,5 @@ PLUGIN: Final = Plugin(
         *logs.RESOURCES,
     ),
     functions=functions.FUNCTIONS,
+    inherited=inherited,
 )

@@ -106,9 +106,19 @@ class Cloud:
         return self.identity()["Account"]
 
 
+def _region(settings: Props, environment: Mapping[str, str]) -> Any:
+    return settings.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+
+
+def inherited(settings: Props, environment: Mapping[str, str]) -> Props:
+    """The provider's region, which a resource has that declares none."""
+    region = _region(settings, environment)
+    return {"region": region} if region else {}
+
+
 def connect(settings: Props, environment: Mapping[str, str]) -> Cloud:
     """Refused when a region, credentials or an endpoint on loopback are missing, or the account is another one."""
-    region = settings.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    region = _region(settings, environment)
     if not region:
         raise Refused("no AWS region: set aws:region, AWS_REGION or AWS_DEFAULT_REGION")
     access_key = settings.get("accessKey") or environment.get("AWS_ACCESS_KEY_ID")

@@ -139,8 +139,8 @@ RESOURCES: Final = (
             "region": REGION,
             "bucket": Property(generated_name=True, replaces=True),
             "forceDestroy": Property(default=False, write_only=True),
-            # Without a default: a lock that came later, with a configuration of its own, is no reason to replace.
-            "objectLockEnabled": Property(replaces=True),
+            # A bucket may get its lock later, from `BucketObjectLockConfiguration`. That does not replace it.
+            "objectLockEnabled": Property(replaces=True, cloud_chooses=True),
             "tags": TAGS,
         },
         computed=(
