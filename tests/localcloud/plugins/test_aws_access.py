@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.table import Gone, Refused
-from tests.localcloud.aws_harness import THERE, LocalAws, Made, a_key, local_aws
+from tests.localcloud.aws_harness import THERE, LocalAws, Made, a_key
 
 READ = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
 ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAws]:
-    with local_aws() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def cloud(aws: LocalAws) -> Cloud:
-    return aws.connect()
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    }
+)
 
 
 def test_a_policy_keeps_its_last_versions_and_its_users(aws: LocalAws, cloud: Cloud) -> None:
@@ -181,3 +177,31 @@ def test_a_users_limit_cannot_be_changed_here(cloud: Cloud) -> None:
     with pytest.raises(Refused, match="permissionsBoundary"):
         user.change(permissionsBoundary="arn:aws:iam::123456789012:policy/limit")
     user.delete()
+
+
+def test_a_role_keeps_its_policies_unless_they_are_detached_by_force(cloud: Cloud) -> None:
+    role = Made.create(
+        cloud, "aws:iam/role:Role", name="operator", assumeRolePolicy=TRUST, path="/ops/", tags={"a": "1"}
+    )
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
+    policy = Made.create(
+        cloud, "aws:iam/rolePolicy:RolePolicy", role="operator", name="read", policy=json.dumps(document)
+    )
+    assert policy.identity == "operator:read"
+    role.change(
+        description="who drills",
+        maxSessionDuration=7200,
+        assumeRolePolicy=TRUST.replace("s3.", "ec2."),
+        tags={"b": "2"},
+        permissionsBoundary="arn:aws:iam::123456789012:policy/limit",
+    )
+    role.change(permissionsBoundary=None, description=None)
+    document["Statement"][0]["Action"] = "s3:*"  # type: ignore[index]
+    policy.change(policy=json.dumps(document))
+    with pytest.raises(ClientError, match="DeleteConflict"):
+        role.delete()
+    role.inputs["forceDetachPolicies"] = True
+    role.delete()
+    for gone in (policy, role):
+        with pytest.raises(Gone):
+            gone.read()

@@ -31,11 +31,6 @@ def aws() -> Iterator[LocalAws]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def cloud(aws: LocalAws) -> Cloud:
-    return aws.connect()
-
-
 # -- activations ------------------------------------------------------------------------------------------------------
 
 

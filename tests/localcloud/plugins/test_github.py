@@ -6,21 +6,17 @@ import inspect
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from unittest.mock import MagicMock
 
 import pulumi_github
 import pytest
-from pulumi.runtime.proto import provider_pb2
 
 from localcloud.github import create_app
 from localcloud.plugins.github import PLUGIN
 from localcloud.plugins.github.cloud import Cloud, Failed
-from localcloud.plugins.provider import Provider
 from localcloud.plugins.table import Gone, Props, Refused
-from localcloud.plugins.wire import from_wire, to_wire
-from tests.localcloud.github_harness import TOKEN, Served, serving
+from localcloud.plugins.wire import from_wire
+from tests.localcloud.github_harness import REPOSITORY, TABLES, TOKEN, Engine, Served, serving
 
-TABLES = {entry.token.rpartition(":")[2]: entry for entry in PLUGIN.resources}
 # Inputs of the SDK that are refused by name; the tables say why.
 UNMAPPED = {
     "Repository": {
@@ -29,7 +25,6 @@ UNMAPPED = {
     },
     "BranchDefault": {"etag"},
 }
-REPOSITORY: Props = {"name": "code", "visibility": "private", "autoInit": True}
 RULESET: Props = {
     "name": "rules",
     "repository": "code",
@@ -62,49 +57,6 @@ def served() -> Iterator[Served]:
 def cloud(served: Served) -> Cloud:
     connected: Cloud = PLUGIN.connect({"token": TOKEN, "owner": "acme", "baseUrl": served.base}, {})
     return connected
-
-
-class Engine:
-    """The calls that the engine makes, through the core that all stand-ins share."""
-
-    def __init__(self, served: Served) -> None:
-        self._provider = Provider(
-            PLUGIN, {"GITHUB_TOKEN": TOKEN, "GITHUB_OWNER": "acme", "GITHUB_BASE_URL": served.base}
-        )
-        self._context = MagicMock()
-        self._context.code.return_value = None
-        self._context.abort.side_effect = lambda _code, words: pytest.fail(words)
-
-    def create(self, kind: str, inputs: Props) -> tuple[str, Props]:
-        request = provider_pb2.CreateRequest(urn=_urn(kind), properties=to_wire(inputs))
-        answer = self._provider.Create(request, self._context)
-        return answer.id, from_wire(answer.properties)
-
-    def read(self, kind: str, identity: str, state: Props, inputs: Props) -> provider_pb2.ReadResponse:
-        request = provider_pb2.ReadRequest(
-            urn=_urn(kind), id=identity, properties=to_wire(state), inputs=to_wire(inputs)
-        )
-        return self._provider.Read(request, self._context)
-
-    def diff(self, kind: str, old: Props, new: Props) -> tuple[list[str], list[str]]:
-        request = provider_pb2.DiffRequest(urn=_urn(kind), old_inputs=to_wire(old), news=to_wire(new))
-        answer = self._provider.Diff(request, self._context)
-        return list(answer.diffs), list(answer.replaces)
-
-    def update(self, kind: str, identity: str, state: Props, old: Props, new: Props) -> Props:
-        request = provider_pb2.UpdateRequest(
-            urn=_urn(kind), id=identity, olds=to_wire(state), old_inputs=to_wire(old), news=to_wire(new)
-        )
-        return from_wire(self._provider.Update(request, self._context).properties)
-
-    def delete(self, kind: str, identity: str, state: Props) -> None:
-        self._provider.Delete(
-            provider_pb2.DeleteRequest(urn=_urn(kind), id=identity, properties=to_wire(state)), self._context
-        )
-
-
-def _urn(kind: str) -> str:
-    return f"urn:pulumi:stack::project::{TABLES[kind].token}::name"
 
 
 @pytest.fixture

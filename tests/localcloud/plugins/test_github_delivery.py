@@ -11,8 +11,7 @@ from localcloud.plugins.github import PLUGIN
 from localcloud.plugins.github.cloud import Cloud, Failed
 from localcloud.plugins.table import Props, Refused
 from localcloud.plugins.wire import from_wire
-from tests.localcloud.github_harness import TOKEN, Served, serving
-from tests.localcloud.plugins.test_github import REPOSITORY, TABLES, Engine
+from tests.localcloud.github_harness import REPOSITORY, TABLES, TOKEN, Engine, Served, serving
 
 BRANCHES: Props = {"protectedBranches": False, "customBranchPolicies": True}
 ENVIRONMENT: Props = {

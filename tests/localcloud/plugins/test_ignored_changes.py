@@ -13,7 +13,7 @@ import pytest
 
 from localcloud.engine.provide import Engine
 from localcloud.plugins.table import Plugin, Property
-from tests.localcloud.plugins.test_provider import Stack, ToyCloud
+from tests.localcloud.plugins.toy_cloud import Stack, ToyCloud
 
 
 class RestoringCloud(ToyCloud):
