@@ -61,7 +61,7 @@ def edit(call: Call, owner: str, repo: str) -> Answer:
     check_branch(record, branch)
     security = edited_security(record, body.get("security_and_analysis") or {})
     name = _name(call, record["owner"], body["name"], record) if "name" in body else record["name"]
-    # Nothing has been changed up to here: a refusal leaves everything as it was.
+    # All checks are done. Nothing was changed before this line, so a refusal changes nothing.
     if key(record["owner"], name) != key(record["owner"], record["name"]):
         call.data["renamed"][key(record["owner"], record["name"])] = record["id"]
         call.data["renamed"].pop(key(record["owner"], name), None)
@@ -99,7 +99,7 @@ def list_of_user(call: Call, user: str) -> Answer:
 
 
 def list_own(call: Call) -> Answer:
-    """The user owns every organisation, so every repository is theirs."""
+    """List every repository, because the token's user owns every organisation."""
     return _list(call, list(call.data["repositories"].values()), "full_name")
 
 
@@ -134,7 +134,7 @@ def enable_alerts(call: Call, owner: str, repo: str) -> Answer:
 
 
 def disable_alerts(call: Call, owner: str, repo: str) -> Answer:
-    # Security fixes are made from alerts, so they go with them.
+    # Security fixes need alerts, so they are disabled too.
     call.writable(owner, repo).update(vulnerability_alerts=False, automated_security_fixes=False)
     return Answer(204)
 
@@ -192,7 +192,7 @@ def _create(call: Call, owner: str) -> Answer:
 
 
 def _name(call: Call, owner: str, wanted: str, present: Record | None) -> str:
-    """The name that GitHub makes of the one that is wanted, if it is free or `present`'s own."""
+    """Return GitHub's form of the wanted name. The name must be free, or the name of `present`."""
     creating = present is None
     failed = "Repository creation failed." if creating else "Validation Failed"
     name = _NAME.sub("-", wanted)
@@ -212,18 +212,18 @@ def _of(call: Call, owner: str) -> list[Record]:
 
 
 def count(call: Call, owner: str) -> tuple[int, int]:
-    """How many public and how many other repositories somebody has."""
+    """Return the numbers of an account's public and of its other repositories."""
     public = [record["visibility"] == "public" for record in _of(call, owner)]
     return sum(public), len(public) - sum(public)
 
 
 def _list(call: Call, records: list[Record], order: str) -> Answer:
-    """`order` is what the operation sorts by when it is not told."""
+    """Return a list of repositories. `order` is the operation's default order."""
     query = call.request.args
     wanted = query.get("visibility") or query.get("type") or "all"
     if wanted in ("public", "private", "internal"):
         records = [record for record in records if record["visibility"] == wanted]
-    elif wanted == "forks":  # nothing here is one, and so everything is a source
+    elif wanted == "forks":  # the emulator has no forks, so every repository is a source
         records = []
     sort = query.get("sort", order)
     field = _SORTED_BY.get(sort, _SORTED_BY[order])

@@ -10,7 +10,7 @@ from localcloud.github.call import Record
 from localcloud.github.errors import ApiError, field_error, validation_failed
 from localcloud.github.forms import Check, absent, boolean, choice, listing, nullable, obj, text
 
-# Every setting that creation and editing take alike: what it may be, and what it is when creation leaves it out.
+# The settings of both creation and editing: the check of each, and its default at creation.
 SETTINGS: Mapping[str, tuple[Check, Any]] = {
     "description": (nullable(text(most=350)), None),
     "homepage": (nullable(text(most=255)), None),
@@ -33,9 +33,9 @@ SETTINGS: Mapping[str, tuple[Check, Any]] = {
     "merge_commit_title": (choice("PR_TITLE", "MERGE_MESSAGE"), "MERGE_MESSAGE"),
     "merge_commit_message": (choice("PR_BODY", "PR_TITLE", "BLANK"), "PR_TITLE"),
 }
-# Of these only a repository that can still be merged into has anything to say.
+# The settings of merges, which an archived repository does not have.
 MERGING = tuple(name for name in SETTINGS if name.startswith(("allow_", "delete_", "squash_", "merge_")))
-# GitHub's settings page offers these pairs of a title and a message, and its API refuses the others.
+# The pairs of a title and a message that GitHub's settings page offers. Its API refuses the others.
 _PAIRS = {
     "squash_merge_commit": {
         ("COMMIT_OR_PR_TITLE", "COMMIT_MESSAGES"),
@@ -59,8 +59,8 @@ CREATION = obj(
         "custom_properties": absent("custom properties"),
     },
 )
-# What can be switched through a repository's settings, and is off until it is. GitHub has more, most of it only where
-# somebody pays for its security products; what is not here is refused by name.
+# The security switches of a repository, which are off by default. GitHub has more, most of them in its paid security
+# products. Those are refused by name.
 SECURITY = ("secret_scanning", "secret_scanning_push_protection")
 _SWITCH = obj({"status": choice("enabled", "disabled")})
 EDITING = obj(
@@ -71,8 +71,8 @@ EDITING = obj(
         "archived": boolean,
         "default_branch": text(least=1),
         "security_and_analysis": nullable(obj(optional=dict.fromkeys(SECURITY, _SWITCH))),
-        # Clients that send the whole object send these too. They are for creation, or for an endpoint of their own,
-        # and GitHub takes no notice of them here.
+        # Clients that send the whole object send these too. They belong to creation or to a separate endpoint, and
+        # GitHub ignores them here.
         "auto_init": boolean,
         "gitignore_template": text(),
         "license_template": text(),

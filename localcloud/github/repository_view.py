@@ -8,7 +8,7 @@ from localcloud.github import accounts
 from localcloud.github.call import Call, Record, node_id
 from localcloud.github.repository_settings import MERGING, SECURITY
 
-# The addresses of everything below a repository, by the field that has them.
+# The addresses below a repository, by the field that contains them.
 _ADDRESSES = {
     "archive_url": "/{archive_format}{/ref}",
     "assignees_url": "/assignees{/user}",
@@ -50,7 +50,7 @@ _ADDRESSES = {
 
 
 def listed(call: Call, record: Record) -> dict[str, Any]:
-    """A repository as it stands in a list."""
+    """Return a repository in the form of a list's entry."""
     full_name = f"{record['owner']}/{record['name']}"
     api, web = f"{call.api}/repos/{full_name}", f"{call.web}/{full_name}"
     host = call.web.partition("://")[2]
@@ -92,7 +92,7 @@ def listed(call: Call, record: Record) -> dict[str, Any]:
 
 
 def full(call: Call, record: Record) -> dict[str, Any]:
-    """A repository by itself. An archived one does not say how it was merged into, as GitHub's does not."""
+    """Return a repository in its complete form. Like GitHub's, an archived repository has no merge settings."""
     answer = listed(call, record)
     if not record["archived"]:
         answer.update({name: record["settings"][name] for name in MERGING if name != "allow_forking"})
@@ -113,5 +113,5 @@ def full(call: Call, record: Record) -> dict[str, Any]:
 
 
 def _forking(record: Record) -> bool:
-    """Everybody may fork what is public; of the rest, what is allowed by itself, and nothing is by default."""
+    """Whether the repository can be forked. A public one always can, any other only with its setting, which is off."""
     return record["visibility"] == "public" or bool(record["settings"]["allow_forking"])

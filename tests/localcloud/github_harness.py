@@ -1,4 +1,4 @@
-"""What the tests of GitHub in miniature share: the emulator behind a port, and plain requests to it."""
+"""The GitHub emulator behind a port, plain requests to it, and the engine's calls to the github tables."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """A test that fails shows its answers itself."""
+        """Log nothing. A failing test shows its answers."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """`base` is what the provider is given; it finds the API below `api/v3/`."""
+    """The served emulator. `base` is the provider's base URL; the API is below `api/v3/`."""
 
     base: str
 
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
         return requests.request(
             method,
             f"{self.base}api/v3/{path}",
@@ -62,7 +62,7 @@ def serving(app: Application) -> Iterator[Served]:
 
 
 class Engine:
-    """The calls that the engine makes, through the core that all stand-ins share."""
+    """The engine's calls, through the provider that all plugins share."""
 
     def __init__(self, served: Served) -> None:
         self._provider = Provider(

@@ -1,6 +1,6 @@
-"""The stand-in for `pulumi-resource-aws`: its tables, one file for each service.
+"""The tables that replace `pulumi-resource-aws`: a module or a package for each service.
 
-connection.py   settings, endpoints, clients        common.py   what all tables share        functions.py   data sources
+connection.py   settings, endpoints, clients        common.py   shared by all tables        functions.py   data sources
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from localcloud.plugins.aws.common import (
     tags_found,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 _BUS: Final = "default"
 _STATES: Final = ("ENABLED", "DISABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
@@ -105,13 +105,13 @@ def _put_target(cloud: Cloud, inputs: Props) -> str:
         }
     answer = client(cloud, "events", inputs).put_targets(Rule=inputs["rule"], EventBusName=_BUS, Targets=[target])
     if answer["FailedEntryCount"]:
-        raise Refused(f"EventBridge refuses the target: {answer['FailedEntries'][0].get('ErrorMessage')}")
+        raise RefusedError(f"EventBridge refuses the target: {answer['FailedEntries'][0].get('ErrorMessage')}")
     return f"{inputs['rule']}-{inputs['targetId']}"
 
 
 def _read_target(cloud: Cloud, identity: str, state: Props) -> Props:
     identity, region = locate(cloud, identity, state)
-    # An import may say RULE/TARGET. Of RULE-TARGET the last hyphen divides, unless it is known better.
+    # An import may give RULE/TARGET. RULE-TARGET is split at the last hyphen if the state does not have the names.
     rule, found, target_id = identity.partition("/")
     if not found:
         rule, _, target_id = identity.rpartition("-")
@@ -131,7 +131,7 @@ def _read_target(cloud: Cloud, identity: str, state: Props) -> Props:
                 "inputTransformer": transformer
                 and {"inputPaths": transformer["InputPathsMap"], "inputTemplate": transformer["InputTemplate"]},
             }
-    raise Gone(f"the rule {rule} has no target {target_id}")
+    raise GoneError(f"the rule {rule} has no target {target_id}")
 
 
 def _update_target(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:

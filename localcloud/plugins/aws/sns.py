@@ -109,7 +109,7 @@ def _update_topic_policy(cloud: Cloud, identity: str, old: Props, new: Props, ch
 
 
 def _delete_topic_policy(cloud: Cloud, identity: str, state: Props) -> None:
-    """Back to what a topic has from the beginning: its own account alone."""
+    """Restore the policy of a new topic, which allows only its own account."""
     account = identity.split(":")[4]
     default = {
         "Version": "2008-10-17",

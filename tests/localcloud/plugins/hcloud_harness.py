@@ -1,4 +1,4 @@
-"""The hcloud stand-in's tables against an emulator behind a port, used like the engine uses them."""
+"""The hcloud tables and an emulator behind a port, with the engine's way to use a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 from localcloud.hetzner import Application, create_app
 from localcloud.plugins.hcloud import PLUGIN
 from localcloud.plugins.hcloud.cloud import Cloud
-from localcloud.plugins.table import Gone, Props
+from localcloud.plugins.table import GoneError, Props
 
 TOKEN = "t" * 64
 TABLES = {entry.token.rpartition(":")[2]: entry for entry in PLUGIN.resources}
@@ -21,7 +21,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZ
 
 
 def make(cloud: Cloud, kind: str, **inputs: Any) -> str:
-    """What the engine's `Create` does."""
+    """Create an object like the engine."""
     table = TABLES[kind]
     identity = table.create(cloud, inputs)
     if table.settle is not None:
@@ -34,7 +34,7 @@ def state(cloud: Cloud, kind: str, identity: str, **inputs: Any) -> Props:
 
 
 def change(cloud: Cloud, kind: str, identity: str, old: Props, new: Props) -> Props:
-    """What the engine's `Update` does."""
+    """Update an object like the engine."""
     table = TABLES[kind]
     assert table.update is not None
     changed = frozenset(key for key in {*old, *new} if old.get(key) != new.get(key))
@@ -50,14 +50,14 @@ def covers(found: Props, inputs: Props) -> bool:
 def delete(cloud: Cloud, kind: str, identity: str, **inputs: Any) -> None:
     table = TABLES[kind]
     table.delete(cloud, identity, {**table.read(cloud, identity, inputs), **inputs})
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         table.read(cloud, identity, {})
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         table.delete(cloud, identity, inputs)
 
 
 def made_network(cloud: Cloud) -> tuple[int, str]:
-    """A network with one subnet: its id, and the subnet's."""
+    """Create a network with one subnet. Return the ids of both."""
     made = make(cloud, "Network", name="net", ipRange="10.0.0.0/16")
     subnet = make(
         cloud, "NetworkSubnet", networkId=int(made), type="cloud", networkZone="eu-central", ipRange="10.0.1.0/24"
@@ -70,18 +70,18 @@ BALANCER: Props = {"name": "lb", "loadBalancerType": "lb11", "location": "fsn1"}
 
 
 def application() -> Application:
-    # Long enough that a table which does not wait for an action finds its object busy.
+    # Long enough that a table that does not wait for an action finds its object busy.
     return create_app(None, token=TOKEN, action_seconds=0.03, choose_address=_lowest)
 
 
 def _lowest(taken: Collection[str]) -> str:
-    """The first loopback address that nothing has, so that a test can say which it is."""
+    """Return the first free loopback address, so that a test knows it in advance."""
     return next(address for n in range(1, 255) if (address := f"127.64.0.{n}") not in taken)
 
 
 @contextmanager
 def serving(app: Application) -> Iterator[str]:
-    """The emulator behind a port; its endpoint."""
+    """Serve the emulator on a port. Yield its endpoint."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

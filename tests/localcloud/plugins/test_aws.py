@@ -1,4 +1,4 @@
-"""The AWS stand-in's tables against the local AWS, as the engine uses them."""
+"""The AWS plugin: agreement with the SDK, KMS, imports, functions, and the connection."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pulumi.runtime.proto import provider_pb2
 from localcloud.plugins.aws import PLUGIN
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.provider import Provider
-from localcloud.plugins.table import Gone, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Props, RefusedError, ResourceType
 from localcloud.plugins.wire import from_wire, to_wire
 from tests.localcloud.aws_harness import HERE, TABLES, THERE, LocalAws, Made
 
-# What the SDK's classes offer and the stand-in does not show. Whoever needs one adds it.
+# Outputs of the SDK's classes that the tables do not return yet.
 NOT_SHOWN = {
     "aws:s3/bucket:Bucket": {"websiteDomain", "websiteEndpoint"},
     "aws:ec2/vpc:Vpc": {"ipv6AssociationId"},
@@ -32,8 +32,8 @@ NOT_SHOWN = {
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the SDK's own older types
 @pytest.mark.parametrize("table", PLUGIN.resources, ids=lambda table: table.token.rpartition(":")[2])
-def test_names_are_the_sdks(table: ResourceType) -> None:
-    """Every mapped input and output is one that the SDK has, and no output that it promises is missing unnoticed."""
+def test_names_match_sdk(table: ResourceType) -> None:
+    """The SDK has every mapped input and output. An output that is missing from a table is in `NOT_SHOWN`."""
     _, module, kind = table.token.split(":")
     path = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", module.replace("/", ".")).lower()
     sdk = importlib.import_module(f"pulumi_aws.{path}")
@@ -55,7 +55,7 @@ def camel(name: str) -> str:
 # -- KMS --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_key_lives_in_its_region_and_is_deleted_with_a_window(aws: LocalAws, cloud: Cloud) -> None:
+def test_key_life_in_other_region(aws: LocalAws, cloud: Cloud) -> None:
     key = Made.create(
         cloud,
         "aws:kms/key:Key",
@@ -81,20 +81,20 @@ def test_a_key_lives_in_its_region_and_is_deleted_with_a_window(aws: LocalAws, c
     assert key.drift() == {"enableKeyRotation", "rotationPeriodInDays", "tags"}
     key.delete()
     assert kms.describe_key(KeyId=key.identity)["KeyMetadata"]["KeyState"] == "PendingDeletion"
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         key.read()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         key.delete()
 
 
-def test_an_alias_moves_to_another_key(cloud: Cloud) -> None:
+def test_alias_changes_key(cloud: Cloud) -> None:
     first, second = (Made.create(cloud, "aws:kms/key:Key", description="test") for _ in range(2))
     alias = Made.create(cloud, "aws:kms/alias:Alias", name="alias/state", targetKeyId=first.outputs["arn"])
     assert alias.outputs["targetKeyArn"] == first.outputs["arn"]
     alias.change(targetKeyId=second.identity)
     assert alias.outputs["targetKeyArn"] == second.outputs["arn"]
     alias.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         alias.read()
 
 
@@ -102,7 +102,7 @@ def test_an_alias_moves_to_another_key(cloud: Cloud) -> None:
 
 
 def test_import_without_optional_inputs(aws: LocalAws) -> None:
-    """The program declares neither the region, which is the provider's, nor the object lock, which the cloud chose."""
+    """A program may leave out the region, which is the provider's, and the object lock, which the cloud chose."""
     for name, locked in (("plain", False), ("locked", True)):
         aws.client("s3").create_bucket(
             Bucket=name,
@@ -138,7 +138,7 @@ def engine_read(aws: LocalAws, identity: str) -> provider_pb2.ReadResponse:
 
 
 def engine_diff(aws: LocalAws, imported: provider_pb2.ReadResponse, declared: Props) -> tuple[list[str], list[str]]:
-    """The inputs that differ from the imported ones, and those of them that replace the bucket."""
+    """Return the inputs that differ from the imported ones, and those that replace the bucket."""
     request = provider_pb2.DiffRequest(
         urn=BUCKET_URN, id=imported.id, olds=imported.properties, old_inputs=imported.inputs, news=to_wire(declared)
     )
@@ -159,7 +159,7 @@ def test_functions(aws: LocalAws, cloud: Cloud) -> None:
     assert len(zones["zoneIds"]) == len(zones["names"])
 
 
-def test_ignored_tags_are_left_alone(aws: LocalAws, cloud: Cloud) -> None:
+def test_ignored_tags_stay(aws: LocalAws, cloud: Cloud) -> None:
     ignoring = aws.connect(ignoreTags={"keyPrefixes": ["cost:"]})
     key = Made.create(ignoring, "aws:kms/key:Key", tags={"a": "1"})
     aws.client("kms").tag_resource(KeyId=key.identity, Tags=[{"TagKey": "cost:centre", "TagValue": "7"}])
@@ -182,18 +182,18 @@ LOCAL = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": H
         ({}, {**LOCAL, "AWS_ENDPOINT_URL": "http://10.0.0.1:4566"}, "not on loopback"),
     ],
 )
-def test_connecting_is_refused(settings: dict[str, Any], environment: dict[str, str], reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
+def test_connection_refused(settings: dict[str, Any], environment: dict[str, str], reason: str) -> None:
+    with pytest.raises(RefusedError, match=reason):
         PLUGIN.connect(settings, environment)
 
 
-def test_without_an_endpoint_nothing_is_called() -> None:
+def test_call_without_endpoint_refused() -> None:
     cloud = PLUGIN.connect({}, LOCAL)
-    with pytest.raises(Refused, match=r"no endpoint is known for AWS's rds.*AWS_ENDPOINT_URL_RDS"):
+    with pytest.raises(RefusedError, match=r"no endpoint is known for AWS's rds.*AWS_ENDPOINT_URL_RDS"):
         TABLES["aws:rds/instance:Instance"].read(cloud, "x", {})
 
 
-def test_another_account_is_refused(aws: LocalAws) -> None:
+def test_wrong_account_refused(aws: LocalAws) -> None:
     assert aws.connect(allowedAccountIds=["123456789012"]).account == "123456789012"
-    with pytest.raises(Refused, match="AWS account ID not allowed: 123456789012"):
+    with pytest.raises(RefusedError, match="AWS account ID not allowed: 123456789012"):
         aws.connect(allowedAccountIds=["999999999999"])

@@ -1,4 +1,4 @@
-"""The EC2 tables against the local AWS, used like the engine uses them."""
+"""The EC2 tables against the local AWS."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Refused
+from localcloud.plugins.table import GoneError, RefusedError
 from tests.localcloud.aws_harness import TABLES, THERE, LocalAws, Made
 from tests.localcloud.plugins.aws_network import network
 
 
-def test_a_network(aws: LocalAws, cloud: Cloud) -> None:
+def test_network_with_routes(aws: LocalAws, cloud: Cloud) -> None:
     vpc, subnets = network(cloud, region=THERE, tags={"Name": "recovery"})
     vpc.change(enableDnsHostnames=True, tags={"Name": "dr"})
     vpc.change(enableDnsHostnames=None, enableDnsSupport=False)
@@ -46,7 +46,7 @@ def test_a_network(aws: LocalAws, cloud: Cloud) -> None:
         RouteTableId=table.identity, DestinationCidrBlock="172.16.0.0/12", GatewayId=gateway.identity
     )
     assert table.drift() == {"routes"}
-    with pytest.raises(Refused, match=r"no mapping for `routes\[\].coreNetworkArn`"):
+    with pytest.raises(RefusedError, match=r"no mapping for `routes\[\].coreNetworkArn`"):
         table.change(routes=[{"cidrBlock": "0.0.0.0/0", "coreNetworkArn": "x"}])
     with pytest.raises(ClientError, match="DependencyViolation"):
         vpc.delete()
@@ -55,11 +55,11 @@ def test_a_network(aws: LocalAws, cloud: Cloud) -> None:
     for made in (table, gateway, *subnets, vpc):
         made.delete()
     for made in (association, table, gateway, *subnets, vpc):
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             made.read()
 
 
-def test_a_security_group_without_declared_rules_lets_nothing_through(aws: LocalAws, cloud: Cloud) -> None:
+def test_security_group_without_rules(aws: LocalAws, cloud: Cloud) -> None:
     vpc, _ = network(cloud)
     group, other = (
         Made.create(cloud, "aws:ec2/securityGroup:SecurityGroup", name=name, vpcId=vpc.identity, tags={"n": name})
@@ -85,7 +85,7 @@ def test_a_security_group_without_declared_rules_lets_nothing_through(aws: Local
         ipProtocol="-1",
         cidrIpv4="10.0.0.0/8",
     )
-    group.must_be_as_declared()  # rules of their own are no drift of the group
+    group.must_be_as_declared()  # separate rule resources are not drift of the group
     ingress.change(fromPort=6432, toPort=6432, tags={"a": "2"})
     ingress.change(description=None)
     egress.change(ipProtocol="udp", fromPort=53, toPort=53, description="names")
@@ -96,18 +96,18 @@ def test_a_security_group_without_declared_rules_lets_nothing_through(aws: Local
     ingress.delete()
     egress.delete()
     for rule in (ingress, egress):
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             rule.read()
-    with pytest.raises(Refused, match="needs exactly one of cidrIpv4"):
+    with pytest.raises(RefusedError, match="needs exactly one of cidrIpv4"):
         TABLES["aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"].create(
             cloud, {"securityGroupId": group.identity, "ipProtocol": "-1"}
         )
     group.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         group.read()
 
 
-def test_a_security_groups_inline_rules_are_a_set(aws: LocalAws, cloud: Cloud) -> None:
+def test_security_group_inline_rules_are_a_set(aws: LocalAws, cloud: Cloud) -> None:
     vpc, _ = network(cloud)
     web = {"protocol": "tcp", "fromPort": 443, "toPort": 443, "cidrBlocks": ["10.0.0.0/8", "192.168.0.0/16"]}
     out = {"protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlocks": ["0.0.0.0/0"], "ipv6CidrBlocks": ["::/0"]}

@@ -1,4 +1,4 @@
-"""The RDS tables against the local AWS, used like the engine uses them."""
+"""The RDS tables against the local AWS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Refused
+from localcloud.plugins.table import GoneError, RefusedError
 from tests.localcloud.aws_harness import HERE, TABLES, THERE, LocalAws, Made
 from tests.localcloud.plugins.aws_network import network
 
@@ -18,7 +18,7 @@ from tests.localcloud.plugins.aws_network import network
 @pytest.fixture(scope="module")
 def database_network(cloud: Cloud) -> dict[str, Any]:
     vpc, subnets = network(cloud)
-    # With a way out, AWS would give an instance a public address unless it is told not to.
+    # With an internet gateway, AWS gives an instance a public address by default.
     Made.create(cloud, "aws:ec2/internetGateway:InternetGateway", vpcId=vpc.identity)
     group = Made.create(cloud, "aws:ec2/securityGroup:SecurityGroup", name="postgres", vpcId=vpc.identity)
     subnet_group = Made.create(
@@ -134,7 +134,7 @@ def test_production_database_changes(aws: LocalAws, production: tuple[Made, Made
         parameters.delete()
     database.read()
     database.change(deletionProtection=False)
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         database.delete()
     snapshot = aws.client("rds").describe_db_snapshots(DBSnapshotIdentifier="prod-final")["DBSnapshots"][0]
     assert {tag["Key"]: tag["Value"] for tag in snapshot["TagList"]}["tier"] == "2"
@@ -142,13 +142,11 @@ def test_production_database_changes(aws: LocalAws, production: tuple[Made, Made
     assert [backup["Status"] for backup in kept["DBInstanceAutomatedBackups"]] == ["retained"]
     parameters.delete()
     for gone in (database, parameters):
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             gone.read()
 
 
-def test_a_plain_database_has_no_backups_and_needs_a_decision_to_go(
-    aws: LocalAws, cloud: Cloud, database_network: dict[str, Any]
-) -> None:
+def test_plain_database_without_backups(aws: LocalAws, cloud: Cloud, database_network: dict[str, Any]) -> None:
     database = Made.create(
         cloud, "aws:rds/instance:Instance", **PLAIN, **database_network, identifier="plain", password="longenough"
     )
@@ -163,14 +161,14 @@ def test_a_plain_database_has_no_backups_and_needs_a_decision_to_go(
     subnets = TABLES["aws:rds/subnetGroup:SubnetGroup"]
     with pytest.raises(ClientError, match="still using this subnet group"):
         subnets.delete(cloud, database_network["dbSubnetGroupName"], {})
-    with pytest.raises(Refused, match=r"`finalSnapshotIdentifier` of plain is required"):
+    with pytest.raises(RefusedError, match=r"`finalSnapshotIdentifier` of plain is required"):
         database.delete()
     database.inputs["skipFinalSnapshot"] = True
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         database.delete()
 
 
-def test_groups_change_in_place(cloud: Cloud) -> None:
+def test_subnet_group_changes_in_place(cloud: Cloud) -> None:
     vpc, subnets = network(cloud)
     third = Made.create(
         cloud, "aws:ec2/subnet:Subnet", vpcId=vpc.identity, cidrBlock="10.20.9.0/24", availabilityZone=f"{HERE}c"
@@ -183,13 +181,11 @@ def test_groups_change_in_place(cloud: Cloud) -> None:
     with pytest.raises(ClientError, match="DBSubnetGroupDoesNotCoverEnoughAZs"):
         group.change(subnetIds=[third.identity])
     group.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         group.read()
 
 
-def test_replicated_backups_outlive_their_database(
-    aws: LocalAws, cloud: Cloud, database_network: dict[str, Any]
-) -> None:
+def test_replicated_backups_outlive_database(aws: LocalAws, cloud: Cloud, database_network: dict[str, Any]) -> None:
     near = Made.create(cloud, "aws:kms/key:Key", description="test").outputs["arn"]
     far = Made.create(cloud, "aws:kms/key:Key", description="test", region=THERE).outputs["arn"]
     database = Made.create(
@@ -210,10 +206,10 @@ def test_replicated_backups_outlive_their_database(
         TABLES[token].create(cloud, declared)
     replication = Made.create(cloud, token, **declared, kmsKeyId=far)
     assert replication.identity.startswith(f"arn:aws:rds:{THERE}:123456789012:auto-backup:ab-")
-    assert TABLES[token].read(cloud, replication.identity, {})["region"] == THERE  # the ARN alone says where
-    with pytest.raises(Gone):
+    assert TABLES[token].read(cloud, replication.identity, {})["region"] == THERE  # the ARN contains the region
+    with pytest.raises(GoneError):
         database.delete()
-    with pytest.raises(Gone):  # retained: kept, but no replication any more
+    with pytest.raises(GoneError):  # retained: kept, but no longer replicated
         replication.read()
     kept = aws.client("rds", THERE).describe_db_instance_automated_backups()["DBInstanceAutomatedBackups"]
     assert [(backup["Status"], backup["KmsKeyId"]) for backup in kept] == [("retained", far)]

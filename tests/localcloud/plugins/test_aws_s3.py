@@ -1,4 +1,4 @@
-"""The S3 tables against the local AWS, used like the engine uses them."""
+"""The S3 tables against the local AWS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Refused
+from localcloud.plugins.table import GoneError, RefusedError
 from tests.localcloud.aws_harness import HERE, TABLES, THERE, LocalAws, Made
 
 TRUST = json.dumps(
@@ -51,7 +51,7 @@ def test_bucket_with_objects_needs_force(aws: LocalAws, cloud: Cloud) -> None:
     made.inputs["forceDestroy"] = True
     made.delete()
     for gone in (made, versions):
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             gone.read()
 
 
@@ -110,13 +110,13 @@ def test_bucket_settings(aws: LocalAws, cloud: Cloud) -> None:
 
     s3 = aws.client("s3")
     s3.delete_public_access_block(Bucket=name)
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         access.read()
-    with pytest.raises(Refused, match=r"versioning of settings is Suspended; once it was enabled"):
+    with pytest.raises(RefusedError, match=r"versioning of settings is Suspended; once enabled"):
         versions.change(versioningConfiguration={"status": "Disabled"})
     for setting in (encryption, ownership, policy):
         setting.delete()
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             setting.read()
 
 
@@ -145,10 +145,10 @@ def test_lifecycle_rules(cloud: Cloud) -> None:
         ],
     )
     lifecycle.change(rules=[{"id": "all", "status": "Enabled", "filter": {}, "expiration": {"days": 400}}])
-    with pytest.raises(Refused, match=r"no mapping for `rules\[0\].expiration.hours`"):
+    with pytest.raises(RefusedError, match=r"no mapping for `rules\[0\].expiration.hours`"):
         lifecycle.change(rules=[{"id": "x", "status": "Enabled", "expiration": {"hours": 1}}])
     lifecycle.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         lifecycle.read()
 
 
@@ -163,7 +163,7 @@ def test_policy_compared_by_meaning() -> None:
 
 
 def test_replication_copies_objects(aws: LocalAws, cloud: Cloud) -> None:
-    """Across regions: plain objects with their tags, and objects under KMS only with a key over there."""
+    """Across regions: plain objects with their tags, and objects under KMS only with a key in the other region."""
     for name, region in (("from-here", HERE), ("to-there", THERE)):
         bucket(cloud, name, region=region)
         versioning(cloud, name, region=region)
@@ -223,5 +223,5 @@ def test_replication_copies_objects(aws: LocalAws, cloud: Cloud) -> None:
     with pytest.raises(ClientError, match="Destination bucket must exist"):
         replication.change(rules=[{**rule, "destination": {"bucket": "arn:aws:s3:::nowhere"}}])
     replication.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         replication.read()

@@ -1,4 +1,4 @@
-"""The hcloud stand-in: its agreement with the SDK, refresh and import of each type, functions, the connection."""
+"""The hcloud plugin: agreement with the SDK, refresh and import of each type, functions, and the connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from localcloud.network.certificate_authority import Authority
 from localcloud.plugins.hcloud import PLUGIN
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.provider import Provider
-from localcloud.plugins.table import Gone, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Props, RefusedError, ResourceType
 from localcloud.plugins.wire import UNKNOWN, from_wire, to_wire
 from tests.localcloud.plugins.hcloud_harness import (
     BALANCER,
@@ -28,7 +28,7 @@ from tests.localcloud.plugins.hcloud_harness import (
     make,
 )
 
-# Inputs of the SDK that are refused by name, each with its reason in the tables.
+# Inputs of the SDK that are refused by name. The tables give the reasons.
 UNMAPPED = {
     "LoadBalancer": {"targets"},
     "NetworkSubnet": {"vswitchId"},
@@ -39,7 +39,7 @@ UNMAPPED = {
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_every_input_of_the_sdk_is_mapped_or_refused_on_purpose(kind: str) -> None:
+def test_sdk_inputs_mapped_or_listed(kind: str) -> None:
     table, sdk = TABLES[kind], getattr(pulumi_hcloud, kind)
     module = inspect.getmodule(sdk)
     assert table.token in inspect.getsource(module or sdk)
@@ -52,7 +52,7 @@ def test_every_input_of_the_sdk_is_mapped_or_refused_on_purpose(kind: str) -> No
     assert set(table.properties) == inputs - UNMAPPED.get(kind, set())
     assert {name for name, entry in table.properties.items() if entry.required} == required
     assert set(table.computed) <= outputs
-    # `datacenter` is an output that the API gives no longer.
+    # The API no longer returns the output `datacenter`.
     assert outputs - set(table.properties) - set(table.computed) <= UNMAPPED.get(kind, set()) | {"datacenter"}
 
 
@@ -62,11 +62,11 @@ def _camel(name: str) -> str:
 
 
 @pytest.mark.parametrize("table", PLUGIN.resources, ids=lambda table: table.token)
-def test_what_is_not_there_is_gone(hcloud: Cloud, table: ResourceType) -> None:
+def test_missing_object_is_gone(hcloud: Cloud, table: ResourceType) -> None:
     for identity in ("4711", "4711-4712", "4711__80", "4711-10.0.0.0/24", "lb-srv-tgt-1-4711", "nonsense", "a-b"):
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             table.read(hcloud, identity, {})
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             table.delete(hcloud, identity, {})
 
 
@@ -143,8 +143,8 @@ def declared(hcloud: Cloud) -> list[tuple[str, Props]]:
     ]
 
 
-def test_what_was_just_made_has_not_drifted(hcloud: Cloud, endpoint: str) -> None:
-    """Through the plugin itself: a refresh finds what was declared, and the next update has nothing to do."""
+def test_new_object_has_no_drift(hcloud: Cloud, endpoint: str) -> None:
+    """Through the plugin: a refresh finds the declared inputs, and the next update has no change."""
     provider = Provider(PLUGIN, {"HCLOUD_TOKEN": TOKEN, "HCLOUD_ENDPOINT": endpoint})
     context = MagicMock(spec=grpc.ServicerContext)
     for kind, inputs in declared(hcloud):
@@ -171,13 +171,13 @@ def call(provider: Provider, name: str, /, **arguments: Any) -> Props:
     token = f"hcloud:index/{name}:{name}"
     context = MagicMock(spec=grpc.ServicerContext)
     context.code.return_value = None
-    context.abort.side_effect = lambda code, message: (_ for _ in ()).throw(Refused(message))
+    context.abort.side_effect = lambda code, message: (_ for _ in ()).throw(RefusedError(message))
     answer = provider.Invoke(provider_pb2.InvokeRequest(tok=token, args=to_wire(arguments)), context)
     assert not answer.failures
     return from_wire(getattr(answer, "return"))
 
 
-def test_functions_of_a_provider_that_a_preview_is_only_about_to_make(hcloud: Cloud, endpoint: str) -> None:
+def test_functions_with_unknown_token(hcloud: Cloud, endpoint: str) -> None:
     provider = Provider(PLUGIN, {"HCLOUD_TOKEN": TOKEN, "HCLOUD_ENDPOINT": endpoint})
     context = MagicMock(spec=grpc.ServicerContext)
     provider.Configure(provider_pb2.ConfigureRequest(args=to_wire({"token": UNKNOWN})), context)
@@ -193,7 +193,7 @@ def test_functions_of_a_provider_that_a_preview_is_only_about_to_make(hcloud: Cl
     assert call(provider, "getServer", name="other")["id"] == int(two)
     assert call(provider, "getServer", withSelector="pool=worker")["name"] == "other"
     for wrong in ({"id": 4711}, {"name": "nobody"}, {"withSelector": "pool"}, {"withSelector": "nothing"}, {}):
-        with pytest.raises(Refused, match="Server"):
+        with pytest.raises(RefusedError, match="Server"):
             call(provider, "getServer", **wrong)
     types = call(provider, "getServerTypes")
     assert "cx23" in types["names"]
@@ -211,7 +211,7 @@ def test_functions_of_a_provider_that_a_preview_is_only_about_to_make(hcloud: Cl
     assert call(provider, "getZone", name="example.com")["id"] == int(zone)
 
 
-def test_functions_give_what_the_sdk_expects() -> None:
+def test_functions_accept_sdk_arguments() -> None:
     for function in PLUGIN.functions:
         name = function.token.rpartition(":")[2]
         module = inspect.getmodule(getattr(pulumi_hcloud, _snake(name)))
@@ -223,7 +223,7 @@ def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-# -- the way to the cloud ---------------------------------------------------------------------------------------------
+# -- the connection ---------------------------------------------------------------------------------------------------
 
 LOCAL = "http://127.0.0.1:1/v1"
 
@@ -232,7 +232,7 @@ LOCAL = "http://127.0.0.1:1/v1"
     ("settings", "environment", "said"),
     [
         ({"endpoint": LOCAL}, {}, "token is missing"),
-        ({"endpoint": LOCAL, "token": "short"}, {}, "64 characters"),
+        ({"endpoint": LOCAL, "token": "short"}, {}, "must have 64 characters"),
         ({"token": TOKEN}, {}, "needs an endpoint"),
         ({"token": TOKEN, "endpoint": "https://api.hetzner.cloud/v1"}, {}, "only to loopback"),
         ({"token": TOKEN}, {"HCLOUD_ENDPOINT": "http://192.0.2.1/v1"}, "only to loopback"),
@@ -241,13 +241,13 @@ LOCAL = "http://127.0.0.1:1/v1"
         ({"token": TOKEN, "endpoint": LOCAL, "pollInterval": "soon"}, {}, "pollInterval"),
     ],
 )
-def test_only_a_cloud_on_this_machine_is_spoken_to(settings: Props, environment: dict[str, str], said: str) -> None:
-    with pytest.raises(Refused, match=said):
+def test_connection_refused(settings: Props, environment: dict[str, str], said: str) -> None:
+    with pytest.raises(RefusedError, match=said):
         PLUGIN.connect(settings, environment)
 
 
-def test_token_and_endpoint_may_come_from_the_environment(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://192.0.2.1:3128")  # must not be asked for this machine's own addresses
+def test_connection_from_environment(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://192.0.2.1:3128")  # must not be used for this machine's loopback addresses
     hcloud = PLUGIN.connect({}, {"HCLOUD_TOKEN": TOKEN, "HCLOUD_ENDPOINT": endpoint})
     assert make(hcloud, "PlacementGroup", name="g", type="spread")
     wrong = PLUGIN.connect({"token": "x" * 64}, {"HCLOUD_TOKEN": TOKEN, "HCLOUD_ENDPOINT": endpoint})

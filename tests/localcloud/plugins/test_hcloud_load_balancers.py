@@ -10,7 +10,7 @@ from hcloud.actions import ActionFailedException
 
 from localcloud.network.certificate_authority import Authority
 from localcloud.plugins.hcloud.cloud import Cloud
-from localcloud.plugins.table import Props, Refused
+from localcloud.plugins.table import Props, RefusedError
 from tests.localcloud.plugins.hcloud_harness import (
     BALANCER,
     SERVER,
@@ -44,7 +44,7 @@ def test_load_balancer(hcloud: Cloud) -> None:
     assert found["algorithm"] == {"type": "round_robin"}
     delete(hcloud, "LoadBalancer", identity)
     assert state(hcloud, "PrimaryIp", str(address))["ipAddress"] == "127.64.0.1"
-    with pytest.raises(Refused, match="exactly one"):
+    with pytest.raises(RefusedError, match="exactly one"):
         make(hcloud, "LoadBalancer", name="x", loadBalancerType="lb11")
 
 
@@ -75,7 +75,7 @@ def test_load_balancer_targets(hcloud: Cloud) -> None:
     of = {"loadBalancerId": balancer}
     private: Props = {**of, "type": "server", "serverId": server, "usePrivateIp": True}
     with ThreadPoolExecutor() as pool:
-        # The target waits for the load balancer to be in the network, as things are made at the same time.
+        # Both are created in parallel: the target waits until the load balancer is in the network.
         target = pool.submit(make, hcloud, "LoadBalancerTarget", **private)
         make(hcloud, "LoadBalancerNetwork", **of, networkId=net)
         identity = target.result()
@@ -97,7 +97,7 @@ def test_load_balancer_targets(hcloud: Cloud) -> None:
         delete(hcloud, "LoadBalancerTarget", other)
     delete(hcloud, "LoadBalancerTarget", identity)
     for wrong in ({"serverId": 1}, {"ip": "198.18.0.1", "usePrivateIp": True}, {}):
-        with pytest.raises(Refused):
+        with pytest.raises(RefusedError):
             make(hcloud, "LoadBalancerTarget", **of, type="ip", **wrong)
 
 
@@ -122,7 +122,7 @@ def test_load_balancer_service(hcloud: Cloud) -> None:
     assert (found["destinationPort"], found["proxyprotocol"], found["healthCheck"]["interval"]) == (8081, True, 5)
     assert found["healthCheck"]["http"]["path"] == "/up"
     assert TABLES["LoadBalancerService"].find(hcloud, inputs) == identity  # type: ignore[misc]
-    with pytest.raises(Refused, match=r"healthCheck\.http\.method"):
+    with pytest.raises(RefusedError, match=r"healthCheck\.http\.method"):
         broken = {**inputs, "listenPort": 81, "healthCheck": {**check, "http": {"method": "HEAD"}}}
         make(hcloud, "LoadBalancerService", **broken)
     delete(hcloud, "LoadBalancerService", identity)
@@ -134,7 +134,7 @@ def test_zone_and_record_sets(hcloud: Cloud) -> None:
     found = state(hcloud, "Zone", identity)
     assert covers(found, {**inputs, "id": identity, "ttl": 3600, "registrar": "other"})
     assert len(found["authoritativeNameservers"]["assigneds"]) == 3
-    assert state(hcloud, "Zone", "example.com")["id"] == identity  # as an import may name it
+    assert state(hcloud, "Zone", "example.com")["id"] == identity  # an import may give the name
     assert TABLES["Zone"].find(hcloud, inputs) == identity  # type: ignore[misc]
     found = change(hcloud, "Zone", identity, inputs, {**inputs, "ttl": 60, "labels": {}, "deleteProtection": False})
     assert covers(found, {"ttl": 60, "labels": {}, "deleteProtection": False})
@@ -145,12 +145,12 @@ def test_zone_and_record_sets(hcloud: Cloud) -> None:
     rrset = make(hcloud, "ZoneRrset", **www, changeProtection=True)
     assert rrset == "www/A"
     assert covers(state(hcloud, "ZoneRrset", rrset, **www), {**www, "changeProtection": True, "labels": {}})
-    assert state(hcloud, "ZoneRrset", "example.com/www/A")["id"] == rrset  # an import names the zone too
+    assert state(hcloud, "ZoneRrset", "example.com/www/A")["id"] == rrset  # an import gives the zone too
     assert TABLES["ZoneRrset"].find(hcloud, www) == rrset  # type: ignore[misc]
     assert TABLES["ZoneRrset"].properties["records"].same(records, records[::-1])  # type: ignore[misc]
     with pytest.raises(APIException, match="protected"):
         TABLES["ZoneRrset"].delete(hcloud, rrset, www)
-    # A protection that goes, goes first; one that stays or comes does not keep its own change out.
+    # A protection is removed before the other changes and added after them.
     old = {**www, "changeProtection": True}
     new = {**www, "labels": {"a": "b"}, "records": records[:1]}
     del new["ttl"]
@@ -163,14 +163,14 @@ def test_zone_and_record_sets(hcloud: Cloud) -> None:
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda n: make(hcloud, "ZoneRrset", **{**www, "name": f"h{n}"}), range(16)))
     assert len(set(made)) == 16
-    with pytest.raises(Refused, match="SOA"):
+    with pytest.raises(RefusedError, match="SOA"):
         make(hcloud, "ZoneRrset", **{**www, "type": "SOA"})
     delete(hcloud, "Zone", identity)
 
 
 def test_certificates(hcloud: Cloud) -> None:
     inputs: Props = {"name": "web", "domainNames": ["www.example.com", "example.com"]}
-    # Made, but not issued: the engine keeps it as partly made, and the next update tries again.
+    # Created, but not issued: the engine keeps it as partly created, and the next update tries again.
     identity = TABLES["ManagedCertificate"].create(hcloud, inputs)
     with pytest.raises((ActionFailedException, RuntimeError), match="dns_zone_not_found"):
         TABLES["ManagedCertificate"].settle(hcloud, identity, inputs)  # type: ignore[misc]
@@ -188,7 +188,7 @@ def test_certificates(hcloud: Cloud) -> None:
     assert service == f"{balancer}__443"
     assert covers(state(hcloud, "LoadBalancerService", service)["http"], http)
     with ThreadPoolExecutor() as pool:
-        # A certificate waits for the service that uses it, when both go at the same time.
+        # Both are deleted in parallel: the certificate waits until the service is gone.
         going = pool.submit(delete, hcloud, "ManagedCertificate", identity)
         delete(hcloud, "LoadBalancerService", service)
         going.result()

@@ -1,4 +1,4 @@
-"""The tables of servers and what they use, against the emulator."""
+"""The tables of servers, networks, firewalls, keys and addresses, against the emulator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hcloud import APIException
 
 from localcloud.hetzner import Application
 from localcloud.plugins.hcloud.cloud import Cloud
-from localcloud.plugins.table import Gone, Props, Refused
+from localcloud.plugins.table import GoneError, Props, RefusedError
 from tests.localcloud.plugins.hcloud_harness import (
     KEY,
     SERVER,
@@ -40,7 +40,7 @@ def test_network_and_subnet(hcloud: Cloud) -> None:
     assert state(hcloud, "NetworkSubnet", inside) == {**subnet, "gateway": "10.0.0.1"}
     assert TABLES["NetworkSubnet"].find(hcloud, subnet) == inside  # type: ignore[misc]
     delete(hcloud, "NetworkSubnet", inside)
-    # As the provider does it, not as its documentation says: the protection is not lifted by a deletion.
+    # Like the provider's source, and unlike its documentation: a deletion does not remove the protection.
     with pytest.raises(APIException, match="protected"):
         TABLES["Network"].delete(hcloud, identity, inputs)
     new: Props = {"name": "net2", "ipRange": "10.0.0.0/16", "exposeRoutesToVswitch": True}
@@ -104,14 +104,14 @@ def test_primary_ip(hcloud: Cloud) -> None:
     assert covers(found, assigned)
     assert change(hcloud, "PrimaryIp", identity, assigned, {**inputs, "autoDelete": True})["assigneeId"] is None
     change(hcloud, "PrimaryIp", identity, {**inputs, "autoDelete": True}, {**assigned, "labels": {"a": "b"}})
-    # Taken from its server, which is stopped for it and started again.
+    # A deletion unassigns the address; its server is stopped for that and started again.
     delete(hcloud, "PrimaryIp", identity)
     assert state(hcloud, "Server", str(server))["status"] == "running"
     ipv6 = make(hcloud, "PrimaryIp", name="six", type="ipv6", location="fsn1")
     found = state(hcloud, "PrimaryIp", ipv6)
     assert found["ipNetwork"] == f"{found['ipAddress']}/64"
     for wrong in ({}, {"location": "fsn1", "assigneeId": 1}, {"assigneeId": 1}):
-        with pytest.raises(Refused, match="assignee"):
+        with pytest.raises(RefusedError, match="assignee"):
             make(hcloud, "PrimaryIp", name="x", type="ipv4", **wrong)
 
 
@@ -176,14 +176,14 @@ def test_server(hcloud: Cloud) -> None:
     assert public["ipv4Enabled"]
     assert public["ipv6Enabled"]
     assert public["ipv4"] != address
-    # The address that was named is kept, the one that was made for the server goes with it.
+    # A declared address is kept, and an address that was created for the server is deleted with it.
     assert state(hcloud, "PrimaryIp", str(address))["assigneeId"] is None
     hidden = {**new, "publicNets": [{"ipv4Enabled": False, "ipv6Enabled": False}]}
     found = change(hcloud, "Server", identity, new, hidden)
     assert (found["ipv4Address"], found["ipv6Network"], found["status"]) == (None, None, "running")
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         state(hcloud, "PrimaryIp", str(public["ipv4"]))
-    # Without `networks` the attachments are others' business.
+    # Without `networks` the attachments stay: separate resources may declare them.
     without = {key: value for key, value in hidden.items() if key != "networks"}
     change(hcloud, "Server", identity, hidden, without)
     assert hcloud.get("servers", identity)["private_net"]
@@ -205,14 +205,14 @@ def test_server(hcloud: Cloud) -> None:
         ({"networks": [{"networkId": 1, "gateway": "10.0.0.1"}]}, r"networks\[0\]\.gateway"),
     ],
 )
-def test_a_server_that_cannot_be_is_refused_before_anything_is_made(hcloud: Cloud, wrong: Props, said: str) -> None:
-    with pytest.raises(Refused, match=said):
+def test_server_wrong_input_refused(hcloud: Cloud, wrong: Props, said: str) -> None:
+    with pytest.raises(RefusedError, match=said):
         make(hcloud, "Server", **{**SERVER, **wrong})
     assert hcloud.named("servers", "web") is None
 
 
-def test_servers_are_started_before_they_are_in_their_networks_if_they_can_be(hcloud: Cloud, app: Application) -> None:
-    """As the provider does it, and what boots has to expect."""
+def test_server_start_and_attachment_order(hcloud: Cloud, app: Application) -> None:
+    """The order is the provider's. A host must expect it at its first boot."""
     _, subnet = made_network(hcloud)
     networks = [{"subnetId": subnet, "ip": "10.0.1.11", "aliasIps": []}]
     hidden = [{"ipv4Enabled": False, "ipv6Enabled": False}]
@@ -232,8 +232,8 @@ def test_servers_are_started_before_they_are_in_their_networks_if_they_can_be(hc
     }
 
 
-def test_a_step_that_failed_is_done_by_the_next_update(hcloud: Cloud) -> None:
-    """The engine keeps what was made and updates it, with no input changed."""
+def test_update_repeats_failed_step(hcloud: Cloud) -> None:
+    """The engine keeps a partly created object and updates it without a changed input."""
     inputs: Props = {
         **SERVER,
         "backups": True,
@@ -257,5 +257,5 @@ def test_many_servers_at_once(hcloud: Cloud) -> None:
         assert len({entry["ipv4Address"] for entry in found}) == 20
         list(pool.map(lambda identity: TABLES["Server"].delete(hcloud, identity, {}), servers))
     for identity in servers:
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             state(hcloud, "Server", identity)

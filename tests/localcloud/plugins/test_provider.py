@@ -1,4 +1,4 @@
-"""The stand-in core under the real engine: a toy cloud, so that each turn of a resource's life can be forced."""
+"""The provider with the real engine and a toy cloud, in which a test can force each event of a resource's life."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def stack(engine: Engine, tmp_path: Path) -> Iterator[Stack]:
     made.broker.server_close()
 
 
-def test_a_resource_is_made_changed_replaced_and_removed(stack: Stack) -> None:
+def test_resource_life(stack: Stack) -> None:
     stack.up("thing('a', name='one', size=1)")
-    assert stack.steps() == {"create": 2}  # the stack itself is one
-    stack.up("thing('a', name='one', size=1, color='blue')")  # the documented default, said aloud: no change
+    assert stack.steps() == {"create": 2}  # the stack is one
+    stack.up("thing('a', name='one', size=1, color='blue')")  # the documented default, declared: no change
     assert stack.steps() == {}
     stack.up("thing('a', name='one', size=2)")
     assert stack.steps() == {"update": 1}
@@ -36,7 +36,7 @@ def test_a_resource_is_made_changed_replaced_and_removed(stack: Stack) -> None:
     assert stack.cloud.things == {}
 
 
-def test_what_only_the_cloud_knows_is_unknown_in_a_preview_and_flows_on(stack: Stack) -> None:
+def test_computed_output_unknown_in_preview(stack: Stack) -> None:
     program = """
 first = thing('first', name='first', size=1)
 thing('second', name='second', size=first.arn)
@@ -44,12 +44,12 @@ pulumi.export('of', first.arn.apply(lambda arn: f'knows {arn}'))
 """
     said = stack.preview(program)
     assert "knows" not in said
-    assert stack.cloud.asked == []  # a preview asks the cloud for nothing
+    assert stack.cloud.asked == []  # a preview does not call the cloud
     assert "knows arn:t-0" in stack.up(program)
     assert stack.cloud.things["t-1"]["size"] == "arn:t-0"
 
 
-def test_a_secret_stays_one_in_state_and_output(stack: Stack) -> None:
+def test_secret_stays_secret(stack: Stack) -> None:
     program = "thing('a', outputs=('arn', 'size'), name='one', size=pulumi.Output.secret('hush'), password='pst-word')"
     for said in (stack.preview(program), stack.up(program)):
         assert "hush" not in said
@@ -63,12 +63,12 @@ def test_a_secret_stays_one_in_state_and_output(stack: Stack) -> None:
     assert stack.steps() == {}
 
 
-def test_a_refresh_shows_what_somebody_changed_by_hand_and_nothing_else(stack: Stack) -> None:
+def test_refresh_shows_manual_changes_only(stack: Stack) -> None:
     program = """thing('a', name='one', size=1, policy='{"a": 1, "b": 2}', password='p')"""
     stack.up(program)
-    stack.cloud.things["t-0"]["policy"] = '{"b":2,"a":1}'  # the same, as a cloud would word it
+    stack.cloud.things["t-0"]["policy"] = '{"b":2,"a":1}'  # the same in the cloud's form
     stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
-    stack.cloud.things["t-0"]["protected"] = True  # nobody declared that
+    stack.cloud.things["t-0"]["protected"] = True  # not declared
     stack.cloud.things["t-0"]["size"] = 7
     assert "updated" in stack.pulumi("refresh", "--yes", "--skip-preview")
     stack.up(program)
@@ -79,7 +79,7 @@ def test_a_refresh_shows_what_somebody_changed_by_hand_and_nothing_else(stack: S
     assert stack.resources() == []
 
 
-def test_an_import_takes_what_exists_with_the_inputs_that_describe_it(stack: Stack) -> None:
+def test_import_existing_object(stack: Stack) -> None:
     stack.cloud.things["t-9"] = {"name": "old", "color": "red", "protected": False, "size": 4, "arn": "arn:t-9"}
     stack.up("thing('a', name='old', size=4, color='red', opts=pulumi.ResourceOptions(import_='t-9'))")
     assert stack.steps() == {"create": 1, "import": 1}
@@ -90,7 +90,7 @@ def test_an_import_takes_what_exists_with_the_inputs_that_describe_it(stack: Sta
     }
 
 
-def test_what_has_no_mapping_is_refused_by_name_before_anything_is_made(stack: Stack) -> None:
+def test_unmapped_name_refused_in_preview(stack: Stack) -> None:
     said = stack.preview("thing('a', size=1, flavour='sweet')", fails=True)
     assert "no mapping for the property `flavour` of toy:index/thing:Thing" in said
     said = stack.preview("thing('a', kind='Gadget')", fails=True)
@@ -103,7 +103,7 @@ def test_what_has_no_mapping_is_refused_by_name_before_anything_is_made(stack: S
     assert stack.cloud.asked == []
 
 
-def test_a_name_that_is_left_out_is_made_up_once(stack: Stack) -> None:
+def test_generated_name_is_stable(stack: Stack) -> None:
     stack.up("thing('a', size=1)")
     [made] = stack.cloud.things.values()
     assert made["name"].startswith("a-")
@@ -112,12 +112,12 @@ def test_a_name_that_is_left_out_is_made_up_once(stack: Stack) -> None:
     assert stack.steps() == {}
 
 
-def test_a_refusal_of_the_cloud_reaches_the_person(stack: Stack) -> None:
+def test_refusal_is_printed(stack: Stack) -> None:
     assert "`name` is 'never'; allowed: anything else" in stack.up("thing('a', name='never', size=1)", fails=True)
     assert stack.resources() == []
 
 
-def test_a_half_made_object_is_kept_and_finished_not_made_twice(stack: Stack) -> None:
+def test_partly_created_object_completed(stack: Stack) -> None:
     stack.cloud.fail_settling = True
     assert "lost its temper" in stack.up("thing('a', name='one', size=1)", fails=True)
     [kept] = stack.resources()
@@ -129,6 +129,6 @@ def test_a_half_made_object_is_kept_and_finished_not_made_twice(stack: Stack) ->
     assert stack.cloud.asked.count("create one") == 1
 
 
-def test_a_stand_in_says_when_the_local_cloud_does_not_run(stack: Stack) -> None:
+def test_plugin_without_running_cloud(stack: Stack) -> None:
     (stack.folder / "cloud" / "running.json").unlink()
     assert "the local cloud is not running" in stack.preview("thing('a', size=1)", fails=True)

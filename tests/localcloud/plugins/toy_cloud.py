@@ -17,7 +17,7 @@ from localcloud.instance.folder import Folder, Running
 from localcloud.instance.state import write_atomically
 from localcloud.plugins import standin
 from localcloud.plugins.broker import Broker
-from localcloud.plugins.table import Gone, Plugin, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Plugin, Property, Props, RefusedError, ResourceType
 
 PROGRAM = """
 import json, os, pulumi
@@ -33,7 +33,7 @@ exec(os.environ["TOY_PROGRAM"])
 
 
 class ToyCloud:
-    """A dictionary that pretends to be a cloud, and notes what it was asked."""
+    """A dictionary in the role of a cloud, which records its calls."""
 
     def __init__(self) -> None:
         self.things: dict[str, Props] = {}
@@ -44,7 +44,7 @@ class ToyCloud:
         identity = f"t-{len(self.asked)}"
         self.asked.append(f"create {inputs['name']}")
         if inputs["name"] == "never":
-            raise Refused("`name` is 'never'; allowed: anything else")
+            raise RefusedError("`name` is 'never'; allowed: anything else")
         self.things[identity] = {"color": "blue", "protected": False, **inputs, "arn": f"arn:{identity}"}
         return identity
 
@@ -54,7 +54,7 @@ class ToyCloud:
 
     def read(self, cloud: Any, id: str, state: Props) -> Props:
         if id not in self.things:
-            raise Gone(id)
+            raise GoneError(id)
         return {key: value for key, value in self.things[id].items() if key != "password"}
 
     def update(self, cloud: Any, id: str, old: Props, new: Props, changed: frozenset[str]) -> None:
@@ -97,7 +97,7 @@ class ToyCloud:
 
 
 class Stack:
-    """A Pulumi project of one file, in a folder of its own, with the toy plugin on PATH."""
+    """A Pulumi project of one file, in a separate folder, with the toy plugin on PATH."""
 
     def __init__(self, engine: Engine, folder: Path, cloud: ToyCloud) -> None:
         self.folder, self.cloud = folder, cloud

@@ -20,9 +20,9 @@ from localcloud.plugins.aws.common import (
     tags_found,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Property, Props, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, ResourceType
 
-# AWS says either of a vault that is not there.
+# AWS answers with either code if a vault does not exist.
 _NO_VAULT: Final = ("ResourceNotFoundException", "AccessDeniedException")
 
 
@@ -60,7 +60,7 @@ def _update_vault(cloud: Cloud, identity: str, old: Props, new: Props, changed: 
 
 
 def _delete_vault(cloud: Cloud, identity: str, state: Props) -> None:
-    """What it holds goes first with `forceDestroy`: else AWS refuses, and a lock makes it refuse even then."""
+    """Delete a vault. `forceDestroy` deletes its recovery points first, which AWS refuses if the vault is locked."""
     backup = client(cloud, "backup", state)
     with gone_at(*_NO_VAULT):
         if state.get("forceDestroy"):
@@ -97,7 +97,7 @@ def _read_lock(cloud: Cloud, identity: str, state: Props) -> Props:
     with gone_at(*_NO_VAULT):
         vault = cloud.client("backup", region).describe_backup_vault(BackupVaultName=identity)
     if not vault.get("Locked"):
-        raise Gone(f"{vault['BackupVaultArn']} is not locked")
+        raise GoneError(f"{vault['BackupVaultArn']} is not locked")
     return {
         "id": identity,
         "region": region,
@@ -189,7 +189,7 @@ RESOURCES: Final[tuple[ResourceType, ...]] = (
         create=_create_lock,
         read=_read_lock,
         delete=_delete_lock,
-        # The other way round, deleting the old lock would take the new one away.
+        # In the other order, deleting the old lock would remove the new one.
         delete_before_replace=True,
         find=_find_lock,
     ),

@@ -44,7 +44,7 @@ def _settle_vpc(cloud: Cloud, identity: str, inputs: Props) -> None:
 
 
 def _switch_vpc(ec2: Any, identity: str, inputs: Props, changed: frozenset[str]) -> None:
-    # Host names need name service, so that is switched on first and off last.
+    # DNS host names need DNS support, so the latter is switched on first and off last.
     order = list(_VPC_SWITCHES) if inputs.get("enableDnsSupport", True) else list(reversed(_VPC_SWITCHES))
     for key in order:
         if key in changed:
@@ -74,7 +74,7 @@ def _read_vpc(cloud: Cloud, identity: str, state: Props) -> Props:
         "dhcpOptionsId": vpc["DhcpOptionsId"],
         "ownerId": cloud.account,
         "mainRouteTableId": table,
-        # Which table was made with the VPC is known only until another becomes the main one.
+        # The VPC's first table is known only until a different table becomes the main one.
         "defaultRouteTableId": state.get("defaultRouteTableId") or table,
         "defaultNetworkAclId": acls[0]["NetworkAclId"] if acls else "",
         "defaultSecurityGroupId": groups[0]["GroupId"] if groups else "",
@@ -166,7 +166,7 @@ def _delete_subnet(cloud: Cloud, identity: str, state: Props) -> None:
 
 
 def _find_subnet(cloud: Cloud, inputs: Props) -> str | None:
-    """Two subnets of a VPC cannot have the same addresses."""
+    """Find a subnet by its addresses: two subnets of a VPC cannot have the same ones."""
     found = client(cloud, "ec2", inputs).describe_subnets(
         Filters=_of_vpc(inputs["vpcId"], **{"cidr-block": inputs["cidrBlock"]})
     )["Subnets"]

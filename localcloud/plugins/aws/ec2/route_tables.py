@@ -20,7 +20,7 @@ from localcloud.plugins.aws.common import (
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.aws.ec2.arn import arn_of
 from localcloud.plugins.aws.ec2.tags import retag, tags_for
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 _DESTINATIONS: Final = {
     "cidrBlock": "DestinationCidrBlock",
@@ -50,7 +50,7 @@ def _settle_table(cloud: Cloud, identity: str, inputs: Props) -> None:
 
 
 def _change_routes(ec2: Any, identity: str, declared: Iterable[Props]) -> None:
-    """Make a table's own routes the declared ones, one for each destination."""
+    """Set the declared routes of a table, one for each destination."""
     wanted = {_destination(route): route for route in map(_route_arguments, declared)}
     now = {_destination(route): route for route in map(_route_arguments, _routes(ec2, identity))}
     for destination in now.keys() - wanted.keys():
@@ -70,12 +70,12 @@ def _route_arguments(route: Mapping[str, Any]) -> dict[str, str]:
         api = _DESTINATIONS.get(key) or _TARGETS.get(key)
         if api is None:
             known = ", ".join((*_DESTINATIONS, *_TARGETS))
-            raise Refused(f"the local cloud has no mapping for `routes[].{key}`; it has {known}")
+            raise RefusedError(f"the local cloud has no mapping for `routes[].{key}`; it has {known}")
         arguments[api] = value
     if sum(api in arguments for api in _DESTINATIONS.values()) != 1:
-        raise Refused(f"a route needs exactly one of {', '.join(_DESTINATIONS)}: {dict(route)}")
+        raise RefusedError(f"a route needs exactly one of {', '.join(_DESTINATIONS)}: {dict(route)}")
     if sum(api in arguments for api in _TARGETS.values()) != 1:
-        raise Refused(f"a route needs exactly one of {', '.join(_TARGETS)}: {dict(route)}")
+        raise RefusedError(f"a route needs exactly one of {', '.join(_TARGETS)}: {dict(route)}")
     return arguments
 
 
@@ -84,7 +84,7 @@ def _destination(arguments: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _routes(ec2: Any, identity: str) -> list[Props]:
-    """A table's own routes: neither the VPC's local ones nor what a gateway endpoint or propagation put there."""
+    """Return a table's own routes, without the VPC's local ones and those of gateway endpoints and propagation."""
     with gone_at("InvalidRouteTableID.NotFound"):
         table = ec2.describe_route_tables(RouteTableIds=[identity])["RouteTables"][0]
     return [
@@ -113,7 +113,7 @@ def _read_table(cloud: Cloud, identity: str, state: Props) -> Props:
 
 
 def _update_table(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
-    # Routes that are no longer declared at all belong to whoever declares them elsewhere.
+    # If `routes` is no longer declared, separate resources may declare the routes: they stay.
     if ("routes" in changed or unfinished(old)) and new.get("routes") is not None:
         _change_routes(client(cloud, "ec2", new), identity, new["routes"])
     retag(cloud, identity, new)
@@ -131,7 +131,7 @@ def _delete_table(cloud: Cloud, identity: str, state: Props) -> None:
 
 def _create_association(cloud: Cloud, inputs: Props) -> str:
     if bool(inputs.get("subnetId")) == bool(inputs.get("gatewayId")):
-        raise Refused("a route table association needs either `subnetId` or `gatewayId`")
+        raise RefusedError("a route table association needs either `subnetId` or `gatewayId`")
     created = client(cloud, "ec2", inputs).associate_route_table(
         **given(inputs, {"routeTableId": "RouteTableId", "subnetId": "SubnetId", "gatewayId": "GatewayId"})
     )
@@ -141,7 +141,7 @@ def _create_association(cloud: Cloud, inputs: Props) -> str:
 def _read_association(cloud: Cloud, identity: str, state: Props) -> Props:
     identity, region = locate(cloud, identity, state)
     ec2 = cloud.client("ec2", region)
-    end, found, table = identity.partition("/")  # an import says SUBNET/TABLE or GATEWAY/TABLE
+    end, found, table = identity.partition("/")  # an import gives SUBNET/TABLE or GATEWAY/TABLE
     if found:
         conditions = [{"Name": "route-table-id", "Values": [table]}]
     else:
@@ -158,7 +158,7 @@ def _read_association(cloud: Cloud, identity: str, state: Props) -> Props:
                     "subnetId": association.get("SubnetId", ""),
                     "gatewayId": association.get("GatewayId", ""),
                 }
-    raise Gone(f"{region} has no route table association {identity}")
+    raise GoneError(f"{region} has no route table association {identity}")
 
 
 def _delete_association(cloud: Cloud, identity: str, state: Props) -> None:
@@ -171,7 +171,7 @@ def _find_association(cloud: Cloud, inputs: Props) -> str | None:
         return None
     try:
         found = _read_association(cloud, f"{inputs['subnetId']}/{inputs['routeTableId']}", inputs)
-    except Gone:
+    except GoneError:
         return None
     return str(found["id"])
 
@@ -196,7 +196,7 @@ RESOURCES: Final = (
         token="aws:ec2/routeTableAssociation:RouteTableAssociation",  # noqa: S106
         properties={
             "region": REGION,
-            # AWS gives a changed association a new id, which an update cannot tell the engine: so it is made anew.
+            # AWS gives a changed association a new id. An update cannot report it to the engine, so a change replaces.
             "routeTableId": Property(required=True, replaces=True),
             "subnetId": Property(replaces=True),
             "gatewayId": Property(replaces=True),

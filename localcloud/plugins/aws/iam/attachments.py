@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from localcloud.plugins.aws.common import call_or_none, gone_at
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 NO_ENTITY: Final = "NoSuchEntity"
 """The code with which IAM answers that a role, a user or a policy does not exist."""
@@ -23,7 +23,7 @@ def attachment_type(token: str, principal: Literal["role", "user"]) -> ResourceT
     def parts(identity: str) -> tuple[str, str]:
         name, found, arn = identity.partition("/")
         if not found:
-            raise Refused(f"the id of an attachment is {identity!r}; it must be {principal.upper()}/POLICY_ARN")
+            raise RefusedError(f"the id of an attachment is {identity!r}; it must be {principal.upper()}/POLICY_ARN")
         return name, arn
 
     def create(cloud: Cloud, inputs: Props) -> str:
@@ -35,7 +35,7 @@ def attachment_type(token: str, principal: Literal["role", "user"]) -> ResourceT
         name, arn = parts(identity)
         with gone_at(NO_ENTITY):
             if not attached(cloud, name, arn):
-                raise Gone(f"the {principal} {name} has no policy {arn}")
+                raise GoneError(f"the {principal} {name} has no policy {arn}")
         return {"id": identity, principal: name, "policyArn": arn}
 
     def delete(cloud: Cloud, identity: str, state: Props) -> None:

@@ -1,4 +1,4 @@
-"""IAM: managed policies, users and what these are given, and issuers of tokens. Roles are in `roles.py`."""
+"""IAM: managed policies, users and OpenID Connect providers. Roles are in `roles.py`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from localcloud.plugins.aws.common import (
 )
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.aws.iam.attachments import NO_ENTITY, attachment_type
-from localcloud.plugins.table import Property, Props, Refused, ResourceType
+from localcloud.plugins.table import Property, Props, RefusedError, ResourceType
 
-# IAM keeps so many versions of a policy; the oldest has to go before another one comes.
+# IAM keeps at most five versions of a policy. Delete the oldest before creating a sixth.
 _VERSIONS: Final = 5
 
 # -- managed policies -------------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def _read_user(cloud: Cloud, identity: str, state: Props) -> Props:
 def _update_user(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
     iam = cloud.client("iam")
     if "permissionsBoundary" in changed:
-        raise Refused("the local cloud has no mapping for a change of a user's `permissionsBoundary`")
+        raise RefusedError("the local cloud has no mapping for a change of a user's `permissionsBoundary`")
     change_tags(
         cloud,
         _user_tags(iam, identity),
@@ -132,7 +132,7 @@ def _update_user(cloud: Cloud, identity: str, old: Props, new: Props, changed: f
 
 
 def _delete_user(cloud: Cloud, identity: str, state: Props) -> None:
-    """What a person has made of their own (a password, a second factor, keys) goes only with `forceDestroy`."""
+    """Delete a user. With `forceDestroy`, delete the user's password, MFA devices and access keys first."""
     iam = cloud.client("iam")
     with gone_at(NO_ENTITY):
         if state.get("forceDestroy"):
@@ -154,10 +154,10 @@ def _user_tags(iam: Any, name: str) -> dict[str, str]:
     return from_tag_list(iam.list_user_tags(UserName=name)["Tags"])
 
 
-# -- issuers of tokens ------------------------------------------------------------------------------------------------
+# -- OpenID Connect providers -----------------------------------------------------------------------------------------
 
 
-def _create_issuer(cloud: Cloud, inputs: Props) -> str:
+def _create_oidc_provider(cloud: Cloud, inputs: Props) -> str:
     made = cloud.client("iam").create_open_id_connect_provider(
         Url=inputs["url"],
         ClientIDList=inputs["clientIdLists"],
@@ -167,51 +167,51 @@ def _create_issuer(cloud: Cloud, inputs: Props) -> str:
     return str(made["OpenIDConnectProviderArn"])
 
 
-def _read_issuer(cloud: Cloud, identity: str, state: Props) -> Props:
+def _read_oidc_provider(cloud: Cloud, identity: str, state: Props) -> Props:
     iam = cloud.client("iam")
     with gone_at(NO_ENTITY):
         found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=identity)
     return {
         "id": identity,
         "arn": identity,
-        # IAM leaves the scheme out, and the real provider puts it back.
+        # IAM returns the URL without its scheme, and the official provider adds it.
         "url": f"https://{found['Url'].removeprefix('https://')}",
         "clientIdLists": found["ClientIDList"],
         "thumbprintLists": found.get("ThumbprintList", []),
-        **tags_found(cloud, _issuer_tags(iam, identity), state),
+        **tags_found(cloud, _oidc_provider_tags(iam, identity), state),
     }
 
 
-def _update_issuer(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
+def _update_oidc_provider(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
     iam = cloud.client("iam")
     if "clientIdLists" in changed:
-        raise Refused("the local cloud has no mapping for a change of an issuer's `clientIdLists`")
+        raise RefusedError("the local cloud has no mapping for a change of `clientIdLists` of an OpenIdConnectProvider")
     if "thumbprintLists" in changed:
         iam.update_open_id_connect_provider_thumbprint(
             OpenIDConnectProviderArn=identity, ThumbprintList=new["thumbprintLists"]
         )
     change_tags(
         cloud,
-        _issuer_tags(iam, identity),
+        _oidc_provider_tags(iam, identity),
         new,
         lambda tags: iam.tag_open_id_connect_provider(OpenIDConnectProviderArn=identity, Tags=tag_list(tags)),
         lambda keys: iam.untag_open_id_connect_provider(OpenIDConnectProviderArn=identity, TagKeys=keys),
     )
 
 
-def _delete_issuer(cloud: Cloud, identity: str, state: Props) -> None:
+def _delete_oidc_provider(cloud: Cloud, identity: str, state: Props) -> None:
     with gone_at(NO_ENTITY):
         cloud.client("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=identity)
 
 
-def _find_issuer(cloud: Cloud, inputs: Props) -> str | None:
+def _find_oidc_provider(cloud: Cloud, inputs: Props) -> str | None:
     host = inputs["url"].removeprefix("https://")
     arn = f"arn:aws:iam::{cloud.account}:oidc-provider/{host}"
     get = cloud.client("iam").get_open_id_connect_provider
     return arn if call_or_none((NO_ENTITY,), get, OpenIDConnectProviderArn=arn) else None
 
 
-def _issuer_tags(iam: Any, arn: str) -> dict[str, str]:
+def _oidc_provider_tags(iam: Any, arn: str) -> dict[str, str]:
     return from_tag_list(iam.list_open_id_connect_provider_tags(OpenIDConnectProviderArn=arn)["Tags"])
 
 
@@ -260,11 +260,11 @@ RESOURCES: Final = (
             "tags": TAGS,
         },
         computed=("arn", "tagsAll"),
-        create=_create_issuer,
-        read=_read_issuer,
-        update=_update_issuer,
-        delete=_delete_issuer,
+        create=_create_oidc_provider,
+        read=_read_oidc_provider,
+        update=_update_oidc_provider,
+        delete=_delete_oidc_provider,
         delete_before_replace=True,
-        find=_find_issuer,
+        find=_find_oidc_provider,
     ),
 )

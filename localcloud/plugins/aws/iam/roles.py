@@ -1,4 +1,4 @@
-"""IAM: roles, their inline policies, and the managed ones that they are given. IAM has no regions."""
+"""IAM: roles, their inline policies and attachments. IAM has no regions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from localcloud.plugins.aws.common import (
 )
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.aws.iam.attachments import NO_ENTITY, attachment_type
-from localcloud.plugins.table import Property, Props, Refused, ResourceType
+from localcloud.plugins.table import Property, Props, RefusedError, ResourceType
 
 
 def _create_role(cloud: Cloud, inputs: Props) -> str:
@@ -54,7 +54,7 @@ def _read_role(cloud: Cloud, identity: str, state: Props) -> Props:
         "description": role.get("Description") or "",
         "maxSessionDuration": role.get("MaxSessionDuration", 3600),
         "permissionsBoundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
-        # botocore gives the document parsed.
+        # botocore returns the document parsed.
         "assumeRolePolicy": document(role["AssumeRolePolicyDocument"]),
         **tags_found(cloud, _role_tags(iam, identity), state),
     }
@@ -85,7 +85,7 @@ def _update_role(cloud: Cloud, identity: str, old: Props, new: Props, changed: f
 
 
 def _delete_role(cloud: Cloud, identity: str, state: Props) -> None:
-    """Out of its instance profiles always, its policies only with `forceDetachPolicies`: else IAM refuses."""
+    """Delete a role, after its removal from instance profiles. `forceDetachPolicies` removes its policies too."""
     iam = cloud.client("iam")
     with gone_at(NO_ENTITY):
         for page in iam.get_paginator("list_instance_profiles_for_role").paginate(RoleName=identity):
@@ -145,7 +145,7 @@ def _find_policy(cloud: Cloud, inputs: Props) -> str | None:
 def _parts(identity: str) -> tuple[str, str]:
     role, found, name = identity.partition(":")
     if not found:
-        raise Refused(f"{identity!r} is no role policy's id; it has the form ROLE:POLICY")
+        raise RefusedError(f"the id of a role policy is {identity!r}; it must be ROLE:POLICY")
     return role, name
 
 

@@ -1,4 +1,4 @@
-"""S3's buckets. Each setting of a bucket is a type of its own, in a module next to this one."""
+"""S3's buckets. Each setting of a bucket is a separate resource type, in a module next to this one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from localcloud.plugins.aws.common import (
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.aws.s3 import object_lock
 from localcloud.plugins.aws.s3.setting import NO_BUCKET
-from localcloud.plugins.table import Property, Props, Refused, ResourceType
+from localcloud.plugins.table import Property, Props, RefusedError, ResourceType
 
-# Route 53's zones of S3's website endpoints; AWS publishes them.
+# The Route 53 zones of S3's website endpoints, which AWS publishes.
 _HOSTED_ZONES: Final = {
     "eu-central-1": "Z21DNDUVLTQW6Q",
     "eu-north-1": "Z3BAZG2TWCNX0D",
@@ -75,7 +75,7 @@ def _update_bucket(cloud: Cloud, identity: str, old: Props, new: Props, changed:
     s3 = client(cloud, "s3", new)
     found = _bucket_tags(s3, identity)
 
-    # S3 knows only all tags at once.
+    # S3 sets all tags in one call.
     def put(tags: dict[str, str]) -> None:
         found.update(tags)
         s3.put_bucket_tagging(Bucket=identity, Tagging={"TagSet": tag_list(found)})
@@ -100,7 +100,7 @@ def _delete_bucket(cloud: Cloud, identity: str, state: Props) -> None:
 
 
 def _empty(s3: Any, bucket: str, locked: bool) -> None:
-    """Every version of every object, every delete marker, and what was begun in parts."""
+    """Delete every version of every object, every delete marker, and every multipart upload."""
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         objects = [
             {"Key": entry["Key"], "VersionId": entry["VersionId"]}
@@ -113,7 +113,7 @@ def _empty(s3: Any, bucket: str, locked: bool) -> None:
             )
             if errors:
                 first = errors[0]
-                raise Refused(
+                raise RefusedError(
                     f"the bucket {bucket} cannot be emptied: {len(errors)} objects stay, {first['Key']} among them: "
                     f"{first['Code']}: {first['Message']}"
                 )

@@ -73,7 +73,7 @@ _LIFECYCLE: Final[Keys] = {
 def _put_lifecycle(s3: Any, bucket: str, inputs: Props) -> None:
     rules = [to_api(_LIFECYCLE, rule, f"rules[{n}]") for n, rule in enumerate(inputs["rules"])]
     for rule in rules:
-        rule.setdefault("Filter", {"Prefix": ""})  # the provider's own default: the whole bucket
+        rule.setdefault("Filter", {"Prefix": ""})  # the provider's default: the whole bucket
         if not rule["Filter"]:
             rule["Filter"] = {"Prefix": ""}
     s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})

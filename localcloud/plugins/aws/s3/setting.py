@@ -32,7 +32,7 @@ def setting(
     remove: Remove,
     absent: tuple[str, ...] = (),
 ) -> ResourceType:
-    """`absent`: the codes with which S3 says that the bucket has no such setting."""
+    """Return the resource type. `absent`: the codes with which S3 answers if the bucket has no such setting."""
 
     def create(cloud: Cloud, inputs: Props) -> str:
         put(client(cloud, "s3", inputs), inputs["bucket"], inputs)

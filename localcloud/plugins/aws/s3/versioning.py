@@ -11,7 +11,7 @@ from localcloud.plugins.aws.common import (
 )
 from localcloud.plugins.aws.s3 import object_lock
 from localcloud.plugins.aws.s3.setting import setting
-from localcloud.plugins.table import Property, Props, Refused
+from localcloud.plugins.table import Property, Props, RefusedError
 
 _VERSIONING: Final[Keys] = {"status": Member("Status")}
 
@@ -22,13 +22,15 @@ def _put_versioning(s3: Any, bucket: str, inputs: Props) -> None:
     match wanted.get("Status"):
         case "Enabled" | "Suspended":
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=wanted)
-        case "Disabled":  # a bucket's first state, to which none goes back
+        case "Disabled":  # a new bucket's state; no bucket returns to it
             if now is not None:
-                raise Refused(
-                    f"versioning of {bucket} is {now}; once it was enabled it can be suspended, but not disabled"
+                raise RefusedError(
+                    f"versioning of {bucket} is {now}; once enabled it can be suspended, but not disabled"
                 )
         case other:
-            raise Refused(f"`versioningConfiguration.status` is {other!r}; allowed: 'Enabled', 'Suspended', 'Disabled'")
+            raise RefusedError(
+                f"`versioningConfiguration.status` is {other!r}; allowed: 'Enabled', 'Suspended', 'Disabled'"
+            )
 
 
 def _get_versioning(s3: Any, bucket: str) -> Props:
@@ -36,7 +38,7 @@ def _get_versioning(s3: Any, bucket: str) -> Props:
 
 
 def _remove_versioning(s3: Any, bucket: str, state: Props) -> None:
-    """With an object lock S3 keeps versioning for good, and the provider leaves it at that."""
+    """Suspend versioning. With an object lock S3 refuses that, so the provider leaves it enabled."""
     if s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled" and not object_lock.enabled(s3, bucket):
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 
