@@ -1,1 +1,1 @@
-"""What is promised about speed, measured: ratios of things that were run side by side."""
+"""Measurements of the promises about speed: ratios of two programs that ran in turn."""

@@ -1,14 +1,15 @@
-"""What the policies cost: a preview of prod with the policy pack and without it, and the time that each resource takes.
+"""The cost of the policies: a preview of prod with and without the policy pack, and the time for each resource.
 
     make bench          (python -m benchmarks.policies [--pairs N] [--json])
 
-Two things are promised, and the exit code is 1 when one does not hold:
+There are two promises. The exit code is 1 if one does not hold:
 
-- the pack adds at most 15% to the time of a preview of prod (which applies the policies to itself either way);
-- judging takes less than a millisecond a resource, from what the engine sends to what it is answered.
+- the pack adds at most 15% to the time of a preview of prod (which applies the policies to itself in both cases);
+- the evaluation of a resource takes less than a millisecond, from the engine's request to the answer.
 
-The first is the median over pairs that ran one after the other, so that a noisy machine disturbs both alike. The second
-is measured on every resource of every policy's example, which holds more of what policies look at than a stack does.
+The first figure is the median over pairs. The two previews of a pair run one after the other, so that load on the
+machine disturbs both. The second figure uses every resource of every policy's example. The examples have more of the
+properties that policies check than a stack has.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ from policy_pack.rules.policy import Provider, Resource
 from policy_pack.rules.values import UNKNOWN
 from policy_pack.verdicts import Judge
 
-MOST_ADDED = 0.15
-MOST_MILLISECONDS = 1.0
+MAX_ADDED = 0.15
+MAX_MILLISECONDS = 1.0
 _TURNS = 10
 
-_say = Console(stderr=True, highlight=False, soft_wrap=True)
+_progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def main() -> None:
@@ -63,7 +64,7 @@ def main() -> None:
         "resources": with_pack[0].resources,
         "added": added,
         "milliseconds_a_resource": judging,
-        "holds": added <= MOST_ADDED and max(judging.values()) < MOST_MILLISECONDS,
+        "holds": added <= MAX_ADDED and max(judging.values()) < MAX_MILLISECONDS,
     }
     if arguments.json:
         print(json.dumps(result, indent=2))
@@ -73,7 +74,7 @@ def main() -> None:
 
 
 def previews(bench: Bench, pairs: int) -> tuple[list[Timed], list[Timed]]:
-    """Previews of prod without the pack and with it, in pairs."""
+    """Run previews of prod without the pack and with it, in pairs."""
     with_pack = bench.prod()
     at = with_pack.index("--policy-pack")
     kinds = {"without the pack": [*with_pack[:at], *with_pack[at + 2 :]], "with the pack": with_pack}
@@ -81,23 +82,23 @@ def previews(bench: Bench, pairs: int) -> tuple[list[Timed], list[Timed]]:
     for turn in range(pairs + 1):
         for name, arguments in kinds.items():
             timed = bench.timed(ROOT, *arguments)
-            if turn:  # the first of each fills caches and does not count
+            if turn:  # the first run fills caches and does not count
                 runs[name].append(timed)
-                _say.print(f"  pair {turn} of {pairs}: {name}: {timed.seconds:.2f} s, {timed.resources} resources")
+                _progress.print(f"  pair {turn} of {pairs}: {name}: {timed.seconds:.2f} s, {timed.resources} resources")
     return runs["without the pack"], runs["with the pack"]
 
 
 def milliseconds_a_resource() -> dict[str, float]:
-    """How long the pack takes for one resource by itself, and for one as part of its stack."""
+    """Measure the evaluation of a resource alone, and of a resource in its stack."""
     plan = load()
     resources = [one for example in EXAMPLES for one in declared_as(example.compliant(plan), plan, example.policy)]
-    analyzer, nobody = Analyzer(plan, lambda: Judge(plan)), Mock()
+    analyzer, context = Analyzer(plan, lambda: Judge(plan)), Mock()
     analyzer.start()
-    single = [analyzer_pb2.AnalyzeRequest(**_said(one)) for one in resources]
+    single = [analyzer_pb2.AnalyzeRequest(**_request_fields(one)) for one in resources]
     stack = analyzer_pb2.AnalyzeStackRequest(
         resources=[
             analyzer_pb2.AnalyzerResource(
-                **_said(one),
+                **_request_fields(one),
                 propertyDependencies={
                     name: analyzer_pb2.AnalyzerPropertyDependencies(urns=urns) for name, urns in one.links.items()
                 },
@@ -109,17 +110,17 @@ def milliseconds_a_resource() -> dict[str, float]:
     for _ in range(_TURNS):
         started = time.perf_counter()
         for request in single:
-            analyzer.Analyze(request, nobody)
+            analyzer.Analyze(request, context)
         alone.append(time.perf_counter() - started)
         started = time.perf_counter()
-        analyzer.AnalyzeStack(stack, nobody)
+        analyzer.AnalyzeStack(stack, context)
         together.append(time.perf_counter() - started)
     thousandth = 1000 / len(resources)
     return {"alone": statistics.median(alone) * thousandth, "in its stack": statistics.median(together) * thousandth}
 
 
-def _said(resource: Resource) -> dict[str, Any]:
-    """A resource as the engine sends it."""
+def _request_fields(resource: Resource) -> dict[str, Any]:
+    """Return the fields of the engine's request for a resource."""
     by = resource.provider or Provider("", "", {})
     return {
         "type": resource.type,
@@ -149,9 +150,9 @@ def show(result: dict[str, Any]) -> None:
     out = Console(highlight=False, soft_wrap=True)
     without, with_pack = (statistics.median(result[name]) for name in ("seconds_without", "seconds_with"))
     out.print(f"preview of prod, {result['resources']} resources, without the pack: {without:.2f} s")
-    out.print(f"the same with the pack: {with_pack:.2f} s, {result['added']:+.0%} (at most +{MOST_ADDED:.0%})")
+    out.print(f"the same with the pack: {with_pack:.2f} s, {result['added']:+.0%} (at most +{MAX_ADDED:.0%})")
     for name, milliseconds in result["milliseconds_a_resource"].items():
-        out.print(f"judging a resource {name}: {milliseconds:.2f} ms (less than {MOST_MILLISECONDS:.0f} ms)")
+        out.print(f"evaluation of a resource {name}: {milliseconds:.2f} ms (less than {MAX_MILLISECONDS:.0f} ms)")
     out.print("both promises hold" if result["holds"] else "a promise does not hold")
 
 

@@ -1,14 +1,15 @@
-"""How long a preview of prod takes, beside a program that only imports the same SDK modules.
+"""The time of a preview of prod, compared with a program that only imports the same SDK modules.
 
     make bench          (python -m benchmarks.preview [--pairs N] [--json])
 
-Two things are promised, and the exit code is 1 when one does not hold:
+There are two promises. The exit code is 1 if one does not hold:
 
 - the preview, with the policy pack, takes at most 1.5 times as long as the bare imports on the same engine with an
-  empty pack (what the clouds, the rules and the resources add to what nobody can avoid);
+  empty pack. The imports are unavoidable; the rest is the time of the clouds, the rules and the resources.
 - from 6 to 40 hosts its time grows no faster than its number of resources.
 
-Each figure is the median over pairs that ran one after the other, so that a noisy machine disturbs both alike.
+Each figure is the median over pairs. The two runs of a pair follow one another, so that load on the machine disturbs
+both.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ from localcloud.runtime import process
 from localcloud.runtime.environment import environment
 
 ROOT = Path(__file__).resolve().parent.parent
-MOST_OVER_IMPORTS = 1.5
+MAX_OVER_IMPORTS = 1.5
 SIZES = (6, 40)
 
-_say = Console(stderr=True, highlight=False, soft_wrap=True)
+_progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
 # A pack needs a policy; this one does nothing.
 _EMPTY_PACK = """
@@ -47,14 +48,14 @@ from pulumi_policy import PolicyPack, StackValidationPolicy
 PolicyPack("empty", [StackValidationPolicy("nothing", "does nothing", lambda args, report: None)])
 """
 
-# Runs the program without an engine, and prints which modules of the providers' SDKs it brought along.
+# Runs the program without an engine, and prints the modules of the providers' SDKs that it imports.
 _IMPORTED = """
 import sys
 from tests.components.recording import deploy_stack
 
 deploy_stack("prod", preview=True)
 sdks = ("pulumi_aws", "pulumi_hcloud", "pulumi_github")
-# The AWS SDK names all of its modules at once and loads each when it is first used: what was only named does not count.
+# The AWS SDK lists all of its modules and loads each at its first use. A module that is only listed does not count.
 loaded = (name for name, module in sys.modules.items() if not type(module).__name__.endswith("LazyModule"))
 print(*sorted(name for name in loaded if name.split(".")[0] in sdks))
 """
@@ -67,15 +68,15 @@ class Timed:
 
 
 class Bench:
-    """A local cloud of its own with the vault up, so that prod can be previewed from nothing."""
+    """A separate local cloud with the stack `vault`, in which prod can be previewed before it exists."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cloud = Folder(folder / "localcloud")
-        engine = provide(_say)
+        engine = provide(_progress)
         running, _ = process.start(self.cloud)
         self.env = environment(self.cloud, running, engine)
-        _say.print("bringing the vault up")
+        _progress.print("deploying the vault")
         self.pulumi(ROOT, "up", "--yes", "--skip-preview", "--stack", "vault")
         self.pulumi(ROOT, "stack", "init", "prod")
         self.imports = self._imports_only()
@@ -98,13 +99,13 @@ class Bench:
 
     def timed(self, cwd: Path, *arguments: str) -> Timed:
         started = time.monotonic()
-        said = self.pulumi(cwd, "preview", *arguments)
+        output = self.pulumi(cwd, "preview", *arguments)
         seconds = time.monotonic() - started
-        found = re.search(r"\+ (\d+) to create", said)
+        found = re.search(r"\+ (\d+) to create", output)
         return Timed(seconds, int(found.group(1)) if found else 0)
 
     def prod(self, hosts: int | None = None) -> list[str]:
-        """The arguments of a preview of prod, as configured or with so many hosts, one of each role's on standby."""
+        """Return the arguments of a preview of prod, as configured or with `hosts` hosts (one standby a role)."""
         config = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
         if hosts is not None:
             for role in config["config"]["botbrains:hosts"].values():
@@ -115,7 +116,7 @@ class Bench:
         return ["--stack", "prod", "--policy-pack", str(ROOT / "policy_pack"), "--config-file", str(file)]
 
     def _imports_only(self) -> Path:
-        """A project whose program imports what prod's program imports, and a pack without policies."""
+        """Create a project whose program only imports the modules of prod's program, and a pack without policies."""
         found = subprocess.run(
             [sys.executable, "-c", _IMPORTED],
             cwd=ROOT,
@@ -125,7 +126,7 @@ class Bench:
             check=True,
         ).stdout.split()
         if not {"pulumi_aws", "pulumi_hcloud", "pulumi_github"} <= set(found):
-            sys.exit(f"prod's program is expected to import three SDKs; it brought along: {' '.join(found)}")
+            sys.exit(f"prod's program must import three SDKs; it imports: {' '.join(found)}")
         project = self.folder / "imports"
         (project / "empty_pack").mkdir(parents=True)
         options = f"  name: python\n  options:\n    toolchain: pip\n    virtualenv: {sys.prefix}\n"
@@ -134,7 +135,7 @@ class Bench:
         (project / "empty_pack" / "PulumiPolicy.yaml").write_text(f"runtime:\n{options}")
         (project / "empty_pack" / "__main__.py").write_text(_EMPTY_PACK)
         self.pulumi(project, "stack", "init", "dev")
-        _say.print(f"the bare program imports {len(found)} modules of three SDKs")
+        _progress.print(f"the bare program imports {len(found)} modules of three SDKs")
         return project
 
 
@@ -171,7 +172,7 @@ def measure(bench: Bench, pairs: int) -> dict[str, Any]:
             timed = bench.timed(cwd, *arguments)
             if turn:  # the first of each fills caches and does not count
                 runs[name].append(timed)
-                _say.print(f"  pair {turn} of {pairs}: {name}: {timed.seconds:.2f} s, {timed.resources} resources")
+                _progress.print(f"  pair {turn} of {pairs}: {name}: {timed.seconds:.2f} s, {timed.resources} resources")
     over = _ratio(runs["prod"], runs["imports"])
     growth = _ratio(runs[f"{large} hosts"], runs[f"{small} hosts"])
     resources = runs[f"{large} hosts"][0].resources / runs[f"{small} hosts"][0].resources
@@ -185,15 +186,15 @@ def measure(bench: Bench, pairs: int) -> dict[str, Any]:
             for name, timed in runs.items()
         },
         "prod_over_imports": over,
-        "most_over_imports": MOST_OVER_IMPORTS,
+        "most_over_imports": MAX_OVER_IMPORTS,
         "time_growth": growth,
         "resource_growth": resources,
-        "holds": over <= MOST_OVER_IMPORTS and growth <= resources,
+        "holds": over <= MAX_OVER_IMPORTS and growth <= resources,
     }
 
 
 def _ratio(ones: list[Timed], others: list[Timed]) -> float:
-    """The median over the pairs."""
+    """Return the median ratio over the pairs."""
     return statistics.median(one.seconds / other.seconds for one, other in zip(ones, others, strict=True))
 
 

@@ -1,11 +1,10 @@
-"""How fast a database is recovered from its archive, beside a plain copy of the same files.
+"""The speed of a database's recovery from its archive, compared with a plain copy of the same files.
 
     make bench          (python -m benchmarks.recovery [--megabytes N] [--pairs N] [--json])
 
-A server is filled, a base backup of it archived, a little more written, and the archive copied as it is to another
-region. Each pair then copies the archive's files once and recovers from them once, until the recovered server answers.
-Nobody recovers faster than the files can be copied, so the plain copy is what recovery is held against; the two ran one
-after the other, so that a noisy machine disturbs both alike.
+A server is filled, its base backup archived, and a little more written. Each pair then copies the archive's files once
+and recovers from them once, until the recovered server answers. A recovery cannot be faster than a copy of the files,
+so the plain copy is the reference. The two follow one another, so that load on the machine disturbs both.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from localcloud.postgres import Archive, Cluster, Site, free_address
 MEGABYTES = 1024
 _PORT = 5432
 _ROW_BYTES = 1024
-_say = Console(stderr=True, highlight=False, soft_wrap=True)
+_progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
 # Rows of about a kibibyte that do not compress away.
 _FILL = """
@@ -45,12 +44,12 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=MEGABYTES, help=f"of data; {MEGABYTES} by default")
     parser.add_argument("--pairs", type=int, default=3, help="copies and recoveries; 3 by default")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args()
-    if asked.megabytes < 1 or asked.pairs < 1:
-        parser.error(f"--megabytes is {asked.megabytes} and --pairs {asked.pairs}; both must be 1 or more")
+    arguments = parser.parse_args()
+    if arguments.megabytes < 1 or arguments.pairs < 1:
+        parser.error(f"--megabytes is {arguments.megabytes} and --pairs {arguments.pairs}; both must be 1 or more")
     with tempfile.TemporaryDirectory(prefix="recovery-") as folder:
-        result = measure(Path(folder), asked.megabytes, asked.pairs)
-    if asked.json:
+        result = measure(Path(folder), arguments.megabytes, arguments.pairs)
+    if arguments.json:
         print(json.dumps(result, indent=2))
     else:
         show(result)
@@ -62,7 +61,7 @@ def measure(folder: Path, megabytes: int, pairs: int) -> dict[str, Any]:
     archive = Archive(folder / "archive")
     password = secrets.token_urlsafe(16)
     try:
-        _say.print(f"filling a server with {megabytes} MB", markup=False)
+        _progress.print(f"filling a server with {megabytes} MB", markup=False)
         source.create("bench", password, "bench")
         source.archive_to(None)
         with _connect(source, password) as connection:
@@ -74,7 +73,7 @@ def measure(folder: Path, megabytes: int, pairs: int) -> dict[str, Any]:
     size = archive.bytes() / 1e6
     copied, recovered = [], []
     for pair in range(pairs):
-        _say.print(f"pair {pair + 1} of {pairs}", markup=False)
+        _progress.print(f"pair {pair + 1} of {pairs}", markup=False)
         copied.append(_copy(archive, folder / "copy"))
         recovered.append(_recover(site, password, archive, folder / "recovered"))
     rates = [(size / one, size / other) for one, other in zip(copied, recovered, strict=True)]
@@ -102,7 +101,7 @@ def _connect(cluster: Cluster, password: str) -> psycopg.Connection:
 
 
 def _copy(archive: Archive, into: Path) -> float:
-    """As `cp -r` does it, and until it is on the disk as a recovered server's files are."""
+    """Copy like `cp -r`, and wait until the files are on the disk. Return the seconds."""
     begun = time.monotonic()
     shutil.copytree(archive.folder, into)
     os.sync()
@@ -112,7 +111,7 @@ def _copy(archive: Archive, into: Path) -> float:
 
 
 def _recover(site: Site, password: str, archive: Archive, into: Path) -> float:
-    """Until the recovered server answers, and what it holds is on the disk."""
+    """Recover until the server answers and its files are on the disk. Return the seconds."""
     cluster = Cluster(site, into, free_address((), _PORT), _PORT)
     begun = time.monotonic()
     cluster.restore(archive, None)

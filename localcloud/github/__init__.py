@@ -1,9 +1,9 @@
-"""GitHub in miniature: an emulator of the few endpoints of its REST API that describing a repository takes.
+"""An emulator of GitHub's REST API: the endpoints that declare a repository, its delivery and its access.
 
-What it has: organisations and the token's user, repositories, topics, vulnerability alerts and automated security
-fixes, branches and references as far as a default branch needs them, and repository rulesets, on an organisation of
-the Team plan, as the API is in autumn 2026. Anything else is refused by name in the API's own form of an error. There
-are no files and no pushes, so a ruleset is kept and given back, and nothing is there that it could stop.
+It has organisations of the Team plan and the token's user, memberships, repositories with topics, vulnerability alerts
+and automated security fixes, branches and references as far as a default branch needs them, rulesets, environments,
+Actions settings, collaborators, deploy keys and issues, like the API in autumn 2026. Any other request is refused by
+name, in the API's form of an error. There are no files and no pushes, so a ruleset is stored but blocks nothing.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def create_app(
 ) -> Application:
     """The emulator as a WSGI application.
 
-    `store_path`: the file that its state is kept in; None keeps it in memory.
-    `token`: the only one that it takes; None takes any, but never none.
-    `owners`: the logins of the organisations that exist. Organisations are made on GitHub's website and not through
-        its API, so by default every one that is asked for exists, and the token's user owns it.
+    `store_path`: the file with the state. None keeps the state in memory.
+    `token`: the only accepted token. None accepts any token, but a token is always required.
+    `owners`: the logins of the existing organisations. GitHub's API cannot create an organisation, so by default every
+        requested organisation exists, and the token's user owns it.
     """
     return Application(store_path, token=token, owners=owners)

@@ -1,4 +1,4 @@
-"""Who reaches a repository beside the organisation's members: collaborators from outside, and keys for machines."""
+"""Access to a repository in addition to the organisation's members: outside collaborators, and deploy keys."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ _KEY = obj({"key": text(least=1)}, {"title": text(), "read_only": boolean}, {"ti
 
 
 def list_collaborators(call: Call, owner: str, repo: str) -> Answer:
-    """The organisation's owners are collaborators of everything in it; members are by what they are given."""
+    """List collaborators: the organisation's owners, and the people who were added."""
     record = call.repository(owner, repo)
     members = _members(call, record["owner"])
     owners = {login: "admin" for login, role in members.items() if role == "admin"}
-    everybody = {**_given(record), **owners}
+    permissions = {**_collaborators(record), **owners}
     if call.request.args.get("affiliation") == "outside":
-        everybody = {login: given for login, given in everybody.items() if login not in members}
+        permissions = {login: given for login, given in permissions.items() if login not in members}
     return call.page(
-        sorted(everybody),
+        sorted(permissions),
         lambda login: {
             **accounts.person(login, call.api, call.web),
-            "permissions": {each: _reaches(everybody[login], each) for each in _PERMISSIONS},
-            "role_name": everybody[login],
+            "permissions": {each: _includes(permissions[login], each) for each in _PERMISSIONS},
+            "role_name": permissions[login],
         },
     )
 
 
 def put_collaborator(call: Call, owner: str, repo: str, user: str) -> Answer:
-    """On GitHub the invited person has to accept first. Nobody is here to do so, and everybody has."""
+    """Add a collaborator. On GitHub the invited person accepts first; here every invitation is accepted at once."""
     record = call.writable(owner, repo)
     permission = call.body(_COLLABORATOR)["permission"]
     person = call.accounts.person(user)
     if person is None:
         raise not_found()
-    _given(record)[person] = permission
+    _collaborators(record)[person] = permission
     return Answer(204)
 
 
 def delete_collaborator(call: Call, owner: str, repo: str, user: str) -> Answer:
-    _given(call.writable(owner, repo)).pop(user, None)
+    _collaborators(call.writable(owner, repo)).pop(user, None)
     return Answer(204)
 
 
@@ -54,7 +54,7 @@ def list_outside_collaborators(call: Call, org: str) -> Answer:
         raise not_found()
     members = _members(call, login)
     records = [record for record in call.data["repositories"].values() if record["owner"].lower() == login.lower()]
-    outside = {person for record in records for person in _given(record)} - set(members)
+    outside = {person for record in records for person in _collaborators(record)} - set(members)
     return call.page(sorted(outside), lambda person: accounts.person(person, call.api, call.web))
 
 
@@ -90,14 +90,14 @@ def delete_key(call: Call, owner: str, repo: str, identity: int) -> Answer:
 
 
 def _members(call: Call, org: str) -> dict[str, str]:
-    """Roles by login."""
+    """Return the roles of an organisation's members by login."""
     known = call.data.get("members", {}).get(org.lower(), {})
     return {accounts.USER: "admin", **{one["login"]: one["role"] for one in known.values()}}
 
 
-def _given(record: Record) -> dict[str, str]:
-    given: dict[str, str] = record.setdefault("collaborators", {})
-    return given
+def _collaborators(record: Record) -> dict[str, str]:
+    collaborators: dict[str, str] = record.setdefault("collaborators", {})
+    return collaborators
 
 
 def _keys(record: Record) -> dict[str, Any]:
@@ -105,5 +105,5 @@ def _keys(record: Record) -> dict[str, Any]:
     return keys
 
 
-def _reaches(given: str, permission: str) -> bool:
+def _includes(given: str, permission: str) -> bool:
     return _PERMISSIONS.index(permission) <= _PERMISSIONS.index(given)

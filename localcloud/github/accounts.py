@@ -1,4 +1,4 @@
-"""Who there is: the token's user, organisations, and people."""
+"""The accounts: the token's user, organisations, and people."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-# The login of whoever has the token.
+# The login of the token's user.
 USER = "localcloud"
 
 _LOGIN = re.compile(r"[a-zA-Z0-9](?:-?[a-zA-Z0-9])*")
 _LONGEST_LOGIN = 39
-# Nobody made these accounts at a time that could be named.
+# The accounts are never created, so they have a fixed date.
 _CREATED = "2020-01-01T00:00:00Z"
 
 
 class Accounts:
-    """An id is made from the login, so that an organisation which exists by being asked for needs no entry anywhere."""
+    """The accounts. An id is derived from the login, so an organisation that exists by request needs no entry."""
 
     def __init__(self, owners: Sequence[str] | None) -> None:
         self._owners = None if owners is None else {login.lower(): login for login in owners}
@@ -31,7 +31,7 @@ class Accounts:
         return USER if login.lower() == USER else None
 
     def person(self, login: str) -> str | None:
-        """A person exists by being asked for, like an organisation; a login that cannot be one is nobody's."""
+        """Return a person's login. Every valid login exists; None if the login is not valid."""
         if self.user(login):
             return USER
         return login if _LOGIN.fullmatch(login) and len(login) <= _LONGEST_LOGIN else None
@@ -42,23 +42,23 @@ def _id(login: str) -> int:
 
 
 def remember(data: dict[str, Any], login: str) -> None:
-    """Keep whose id it is: what is given an id alone shall be shown with a login."""
+    """Store the login of an id, because other requests give the id alone."""
     data.setdefault("people", {})[str(_id(login))] = login
 
 
 def person_by_id(data: dict[str, Any], identity: int, api: str, web: str) -> dict[str, Any]:
-    """The person whose id it is; one who was never seen is called by the id."""
+    """Return the person with this id. If no login is stored, the login is made from the id."""
     login = data.get("people", {}).get(str(identity)) or f"user-{identity}"
     return {**person(login, api, web), "id": identity}
 
 
 def person(login: str, api: str, web: str) -> dict[str, Any]:
-    """A person as they stand inside other objects."""
+    """Return a person in the form that other objects contain."""
     return {**short(login, api, web), "node_id": f"U_{_id(login)}", "type": "User"}
 
 
 def short(login: str, api: str, web: str) -> dict[str, Any]:
-    """An account as it stands inside other objects."""
+    """Return an account in the form that other objects contain."""
     one = f"{api}/users/{login}"
     user = login == USER
     return {
@@ -84,7 +84,7 @@ def short(login: str, api: str, web: str) -> dict[str, Any]:
 
 
 def public(login: str, api: str, web: str, repositories: int) -> dict[str, Any]:
-    """An account as everybody sees it; `repositories` are its public ones."""
+    """Return an account in its public form. `repositories` is the number of its public repositories."""
     nothing = dict.fromkeys(("name", "company", "location", "email", "hireable", "bio", "twitter_username"))
     return {
         **short(login, api, web),
@@ -100,7 +100,7 @@ def public(login: str, api: str, web: str, repositories: int) -> dict[str, Any]:
 
 
 def own(login: str, api: str, web: str, repositories: int, private: int) -> dict[str, Any]:
-    """An account as its user sees it."""
+    """Return an account in the form for its user."""
     return {
         **public(login, api, web, repositories),
         "private_gists": 0,

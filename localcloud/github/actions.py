@@ -1,4 +1,4 @@
-"""What workflows may do: which actions they use, what their token is good for, whom they say that they are."""
+"""GitHub Actions: allowed actions, permissions of the workflow token, the OIDC subject claim, and variables."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _shown_permissions(call: Call, record: Record) -> dict[str, Any]:
 
 
 def _chosen(record: Record) -> Record:
-    """Which actions are allowed one by one is something that only a repository with that setting has."""
+    """Return the repository, which must allow selected actions only."""
     found = _settings(record, "permissions")
     if not found["enabled"] or found["allowed_actions"] != "selected":
         raise ApiError(409, "Selected actions are not enabled for this repository")
@@ -159,7 +159,7 @@ def _existing_variable(kept: dict[str, dict[str, Any]], name: str) -> dict[str, 
 
 
 def _name(wanted: str) -> str:
-    """GitHub writes every variable in capitals."""
+    """Return the name in capitals, like GitHub."""
     name = wanted.upper()
     if _VARIABLE.fullmatch(name) is None or name.startswith("GITHUB_"):
         raise validation_failed(

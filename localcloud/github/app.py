@@ -1,4 +1,4 @@
-"""The emulator as a WSGI application: who may ask, which operation a path is, and answers in the API's form."""
+"""The emulator as a WSGI application: authentication, routing, and answers in the API's form."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from localcloud.github import (
     rulesets,
 )
 from localcloud.github.call import Answer, Call
-from localcloud.github.errors import ApiError, Moved, not_found, unsupported
+from localcloud.github.errors import ApiError, MovedError, not_found, unsupported
 from localcloud.instance.state import JsonStore
 
-# As GitHub Enterprise Server has it, which clients with a base URL of their own expect.
+# The prefix of GitHub Enterprise Server, which clients with a configured base URL expect.
 _PREFIX = "/api/v3"
 _VERSIONS = ("2022-11-28", "2026-03-10")
 _REQUESTS_AN_HOUR = 5000
@@ -63,7 +63,7 @@ def _current_user(call: Call) -> Answer:
 
 
 def _user(call: Call, user: str) -> Answer:
-    """A login with repositories is an organisation's; any other one, unless it is the token's user's, a person's."""
+    """Return an account. A login with repositories is an organisation; others, except the token's user, are people."""
     person = call.accounts.person(user)
     if person is None or person == accounts.USER or any(repositories.count(call, user)):
         login = call.owner(user)
@@ -97,7 +97,7 @@ _PERMISSIONS = f"{_REPO}/actions/permissions"
 _SUBJECT = f"{_REPO}/actions/oidc/customization/sub"
 _ISSUE = f"{_REPO}/issues/<int:issue>"
 
-# Everything that there is.
+# All operations.
 OPERATIONS = (
     Operation("GET", "/", _root, "meta/meta#github-api-root"),
     Operation(
@@ -246,7 +246,7 @@ OPERATIONS = (
 
 
 class Application:
-    """GitHub's REST API, served under `/` and `/api/v3` alike."""
+    """GitHub's REST API, under `/` and under `/api/v3`."""
 
     def __init__(self, store_path: Path | None, *, token: str | None, owners: Sequence[str] | None) -> None:
         self._store = JsonStore(store_path, {"last_id": 1_000_000, "repositories": {}, "renamed": {}})
@@ -264,18 +264,18 @@ class Application:
         call = Call(request, self._store.data, self._accounts, api, web)
         documentation = ""
         try:
-            self._admit(request)
+            self._authenticate(request)
             operation, arguments = self._operation(call)
             documentation = operation.documentation
-            asking = operation.method == "GET"
-            with self._store.reading() if asking else self._store.changing():
-                return self._written(request, operation.handler(call, **arguments))
-        except Moved as moved:
-            return self._written(request, self._sent_on(call, moved.repository_id))
+            read_only = operation.method == "GET"
+            with self._store.reading() if read_only else self._store.changing():
+                return self._response(request, operation.handler(call, **arguments))
+        except MovedError as moved:
+            return self._response(request, self._redirect(call, moved.repository_id))
         except ApiError as refusal:
-            return self._written(request, Answer(refusal.status, refusal.body(documentation)))
+            return self._response(request, Answer(refusal.status, refusal.body(documentation)))
 
-    def _admit(self, request: Request) -> None:
+    def _authenticate(self, request: Request) -> None:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "basic" and request.authorization is not None:
             given = request.authorization.password or ""
@@ -304,11 +304,11 @@ class Application:
             raise unsupported(f"{call.request.method} {path}") from None
         return operation, dict(arguments)
 
-    def _sent_on(self, call: Call, repository_id: int) -> Answer:
+    def _redirect(self, call: Call, repository_id: int) -> Answer:
         rest = "".join(f"/{part}" for part in call.path.split("/")[4:])
         query = call.request.query_string.decode()
         location = f"{call.api}/repositories/{repository_id}{rest}{query and '?'}{query}"
-        # Only 307 makes a client send the same again; 301 is for what can be asked once more without harm.
+        # Only after 307 does a client repeat the same method and body. 301 is enough for a request that only reads.
         status, message = (
             (301, "Moved Permanently") if call.request.method in ("GET", "HEAD") else (307, "Temporary Redirect")
         )
@@ -317,11 +317,11 @@ class Application:
             status, {"message": message, "url": location, "documentation_url": documentation}, {"Location": location}
         )
 
-    def _written(self, request: Request, answer: Answer) -> Response:
-        """The answer on the wire, with the headers that clients look at. Nobody is limited, and the headers say so."""
+    def _response(self, request: Request, answer: Answer) -> Response:
+        """Return the HTTP response, with the headers that clients read. Its rate limit is never used up."""
         content = b"" if answer.body is None else json.dumps(answer.body).encode()
         response = Response(content, answer.status, {**answer.headers, **_headers(request)})
-        # Every address is said in full, by the operation itself.
+        # Operations give complete addresses.
         response.autocorrect_location_header = False
         if answer.body is None:
             response.headers.pop("Content-Type", None)

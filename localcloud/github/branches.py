@@ -1,4 +1,4 @@
-"""Branches and references, as far as a default branch needs them: commits are names without content."""
+"""Branches and references, as far as a default branch needs them. Commits have no content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RENAMING = obj(optional={"new_name": text(most=244, least=1)})
 
 
 def first_commit(record: Record) -> None:
-    """What `auto_init` makes: one commit, and the default branch that points to it."""
+    """Create the result of `auto_init`: one commit, and the default branch that points to it."""
     sha = hashlib.sha1(f"{record['id']} {record['created_at']}".encode(), usedforsecurity=False).hexdigest()
     record["commits"] = {sha: {"message": "Initial commit", "date": record["created_at"]}}
     record["branches"] = {record["default_branch"]: sha}
@@ -132,7 +132,7 @@ def _branch(call: Call, record: Record, name: str) -> dict[str, Any]:
             "self": f"{base}/branches/{name}",
             "html": f"{call.web}/{record['owner']}/{record['name']}/tree/{name}",
         },
-        # Of a branch protection, which is another thing than a ruleset and which nothing here can make.
+        # Branch protection, which differs from a ruleset. The emulator cannot create one.
         "protected": False,
         "protection": {
             "enabled": False,

@@ -1,4 +1,4 @@
-"""One request on its way through an operation: what was asked, what the emulator knows, and how it answers."""
+"""The arguments and the result of an operation: the request, the emulator's state, and the answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from werkzeug.wrappers import Request
 
 from localcloud.github.accounts import Accounts
-from localcloud.github.errors import ApiError, Moved, archived, not_found
+from localcloud.github.errors import ApiError, MovedError, archived, not_found
 from localcloud.github.forms import Object
 
 Record = dict[str, Any]
@@ -24,7 +24,7 @@ _MOST_PER_PAGE = 100
 
 @dataclass(frozen=True)
 class Answer:
-    """`body` None is an answer without one."""
+    """The answer of an operation. If `body` is None, the response has no body."""
 
     status: int
     body: Any = None
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Call:
-    """`api` and `web` are the addresses, without a slash at the end, under which the client sees the API and GitHub."""
+    """One request. `api` and `web` are the addresses of the API and of GitHub for the client, without a final slash."""
 
     request: Request
     data: dict[str, Any]
@@ -52,20 +52,20 @@ class Call:
         return form(value, "")
 
     def owner(self, login: str) -> str:
-        """The login of an organisation or of the token's user, as it is written; 404 if there is none."""
+        """Return the login of an organisation or of the token's user, with its capitals. 404 if it does not exist."""
         found = self.accounts.organisation(login) or self.accounts.user(login)
         if found is None:
             raise not_found()
         return found
 
     def repository(self, owner: str, name: str) -> Record:
-        """The repository of that name; one that was renamed sends the client on."""
+        """Return the repository with this name. An old name redirects the client."""
         found = self.named(owner, name)
         if found is not None:
             return found
         moved = self.data["renamed"].get(key(owner, name))
         if moved is not None:
-            raise Moved(moved)
+            raise MovedError(moved)
         raise not_found()
 
     def writable(self, owner: str, name: str) -> Record:
@@ -84,7 +84,7 @@ class Call:
         return int(self.data["last_id"])
 
     def page(self, entries: list[Any], shown: Callable[[Any], Any]) -> Answer:
-        """The page that the query asks for, with its neighbours in the `Link` header."""
+        """Return the requested page, with its neighbours in the `Link` header."""
         size = min(self._number("per_page", _PER_PAGE), _MOST_PER_PAGE)
         number = self._number("page", 1)
         last = max(1, -(-len(entries) // size))
@@ -106,13 +106,13 @@ class Call:
         return self.request.path.removeprefix("/api/v3")
 
     def _number(self, name: str, default: int) -> int:
-        """As the API does, anything that is no positive number counts as left out."""
+        """Return a positive number of the query. Any other value counts as left out, like in the API."""
         value = self.request.args.get(name, "")
         return int(value) if value.isdecimal() and int(value) > 0 else default
 
 
 def key(owner: str, name: str) -> str:
-    """Logins and names differ in their letters' case only for the eye."""
+    """Return the key of a repository. GitHub ignores the case of logins and names."""
     return f"{owner}/{name}".lower()
 
 

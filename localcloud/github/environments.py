@@ -1,4 +1,4 @@
-"""Deployment environments: who has to agree, from which branches, and whether an administrator can pass by."""
+"""Deployment environments: reviewers, branches that may be deployed, and bypass by administrators."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DEFAULTS = {
     "reviewers": [],
     "deployment_branch_policy": None,
 }
-# A request states the whole environment: what it leaves out is back at its default.
+# A request states the whole environment. A field that it leaves out returns to its default.
 _ENVIRONMENT = obj(optional=_FIELDS, defaults=_DEFAULTS)
 _POLICY = obj({"name": text(least=1)}, {"type": choice("branch", "tag")}, {"type": "branch"})
 _RENAMING = obj({"name": text(least=1)})
@@ -60,7 +60,7 @@ def put(call: Call, owner: str, repo: str, environment: str) -> Answer:
     }
     made.update(body, updated_at=now())
     if not (body["deployment_branch_policy"] or {}).get("custom_branch_policies"):
-        made["policies"] = {}  # GitHub keeps patterns only for as long as patterns decide
+        made["policies"] = {}  # GitHub keeps patterns only while the environment uses them
     _all(record)[environment.lower()] = made
     return Answer(200, _shown(call, record, made))
 
@@ -82,7 +82,7 @@ def create_policy(call: Call, owner: str, repo: str, environment: str) -> Answer
     found = existing(call.writable(owner, repo), environment)
     body = call.body(_POLICY)
     if not (found["deployment_branch_policy"] or {}).get("custom_branch_policies"):
-        raise ApiError(404, "The environment's branches are not chosen by patterns of its own")
+        raise ApiError(404, "The environment has no custom branch policies")
     if any((one["name"], one["type"]) == (body["name"], body["type"]) for one in found["policies"].values()):
         raise ApiError(303, "Same branch policy already exists")
     made = {"id": call.new_id(), **body}
@@ -108,7 +108,7 @@ def delete_policy(call: Call, owner: str, repo: str, environment: str, policy: i
 
 
 def existing(record: Record, environment: str) -> Record:
-    """The environment of that name, in any letters' case; 404 if there is none."""
+    """Return the environment with this name, in any case. 404 if it does not exist."""
     found: Record | None = _all(record).get(environment.lower())
     if found is None:
         raise not_found()
@@ -140,7 +140,7 @@ def _policy(policy: Record) -> dict[str, Any]:
 
 
 def _shown(call: Call, record: Record, environment: Record) -> dict[str, Any]:
-    """As GitHub shows it: what protects the environment is a list of rules, each with an id of its own."""
+    """Return the environment in GitHub's form: its protection is a list of rules, each with its own id."""
     full_name = f"{record['owner']}/{record['name']}"
     name, identity = environment["name"], environment["id"]
     rules: list[dict[str, Any]] = []

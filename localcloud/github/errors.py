@@ -1,4 +1,4 @@
-"""What the API answers when it refuses: one exception, and the few forms that its body has."""
+"""Refusals of the API: one exception, and the forms of its body."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class ApiError(Exception):
         }
 
 
-class Moved(Exception):  # noqa: N818 - it is an answer, not a fault
-    """The repository was renamed: whoever asks under the old name is sent on by id."""
+class MovedError(Exception):
+    """The repository was renamed. The client is redirected to its id."""
 
     def __init__(self, repository_id: int) -> None:
         super().__init__(repository_id)
@@ -37,7 +37,7 @@ def not_found() -> ApiError:
 
 
 def invalid_property(path: str, reason: str) -> ApiError:
-    """The body does not have the form that the operation takes; `path` is a JSON pointer without its first slash."""
+    """The body has the wrong form. `path` is a JSON pointer without its first slash."""
     return ApiError(422, f"Invalid request.\n\nInvalid property /{path}: {reason}.")
 
 
@@ -46,7 +46,7 @@ def missing_property(path: str) -> ApiError:
 
 
 def unknown_property(path: str) -> ApiError:
-    """For a field that the API does not know, and for one that it knows and this emulator does not."""
+    """A field that the API does not have, or that this emulator does not support."""
     return ApiError(422, f'Invalid request.\n\n"{path}" is not a permitted key.')
 
 
@@ -64,5 +64,5 @@ def archived() -> ApiError:
 
 
 def unsupported(what: str) -> ApiError:
-    """For what the real API has and this emulator has not. Not 404: to a client that would mean an absent object."""
+    """A request that GitHub supports and this emulator does not. 404 would mean that an object does not exist."""
     return ApiError(501, f"The local cloud does not support {what}")

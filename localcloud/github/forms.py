@@ -1,7 +1,7 @@
-"""Request bodies as data: what a value has to look like, and the API's words for one that does not.
+"""The forms of request bodies, as data, with the API's messages for wrong values.
 
-A check takes a value and where it stands in the body, and gives the value with defaults filled in, or raises. A field
-that an object's table does not name is refused, where the real API would take it or silently drop it.
+A check gets a value and its path in the body. It returns the value with defaults, or raises. A field that a form does
+not list is refused, although GitHub would accept or silently drop it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def listing(item: Check, least: int = 0) -> Check:
 
 
 def absent(what: str) -> Check:
-    """A field that the API knows and this emulator does not, but that clients send empty: that means nothing."""
+    """A field that this emulator does not support, but that clients send empty. An empty value has no effect."""
 
     def check(value: Any, path: str) -> Any:
         if value not in (None, "", False, 0, [], {}):
@@ -84,7 +84,7 @@ def absent(what: str) -> Check:
 
 @dataclass(frozen=True)
 class Object:
-    """A check of an object: fields that it must have, fields that it may have, and what these are when left out."""
+    """The check of an object: its required fields, its optional fields, and their defaults."""
 
     required: Mapping[str, Check]
     optional: Mapping[str, Check]

@@ -1,4 +1,4 @@
-"""Issues and what is said about them. A pull request is an issue too; what else it is, the local cloud has not."""
+"""Issues and their comments. A pull request is an issue too; the local cloud has no other part of it."""
 
 from __future__ import annotations
 

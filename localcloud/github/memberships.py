@@ -1,4 +1,4 @@
-"""Who belongs to an organisation, and as what."""
+"""The members of an organisation, and their roles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def get(call: Call, org: str, user: str) -> Answer:
 
 
 def put(call: Call, org: str, user: str) -> Answer:
-    """On GitHub the invited person has to accept first. Nobody is here to do so, and everybody has."""
+    """Add a member. On GitHub the invited person accepts first; here every invitation is accepted at once."""
     login, members = _members(call, org)
     role = call.body(_MEMBERSHIP)["role"]
     person = call.accounts.person(user)
@@ -40,9 +40,9 @@ def delete(call: Call, org: str, user: str) -> Answer:
 def list_members(call: Call, org: str) -> Answer:
     _, members = _members(call, org)
     role = call.request.args.get("role", "all")
-    everybody = [{"login": accounts.USER, "role": "admin"}, *members.values()]
-    chosen = [one for one in everybody if role in ("all", one["role"])]
-    # The organisation requires a second factor, so whoever has none cannot be a member.
+    members_and_user = [{"login": accounts.USER, "role": "admin"}, *members.values()]
+    chosen = [one for one in members_and_user if role in ("all", one["role"])]
+    # The organisation requires a second factor, so every member has one.
     if call.request.args.get("filter", "all").startswith("2fa_"):
         chosen = []
     return call.page(chosen, lambda one: accounts.person(one["login"], call.api, call.web))

@@ -1,4 +1,4 @@
-"""Repository rulesets: the rules that there are, each with its parameters, as a table."""
+"""Repository rulesets: a table of the rules and their parameters, and the operations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from localcloud.github.forms import Check, Object, boolean, choice, integer, lis
 _METHODS = ("merge", "squash", "rebase")
 _TEXTS = listing(text())
 
-# Every rule by its type, with the form of its parameters; None for a rule that has none.
+# Every rule by its type, with the form of its parameters, or None for a rule without parameters.
 _REFS: Mapping[str, Object | None] = {
     "creation": None,
     "update": obj(optional={"update_allows_fetch_and_merge": boolean}),
@@ -92,13 +92,13 @@ _PUSHES: Mapping[str, Object | None] = {
 }
 _BY_TARGET = {"branch": _BRANCHES, "tag": _REFS, "push": _PUSHES}
 
-# What only an enterprise's repositories have.
+# Rules that only an enterprise's repositories have.
 _ENTERPRISE = frozenset(
     f"{what}_pattern"
     for what in ("commit_message", "commit_author_email", "committer_email", "branch_name", "tag_name")
 )
 
-# Who may bypass, and whether an id belongs to it.
+# The types of actors that may bypass, and whether each has an id.
 _ACTORS = {
     "RepositoryRole": True,
     "Team": True,
@@ -115,7 +115,7 @@ _ACTOR = obj(
 
 
 def _anything(value: Any, _path: str) -> Any:
-    """The parameters of a rule are looked at when its type is known."""
+    """Accept any value. The parameters of a rule are checked when its type is known."""
     return value
 
 
@@ -127,7 +127,7 @@ _FIELDS: Mapping[str, Check] = {
     "bypass_actors": listing(_ACTOR),
     "conditions": obj(optional={"ref_name": obj(optional={"include": _TEXTS, "exclude": _TEXTS})}),
     "rules": listing(_RULE),
-    # Clients that send the whole object send these too; they say what the address says already.
+    # Clients that send the whole object send these too. The address contains the same.
     "source": text(),
     "source_type": choice("Repository"),
 }
@@ -191,7 +191,7 @@ def _stated(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(record: Record, ruleset: Record) -> None:
-    """Whether the parts fit together; fills in the defaults of the rules' parameters and of the actors."""
+    """Check that the parts agree, and set the defaults of parameters and actors."""
     others = [other for other in record["rulesets"].values() if other.get("id") != ruleset.get("id")]
     if any(other["name"] == ruleset["name"] for other in others):
         raise validation_failed("Name must be unique")
@@ -225,7 +225,7 @@ def _actor(actor: dict[str, Any]) -> dict[str, Any]:
     kind, mode = actor["actor_type"], actor["bypass_mode"]
     if kind == "DeployKey" and mode == "pull_request":
         raise validation_failed("Bypass actors: a deploy key cannot bypass on pull requests only")
-    if not _ACTORS[kind]:  # whatever id was sent, GitHub gives back none
+    if not _ACTORS[kind]:  # GitHub returns no id, even if one was sent
         return {**actor, "actor_id": None}
     if not actor["actor_id"]:
         raise validation_failed(f"Bypass actors: an actor of type {kind} needs an actor_id")
@@ -278,7 +278,7 @@ def _full(call: Call, record: Record, ruleset: Record) -> dict[str, Any]:
 
 
 def _bypass(actors: list[dict[str, Any]]) -> str:
-    """How the token's user, who owns the organisation, may bypass."""
+    """Return how the token's user, who owns the organisation, may bypass the rules."""
     modes = [actor["bypass_mode"] for actor in actors if actor["actor_type"] == "OrganizationAdmin"]
     names = {"always": "always", "pull_request": "pull_requests_only", "exempt": "exempt"}
     return names[modes[0]] if modes else "never"

@@ -1,1 +1,1 @@
-"""Stand-ins for the engine's provider plugins, for machines that cannot download the real ones."""
+"""Replacements for the engine's provider plugins, for machines that cannot download the official ones."""

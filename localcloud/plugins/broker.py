@@ -1,11 +1,12 @@
-"""Hands out plugin instances: the engine starts a small program, which asks the running local cloud for a server.
+"""Start plugin servers for the engine, on request of the small program that the engine runs.
 
-A stand-in written as a process of its own would pay for Python, gRPC and three cloud clients at every command. So the
-program on PATH (`standin.py`) only connects here, says which plugin the engine wants and in what environment, prints
-the port that it is given, and stays until the engine ends it; its server ends with the connection. Every engine, and
-every provider of a stack, so gets an instance with settings of its own.
+A separate process for each plugin would load Python, gRPC and three cloud clients at every command. Instead, the
+program on PATH (`standin.py`) connects here and sends the plugin's name and its environment. It prints the port of the
+answer, and waits until the engine ends it. The server ends with the connection. So every provider of a stack gets an
+instance with its own settings.
 
-One line of JSON each way. Loopback only, and only to whoever can read the local cloud's secret from its folder.
+Each side sends one line of JSON. The broker listens on loopback, and a request must contain the local cloud's secret,
+which is in its folder.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ from localcloud.plugins.table import Plugin
 
 log = logging.getLogger(__name__)
 
-# The engine sends as many requests at once as it has resources that are ready.
+# The engine sends a request for every resource that is ready, in parallel.
 _WORKERS = 32
 _LARGEST_MESSAGE = 400 * 1024 * 1024  # the engine's own limit
 
 
 class Broker(socketserver.ThreadingTCPServer):
-    """Listens on a loopback port; `plugins` maps a name to what loads its tables, once and when first asked for.
+    """Listens on a loopback port. `plugins` maps a name to a function that loads its tables, at the first request.
 
-    `commands` are what else the running local cloud can be asked: a name to what does it, given the question's value
-    under that name. What it gives back is the answer; a `LocalCloudError` is answered as its sentence.
+    `commands` maps further requests to functions. A function gets the request's value under its name and returns the
+    answer. The message of a `LocalCloudError` is the answer's error.
     """
 
     allow_reuse_address = True
@@ -55,7 +56,7 @@ class Broker(socketserver.ThreadingTCPServer):
         self._loaders = plugins
         self._loaded: dict[str, Plugin] = {}
         self._loading = threading.Lock()
-        super().__init__(("127.0.0.1", port), _Conversation)
+        super().__init__(("127.0.0.1", port), _RequestHandler)
 
     def plugin(self, name: str) -> Plugin:
         with self._loading:
@@ -87,7 +88,7 @@ class Broker(socketserver.ThreadingTCPServer):
         return {"port": port}, server
 
 
-class _Conversation(socketserver.StreamRequestHandler):
+class _RequestHandler(socketserver.StreamRequestHandler):
     server: Broker
 
     def handle(self) -> None:
@@ -100,7 +101,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         except LocalCloudError as refusal:
             answer = {"error": str(refusal)}
         except Exception as fault:
-            log.exception("the broker was asked")
+            log.exception("a request to the broker failed")
             answer = {"error": f"{type(fault).__name__}: {fault}"}
         try:
             self.wfile.write(json.dumps(answer).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""The one rule of every stand-in: it speaks to this machine alone, whatever a setting or a variable says."""
+"""The rule for every plugin: connect to this machine only, regardless of settings and variables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def on_loopback(url: str) -> bool:
-    """Whether an http(s) URL names a loopback address by number, or `localhost`; no name is looked up."""
+    """Whether an http(s) URL has a numeric loopback address or `localhost`. No name is resolved."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     try:

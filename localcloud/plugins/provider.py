@@ -1,7 +1,7 @@
 """A provider plugin made of tables: the engine's `ResourceProvider` protocol over a `Plugin`.
 
-Everything here is the same for every resource type: what is refused, what a preview knows, what a change means, what a
-refresh finds. What differs stands in the tables.
+This module holds the behaviour that all resource types share: refusals, previews, diffs, updates and refreshes. The
+tables hold the differences.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from google.protobuf import any_pb2, empty_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from localcloud.plugins.table import Gone, Plugin, Property, Props, Refused, ResourceType, told_with
+from localcloud.plugins.table import GoneError, Plugin, Property, Props, RefusedError, ResourceType, creation_outputs
 from localcloud.plugins.wire import UNKNOWN, from_wire, has_unknown, to_wire
 
 log = logging.getLogger(__name__)
 
-# What the engine itself adds to a provider's settings.
-_ENGINES_OWN = frozenset({"version", "pluginDownloadURL", "__internal"})
+# Settings of a provider that the engine adds.
+_ENGINE_SETTINGS = frozenset({"version", "pluginDownloadURL", "__internal"})
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
-    """One instance of a plugin: the engine starts one for each provider of a stack.
+    """One instance of a plugin. The engine starts one for each provider of a stack.
 
-    `environment` is the engine's, in which the real plugin would look for credentials and endpoints.
+    `environment` is the engine's. The official plugin reads credentials and endpoints from it.
     """
 
     def __init__(self, plugin: Plugin, environment: Mapping[str, str]) -> None:
@@ -75,13 +75,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
         return empty_pb2.Empty()
 
-    def _connected(self) -> Any:
-        """The cloud's client, made when something is first asked of the cloud: a plain preview asks nothing."""
+    def _client(self) -> Any:
+        """Return the cloud's client. It is created at the first call, because a plain preview calls nothing."""
         with self._connecting:
             if self._cloud is None:
                 known = {key: value for key, value in self._settings.items() if not has_unknown(value)}
                 self._cloud = self._plugin.connect(known, self._environment)
             return self._cloud
+
+    def _inherited(self) -> Props:
+        return self._plugin.inherited(self._settings, self._environment)
 
     # -- resources ----------------------------------------------------------------------------------------------------
 
@@ -102,7 +105,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         entry = self._entry(_type_and_name(request.urn)[0], context)
         old = from_wire(request.old_inputs if request.HasField("old_inputs") else request.olds)
-        response = _difference(entry.properties, old, from_wire(request.news), in_place=entry.update is not None)
+        inherited = self._inherited()
+        old, new = {**inherited, **old}, {**inherited, **from_wire(request.news)}
+        response = _difference(entry.properties, old, new, in_place=entry.update is not None)
         response.deleteBeforeReplace = bool(response.replaces) and entry.delete_before_replace
         return response
 
@@ -111,32 +116,32 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         inputs = from_wire(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=to_wire(_expected(entry, inputs), _secrets(entry)))
-        with self._answering(context, f"create {request.urn}"):
-            cloud = self._connected()
+        with self._reporting_errors(context, f"create {request.urn}"):
+            cloud = self._client()
             identity = entry.create(cloud, inputs)
-            told = told_with(identity)
+            created = creation_outputs(identity)
             try:
                 if entry.settle is not None:
                     entry.settle(cloud, identity, inputs)
-                found = entry.read(cloud, identity, {**inputs, **told})
+                found = entry.read(cloud, identity, {**inputs, **created})
                 outputs = self._outputs(entry, identity, inputs, found)
             except Exception as fault:
-                # The object exists: the engine must know it, or it would be made a second time.
+                # The object exists. Report it to the engine, or the next update would create a second one.
                 log.exception("%s exists as %s, but is not complete", request.urn, identity)
-                _abort_with_partial(context, entry, identity, inputs, told, fault)
+                _abort_with_partial(context, entry, identity, inputs, created, fault)
         return provider_pb2.CreateResponse(id=identity, properties=to_wire(outputs, _secrets(entry)))
 
     def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
         entry = self._entry(_type_and_name(request.urn)[0], context)
         state, declared = from_wire(request.properties), from_wire(request.inputs)
-        with self._answering(context, f"read {request.urn}"):
+        with self._reporting_errors(context, f"read {request.urn}"):
             try:
-                found = entry.read(self._connected(), request.id, state)
-            except Gone:
+                found = entry.read(self._client(), request.id, state)
+            except GoneError:
                 return provider_pb2.ReadResponse()
             outputs = self._outputs(entry, request.id, declared, found)
-            inputs = _found_inputs(entry, declared, found, importing=not state)
-        # An import may name an object in a longer form (`NAME@REGION`) than the id that it has.
+            inputs = found_inputs(entry, declared, found, importing=not state)
+        # An import may name an object in a longer form (`NAME@REGION`) than its id.
         identity = str(found.get("id") or request.id)
         return provider_pb2.ReadResponse(
             id=identity, properties=to_wire(outputs, _secrets(entry)), inputs=to_wire(inputs, _secrets(entry))
@@ -149,21 +154,22 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             expected = {**{key: value for key, value in state.items() if key not in entry.properties}, **new}
             return provider_pb2.UpdateResponse(properties=to_wire(expected, _secrets(entry)))
-        with self._answering(context, f"update {request.urn}"):
+        with self._reporting_errors(context, f"update {request.urn}"):
             if entry.update is None:
-                raise Refused(f"{entry.token} cannot be changed in place")
-            changed = frozenset(_changed(entry.properties, old, new))
-            entry.update(self._connected(), request.id, {**state, **old}, new, changed)
-            found = entry.read(self._connected(), request.id, {**state, **new})
+                raise RefusedError(f"{entry.token} cannot be changed in place")
+            inherited = self._inherited()
+            changed = frozenset(changed_inputs(entry.properties, {**inherited, **old}, {**inherited, **new}))
+            entry.update(self._client(), request.id, {**state, **old}, new, changed)
+            found = entry.read(self._client(), request.id, {**state, **new})
             outputs = self._outputs(entry, request.id, new, found)
         return provider_pb2.UpdateResponse(properties=to_wire(outputs, _secrets(entry)))
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         entry = self._entry(_type_and_name(request.urn)[0], context)
-        with self._answering(context, f"delete {request.urn}"):
+        with self._reporting_errors(context, f"delete {request.urn}"):
             try:
-                entry.delete(self._connected(), request.id, from_wire(request.properties))
-            except Gone:
+                entry.delete(self._client(), request.id, from_wire(request.properties))
+            except GoneError:
                 log.info("%s is gone already", request.urn)
         return empty_pb2.Empty()
 
@@ -181,19 +187,19 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         ]
         if failures:
             return provider_pb2.InvokeResponse(failures=failures)
-        with self._answering(context, f"call {request.tok}"):
-            result = function.call(self._connected(), arguments)
+        with self._reporting_errors(context, f"call {request.tok}"):
+            result = function.call(self._client(), arguments)
         return provider_pb2.InvokeResponse(**{"return": to_wire(result)})
 
-    # -- what an interrupted update left behind -----------------------------------------------------------------------
+    # -- recovery after an interrupted update ---------------------------------------------------------------------
 
     def find(self, token: str, settings: Props, inputs: Props) -> str | None:
-        """The id of the object that an interrupted creation with these inputs made, if it made one."""
+        """Return the id of the object that an interrupted creation with these inputs made, if it made one."""
         entry = self._types.get(token)
         if entry is None or entry.find is None:
             return None
         self._settings = _settings(settings)
-        return entry.find(self._connected(), inputs)
+        return entry.find(self._client(), inputs)
 
     # -- helpers ------------------------------------------------------------------------------------------------------
 
@@ -215,18 +221,18 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return {**found, **kept, "id": str(found.get("id") or identity)}
 
     @contextmanager
-    def _answering(self, context: grpc.ServicerContext, doing: str) -> Iterator[None]:
-        """Turn whatever the cloud or its client says into the engine's error; programming errors keep their trace."""
+    def _reporting_errors(self, context: grpc.ServicerContext, doing: str) -> Iterator[None]:
+        """Convert errors of the cloud and its client to the engine's error. The log keeps the trace."""
         try:
             yield
-        except Refused as refusal:
+        except RefusedError as refusal:
             log.info("%s: refused: %s", doing, refusal)
             _refuse(context, str(refusal))
         except Exception as fault:
             if context.code() is not None:  # answered already
                 raise
             log.exception("%s", doing)
-            context.abort(grpc.StatusCode.UNKNOWN, _words(fault))
+            context.abort(grpc.StatusCode.UNKNOWN, _message(fault))
 
 
 def _refuse(context: grpc.ServicerContext, message: str) -> NoReturn:
@@ -235,12 +241,12 @@ def _refuse(context: grpc.ServicerContext, message: str) -> NoReturn:
 
 
 def _abort_with_partial(
-    context: grpc.ServicerContext, entry: ResourceType, identity: str, inputs: Props, told: Props, fault: Exception
+    context: grpc.ServicerContext, entry: ResourceType, identity: str, inputs: Props, created: Props, fault: Exception
 ) -> NoReturn:
-    reason = _words(fault)
+    reason = _message(fault)
     partial = provider_pb2.ErrorResourceInitFailed(
         id=identity,
-        properties=to_wire({**inputs, **told, "id": identity}, _secrets(entry)),
+        properties=to_wire({**inputs, **created, "id": identity}, _secrets(entry)),
         inputs=to_wire(inputs, _secrets(entry)),
         reasons=[reason],
     )
@@ -252,9 +258,9 @@ def _abort_with_partial(
     raise AssertionError("abort raises")
 
 
-def _words(fault: Exception) -> str:
+def _message(fault: Exception) -> str:
     words = str(fault)
-    return words if isinstance(fault, Refused) or len(words) > 20 else f"{type(fault).__name__}: {words}"
+    return words if isinstance(fault, RefusedError) or len(words) > 20 else f"{type(fault).__name__}: {words}"
 
 
 def _type_and_name(urn: str) -> tuple[str, str]:
@@ -268,10 +274,10 @@ def _secrets(entry: ResourceType) -> frozenset[str]:
 
 
 def _settings(raw: Props) -> Props:
-    """A provider's settings: the engine sends what is not a string as JSON in a string."""
+    """The settings of a provider. The engine sends a value that is not a string as JSON in a string."""
     settings: Props = {}
     for key, value in raw.items():
-        if key in _ENGINES_OWN:
+        if key in _ENGINE_SETTINGS:
             continue
         if isinstance(value, str) and (value[:1] in ("{", "[") or value in ("true", "false")):
             value = json.loads(value)
@@ -300,10 +306,12 @@ def _failures(subject: str, rules: Mapping[str, Property], inputs: Props) -> lis
     return failures
 
 
-def _changed(rules: Mapping[str, Property], old: Props, new: Props) -> list[str]:
-    """The inputs that differ; one that is left out counts as its documented default."""
+def changed_inputs(rules: Mapping[str, Property], old: Props, new: Props) -> list[str]:
+    """Return the inputs that differ. An input that is left out has its documented default, or the cloud's choice."""
     changed = []
     for key, rule in rules.items():
+        if rule.cloud_chooses and key not in new:
+            continue
         before, after = old.get(key, rule.default), new.get(key, rule.default)
         if has_unknown(after) or not _same(rule, before, after):
             changed.append(key)
@@ -313,7 +321,7 @@ def _changed(rules: Mapping[str, Property], old: Props, new: Props) -> list[str]
 def _difference(
     rules: Mapping[str, Property], old: Props, new: Props, in_place: bool = True
 ) -> provider_pb2.DiffResponse:
-    changed = _changed(rules, old, new)
+    changed = changed_inputs(rules, old, new)
     return provider_pb2.DiffResponse(
         changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
         diffs=changed,
@@ -334,16 +342,16 @@ def _empty(value: Any) -> bool:
 
 
 def _expected(entry: ResourceType, inputs: Props) -> Props:
-    """What a preview of a creation can say: the inputs, the documented defaults, and what only the cloud will know."""
+    """The outputs in a preview of a creation: inputs and documented defaults; outputs of the cloud are unknown."""
     defaults = {key: rule.default for key, rule in entry.properties.items() if rule.default is not None}
     return {**dict.fromkeys(entry.computed, UNKNOWN), **defaults, **inputs}
 
 
-def _found_inputs(entry: ResourceType, declared: Props, found: Props, importing: bool) -> Props:
-    """The inputs as the cloud has them, in the declared words wherever these still describe it.
+def found_inputs(entry: ResourceType, declared: Props, found: Props, importing: bool) -> Props:
+    """Return the inputs that the cloud has, in the declared form where the two mean the same.
 
-    What was declared and still holds keeps its wording; what was not declared appears only where the cloud differs
-    from the documented default, so that a refresh shows what somebody changed by hand and nothing else.
+    A declared input that still holds keeps its form. An input that was not declared appears only if the cloud's value
+    differs from the documented default. So a refresh shows changes made by hand, and nothing else.
     """
     inputs: Props = {}
     for key, rule in entry.properties.items():
@@ -369,7 +377,7 @@ def _still_describes(rule: Property, declared: Any, actual: Any) -> bool:
 
 
 def _covers(declared: Any, actual: Any) -> bool:
-    """Whether all that was declared holds; the cloud may add keys of its own inside an object."""
+    """Whether the cloud has everything that was declared. The cloud may add its own keys inside an object."""
     if isinstance(declared, Mapping) and isinstance(actual, Mapping):
         return all(_covers(value, actual.get(key)) for key, value in declared.items())
     if isinstance(declared, list) and isinstance(actual, list):

@@ -1,8 +1,8 @@
-"""The program that the engine starts as `pulumi-resource-NAME`: asks the running local cloud for an instance.
+"""The program that the engine starts as `pulumi-resource-NAME`. It requests a plugin from the running local cloud.
 
     standin.py STATE_FOLDER NAME [anything the engine adds]
 
-It imports nothing but the standard library, because it is started for every provider of every command.
+It imports only the standard library, because every command starts it once for each provider.
 """
 
 import json
@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 
-# Where the official plugins look for credentials and endpoints; nothing else of the environment is handed on.
+# The official plugins read credentials and endpoints from these variables. No other variable is passed on.
 _PREFIXES = ("AWS_", "HCLOUD_", "GITHUB_")
 
 
@@ -35,7 +35,7 @@ def main() -> int:
         print(answer["error"], file=sys.stderr)
         return 1
     print(answer["port"], flush=True)
-    stream.read()  # the engine ends this program; should the local cloud end first, there is nothing left to serve
+    stream.read()  # until the engine ends this program, or the local cloud ends
     return 1
 
 

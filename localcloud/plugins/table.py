@@ -1,11 +1,11 @@
-"""The form of a stand-in plugin's tables: one `ResourceType` for each type that a program may declare.
+"""The form of a plugin's tables: one `ResourceType` for each type that a program may declare.
 
-A table says which properties a type takes and how each behaves, and has four small functions that speak to the cloud
-through its official client. Everything that is the same for every type (previews, unknown values, secrets, diffs,
-replacement, refresh, import, refusal of what has no entry) is in `provider.py`.
+A table lists the properties of a type and the behaviour of each. Its four functions call the cloud through the official
+client. `provider.py` does everything that is the same for every type: previews, unknown values, secrets, diffs,
+replacement, refresh, import, and the refusal of a type or property without an entry.
 
-Property values are plain data: str, int, float, bool, None, list, dict, in the wire's camelCase. Functions are never
-called with an unknown value: the engine asks them for nothing during a preview.
+Property values are plain data: str, int, float, bool, None, list, dict, with the wire's camelCase keys. Functions never
+get an unknown value, because a preview does not call them.
 """
 
 from __future__ import annotations
@@ -18,43 +18,45 @@ Props = dict[str, Any]
 """The properties of one resource: plain data, camelCase keys."""
 
 
-class Gone(Exception):  # noqa: N818 - it is a finding, not a fault
-    """The cloud no longer has the object that was asked for (the client's 404)."""
+class GoneError(Exception):
+    """The cloud no longer has the object (the client's 404)."""
 
 
-class Refused(Exception):  # noqa: N818
-    """What was declared cannot be done; the message says which property, which value, and what is allowed."""
+class RefusedError(Exception):
+    """The declaration cannot be carried out. The message states the property, its value, and what is allowed."""
 
 
 class Identity(str):
-    """A new object's id, with outputs that the cloud tells at its creation only; `read` finds them in its `state`."""
+    """A new object's id, with outputs that the cloud returns only at creation. `read` finds them in its `state`."""
 
-    told: Props
+    outputs: Props
 
-    def __new__(cls, identity: str, told: Props) -> Identity:
+    def __new__(cls, identity: str, outputs: Props) -> Identity:
         made = super().__new__(cls, identity)
-        made.told = told
+        made.outputs = outputs
         return made
 
 
-def told_with(identity: str) -> Props:
-    return identity.told if isinstance(identity, Identity) else {}
+def creation_outputs(identity: str) -> Props:
+    return identity.outputs if isinstance(identity, Identity) else {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Property:
     """How one input of a resource type behaves.
 
-    `default`: what the provider documents for an input that is left out; `None` where there is none. The cloud's own
-        value is compared with it in a refresh, so that what somebody switched on by hand shows as drift.
-    `required`: refused by name when it is left out.
-    `replaces`: a change makes a new object instead of changing the old one.
-    `write_only`: the cloud does not give the value back (a password, user data), so a refresh keeps what was declared.
+    `default`: the value that the provider documents for an input that is left out; `None` if it documents none. A
+        refresh compares the cloud's value with it, so that a setting that was switched on by hand shows as drift.
+    `required`: an input that is left out is refused by name.
+    `replaces`: a change replaces the object.
+    `write_only`: the cloud does not return the value (a password, user data), so a refresh keeps the declared one.
     `secret`: the value is marked secret in the engine's state.
-    `generated_name`: when it is left out, the object is named after the resource with a short random suffix.
-    `choices`: the only values that the provider takes.
-    `same`: when a declared value and the cloud's mean the same though they differ to the letter (a policy document,
-        a list without order); plain equality by default.
+    `generated_name`: an object whose name is left out is named after the resource, with a short random suffix.
+    `choices`: the only values that the provider accepts.
+    `cloud_chooses`: the cloud chooses the value of an input that is left out, so that leaving it out is never a change
+        (Terraform calls it optional and computed).
+    `same`: whether a declared value and the cloud's mean the same although they are written differently (a policy
+        document, a list without order). The default is equality.
     """
 
     default: Any = None
@@ -64,6 +66,7 @@ class Property:
     secret: bool = False
     generated_name: bool = False
     choices: tuple[Any, ...] = ()
+    cloud_chooses: bool = False
     same: Callable[[Any, Any], bool] | None = None
 
 
@@ -88,23 +91,23 @@ class ResourceType:
     """One resource type.
 
     `token`: the engine's name, as in `hcloud:index/network:Network`.
-    `properties`: every input that is mapped, by its camelCase name. An input that is not here is refused by name.
-    `computed`: the outputs that only the cloud knows (besides `id`); unknown in a preview of a creation.
-    `create`: makes the object and returns its id, as the real provider forms it (import uses it too). It makes the
-        object and nothing more, so that nothing is orphaned when a later step fails. Where the cloud tells something
-        only now (a code), the id is an `Identity` with it.
-    `settle`: what the real provider does right after creation with calls of their own (protection, for one). When it
-        fails, the engine keeps the object as partly made and the next update goes on with it. Same form as `update`'s
-        first steps: called with the new id and the inputs.
-    `read`: gives every property (inputs as the cloud has them, and `computed`), or raises `Gone`. `state` is what the
-        engine knew before; for an import it is empty, so `read` must work from the id alone.
-    `update`: changes the object in place; `changed` names the inputs that differ, and a removed input is missing from
-        `new` (its default applies). Without it every change replaces.
-    `delete`: removes the object, waiting until it is gone; an object that is gone already is no error (`Gone` is fine).
-        Where the real provider lifts a delete protection itself, so does this function.
-    `delete_before_replace`: the old object must be gone before the new one can be made (names that are unique).
-    `find`: the id of the object that a creation with these inputs would have collided with or made, or None: lets an
-        update that was killed between the cloud's answer and the engine's note of it find its object again.
+    `properties`: every mapped input, by its camelCase name. Any other input is refused by name.
+    `computed`: the outputs that only the cloud knows, apart from `id`. A preview of a creation shows them as unknown.
+    `create`: creates the object and returns its id in the official provider's form, which an import uses too. It makes
+        no further call, so that a later failure cannot orphan the object. An output that the cloud returns only at
+        creation (a code) is attached to the id (`Identity`).
+    `settle`: the further calls that the official provider makes after a creation (a delete protection, for example). It
+        gets the new id and the inputs. If it fails, the engine keeps the object as partly created, and the next update
+        completes it.
+    `read`: returns every property, that is, the cloud's inputs and `computed`, or raises `GoneError`. `state` is the
+        engine's last state. It is empty for an import, so `read` must work from the id alone.
+    `update`: changes the object in place. `changed` names the inputs that differ. A removed input is missing from
+        `new`: its default applies. Without `update`, every change replaces.
+    `delete`: deletes the object and waits until it is gone. It may raise `GoneError` if the object is already gone. It
+        removes a delete protection if the official provider does.
+    `delete_before_replace`: the old object must be gone before the new one can be created (a unique name).
+    `find`: returns the id of the object that a creation with these inputs has made or would collide with, or None. An
+        update that was killed after the cloud answered, but before the engine saved the state, finds its object so.
     """
 
     token: str
@@ -121,7 +124,7 @@ class ResourceType:
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """One data source: `call` gets the arguments and gives the results; arguments that are not named are refused."""
+    """One data source. `call` gets the arguments and returns the results. Arguments that are not listed are refused."""
 
     token: str
     arguments: frozenset[str] = frozenset()
@@ -130,12 +133,13 @@ class Function:
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """One provider's stand-in: its tables, and how to reach its cloud.
+    """The replacement of one provider's plugin: its tables and its connection.
 
-    `configuration`: the provider's own settings that are mapped (camelCase); another one is refused by name.
-    `connect`: makes the client object that every function above gets as `cloud`, from the provider's configuration and
-        the environment of the engine (`AWS_ENDPOINT_URL`, `HCLOUD_TOKEN`, ...): the same places, in the same order, in
-        which the real plugin looks. Refused where a credential or endpoint is missing.
+    `configuration`: the provider's mapped settings (camelCase). Any other setting is refused by name.
+    `connect`: creates the client that every function above gets as `cloud`. It reads the provider's configuration and
+        the engine's environment (`AWS_ENDPOINT_URL`, `HCLOUD_TOKEN`, ...) in the official plugin's order, and refuses
+        if a credential or an endpoint is missing.
+    `inherited`: returns the inputs that a resource takes from the provider if it leaves them out (AWS: the region).
     """
 
     name: str
@@ -144,3 +148,4 @@ class Plugin:
     connect: Callable[[Props, Mapping[str, str]], Any]
     resources: tuple[ResourceType, ...]
     functions: tuple[Function, ...] = field(default=())
+    inherited: Callable[[Props, Mapping[str, str]], Props] = lambda settings, environment: {}

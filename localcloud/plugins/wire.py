@@ -1,8 +1,8 @@
-"""Between the engine's property values on the wire (protobuf `Struct`) and plain data.
+"""Convert the engine's property values (protobuf `Struct`) to plain data and back.
 
-The engine marks what plain JSON cannot say with signatures: a value that is not known yet is a fixed string, a secret
-is an object with a fixed key. This stand-in tells the engine that it does not accept secrets, so it is sent plain
-values and the engine marks them again in what comes back; it still unwraps them, because provider settings carry them.
+The engine marks values that plain JSON cannot express: an unknown value is a fixed string, a secret is an object with a
+fixed key. The plugins declare that they do not accept secrets, so the engine sends plain values and marks them again in
+the results. Secrets are unwrapped nevertheless, because the settings of a provider contain them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _UNKNOWN_WORDS: Final = frozenset(
     {
         "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # bool
         "3eeb2bf0-c639-47a8-9e75-3b44932eb421",  # number
-        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",  # string, and any value as the engine sends it today
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",  # string; today the engine sends it for every type
         "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",  # list
         "030794c1-ac77-496b-92df-f27374a8bd58",  # asset
         "e48ece36-62e2-4504-bad9-02848725956a",  # archive
@@ -39,7 +39,7 @@ UNKNOWN: Final = Unknown()
 
 
 def from_wire(struct: struct_pb2.Struct) -> dict[str, Any]:
-    """Plain data with `UNKNOWN` in it; whole numbers become `int`, secrets are unwrapped, nulls are left out."""
+    """Return plain data with `UNKNOWN` in it. Whole numbers become `int`, secrets are unwrapped, nulls are left out."""
     return {
         key: _plain(value)
         for key, value in struct.fields.items()
@@ -68,7 +68,7 @@ def _plain(value: struct_pb2.Value) -> Any:
 
 
 def to_wire(properties: Mapping[str, Any], secret: frozenset[str] = frozenset()) -> struct_pb2.Struct:
-    """The reverse; the properties named in `secret` are marked so."""
+    """Return the engine's form. The properties named in `secret` are marked as secrets."""
     struct = struct_pb2.Struct()
     for key, value in properties.items():
         wired = _wired(value)

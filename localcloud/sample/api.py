@@ -1,9 +1,10 @@
-"""The API: it says who it is, and that it is well. `LISTEN_ADDRESS`, `LISTEN_PORT`, `HOST_NAME` and `IMAGE` are read.
+"""A sample API that reports its host and its health.
 
     GET /          {"host": ..., "image": ..., "requests": ...}
-    GET /healthz   200 as long as it takes requests; it asks nothing of the database
+    GET /healthz   200 while it accepts requests; it does not query the database
 
-SIGTERM: it listens no longer, finishes what it was asked, and ends. Run without installed packages.
+It reads `LISTEN_ADDRESS`, `LISTEN_PORT`, `HOST_NAME` and `IMAGE`. At SIGTERM it stops listening, completes the current
+requests, and ends. It needs no installed packages.
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ class Api:
         self._ending = False
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, with as many requests as its client likes."""
+        """Serve one connection, with any number of requests."""
         self._connections.add(writer)
         try:
             while not self._ending:
                 head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _IDLE_SECONDS)
                 self._busy += 1
                 try:
-                    goes_on = await self._answer(head, reader, writer)
+                    keep_alive = await self._answer(head, reader, writer)
                 finally:
                     self._busy -= 1
-                if not goes_on:
+                if not keep_alive:
                     return
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ConnectionError, ValueError):
             return
@@ -63,19 +64,19 @@ class Api:
             self._requests += 1
             status, body = "200 OK", {"host": self._host, "image": self._image, "requests": self._requests}
         else:
-            status, body = "404 Not Found", {"error": "there is nothing here"}
-        goes_on = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close" and not self._ending
+            status, body = "404 Not Found", {"error": "not found"}
+        keep_alive = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close" and not self._ending
         content = json.dumps(body).encode()
         writer.write(
             f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
-            f"Connection: {'keep-alive' if goes_on else 'close'}\r\n\r\n".encode()
+            f"Connection: {'keep-alive' if keep_alive else 'close'}\r\n\r\n".encode()
             + (b"" if method == "HEAD" else content)
         )
         await writer.drain()
-        return goes_on
+        return keep_alive
 
     async def end(self) -> None:
-        """Let what is under way come to its end."""
+        """Complete the current requests, then close all connections."""
         self._ending = True
         if self._busy:
             with contextlib.suppress(TimeoutError):

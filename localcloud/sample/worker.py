@@ -1,8 +1,8 @@
-"""The worker: it takes jobs from a queue in the database, one after the other, each exactly once.
+"""A sample worker that takes jobs from a queue in the database, one after the other, each exactly once.
 
-A job is taken, worked off and marked as done in one transaction, so a worker that dies takes its part of it along.
-`DATABASE_HOST`, `DATABASE_PORT`, `DATABASE_NAME`, `DATABASE_USER`, `DATABASE_PASSWORD`, `PGSSLROOTCERT` and `HOST_NAME`
-are read. SIGTERM: it finishes the job that it has, and ends.
+It takes a job, works on it and marks it as done in one transaction. If the worker dies, the transaction is rolled back.
+It reads `DATABASE_HOST`, `DATABASE_PORT`, `DATABASE_NAME`, `DATABASE_USER`, `DATABASE_PASSWORD`, `PGSSLROOTCERT` and
+`HOST_NAME`. At SIGTERM it completes its current job and ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _RETRY_SECONDS = 1.0
 
 _TABLES = """
 create schema if not exists continuity;
-create table if not exists continuity.drills.load.jobs (
+create table if not exists continuity.jobs (
     id bigint generated always as identity primary key,
     batch text not null,
     created_at timestamptz default now(),
@@ -35,11 +35,11 @@ create table if not exists continuity.job_runs (
 );
 """
 _TAKE = """
-select id from continuity.drills.load.jobs where done_at is null order by id for update skip locked limit 1
+select id from continuity.jobs where done_at is null order by id for update skip locked limit 1
 """
 _RUN = "insert into continuity.job_runs (job_id, worker) values (%s, %s)"
-_DONE = "update continuity.drills.load.jobs set done_at = clock_timestamp() where id = %s"
-_LOCK = "select pg_advisory_xact_lock(7021960321)"  # two at once would make the tables against each other
+_DONE = "update continuity.jobs set done_at = clock_timestamp() where id = %s"
+_LOCK = "select pg_advisory_xact_lock(7021960321)"  # so that two workers do not create the tables at the same time
 
 
 class Worker:
@@ -70,7 +70,7 @@ class Worker:
         print(f"ended after {self._jobs} jobs", flush=True)
 
     def _one(self, connection: psycopg.Connection[Any]) -> bool:
-        """Work one job off; whether there was one."""
+        """Run one job. Return whether there was one."""
         with connection.transaction():
             row = connection.execute(_TAKE).fetchone()
             if row is None:
@@ -96,7 +96,7 @@ def _connection() -> contextlib.AbstractContextManager[psycopg.Connection[Any]]:
         keepalives_idle=5,
         keepalives_interval=2,
         keepalives_count=3,
-        # The server too notices within seconds that this host is dead, and frees the job that it had.
+        # The server too detects within seconds that this host is dead, and releases its job.
         options="-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
         autocommit=True,
     )

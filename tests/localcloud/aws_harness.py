@@ -14,8 +14,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from localcloud.aws import Application, create_app
 from localcloud.plugins.aws import PLUGIN
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.provider import _changed, _found_inputs
-from localcloud.plugins.table import Props, ResourceType, told_with
+from localcloud.plugins.provider import changed_inputs, found_inputs
+from localcloud.plugins.table import Props, ResourceType, creation_outputs
 
 HERE, THERE = "eu-central-1", "eu-west-1"
 TABLES = {entry.token: entry for entry in PLUGIN.resources}
@@ -141,7 +141,7 @@ class Made:
         if table.settle is not None:
             table.settle(cloud, identity, inputs)
         made = cls(cloud, table, inputs, identity, {})
-        made.outputs = table.read(cloud, identity, {**inputs, **told_with(identity)})
+        made.outputs = table.read(cloud, identity, {**inputs, **creation_outputs(identity)})
         made.must_be_as_declared()
         if table.find is not None:
             found = table.find(cloud, inputs)
@@ -152,7 +152,7 @@ class Made:
         """A refresh finds every output, no drift, and so does an import, which knows nothing but the id."""
         missing = {*self.table.computed, *self.inputs} - set(self.outputs) - self._write_only()
         assert not missing, f"{self.table.token} does not show {missing}"
-        found = _found_inputs(self.table, self.inputs, self.outputs, importing=False)
+        found = found_inputs(self.table, self.inputs, self.outputs, importing=False)
         drift = {key: found.get(key) for key in {*found, *self.inputs} if found.get(key) != self.inputs.get(key)}
         assert not drift, f"{self.table.token} drifts: {drift}"
         assert self.outputs["id"] == self.identity
@@ -164,7 +164,7 @@ class Made:
         known = self._known(self.inputs)
         found = {
             key: value
-            for key, value in _found_inputs(self.table, known, imported, importing=True).items()
+            for key, value in found_inputs(self.table, known, imported, importing=True).items()
             if key in known
         }
         assert found == known, f"{self.table.token} is imported as {found} for {known}"
@@ -172,7 +172,7 @@ class Made:
     def change(self, **changes: Any) -> None:
         """Change inputs in place (None takes one away); what replaces is the engine's business."""
         new = {key: value for key, value in {**self.inputs, **changes}.items() if value is not None}
-        changed = frozenset(_changed(self.table.properties, self.inputs, new))
+        changed = frozenset(changed_inputs(self.table.properties, self.inputs, new))
         assert changed == set(changes), f"{self.table.token} sees changes of {set(changed)}, not of {set(changes)}"
         assert self.table.update is not None
         self.table.update(self.cloud, self.identity, {**self.outputs, **self.inputs}, new, changed)
@@ -186,7 +186,7 @@ class Made:
 
     def drift(self) -> set[str]:
         """The inputs that a refresh finds to be other than declared."""
-        found = _found_inputs(self.table, self.inputs, self.read(), importing=False)
+        found = found_inputs(self.table, self.inputs, self.read(), importing=False)
         return {key for key in {*found, *self.inputs} if found.get(key) != self.inputs.get(key)}
 
     def delete(self) -> None:

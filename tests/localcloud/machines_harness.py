@@ -1,4 +1,4 @@
-"""A local Hetzner with machines behind it, asked without a network, and clients that count what they lose."""
+"""A local Hetzner with running machines, called without a network, and clients that count failed requests."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from localcloud.network.ports import local_port
 
 HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 needs_haproxy = pytest.mark.skipif(
-    HAPROXY is None and not os.environ.get("CI"), reason="there is no haproxy on PATH, and this is not CI"
+    HAPROXY is None and not os.environ.get("CI"), reason="haproxy is not on PATH, and this is not CI"
 )
 
 TOKEN = "t" * 64
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-# A host as small as it can be: the sample API, at the host's private address.
+# The smallest host: the sample API at the host's private address.
 API = """\
 #cloud-config
 packages: [podman]
@@ -65,7 +65,7 @@ runcmd:
 
 @dataclass
 class Cloud:
-    """The application with machines that run in folders of their own."""
+    """The application, with machines that run in separate folders."""
 
     app: Application
     folder: Path
@@ -82,7 +82,7 @@ class Cloud:
         self.ask("POST", f"{path}/actions/{command}", body)
 
     def api_host(self, number: int, image: str = f"ghcr.io/sample/api@{DIGEST}", pool: str = "api") -> int:
-        """A host with the sample API; its private address is 10.10.0.(10 + number)."""
+        """Create a host with the sample API. Its private address is 10.10.0.(10 + number)."""
         ip, name = f"10.10.0.{10 + number}", f"host-{number}"
         return self.host(name, ip, API.format(ip=ip, name=name, image=image), pool)
 
@@ -113,7 +113,7 @@ class Cloud:
         return self.app.loopbacks(self.network, [ip])[ip]
 
     def health(self, balancer: int) -> dict[int, str]:
-        """By server, as the API tells it."""
+        """Return the health of the targets by server, from the API."""
         found = self.ask("GET", f"/load_balancers/{balancer}")["load_balancer"]
         return {
             one["server"]["id"]: one["health_status"][0]["status"]
@@ -124,7 +124,7 @@ class Cloud:
 
 @contextmanager
 def a_cloud(folder: Path, hosts: bool = True, balancers: bool = True) -> Iterator[Cloud]:
-    """A network is there; machines run as asked, and nothing is left of them."""
+    """Start a cloud with a network, and with machines if requested. Check that no process remains."""
     authority = Authority("Test authority", folder / "authority")
     app = create_app(None, token=TOKEN, choose_address=unused_address, authority=authority)
     cloud = Cloud(app, folder)
@@ -155,17 +155,17 @@ def a_cloud(folder: Path, hosts: bool = True, balancers: bool = True) -> Iterato
 
 
 def until(true: Callable[[], object], patience: float = 20.0) -> float:
-    """Wait for it; the seconds that it took."""
+    """Wait until the condition is true. Return the seconds."""
     begun = time.monotonic()
     while not true():
-        assert time.monotonic() - begun < patience, "it did not come"
+        assert time.monotonic() - begun < patience, "the condition did not become true"
         time.sleep(0.02)
     return time.monotonic() - begun
 
 
 @dataclass
 class Load:
-    """Clients that ask again and again, each over a connection that it keeps. `failures` are (seconds, what)."""
+    """Clients that send requests continuously, each over one connection. `failures` are (seconds, error)."""
 
     address: str
     port: int
@@ -217,7 +217,7 @@ def connect(address: str, port: int, context: ssl.SSLContext | None = None) -> h
 
 
 def answer(address: str, port: int, path: str = "/") -> int | None:
-    """The status of the answer; None when nobody listens, or the connection breaks."""
+    """Return the status of the answer, or None if the connection is refused or breaks."""
     connection = connect(address, local_port(port))
     try:
         connection.request("GET", path)

@@ -1,19 +1,19 @@
-"""The stand-in for `pulumi-resource-aws`: its tables, one file for each service.
+"""The tables that replace `pulumi-resource-aws`: a module or a package for each service.
 
-connection.py   settings, endpoints, clients        common.py   what all tables share        functions.py   data sources
+connection.py   settings, endpoints, clients        common.py   shared by all tables        functions.py   data sources
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from localcloud.plugins.aws import alarms, functions, logs, rds, secretsmanager, ssm
+from localcloud.plugins.aws import cloudtrail, eventbridge, functions, logs, rds, secretsmanager, sns, ssm
 from localcloud.plugins.aws.backup import vaults
-from localcloud.plugins.aws.connection import CONFIGURATION, connect
-from localcloud.plugins.aws.ec2 import network
+from localcloud.plugins.aws.connection import CONFIGURATION, connect, inherited
+from localcloud.plugins.aws.ec2 import network, route_tables, security_groups
 from localcloud.plugins.aws.iam import people, roles
 from localcloud.plugins.aws.kms import keys
-from localcloud.plugins.aws.s3 import buckets
+from localcloud.plugins.aws.s3 import access, buckets, encryption, lifecycle, replication, versioning
 from localcloud.plugins.table import Plugin
 
 PLUGIN: Final = Plugin(
@@ -24,10 +24,19 @@ PLUGIN: Final = Plugin(
     resources=(
         *keys.RESOURCES,
         *buckets.RESOURCES,
+        *versioning.RESOURCES,
+        *encryption.RESOURCES,
+        *access.RESOURCES,
+        *lifecycle.RESOURCES,
+        *replication.RESOURCES,
         *roles.RESOURCES,
         *people.RESOURCES,
-        *alarms.RESOURCES,
+        *sns.RESOURCES,
+        *eventbridge.RESOURCES,
+        *cloudtrail.RESOURCES,
         *network.RESOURCES,
+        *route_tables.RESOURCES,
+        *security_groups.RESOURCES,
         *rds.RESOURCES,
         *vaults.RESOURCES,
         *secretsmanager.RESOURCES,
@@ -35,4 +44,5 @@ PLUGIN: Final = Plugin(
         *logs.RESOURCES,
     ),
     functions=functions.FUNCTIONS,
+    inherited=inherited,
 )

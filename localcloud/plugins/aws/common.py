@@ -1,4 +1,4 @@
-"""What the AWS tables share: regions, tags, policy documents, lists without order, errors, nested inputs."""
+"""Helpers of the AWS tables: regions, tags, policy documents, lists without order, errors, nested inputs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Property, Props, Refused
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError
 
 REGION: Final = Property(replaces=True)
-"""On every regional type: the provider's region when it is left out."""
+"""Every regional type has this input. A resource that leaves it out is in the provider's region."""
 
 
 def client(cloud: Cloud, service: str, props: Props) -> Any:
-    """The client for the region of the resource that has these properties."""
+    """Return the client for the region of the resource with these properties."""
     return cloud.client(service, props.get("region"))
 
 
 def locate(cloud: Cloud, identity: str, state: Props) -> tuple[str, str]:
-    """Id and region of a resource: an import may say `ID@REGION`, what is known already says it itself."""
+    """Return the id and the region of a resource. An import may give `ID@REGION`; a known state has its region."""
     if not state.get("region"):
         plain, found, region = identity.rpartition("@")
         if found and re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-\d", region):
@@ -32,19 +32,23 @@ def locate(cloud: Cloud, identity: str, state: Props) -> tuple[str, str]:
     return identity, state.get("region") or cloud.region
 
 
+def region_of(arn: str) -> str:
+    return arn.split(":")[3]
+
+
 def unfinished(old: Props) -> bool:
-    """Whether what follows a creation failed: the engine then knows the object, but has never read it."""
+    """Whether a step after the creation failed: the engine knows the object, but has never read it."""
     return "arn" not in old
 
 
 # -- tags -------------------------------------------------------------------------------------------------------------
 
-# Equality: a tag that somebody added is drift, though all that was declared still holds.
+# Equality: a tag that was added by hand is drift, although every declared tag is there.
 TAGS: Final = Property(default={}, same=lambda one, other: bool(one == other))
 
 
 def all_tags(cloud: Cloud, inputs: Props) -> dict[str, str]:
-    """What the object is tagged with: the provider's default tags, and over them its own."""
+    """Return the tags of the object: the provider's default tags, overridden by its own."""
     return {**cloud.default_tags, **(inputs.get("tags") or {})}
 
 
@@ -57,7 +61,7 @@ def from_tag_list(found: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def tags_found(cloud: Cloud, found: Mapping[str, str], state: Props) -> Props:
-    """`tags` and `tagsAll` of an object: its own tags are those that the provider's defaults do not account for."""
+    """Return `tags` and `tagsAll` of an object. Its own tags are those that differ from the provider's defaults."""
     shown = {key: value for key, value in found.items() if not _ignored(cloud, key)}
     declared = state.get("tags") or {}
     own = {key: value for key, value in shown.items() if key in declared or cloud.default_tags.get(key) != value}
@@ -71,7 +75,7 @@ def change_tags(
     put: Callable[[dict[str, str]], Any],
     remove: Callable[[list[str]], Any],
 ) -> None:
-    """Make the tags what the inputs say; AWS's own and those that the provider ignores stay."""
+    """Set the declared tags. Tags of AWS, and tags that the provider ignores, stay."""
     wanted = all_tags(cloud, inputs)
     surplus = [key for key in found if key not in wanted and not _ignored(cloud, key)]
     if surplus:
@@ -85,16 +89,16 @@ def _ignored(cloud: Cloud, key: str) -> bool:
     return key.startswith(("aws:", *cloud.ignored_tag_prefixes)) or key in cloud.ignored_tag_keys
 
 
-# -- when two values mean the same ------------------------------------------------------------------------------------
+# -- equivalent values ------------------------------------------------------------------------------------------------
 
 
 def same_policy(one: Any, other: Any) -> bool:
-    """Whether two policy documents say the same: order of lists and single values in lists mean nothing."""
+    """Whether two policy documents mean the same. A list has no order, and a single value equals a list of one."""
     return bool(_policy(one) == _policy(other))
 
 
 def document(policy: Any) -> str:
-    """A policy as the API takes it."""
+    """Return a policy in the API's form."""
     return policy if isinstance(policy, str) else json.dumps(policy)
 
 
@@ -112,7 +116,7 @@ def _meaning(value: Any) -> Any:
         return {key: _listed(key, item) for key, item in value.items()}
     if isinstance(value, list):
         return sorted((_meaning(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
-    if isinstance(value, bool):  # conditions take true and "true"
+    if isinstance(value, bool):  # conditions accept true and "true"
         return str(value).lower()
     return str(value)
 
@@ -126,7 +130,7 @@ def _listed(key: str, value: Any) -> Any:
 
 
 def same_set(one: Any, other: Any) -> bool:
-    """Whether two lists hold the same, in any order."""
+    """Whether two lists have the same elements, in any order."""
     return sorted(map(_key, one)) == sorted(map(_key, other))
 
 
@@ -141,7 +145,7 @@ def _without_empty(value: Any) -> Any:
 
 
 def same_lower(one: Any, other: Any) -> bool:
-    """Whether two names are the same to a service that knows no capitals."""
+    """Whether two names are the same to a service that ignores case."""
     return str(one).lower() == str(other).lower()
 
 
@@ -154,12 +158,22 @@ def code(error: ClientError) -> str:
 
 @contextmanager
 def gone_at(*codes: str) -> Iterator[None]:
-    """Say `Gone` where the service answers with one of these codes."""
+    """Raise `GoneError` if the service answers with one of these codes."""
     try:
         yield
     except ClientError as error:
         if code(error) in codes:
-            raise Gone(str(error)) from error
+            raise GoneError(str(error)) from error
+        raise
+
+
+def call_or_none(codes: tuple[str, ...], call: Any, **arguments: Any) -> Any:
+    """Return the answer of a call, or None if the service answers with one of these codes."""
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        if code(error) in codes:
+            return None
         raise
 
 
@@ -168,9 +182,9 @@ def gone_at(*codes: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Member:
-    """One key inside a nested input: its name in the API, and its own keys if it has some.
+    """One key inside a nested input: its name in the API, and the keys below it.
 
-    `many`: a list of such objects. `tags`: an object that the API takes as a list of keys and values.
+    `many`: a list of such objects. `tags`: an object that is a list of keys and values in the API.
     """
 
     name: str
@@ -183,14 +197,14 @@ Keys = Mapping[str, Member]
 
 
 def to_api(keys: Keys, value: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A nested input in the API's words. Refused by name: a key that is not mapped."""
+    """Return a nested input in the API's form. A key that is not mapped is refused by name."""
     result: dict[str, Any] = {}
     for key, item in value.items():
         if item is None:
             continue
         member = keys.get(key)
         if member is None:
-            raise Refused(f"the local cloud has no mapping for `{where}.{key}`; it has {', '.join(sorted(keys))}")
+            raise RefusedError(f"the local cloud has no mapping for `{where}.{key}`; it has {', '.join(sorted(keys))}")
         path = f"{where}.{key}"
         if member.tags:
             result[member.name] = tag_list(item)
@@ -204,7 +218,7 @@ def to_api(keys: Keys, value: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def from_api(keys: Keys, value: Mapping[str, Any]) -> dict[str, Any]:
-    """The reverse, leaving out what is not mapped."""
+    """Return a nested input in the program's form, without the keys that are not mapped."""
     result: dict[str, Any] = {}
     for key, member in keys.items():
         item = value.get(member.name)
@@ -222,5 +236,5 @@ def from_api(keys: Keys, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def given(inputs: Props, names: Mapping[str, str]) -> dict[str, Any]:
-    """The inputs that are there, under the API's names."""
+    """Return the inputs that are present, under the API's names."""
     return {api: inputs[key] for key, api in names.items() if inputs.get(key) is not None}

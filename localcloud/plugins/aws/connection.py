@@ -1,4 +1,4 @@
-"""How the AWS stand-in reaches its cloud: where the real provider looks, in its order, but on loopback only."""
+"""Connect the AWS tables to their cloud: the official provider's settings in its order, on loopback only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.session import Session
 
 from localcloud.plugins.loopback import on_loopback
-from localcloud.plugins.table import Property, Props, Refused
+from localcloud.plugins.table import Property, Props, RefusedError
 
 CONFIGURATION: Final[Mapping[str, Property]] = {
     "region": Property(replaces=True),
@@ -24,7 +24,7 @@ CONFIGURATION: Final[Mapping[str, Property]] = {
     "ignoreTags": Property(),
     "allowedAccountIds": Property(),
     "forbiddenAccountIds": Property(),
-    # These switch off what the stand-in does not do in the first place, or say what holds here anyway.
+    # These have no effect: they switch off steps that are not done here, or state what is always the case here.
     "skipCredentialsValidation": Property(),
     "skipMetadataApiCheck": Property(),
     "skipRequestingAccountId": Property(),
@@ -51,7 +51,7 @@ _ENDPOINT_VARIABLES: Final = {
 
 @dataclass(frozen=True)
 class _Address:
-    """What makes a client another one."""
+    """The values that identify a client."""
 
     service: str
     region: str
@@ -61,7 +61,7 @@ class _Address:
     token: str | None = field(repr=False)
 
 
-# Making a client is slow (it reads the service's model), using one is safe from any thread: one for each address.
+# Creating a client is slow (it reads the service's model). Clients are thread-safe. So each address has one.
 _clients: dict[_Address, Any] = {}
 _making = threading.Lock()
 _session: Session | None = None
@@ -69,7 +69,7 @@ _session: Session | None = None
 
 @dataclass
 class Cloud:
-    """What the tables' functions get: clients by service and region, and the provider's settings."""
+    """The connection that the tables' functions get: clients by service and region, and the provider's settings."""
 
     region: str
     default_tags: Mapping[str, str]
@@ -82,12 +82,12 @@ class Cloud:
     _identity: Mapping[str, str] | None = None
 
     def client(self, service: str, region: str | None = None) -> Any:
-        """The official client of a service, for a region (the provider's when it is left out)."""
+        """Return the official client of a service, for a region. The default is the provider's region."""
         endpoint = self._endpoints.get(service)
         if endpoint is None:
-            raise Refused(
+            raise RefusedError(
                 f"no endpoint is known for AWS's {service}: set aws:endpoints, {_ENDPOINT_VARIABLES[service]} or "
-                "AWS_ENDPOINT_URL to the local cloud. This stand-in never speaks to the internet."
+                "AWS_ENDPOINT_URL to the local cloud. This plugin never connects to the internet."
             )
         address = _Address(service, region or self.region, endpoint, self._access_key, self._secret_key, self._token)
         with _making:
@@ -96,7 +96,7 @@ class Cloud:
             return _clients[address]
 
     def identity(self) -> Mapping[str, str]:
-        """Whose credentials these are, as STS says: `Account`, `Arn`, `UserId`."""
+        """The identity that STS returns for the credentials: `Account`, `Arn`, `UserId`."""
         if self._identity is None:
             self._identity = self.client("sts").get_caller_identity()
         return self._identity
@@ -106,15 +106,25 @@ class Cloud:
         return self.identity()["Account"]
 
 
+def _region(settings: Props, environment: Mapping[str, str]) -> Any:
+    return settings.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+
+
+def inherited(settings: Props, environment: Mapping[str, str]) -> Props:
+    """Return the provider's region, which applies to a resource that declares none."""
+    region = _region(settings, environment)
+    return {"region": region} if region else {}
+
+
 def connect(settings: Props, environment: Mapping[str, str]) -> Cloud:
-    """Refused when a region, credentials or an endpoint on loopback are missing, or the account is another one."""
-    region = settings.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    """Connect. Refuse without a region, credentials or an endpoint on loopback, or if the account is not allowed."""
+    region = _region(settings, environment)
     if not region:
-        raise Refused("no AWS region: set aws:region, AWS_REGION or AWS_DEFAULT_REGION")
+        raise RefusedError("no AWS region: set aws:region, AWS_REGION or AWS_DEFAULT_REGION")
     access_key = settings.get("accessKey") or environment.get("AWS_ACCESS_KEY_ID")
     secret_key = settings.get("secretKey") or environment.get("AWS_SECRET_ACCESS_KEY")
     if not access_key or not secret_key:
-        raise Refused(
+        raise RefusedError(
             "no AWS credentials: set aws:accessKey and aws:secretKey, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     ignored = settings.get("ignoreTags") or {}
@@ -133,7 +143,7 @@ def connect(settings: Props, environment: Mapping[str, str]) -> Cloud:
 
 
 def _endpoints(configured: list[Mapping[str, str]], environment: Mapping[str, str]) -> dict[str, str]:
-    """For each service: the provider's `endpoints`, else the service's own variable, else the one for all."""
+    """Return each service's endpoint: from the provider's `endpoints`, its own variable, or the common variable."""
     merged = {service: url for entry in configured for service, url in entry.items() if url}
     for service, variable in _ENDPOINT_VARIABLES.items():
         url = merged.get(service) or environment.get(variable) or environment.get("AWS_ENDPOINT_URL")
@@ -141,9 +151,9 @@ def _endpoints(configured: list[Mapping[str, str]], environment: Mapping[str, st
             merged[service] = url
     for service, url in merged.items():
         if not on_loopback(url):
-            raise Refused(
+            raise RefusedError(
                 f"the endpoint of AWS's {service} is {url}, which is not on loopback. "
-                "This stand-in speaks to the local cloud and never to the internet."
+                "This plugin connects to the local cloud and never to the internet."
             )
     return merged
 
@@ -151,15 +161,15 @@ def _endpoints(configured: list[Mapping[str, str]], environment: Mapping[str, st
 def _check_account(cloud: Cloud, settings: Props) -> None:
     allowed, forbidden = settings.get("allowedAccountIds") or [], settings.get("forbiddenAccountIds") or []
     if allowed and forbidden:
-        raise Refused("aws:allowedAccountIds and aws:forbiddenAccountIds cannot be set together")
+        raise RefusedError("aws:allowedAccountIds and aws:forbiddenAccountIds cannot be set together")
     if (allowed and cloud.account not in allowed) or (forbidden and cloud.account in forbidden):
-        raise Refused(f"AWS account ID not allowed: {cloud.account}")
+        raise RefusedError(f"AWS account ID not allowed: {cloud.account}")
 
 
 def _make(address: _Address) -> Any:
     global _session
     if _session is None:
-        # Nobody's profile, configuration file or proxy has a part in this.
+        # Ignore profiles, configuration files and proxies.
         _session = Session(
             session_vars={
                 "profile": (None, None, None, None),

@@ -1,4 +1,4 @@
-"""The data sources that a program asks before it declares anything: who, where, which zones, which secrets."""
+"""The data sources: the caller's identity, the region, its availability zones, and secrets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from localcloud.plugins.aws.common import from_tag_list
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Function, Props, Refused
+from localcloud.plugins.table import Function, Props, RefusedError
 
 _DESCRIPTIONS: Final = {
     "eu-central-1": "Europe (Frankfurt)",
@@ -33,7 +33,7 @@ def _caller(cloud: Cloud, arguments: Props) -> Props:
 def _region(cloud: Cloud, arguments: Props) -> Props:
     region = arguments.get("region") or arguments.get("name") or cloud.region
     if region not in _DESCRIPTIONS:
-        raise Refused(f"the local cloud's getRegion does not know {region}; it knows {', '.join(_DESCRIPTIONS)}")
+        raise RefusedError(f"the local cloud's getRegion does not know {region}; it knows {', '.join(_DESCRIPTIONS)}")
     return {
         "id": region,
         "region": region,
@@ -66,15 +66,15 @@ def _zones(cloud: Cloud, arguments: Props) -> Props:
 
 
 def _secret(cloud: Cloud, arguments: Props) -> Props:
-    """A secret without its value, which is another data source's."""
+    """Return a secret without its value, which has a separate data source."""
     named = [arguments[key] for key in ("arn", "name") if arguments.get(key)]
     if len(named) != 1:
-        raise Refused(f"getSecret was given {', '.join(named) or 'nothing'}; it takes either `arn` or `name`")
+        raise RefusedError(f"getSecret has {' and '.join(named) or 'no argument'}; it needs either `arn` or `name`")
     region = arguments.get("region") or cloud.region
     secrets = cloud.client("secretsmanager", region)
     found = secrets.describe_secret(SecretId=named[0])
     if found.get("DeletedDate"):
-        raise Refused(f"the secret {found['ARN']} is scheduled for deletion; restore it first")
+        raise RefusedError(f"the secret {found['ARN']} is scheduled for deletion; restore it first")
     is_replica = found.get("PrimaryRegion") not in (None, region)
     policy = {} if is_replica else secrets.get_resource_policy(SecretId=found["ARN"])
     return {

@@ -16,9 +16,9 @@ from localcloud.plugins.aws.common import (
     tags_found,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Property, Props, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, ResourceType
 
-# Days, as PutRetentionPolicy takes them. 0: for ever.
+# The days that PutRetentionPolicy accepts. 0: no expiry.
 _RETENTIONS: Final = (
     *(0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545),
     *(731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
@@ -45,7 +45,7 @@ def _described(logs: Any, identity: str) -> Any:
         for group in page["logGroups"]:
             if group["logGroupName"] == identity:
                 return group
-    raise Gone(f"there is no log group {identity}")
+    raise GoneError(f"the log group {identity} does not exist")
 
 
 def _read(cloud: Cloud, identity: str, state: Props) -> Props:
@@ -97,7 +97,7 @@ def _delete(cloud: Cloud, identity: str, state: Props) -> None:
 def _find(cloud: Cloud, inputs: Props) -> str | None:
     try:
         return str(_described(client(cloud, "logs", inputs), inputs["name"])["logGroupName"])
-    except Gone:
+    except GoneError:
         return None
 
 

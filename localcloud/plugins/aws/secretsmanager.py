@@ -1,4 +1,4 @@
-"""Secrets Manager: secrets, their replicas in other regions, and versions of their values."""
+"""Secrets Manager: secrets, their replicas in other regions, and the versions of their values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from localcloud.plugins.aws.common import (
     unfinished,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 _NO_SECRET: Final = "ResourceNotFoundException"  # noqa: S105 - an error's code
 _DEFAULT_KEY: Final = "alias/aws/secretsmanager"
@@ -43,7 +43,7 @@ def _create_secret(cloud: Cloud, inputs: Props) -> str:
 
 
 def _settle_secret(cloud: Cloud, identity: str, inputs: Props) -> None:
-    """AWS takes a replica that it cannot make, and says so only in its status. That is not passed over here."""
+    """Refuse a failed replica. AWS accepts the request and reports the failure only in the replica's status."""
     found = client(cloud, "secretsmanager", inputs).describe_secret(SecretId=identity)
     failed = [
         f"in {replica['Region']} under {replica.get('KmsKeyId') or _DEFAULT_KEY}: {replica.get('StatusMessage')}"
@@ -51,7 +51,7 @@ def _settle_secret(cloud: Cloud, identity: str, inputs: Props) -> None:
         if replica["Status"] == "Failed"
     ]
     if failed:
-        raise Refused(f"`replicas` of the secret {found['Name']} could not be made: {'; '.join(failed)}")
+        raise RefusedError(f"`replicas` of the secret {found['Name']} could not be created: {'; '.join(failed)}")
 
 
 def _read_secret(cloud: Cloud, identity: str, state: Props) -> Props:
@@ -81,7 +81,7 @@ def _described(secrets: Any, identity: str) -> Any:
     with gone_at(_NO_SECRET):
         secret = secrets.describe_secret(SecretId=identity)
     if secret.get("DeletedDate"):
-        raise Gone(f"{secret['ARN']} is scheduled for deletion")
+        raise GoneError(f"{secret['ARN']} is scheduled for deletion")
     return secret
 
 
@@ -106,7 +106,7 @@ def _update_secret(cloud: Cloud, identity: str, old: Props, new: Props, changed:
 
 
 def _change_replicas(secrets: Any, identity: str, new: Props) -> None:
-    """One that failed is made again, and one under another key goes first: no call changes a replica's key."""
+    """Create missing and failed replicas. A replica with a changed key is removed first: no call changes its key."""
     wanted = {replica["region"]: replica for replica in new.get("replicas") or []}
     found = {replica["Region"]: replica for replica in _described(secrets, identity).get("ReplicationStatus", [])}
     kept = {
@@ -129,7 +129,7 @@ def _change_replicas(secrets: Any, identity: str, new: Props) -> None:
 
 
 def _delete_secret(cloud: Cloud, identity: str, state: Props) -> None:
-    """The replicas go first, as AWS refuses otherwise; then the secret, at once only with a window of no days."""
+    """Delete the replicas, which AWS requires, then the secret. A window of 0 days deletes it at once."""
     secrets = client(cloud, "secretsmanager", state)
     replicas = [replica["Region"] for replica in _described(secrets, identity).get("ReplicationStatus", [])]
     if replicas:
@@ -147,7 +147,7 @@ def _delete_secret(cloud: Cloud, identity: str, state: Props) -> None:
 def _is_gone(secrets: Any, identity: str) -> bool:
     try:
         _described(secrets, identity)
-    except Gone:
+    except GoneError:
         return True
     return False
 
@@ -156,7 +156,7 @@ def _wait(reached: Any, what: str) -> None:
     end = time.monotonic() + _PATIENCE_SECONDS
     while not reached():
         if time.monotonic() > end:
-            raise Refused(f"{what} did not go within {_PATIENCE_SECONDS:.0f} s")
+            raise RefusedError(f"{what} was not deleted within {_PATIENCE_SECONDS:.0f} s")
         time.sleep(0.2)
 
 
@@ -164,9 +164,9 @@ def _find_secret(cloud: Cloud, inputs: Props) -> str | None:
     secrets = client(cloud, "secretsmanager", inputs)
     try:
         found = _described(secrets, inputs["name"])
-    except Gone:
+    except GoneError:
         return None
-    # A replica is its primary's.
+    # A replica belongs to its primary.
     is_replica = found.get("PrimaryRegion") not in (None, found["ARN"].split(":")[3])
     return None if is_replica else str(found["ARN"])
 
@@ -175,7 +175,7 @@ def _replicas_to_api(replicas: list[Props]) -> list[dict[str, str]]:
     for number, replica in enumerate(replicas):
         unknown = sorted(set(replica) - {"region", "kmsKeyId"} - {"status", "statusMessage", "lastAccessedDate"})
         if unknown:
-            raise Refused(
+            raise RefusedError(
                 f"the local cloud has no mapping for `replicas[{number}].{unknown[0]}`; it has kmsKeyId, region"
             )
     return [given(replica, {"region": "Region", "kmsKeyId": "KmsKeyId"}) for replica in replicas]
@@ -186,13 +186,13 @@ def _key(replica: Props) -> str:
 
 
 def _key_id(key: str | None) -> str:
-    """An id and an ARN may mean the same key, and none means AWS's own."""
+    """Return the key's id. An ARN may name the same key, and no key means AWS's own."""
     key = key or _DEFAULT_KEY
     return key.rsplit(":key/", 1)[-1].rsplit(":alias/", 1)[-1].removeprefix("alias/")
 
 
 def _same_replicas(one: Any, other: Any) -> bool:
-    """Whether they are in the same regions under the same keys, and none has failed."""
+    """Whether the replicas are in the same regions with the same keys, and none has failed."""
     sides = [{(replica["region"], _key(replica)) for replica in side or []} for side in (one, other)]
     failed = any(replica.get("status") == "Failed" for side in (one, other) for replica in side or [])
     return sides[0] == sides[1] and not failed
@@ -212,13 +212,13 @@ def _read_version(cloud: Cloud, identity: str, state: Props) -> Props:
     identity, region = locate(cloud, identity, state)
     secret, found, version = identity.rpartition("|")
     if not found:
-        raise Refused(f"the id of a secret's version is {identity!r}; it must be SECRET|VERSION")
+        raise RefusedError(f"the id of a secret's version is {identity!r}; it must be SECRET|VERSION")
     secrets = cloud.client("secretsmanager", region)
     _described(secrets, secret)
     with gone_at(_NO_SECRET):
         value = secrets.get_secret_value(SecretId=secret, VersionId=version)
     if not value.get("VersionStages"):
-        raise Gone(f"the version {version} of {value['ARN']} has no label any more")
+        raise GoneError(f"the version {version} of {value['ARN']} no longer has a label")
     return {
         "id": identity,
         "region": region,
@@ -233,7 +233,7 @@ def _read_version(cloud: Cloud, identity: str, state: Props) -> Props:
 
 
 def _delete_version(cloud: Cloud, identity: str, state: Props) -> None:
-    """Take its labels away. The current one cannot be without a successor, so it stays until the secret goes."""
+    """Remove the version's labels. AWSCURRENT needs a successor, so it stays until the secret is deleted."""
     found = _read_version(cloud, identity, state)
     for stage in found["versionStages"]:
         if stage != "AWSCURRENT":

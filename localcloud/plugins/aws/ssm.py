@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from localcloud.plugins.aws.common import (
     REGION,
     TAGS,
     all_tags,
+    call_or_none,
     change_tags,
     client,
-    code,
     from_tag_list,
     given,
     gone_at,
@@ -22,13 +20,13 @@ from localcloud.plugins.aws.common import (
     tags_found,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Identity, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Identity, Property, Props, RefusedError, ResourceType
 
 # -- activations ------------------------------------------------------------------------------------------------------
 
 
 def _create_activation(cloud: Cloud, inputs: Props) -> str:
-    """SSM tells the code now and never again. There is no `find`: an activation without its code is of no use."""
+    """Create an activation. SSM returns its code only now, so there is no `find`: without its code it is useless."""
     asked = given(
         inputs,
         {
@@ -49,7 +47,7 @@ def _read_activation(cloud: Cloud, identity: str, state: Props) -> Props:
     wanted = [{"FilterKey": "ActivationIds", "FilterValues": [identity]}]
     listed = cloud.client("ssm", region).describe_activations(Filters=wanted)["ActivationList"]
     if not listed:
-        raise Gone(f"there is no activation {identity} in {region}")
+        raise GoneError(f"the activation {identity} does not exist in {region}")
     [found] = listed
     return {
         "id": identity,
@@ -81,7 +79,7 @@ _NO_PARAMETER: Final = "ParameterNotFound"
 
 
 def _create_parameter(cloud: Cloud, inputs: Props) -> str:
-    """SSM takes no tags when it may overwrite, so these come afterwards then, as from the provider."""
+    """Create a parameter. SSM refuses tags together with `Overwrite`, so `settle` sets them then."""
     tags, overwrite = all_tags(cloud, inputs), bool(inputs.get("overwrite"))
     _put_parameter(cloud, inputs, Overwrite=overwrite, **({} if overwrite else {"Tags": tag_list(tags)}))
     return str(inputs["name"])
@@ -95,10 +93,10 @@ def _settle_parameter(cloud: Cloud, identity: str, inputs: Props) -> None:
 def _put_parameter(cloud: Cloud, inputs: Props, **settings: Any) -> None:
     values = [inputs[key] for key in ("value", "insecureValue") if inputs.get(key) is not None]
     if len(values) != 1:
-        raise Refused(f"the parameter {inputs['name']} needs one of `value` and `insecureValue`")
+        raise RefusedError(f"the parameter {inputs['name']} needs one of `value` and `insecureValue`")
     if inputs["type"] == "SecureString":
         if inputs.get("insecureValue") is not None:
-            raise Refused(f"`insecureValue` of {inputs['name']} cannot be for the `type` SecureString")
+            raise RefusedError(f"`insecureValue` of {inputs['name']} cannot be for the `type` SecureString")
         settings |= given(inputs, {"keyId": "KeyId"})
     names = {"description": "Description", "allowedPattern": "AllowedPattern", "dataType": "DataType", "tier": "Tier"}
     client(cloud, "ssm", inputs).put_parameter(
@@ -140,8 +138,10 @@ def _tags(ssm: Any, identity: str) -> dict[str, str]:
 def _update_parameter(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
     if changed - {"overwrite", "tags"}:
         if old.get("tier") == "Advanced" and new.get("tier", "Standard") == "Standard":
-            raise Refused(f"the parameter {identity} cannot go from `tier` Advanced to Standard; make it anew")
-        # Whoever changes a parameter overwrites it, unless the program says that nobody shall.
+            raise RefusedError(
+                f"the parameter {identity} cannot change its `tier` from Advanced to Standard; replace it"
+            )
+        # A change overwrites the parameter, unless the program sets `overwrite` to false.
         kept = {"Description": "", "AllowedPattern": ""}
         lost = {key: value for key, value in kept.items() if new.get(key[0].lower() + key[1:]) is None}
         _put_parameter(cloud, new, Overwrite=new.get("overwrite") is not False, **lost)
@@ -165,18 +165,14 @@ def _delete_parameter(cloud: Cloud, identity: str, state: Props) -> None:
 
 
 def _find_parameter(cloud: Cloud, inputs: Props) -> str | None:
-    try:
-        return str(client(cloud, "ssm", inputs).get_parameter(Name=inputs["name"])["Parameter"]["Name"])
-    except ClientError as error:
-        if code(error) == _NO_PARAMETER:
-            return None
-        raise
+    found = call_or_none((_NO_PARAMETER,), client(cloud, "ssm", inputs).get_parameter, Name=inputs["name"])
+    return None if found is None else str(found["Parameter"]["Name"])
 
 
 RESOURCES: Final[tuple[ResourceType, ...]] = (
     ResourceType(
         token="aws:ssm/activation:Activation",  # noqa: S106 - a type's name
-        # Nothing of it can be changed. `expirationDate` and `name` have no default: SSM's own is not drift.
+        # An activation cannot be changed. `expirationDate` and `name` have no default: SSM's choice is not drift.
         properties={
             "region": REGION,
             "name": Property(replaces=True),

@@ -1,7 +1,7 @@
-"""The stand-in for `pulumi-resource-github`: its tables, one module for each subject.
+"""The tables that replace `pulumi-resource-github`: a module for each subject.
 
-What each entry does, in which order, which defaults it has and which ids it forms is what the provider's own source
-does (the GitHub provider for Terraform, which Pulumi's wraps).
+Calls, their order, defaults and ids follow the source of the official provider (the GitHub provider for Terraform,
+which Pulumi's provider wraps).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What workflows may do: settings that every repository has, so that making one is changing it."""
+"""GitHub Actions: settings of a repository, and variables. Every repository has the settings: `create` changes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from localcloud.plugins.github.cloud import Cloud
 from localcloud.plugins.github.environments import environment_path
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 
 def _setting(
@@ -18,7 +18,7 @@ def _setting(
     get: Callable[[Cloud, str], Props],
     reset: Props,
 ) -> ResourceType:
-    """A repository's setting, whose id is the repository's name. Deleting it puts `reset` back."""
+    """Return the type of a setting. Its id is the repository's name. Deleting it restores `reset`."""
 
     def create(cloud: Cloud, inputs: Props) -> str:
         put(cloud, cloud.repository(inputs["repository"]), inputs)
@@ -48,24 +48,24 @@ def _unordered(one: Any, other: Any) -> bool:
     return sorted(one or []) == sorted(other or [])
 
 
-# -- which actions they use -------------------------------------------------------------------------------------------
+# -- allowed actions --------------------------------------------------------------------------------------------------
 
 
 def _put_permissions(cloud: Cloud, path: str, inputs: Props) -> None:
     allowed, chosen = inputs.get("allowedActions"), inputs.get("allowedActionsConfig")
     if (allowed == "selected") != (chosen is not None):
-        raise Refused("`allowedActionsConfig` goes with `allowedActions: selected`, and with nothing else")
+        raise RefusedError("`allowedActionsConfig` needs `allowedActions: selected`, which needs it")
     body = {"enabled": inputs.get("enabled", True), "sha_pinning_required": inputs.get("shaPinningRequired", False)}
     if allowed is not None:
         body["allowed_actions"] = allowed
-    cloud.ask("PUT", f"{path}/actions/permissions", body)
+    cloud.request("PUT", f"{path}/actions/permissions", body)
     if chosen is not None:
         body = {
             "github_owned_allowed": chosen["githubOwnedAllowed"],
             "verified_allowed": chosen.get("verifiedAllowed", False),
             "patterns_allowed": chosen.get("patternsAlloweds", []),
         }
-        cloud.ask("PUT", f"{path}/actions/permissions/selected-actions", body)
+        cloud.request("PUT", f"{path}/actions/permissions/selected-actions", body)
 
 
 def _get_permissions(cloud: Cloud, path: str) -> Props:
@@ -110,7 +110,7 @@ PERMISSIONS: Final = _setting(
     reset={"enabled": True, "allowedActions": "all"},
 )
 
-# -- what their token is good for -------------------------------------------------------------------------------------
+# -- permissions of the workflow token --------------------------------------------------------------------------------
 
 
 def _put_workflow(cloud: Cloud, path: str, inputs: Props) -> None:
@@ -118,7 +118,7 @@ def _put_workflow(cloud: Cloud, path: str, inputs: Props) -> None:
         "default_workflow_permissions": inputs.get("defaultWorkflowPermissions", "read"),
         "can_approve_pull_request_reviews": inputs.get("canApprovePullRequestReviews", False),
     }
-    cloud.ask("PUT", f"{path}/actions/permissions/workflow", body)
+    cloud.request("PUT", f"{path}/actions/permissions/workflow", body)
 
 
 def _get_workflow(cloud: Cloud, path: str) -> Props:
@@ -140,7 +140,7 @@ WORKFLOW_PERMISSIONS: Final = _setting(
     reset={},
 )
 
-# -- whom they say that they are --------------------------------------------------------------------------------------
+# -- subject claim of the OIDC token ----------------------------------------------------------------------------------
 
 _SUBJECT = "actions/oidc/customization/sub"
 
@@ -148,7 +148,7 @@ _SUBJECT = "actions/oidc/customization/sub"
 def _put_subject(cloud: Cloud, path: str, inputs: Props) -> None:
     keys = inputs.get("includeClaimKeys")
     body = {"use_default": inputs["useDefault"], **({"include_claim_keys": keys} if keys else {})}
-    cloud.ask("PUT", f"{path}/{_SUBJECT}", body)
+    cloud.request("PUT", f"{path}/{_SUBJECT}", body)
 
 
 def _get_subject(cloud: Cloud, path: str) -> Props:
@@ -166,11 +166,11 @@ SUBJECT: Final = _setting(
     reset={"useDefault": True},
 )
 
-# -- updates of what has a known weakness -----------------------------------------------------------------------------
+# -- security updates -------------------------------------------------------------------------------------------------
 
 
 def _put_updates(cloud: Cloud, path: str, inputs: Props) -> None:
-    cloud.ask("PUT" if inputs["enabled"] else "DELETE", f"{path}/automated-security-fixes")
+    cloud.request("PUT" if inputs["enabled"] else "DELETE", f"{path}/automated-security-fixes")
 
 
 def _get_updates(cloud: Cloud, path: str) -> Props:
@@ -185,17 +185,17 @@ SECURITY_UPDATES: Final = _setting(
     reset={"enabled": False},
 )
 
-# -- what they are told: variables of the repository, and of its environments ------------------------------------------
+# -- variables of a repository, and of its environments ---------------------------------------------------------------
 
 
-def _holder(cloud: Cloud, where: list[str]) -> str:
+def _variables_path(cloud: Cloud, where: list[str]) -> str:
     repository, *environment = where
     holder = environment_path(cloud, repository, environment[0]) if environment else None
     return f"{holder or cloud.repository(repository) + '/actions'}/variables"
 
 
 def _variable(token: str, places: tuple[str, ...]) -> ResourceType:
-    """A variable; its id is the names of where it is, and its own, which GitHub writes in capitals."""
+    """Return the type of a variable. Its id consists of its places and its name, which GitHub writes in capitals."""
 
     def where(inputs: Props) -> list[str]:
         return [str(inputs[place]) for place in places]
@@ -206,18 +206,20 @@ def _variable(token: str, places: tuple[str, ...]) -> ResourceType:
     def parts(identity: str) -> tuple[list[str], str]:
         *found, name = identity.split(":")
         if len(found) != len(places):
-            raise Refused(f"a variable is imported as {':'.join(places).upper()}:NAME, not as {identity!r}")
+            raise RefusedError(f"a variable is imported as {':'.join(places).upper()}:NAME, not as {identity!r}")
         return found, name
 
     def create(cloud: Cloud, inputs: Props) -> str:
-        cloud.ask(
-            "POST", _holder(cloud, where(inputs)), {"name": inputs["variableName"], "value": str(inputs["value"])}
+        cloud.request(
+            "POST",
+            _variables_path(cloud, where(inputs)),
+            {"name": inputs["variableName"], "value": str(inputs["value"])},
         )
         return identity(inputs)
 
     def read(cloud: Cloud, identity: str, state: Props) -> Props:
         found_in, name = parts(identity)
-        found, _ = cloud.get(f"{_holder(cloud, found_in)}/{name}")
+        found, _ = cloud.get(f"{_variables_path(cloud, found_in)}/{name}")
         return {
             "id": identity,
             **dict(zip(places, found_in, strict=True)),
@@ -229,16 +231,18 @@ def _variable(token: str, places: tuple[str, ...]) -> ResourceType:
         }
 
     def update(cloud: Cloud, _identity: str, _old: Props, new: Props, _changed: frozenset[str]) -> None:
-        cloud.ask("PATCH", f"{_holder(cloud, where(new))}/{new['variableName']}", {"value": str(new["value"])})
+        cloud.request(
+            "PATCH", f"{_variables_path(cloud, where(new))}/{new['variableName']}", {"value": str(new["value"])}
+        )
 
     def delete(cloud: Cloud, identity: str, _state: Props) -> None:
         found_in, name = parts(identity)
-        cloud.delete(f"{_holder(cloud, found_in)}/{name}")
+        cloud.delete(f"{_variables_path(cloud, found_in)}/{name}")
 
     def find(cloud: Cloud, inputs: Props) -> str | None:
         try:
-            cloud.get(f"{_holder(cloud, where(inputs))}/{inputs['variableName']}")
-        except Gone:
+            cloud.get(f"{_variables_path(cloud, where(inputs))}/{inputs['variableName']}")
+        except GoneError:
             return None
         return identity(inputs)
 

@@ -1,7 +1,7 @@
-"""The way to GitHub: the official-style client's plain requests, and whose repositories are meant.
+"""Connect the github tables to their cloud: plain requests of githubkit, and the owner of the repositories.
 
-githubkit's typed calls would load the models of all of GitHub, which takes longer than everything else here; its plain
-requests carry the same authentication and the same errors.
+githubkit's typed calls would load the models of the whole API, which takes longer than everything else here. Its plain
+requests have the same authentication and the same errors.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.plugins.loopback import on_loopback
-from localcloud.plugins.table import Gone, Property, Props, Refused
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError
 
 if TYPE_CHECKING:
     from githubkit import GitHub, TokenAuthStrategy
@@ -20,8 +20,8 @@ CONFIGURATION: Final = {
     "owner": Property(),
     "organization": Property(),
     "baseUrl": Property(),
-    # How patiently, how often, how many at once and through which of its two clients the provider asks, and what it
-    # keeps of the answers: nobody is slowed down or limited here, so all of these come to the same.
+    # Delays, retries, parallel requests, the choice between the provider's two clients, and its cache. They have no
+    # effect here, because the emulator limits no rate.
     **dict.fromkeys(
         (
             *("writeDelayMs", "readDelayMs", "retryDelayMs", "retryableErrors", "maxRetries"),
@@ -35,8 +35,8 @@ _PREFIX = "/api/v3/"
 _MOST_PER_PAGE = 100
 
 
-class Failed(Exception):  # noqa: N818 - an answer of GitHub, not a fault of ours
-    """GitHub refused a request; the words are its own."""
+class RequestError(Exception):
+    """GitHub refused a request. The message is GitHub's."""
 
     def __init__(self, request: str, status: int, said: str) -> None:
         super().__init__(f"{request}: {status} {said}")
@@ -49,105 +49,106 @@ class Cloud:
     def __init__(self, client: GitHub[TokenAuthStrategy], owner: str, *, organisation: bool) -> None:
         self._client = client
         self.owner = owner
-        # Where a new repository of this owner is asked for.
+        # The path at which a repository of this owner is created.
         self.collection = f"/orgs/{owner}/repos" if organisation else "/user/repos"
 
     def repository(self, name: str) -> str:
         return f"/repos/{self.owner}/{name}"
 
-    def ask(self, method: str, path: str, body: Props | None = None) -> tuple[Any, str]:
-        """The answer's body (None if it has none) and its ETag. Raises `Failed`."""
-        return _ask(self._client, method, path, body)
+    def request(self, method: str, path: str, body: Props | None = None) -> tuple[Any, str]:
+        """Return the answer's body (None if it has none) and its ETag. Raises `RequestError`."""
+        return _request(self._client, method, path, body)
 
     def get(self, path: str) -> tuple[Props, str]:
-        """One object and its ETag; `Gone` if there is none."""
+        """Return one object and its ETag. Raises `GoneError` if it does not exist."""
         try:
-            return self.ask("GET", path)
-        except Failed as failure:
+            return self.request("GET", path)
+        except RequestError as failure:
             if failure.status == 404:
-                raise Gone(path) from failure
+                raise GoneError(path) from failure
             raise
 
-    def holds(self, path: str) -> bool:
-        """For the switches that GitHub answers with 204 or 404."""
+    def is_enabled(self, path: str) -> bool:
+        """Whether a switch is on, for which GitHub answers 204 or 404."""
         try:
             self.get(path)
-        except Gone:
+        except GoneError:
             return False
         return True
 
     def all(self, path: str) -> Iterator[Props]:
-        """Every entry of a list, page by page."""
+        """Return every entry of a list, page by page."""
         page = 1
-        while entries := self.ask("GET", f"{path}?per_page={_MOST_PER_PAGE}&page={page}")[0]:
+        while entries := self.request("GET", f"{path}?per_page={_MOST_PER_PAGE}&page={page}")[0]:
             yield from entries
             page += 1
 
     def delete(self, path: str) -> None:
-        """`Gone` if it is gone already. What belongs to an archived repository cannot be deleted and does no harm
-        there, so that counts as done, as it does to the provider."""
+        """Delete an object. Raises `GoneError` if it is already gone.
+
+        GitHub refuses to delete parts of an archived repository. Like the provider, this method ignores that.
+        """
         try:
-            self.ask("DELETE", path)
-        except Failed as failure:
+            self.request("DELETE", path)
+        except RequestError as failure:
             if failure.status == 404:
-                raise Gone(path) from failure
+                raise GoneError(path) from failure
             if failure.status != 403 or "archived" not in str(failure):
                 raise
 
 
 def connect(configuration: Props, environment: Mapping[str, str]) -> Cloud:
-    """The provider's places in the provider's order.
+    """Connect, with the official provider's settings in its order.
 
-    For the owner that is `organization`, then GITHUB_OWNER, then `owner`, then whoever has the token. Where the
-    provider would turn to github.com without a base URL, this stand-in refuses: it is for a cloud on this machine and
-    never asks the internet for anything.
+    The owner is `organization`, else GITHUB_OWNER, else `owner`, else the token's user. Without a base URL the official
+    provider would use github.com. This plugin refuses, because it never connects to the internet.
     """
     import httpx
     from githubkit import GitHub
 
     class Shared(httpx.HTTPTransport):
-        """githubkit makes a client for each request; their connections outlive them."""
+        """Connections that outlive the client, because githubkit creates a client for each request."""
 
         def close(self) -> None: ...
 
     base = _local(configuration.get("baseUrl") or environment.get("GITHUB_BASE_URL"))
     token = configuration.get("token") or environment.get("GITHUB_TOKEN")
     if not token:
-        raise Refused("the GitHub token is missing: set github:token or GITHUB_TOKEN")
+        raise RefusedError("the GitHub token is missing: set github:token or GITHUB_TOKEN")
     client = GitHub(
         token,
         base_url=base,
-        transport=Shared(verify=base.startswith("https:")),  # making ready for TLS takes longer than a request
-        trust_env=False,  # a proxy from the environment would be asked for addresses that are this machine's own
+        transport=Shared(verify=base.startswith("https:")),  # preparing TLS takes longer than a request
+        trust_env=False,  # a proxy from the environment cannot reach this machine's loopback addresses
         http_cache=False,
         auto_retry=False,
         timeout=60,
     )
     owner = configuration.get("organization") or environment.get("GITHUB_OWNER") or configuration.get("owner")
     if not owner:
-        owner = _ask(client, "GET", "/user", None)[0]["login"]
+        owner = _request(client, "GET", "/user", None)[0]["login"]
     try:
-        _ask(client, "GET", f"/orgs/{owner}", None)
-    except Failed as failure:
+        _request(client, "GET", f"/orgs/{owner}", None)
+    except RequestError as failure:
         if failure.status != 404:
             raise
         return Cloud(client, owner, organisation=False)
     return Cloud(client, owner, organisation=True)
 
 
-def _ask(client: GitHub[TokenAuthStrategy], method: str, path: str, body: Props | None) -> tuple[Any, str]:
+def _request(client: GitHub[TokenAuthStrategy], method: str, path: str, body: Props | None) -> tuple[Any, str]:
     from githubkit.exception import RequestFailed
 
     try:
         response = client.request(method, path, json=body)
     except RequestFailed as failure:
         answer = failure.response
-        raise Failed(f"{method} {path}", answer.status_code, _words(answer)) from failure
+        raise RequestError(f"{method} {path}", answer.status_code, _message(answer)) from failure
     return response.json() if response.content else None, response.headers.get("etag", "")
 
 
-def _words(answer: Any) -> str:
-    """`Repository creation failed. [name: name already exists on this account]`."""
+def _message(answer: Any) -> str:
+    """Return the message, for example `Repository creation failed. [name: name already exists on this account]`."""
     try:
         said = answer.json()
     except ValueError:
@@ -160,9 +161,9 @@ def _words(answer: Any) -> str:
 
 
 def _local(base: str | None) -> str:
-    """The address of the API, if it is on this machine. The provider puts `api/v3/` behind a base URL of one's own."""
+    """Return the API's address, which must be on this machine: the provider appends `api/v3/` to the base URL."""
     if not base:
-        raise Refused("this stand-in needs a base URL on this machine: set github:baseUrl or GITHUB_BASE_URL")
+        raise RefusedError("this plugin needs a base URL on this machine: set github:baseUrl or GITHUB_BASE_URL")
     if not on_loopback(base):
-        raise Refused(f"github:baseUrl is {base!r}, but this stand-in speaks only to loopback addresses")
+        raise RefusedError(f"github:baseUrl is {base!r}, but this plugin connects only to loopback addresses")
     return base.rstrip("/").removesuffix(_PREFIX.rstrip("/")) + _PREFIX

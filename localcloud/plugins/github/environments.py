@@ -1,4 +1,4 @@
-"""Deployment environments and the branches that may be deployed from them."""
+"""Deployment environments, and the branches and tags that may be deployed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from localcloud.plugins.github.cloud import Cloud
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 # -- environments -----------------------------------------------------------------------------------------------------
 
@@ -29,12 +29,14 @@ def _put(cloud: Cloud, inputs: Props) -> None:
             "custom_branch_policies": branches["customBranchPolicies"],
         },
     }
-    cloud.ask("PUT", environment_path(cloud, inputs["repository"], inputs["environment"]), body)
+    cloud.request("PUT", environment_path(cloud, inputs["repository"], inputs["environment"]), body)
 
 
 def _reviewers(declared: list[Props]) -> list[Props]:
     if any(one.get("teams") for one in declared):
-        raise Refused("the local cloud has no mapping for `reviewers.teams` of a RepositoryEnvironment: name users")
+        raise RefusedError(
+            "the local cloud has no mapping for `reviewers.teams` of a RepositoryEnvironment: name users"
+        )
     return [{"type": "User", "id": int(user)} for one in declared for user in one.get("users", [])]
 
 
@@ -83,13 +85,13 @@ def _delete(cloud: Cloud, identity: str, _state: Props) -> None:
 def _find(cloud: Cloud, inputs: Props) -> str | None:
     try:
         cloud.get(environment_path(cloud, inputs["repository"], inputs["environment"]))
-    except Gone:
+    except GoneError:
         return None
     return f"{inputs['repository']}:{inputs['environment']}"
 
 
 def _same_reviewers(one: list[Props], other: list[Props]) -> bool:
-    """People have no order."""
+    """Whether the reviewers are the same, in any order."""
 
     def plain(declared: list[Props]) -> list[int]:
         return sorted(int(user) for entry in declared for user in entry.get("users", []))
@@ -98,10 +100,10 @@ def _same_reviewers(one: list[Props], other: list[Props]) -> bool:
 
 
 def _parts(identity: str, what: str, form: str) -> list[str]:
-    """What an id of several parts is made of; an import gives the same."""
+    """Return the parts of an id, which an import gives in the same form."""
     parts = identity.split(":")
     if len(parts) != form.count(":") + 1:
-        raise Refused(f"{what} is imported as {form}, not as {identity!r}")
+        raise RefusedError(f"{what} is imported as {form}, not as {identity!r}")
     return parts
 
 
@@ -136,14 +138,14 @@ def _policies(cloud: Cloud, repository: str, environment: str) -> str:
 def _pattern(inputs: Props) -> dict[str, str]:
     patterns = {kind: inputs[f"{kind}Pattern"] for kind in ("branch", "tag") if inputs.get(f"{kind}Pattern")}
     if len(patterns) != 1:
-        raise Refused("a RepositoryEnvironmentDeploymentPolicy needs one of `branchPattern` and `tagPattern`")
+        raise RefusedError("a RepositoryEnvironmentDeploymentPolicy needs one of `branchPattern` and `tagPattern`")
     [(kind, name)] = patterns.items()
     return {"name": name, "type": kind}
 
 
 def _create_policy(cloud: Cloud, inputs: Props) -> str:
     where = (inputs["repository"], inputs["environment"])
-    made = cloud.ask("POST", _policies(cloud, *where), _pattern(inputs))[0]
+    made = cloud.request("POST", _policies(cloud, *where), _pattern(inputs))[0]
     return ":".join((*where, str(made["id"])))
 
 
@@ -161,10 +163,10 @@ def _read_policy(cloud: Cloud, identity: str, _state: Props) -> Props:
 
 
 def _update_policy(cloud: Cloud, identity: str, _old: Props, new: Props, _changed: frozenset[str]) -> None:
-    """Only a pattern changes in place; a branch's that becomes a tag's is another policy, which replaces."""
+    """Change the pattern. GitHub changes a pattern in place, but not its type."""
     number = identity.rpartition(":")[2]
     path = f"{_policies(cloud, new['repository'], new['environment'])}/{number}"
-    cloud.ask("PUT", path, {"name": _pattern(new)["name"]})
+    cloud.request("PUT", path, {"name": _pattern(new)["name"]})
 
 
 def _delete_policy(cloud: Cloud, identity: str, _state: Props) -> None:
@@ -176,7 +178,7 @@ def _find_policy(cloud: Cloud, inputs: Props) -> str | None:
     where = (inputs["repository"], inputs["environment"])
     try:
         found: Any = cloud.get(_policies(cloud, *where))[0]["branch_policies"]
-    except Gone:
+    except GoneError:
         return None
     wanted = _pattern(inputs)
     numbers = (str(one["id"]) for one in found if {"name": one["name"], "type": one["type"]} == wanted)

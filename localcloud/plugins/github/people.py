@@ -1,11 +1,11 @@
-"""Who belongs to the organisation."""
+"""The members of an organisation."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from localcloud.plugins.github.cloud import Cloud
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 
 def _path(cloud: Cloud, user: str) -> str:
@@ -13,7 +13,7 @@ def _path(cloud: Cloud, user: str) -> str:
 
 
 def _put(cloud: Cloud, inputs: Props) -> None:
-    cloud.ask("PUT", _path(cloud, inputs["username"]), {"role": inputs.get("role", "member")})
+    cloud.request("PUT", _path(cloud, inputs["username"]), {"role": inputs.get("role", "member")})
 
 
 def _create(cloud: Cloud, inputs: Props) -> str:
@@ -24,7 +24,7 @@ def _create(cloud: Cloud, inputs: Props) -> str:
 def _user(identity: str) -> str:
     organisation, _, user = identity.partition(":")
     if not organisation or not user:
-        raise Refused(f"a Membership is imported as ORGANISATION:USER, not as {identity!r}")
+        raise RefusedError(f"a Membership is imported as ORGANISATION:USER, not as {identity!r}")
     return user
 
 
@@ -42,13 +42,13 @@ def _delete(cloud: Cloud, identity: str, state: Props) -> None:
     if not state.get("downgradeOnDestroy"):
         cloud.delete(path)
     elif cloud.get(path)[0]["role"] != "member":
-        cloud.ask("PUT", path, {"role": "member"})
+        cloud.request("PUT", path, {"role": "member"})
 
 
 def _find(cloud: Cloud, inputs: Props) -> str | None:
     try:
         cloud.get(_path(cloud, inputs["username"]))
-    except Gone:
+    except GoneError:
         return None
     return f"{cloud.owner}:{inputs['username']}"
 

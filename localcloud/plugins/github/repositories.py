@@ -1,14 +1,14 @@
-"""Repositories."""
+"""Repositories and their settings."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from localcloud.plugins.github.cloud import Cloud
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
-# Every input that the provider sends in each request, with the API's name for it and the value that it sends for one
-# that is left out. A switch that is not declared is thus off, also where GitHub itself would have it on.
+# The inputs that the provider sends in each request, with the API's names and the values for inputs that are left out.
+# So a switch that is not declared is off, even if GitHub's default is on.
 _SENT: Final = {
     "description": ("description", ""),
     "homepageUrl": ("homepage", ""),
@@ -24,7 +24,7 @@ _SENT: Final = {
     "allowUpdateBranch": ("allow_update_branch", False),
     "deleteBranchOnMerge": ("delete_branch_on_merge", False),
 }
-# The same, but only while the way of merging that they describe is allowed.
+# The same, but sent only if the merge method is allowed.
 _DESCRIPTIONS: Final = {
     "squashMergeCommitTitle": ("squash_merge_commit_title", "COMMIT_OR_PR_TITLE", "allowSquashMerge"),
     "squashMergeCommitMessage": ("squash_merge_commit_message", "COMMIT_MESSAGES", "allowSquashMerge"),
@@ -40,7 +40,9 @@ _SECURITY: Final = {
 
 def _create(cloud: Cloud, inputs: Props) -> str:
     if inputs.get("defaultBranch", "main") != "main":
-        raise Refused("`defaultBranch` of a new repository can only be 'main'; declare a BranchDefault for another")
+        raise RefusedError(
+            "`defaultBranch` of a new repository can only be 'main'; declare a BranchDefault to change it"
+        )
     visibility = _visibility(inputs)
     body = {
         **_body(inputs, visibility),
@@ -48,36 +50,38 @@ def _create(cloud: Cloud, inputs: Props) -> str:
         "private": visibility == "private",
         "auto_init": inputs.get("autoInit", False),
     }
-    return str(cloud.ask("POST", cloud.collection, body)[0]["name"])
+    return str(cloud.request("POST", cloud.collection, body)[0]["name"])
 
 
 def _settle(cloud: Cloud, identity: str, inputs: Props) -> None:
-    """What follows a creation. Each step looks first whether it is done, so that it may be done again."""
+    """Complete a creation. Each step checks whether it is done, so it can be repeated."""
     path = cloud.repository(identity)
     found, _ = cloud.get(path)
     if "topics" in inputs and sorted(inputs["topics"]) != sorted(found["topics"]):
-        cloud.ask("PUT", f"{path}/topics", {"names": inputs["topics"]})
+        cloud.request("PUT", f"{path}/topics", {"names": inputs["topics"]})
     alerts = inputs.get("vulnerabilityAlerts")
     if alerts is not None and not found["archived"]:
-        cloud.ask("PUT" if alerts else "DELETE", f"{path}/vulnerability-alerts")
+        cloud.request("PUT" if alerts else "DELETE", f"{path}/vulnerability-alerts")
     switches = _switches(inputs)
     if switches and switches != {api: found["security_and_analysis"].get(api) for api in switches}:
-        cloud.ask("PATCH", path, {"security_and_analysis": switches})
+        cloud.request("PATCH", path, {"security_and_analysis": switches})
     if inputs.get("archived") and not found["archived"]:
-        cloud.ask("PATCH", path, {"archived": True})
+        cloud.request("PATCH", path, {"archived": True})
 
 
 def _read(cloud: Cloud, identity: str, state: Props) -> Props:
-    # The engine keeps the id that a repository was made with. Its name of today stands in the state: an old name leads
-    # to a renamed repository only until another one takes it.
+    # The engine keeps the id of the creation. The state has the current name: an old name leads to a renamed repository
+    # only until a new repository takes the name.
     name = str(state.get("name") or identity)
     found, etag = cloud.get(cloud.repository(name))
     apis = {prop: api for prop, (api, *_) in {**_SENT, **_DESCRIPTIONS}.items()}
-    # GitHub does not say of an archived repository how it was merged into.
+    # GitHub does not return the merge settings of an archived repository.
     settings = {prop: found[api] if api in found else state.get(prop) for prop, api in apis.items()}
     ignored = state.get("ignoreVulnerabilityAlertsDuringRead")
     alerts = (
-        state.get("vulnerabilityAlerts") if ignored else cloud.holds(f"{cloud.repository(name)}/vulnerability-alerts")
+        state.get("vulnerabilityAlerts")
+        if ignored
+        else cloud.is_enabled(f"{cloud.repository(name)}/vulnerability-alerts")
     )
     return {
         **{prop: value for prop, value in settings.items() if value is not None},
@@ -110,16 +114,16 @@ def _read(cloud: Cloud, identity: str, state: Props) -> Props:
 
 def _update(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
     if new.get("archived") and "archived" not in changed:
-        return  # it is read-only, and the provider does not try
+        return  # an archived repository is read-only, and the provider does not try
     path = cloud.repository(str(old.get("name") or identity))
     found, _ = cloud.get(path)
     visibility = _visibility(new, found["visibility"])
     body = {"name": new["name"], "archived": new.get("archived", False), **_body(new, visibility)}
-    if visibility != found["visibility"]:  # GitHub refuses to be told what is so already
+    if visibility != found["visibility"]:  # GitHub refuses a visibility that the repository already has
         body["visibility"] = visibility
     if "defaultBranch" in changed and "defaultBranch" in new:
         body["default_branch"] = new["defaultBranch"]
-    cloud.ask("PATCH", path, body)
+    cloud.request("PATCH", path, body)
     _settle(cloud, new["name"], new)
 
 
@@ -128,21 +132,21 @@ def _delete(cloud: Cloud, identity: str, state: Props) -> None:
     if not state.get("archiveOnDestroy"):
         cloud.delete(path)
     elif not cloud.get(path)[0]["archived"]:
-        cloud.ask("PATCH", path, {"archived": True})
+        cloud.request("PATCH", path, {"archived": True})
 
 
 def _find(cloud: Cloud, inputs: Props) -> str | None:
     try:
         name = str(cloud.get(cloud.repository(inputs["name"]))[0]["name"])
-    except Gone:
+    except GoneError:
         return None
-    return name if name.lower() == inputs["name"].lower() else None  # else it was renamed, and the name is free
+    return name if name.lower() == inputs["name"].lower() else None  # otherwise it was renamed, and the name is free
 
 
 def _visibility(inputs: Props, otherwise: str = "public") -> str:
-    """`private` is the older word for the same; the provider lets a program say only one of them."""
+    """Return the visibility. `private` is its older form; the provider refuses both together."""
     if "visibility" in inputs and "private" in inputs:
-        raise Refused("`private` and `visibility` of a repository exclude each other; declare `visibility`")
+        raise RefusedError("`private` and `visibility` of a repository exclude each other; declare `visibility`")
     if "private" in inputs:
         return "private" if inputs["private"] else "public"
     return str(inputs.get("visibility", otherwise))
@@ -167,16 +171,16 @@ def _security(found: Props) -> Props:
 
 
 def _switches(inputs: Props) -> Props:
-    """The security switches that are declared, as the API has them; one that is not is left as it is."""
+    """Return the declared security switches in the API's form. An undeclared switch keeps its value."""
     declared = inputs.get("securityAndAnalysis") or {}
     unknown = [prop for prop in declared if prop not in _SECURITY]
     if unknown:
-        raise Refused(f"the local cloud has no mapping for `securityAndAnalysis.{unknown[0]}` of a Repository")
+        raise RefusedError(f"the local cloud has no mapping for `securityAndAnalysis.{unknown[0]}` of a Repository")
     return {_SECURITY[prop]: {"status": switch["status"]} for prop, switch in declared.items()}
 
 
 def _same_security(one: Props | None, other: Props | None) -> bool:
-    """What is not declared is not looked at."""
+    """Whether the switches that both sides have are the same."""
     one, other = one or {}, other or {}
     return all(one[prop] == other[prop] for prop in one.keys() & other.keys())
 
@@ -185,9 +189,9 @@ def _unordered(one: Any, other: Any) -> bool:
     return sorted(one) == sorted(other)
 
 
-# Not here, and so refused by name: what makes a repository out of something else (template, fork, sourceOwner,
-# sourceRepo, gitignoreTemplate, licenseTemplate) and pages, which the local cloud has not; hasDownloads,
-# which GitHub itself has no more; and etag, which nobody can choose.
+# Not mapped, and so refused by name: the sources of a new repository (template, fork, sourceOwner, sourceRepo,
+# gitignoreTemplate, licenseTemplate) and pages, which the local cloud does not have; hasDownloads, which GitHub no
+# longer has; and etag, which is not an input.
 REPOSITORY = ResourceType(
     token="github:index/repository:Repository",  # noqa: S106 - a type's name
     properties={
@@ -195,7 +199,7 @@ REPOSITORY = ResourceType(
         **{prop: Property(default=default) for prop, (_, default) in _SENT.items()},
         **{prop: Property(default=default) for prop, (_, default, _) in _DESCRIPTIONS.items()},
         "archived": Property(default=False),
-        # What the provider leaves as it finds it when it is left out.
+        # Inputs that keep their value if they are left out.
         "visibility": Property(choices=("public", "private", "internal")),
         "private": Property(),
         "allowForking": Property(),
@@ -204,7 +208,7 @@ REPOSITORY = ResourceType(
         "vulnerabilityAlerts": Property(),
         "securityAndAnalysis": Property(same=_same_security),
         "defaultBranch": Property(),
-        # What only tells the provider how to go about it.
+        # Options of the provider, which GitHub does not store.
         "autoInit": Property(write_only=True),
         "archiveOnDestroy": Property(write_only=True),
         "ignoreVulnerabilityAlertsDuringRead": Property(write_only=True),

@@ -1,9 +1,9 @@
-"""Two things of a repository that are declared by themselves: its default branch and its vulnerability alerts."""
+"""The default branch and the vulnerability alerts of a repository, which are separate resource types."""
 
 from __future__ import annotations
 
 from localcloud.plugins.github.cloud import Cloud
-from localcloud.plugins.table import Gone, Property, Props, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, ResourceType
 
 # -- the default branch -----------------------------------------------------------------------------------------------
 
@@ -14,9 +14,9 @@ def _set_branch(cloud: Cloud, inputs: Props) -> None:
     if present == wanted:
         return
     if inputs.get("rename"):
-        cloud.ask("POST", f"{path}/branches/{present}/rename", {"new_name": wanted})
+        cloud.request("POST", f"{path}/branches/{present}/rename", {"new_name": wanted})
     else:
-        cloud.ask("PATCH", path, {"default_branch": wanted})
+        cloud.request("PATCH", path, {"default_branch": wanted})
 
 
 def _create_branch(cloud: Cloud, inputs: Props) -> str:
@@ -41,13 +41,13 @@ def _update_branch(cloud: Cloud, _identity: str, _old: Props, new: Props, _chang
 
 
 def _leave_branch(_cloud: Cloud, _identity: str, _state: Props) -> None:
-    """A repository cannot be without a default branch, so the provider changes nothing either."""
+    """Change nothing, like the provider: a repository always has a default branch."""
 
 
 def _find_branch(cloud: Cloud, inputs: Props) -> str | None:
     try:
         found, _ = cloud.get(cloud.repository(inputs["repository"]))
-    except Gone:
+    except GoneError:
         return None
     return str(inputs["repository"]) if found["default_branch"] == inputs["branch"] else None
 
@@ -55,11 +55,11 @@ def _find_branch(cloud: Cloud, inputs: Props) -> str | None:
 BRANCH_DEFAULT = ResourceType(
     token="github:index/branchDefault:BranchDefault",  # noqa: S106 - a type's name
     properties={
-        # Changed in place: of a renamed repository it is still the same default branch.
+        # Changed in place: renaming a repository keeps its default branch.
         "repository": Property(required=True),
         "branch": Property(required=True),
         "rename": Property(default=False, write_only=True),
-        # A branch that is renamed here has its new name at once.
+        # Here a renamed branch has its new name at once.
         "waitForRename": Property(default=False, write_only=True),
     },
     computed=("etag", "repositoryId"),
@@ -78,7 +78,7 @@ def _alerts(cloud: Cloud, repository: str) -> str:
 
 
 def _set_alerts(cloud: Cloud, inputs: Props) -> None:
-    cloud.ask("PUT" if inputs.get("enabled", True) else "DELETE", _alerts(cloud, inputs["repository"]))
+    cloud.request("PUT" if inputs.get("enabled", True) else "DELETE", _alerts(cloud, inputs["repository"]))
 
 
 def _create_alerts(cloud: Cloud, inputs: Props) -> str:
@@ -87,13 +87,13 @@ def _create_alerts(cloud: Cloud, inputs: Props) -> str:
 
 
 def _read_alerts(cloud: Cloud, identity: str, state: Props) -> Props:
-    """The id is the repository's number, but an import names the repository."""
+    """Read the switch. Its id is the repository's number, but an import gives the repository's name."""
     repository = str(state.get("repository") or identity)
     found, _ = cloud.get(cloud.repository(repository))
     return {
         "id": str(found["id"]),
         "repository": repository,
-        "enabled": cloud.holds(_alerts(cloud, repository)),
+        "enabled": cloud.is_enabled(_alerts(cloud, repository)),
         "repositoryId": found["id"],
     }
 
@@ -107,9 +107,9 @@ def _delete_alerts(cloud: Cloud, _identity: str, state: Props) -> None:
 
 
 def _find_alerts(cloud: Cloud, inputs: Props) -> str | None:
-    """By the name that an import takes: the number alone would not say which repository it is."""
+    """Return the repository's name, which an import needs: its number alone does not identify the repository."""
     repository = str(inputs["repository"])
-    return repository if cloud.holds(_alerts(cloud, repository)) and inputs.get("enabled", True) else None
+    return repository if cloud.is_enabled(_alerts(cloud, repository)) and inputs.get("enabled", True) else None
 
 
 VULNERABILITY_ALERTS = ResourceType(

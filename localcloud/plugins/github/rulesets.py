@@ -1,4 +1,4 @@
-"""Repository rulesets: between a program's rules and the API's list of them, by one table."""
+"""Repository rulesets: one table converts a program's rules to the API's list and back."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from localcloud.plugins.github.cloud import Cloud
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 # Rules that are on or off.
 _SWITCHES: Final = ("creation", "deletion", "nonFastForward", "requiredLinearHistory", "requiredSignatures")
 
-_NEEDED: Final = object()  # in place of a default: a program has to give it
-# Rules with parameters: what holds for each parameter that is left out. The API's names are the same in snake case,
-# but for these few.
+_NEEDED: Final = object()  # instead of a default: the program must declare it
+# Rules with parameters, and the default of each parameter. The API's names are the same in snake case, except those in
+# `_RENAMED`.
 _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "pullRequest": {
         "allowedMergeMethods": ["merge", "rebase", "squash"],
@@ -46,7 +46,7 @@ _RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "fileExtensionRestriction": {"restrictedFileExtensions": _NEEDED},
     "maxFilePathLength": {"maxFilePathLength": _NEEDED},
     "maxFileSize": {"maxFileSize": _NEEDED},
-    # Only an enterprise has these; they go to the API, which says so.
+    # Only an enterprise has these. The API refuses them.
     **{
         f"{what}Pattern": {"name": "", "negate": False, "operator": _NEEDED, "pattern": _NEEDED}
         for what in ("branchName", "commitAuthorEmail", "commitMessage", "committerEmail", "tagName")
@@ -57,7 +57,7 @@ _RENAMED: Final = {
     "requiredCodeScanningTools": "code_scanning_tools",
     "requiredChecks": "required_status_checks",
 }
-# What has no order, though it is written as a list.
+# Lists without an order.
 _SETS: Final = frozenset(
     {"requiredChecks", "requiredCodeScanningTools", "restrictedFileExtensions", "allowedMergeMethods"}
 )
@@ -67,17 +67,17 @@ _ACTORS_WITHOUT_ID: Final = ("OrganizationAdmin", "DeployKey")
 def _create(cloud: Cloud, inputs: Props) -> str:
     path = cloud.repository(inputs["repository"])
     body = _body(inputs)
-    if cloud.ask("GET", path)[0]["archived"]:
-        raise Refused(f"{inputs['repository']} is archived, so it can have no new ruleset")
-    return str(cloud.ask("POST", f"{path}/rulesets", body)[0]["id"])
+    if cloud.request("GET", path)[0]["archived"]:
+        raise RefusedError(f"{inputs['repository']} is archived and cannot get a new ruleset")
+    return str(cloud.request("POST", f"{path}/rulesets", body)[0]["id"])
 
 
 def _read(cloud: Cloud, identity: str, state: Props) -> Props:
-    """An import names a ruleset as `REPOSITORY:NUMBER`."""
+    """Read a ruleset. An import gives `REPOSITORY:NUMBER`."""
     repository, _, number = identity.rpartition(":")
     repository = repository or state.get("repository", "")
     if not repository or not number.isdecimal():
-        raise Refused(f"a ruleset is imported as REPOSITORY:NUMBER, not as {identity!r}")
+        raise RefusedError(f"a ruleset is imported as REPOSITORY:NUMBER, not as {identity!r}")
     found, etag = cloud.get(f"{cloud.repository(repository)}/rulesets/{number}?includes_parents=false")
     names = found["conditions"].get("ref_name")
     return {
@@ -104,8 +104,8 @@ def _read(cloud: Cloud, identity: str, state: Props) -> Props:
 
 def _update(cloud: Cloud, identity: str, _old: Props, new: Props, _changed: frozenset[str]) -> None:
     path = cloud.repository(new["repository"])
-    if not cloud.get(path)[0]["archived"]:  # else it is read-only, and the provider does not try
-        cloud.ask("PUT", f"{path}/rulesets/{_number(identity)}", _body(new))
+    if not cloud.get(path)[0]["archived"]:  # an archived repository is read-only, and the provider does not try
+        cloud.request("PUT", f"{path}/rulesets/{_number(identity)}", _body(new))
 
 
 def _delete(cloud: Cloud, identity: str, state: Props) -> None:
@@ -116,9 +116,9 @@ def _find(cloud: Cloud, inputs: Props) -> str | None:
     path = cloud.repository(inputs["repository"])
     try:
         cloud.get(path)
-    except Gone:
+    except GoneError:
         return None
-    # Its id alone would not say where it is; reading it by this one gives the id that the provider forms.
+    # The number alone does not identify the ruleset. Reading this longer form returns the provider's id.
     numbers = (one["id"] for one in cloud.all(f"{path}/rulesets") if one["name"] == inputs["name"])
     number = next(numbers, None)
     return None if number is None else f"{inputs['repository']}:{number}"
@@ -150,7 +150,7 @@ def _body(inputs: Props) -> Props:
 
 
 def _rules(declared: Props) -> list[Props]:
-    """The program's rules as the API's."""
+    """Return the program's rules in the API's form."""
     full = _complete(declared)
     rules: list[Props] = [{"type": _snake(name)} for name in _SWITCHES if full[name]]
     if full["update"]:
@@ -168,7 +168,7 @@ def _rules(declared: Props) -> list[Props]:
 
 
 def _declared(rules: list[Props]) -> Props:
-    """The API's rules as a program would write them. One without a name here is kept under the API's: it is drift."""
+    """Return the API's rules in the program's form. A rule that is not mapped keeps the API's name, as drift."""
     camel = {_snake(name): name for name in (*_SWITCHES, *_RULES, "update")}
     found: Props = {}
     for rule in rules:
@@ -184,7 +184,7 @@ def _declared(rules: list[Props]) -> Props:
 
 
 def _complete(declared: Props) -> Props:
-    """The rules with every default filled in. A rule or a parameter that is not in the table is refused by name."""
+    """Return the rules with all defaults. A rule or parameter that is not in the table is refused by name."""
     full: Props = {**dict.fromkeys((*_SWITCHES, "update", "updateAllowsFetchAndMerge"), False)}
     for name, value in declared.items():
         if name in full:
@@ -193,24 +193,24 @@ def _complete(declared: Props) -> Props:
         parameters = _RULES.get(name)
         unknown = [name] if parameters is None else [f"{name}.{key}" for key in value if key not in parameters]
         if parameters is None or unknown:
-            raise Refused(f"the local cloud has no mapping for `rules.{unknown[0]}` of a RepositoryRuleset")
+            raise RefusedError(f"the local cloud has no mapping for `rules.{unknown[0]}` of a RepositoryRuleset")
         full[name] = {**parameters, **value}
         missing = [key for key, given in full[name].items() if given is _NEEDED]
         if missing:
-            raise Refused(f"`rules.{name}` of a RepositoryRuleset needs `{missing[0]}`")
+            raise RefusedError(f"`rules.{name}` of a RepositoryRuleset needs `{missing[0]}`")
     return full
 
 
 def _same_rules(one: Props, other: Props) -> bool:
     try:
         return bool(_comparable(_complete(one)) == _comparable(_complete(other)))
-    except Refused:  # the cloud has a rule that no program can declare
+    except RefusedError:  # the cloud has a rule that is not mapped
         return False
 
 
 def _comparable(value: Any, name: str = "") -> Any:
     if isinstance(value, Mapping):
-        # Which application a check comes from, when that is said at all, is never application 0.
+        # An `integrationId` of 0 means that a check may come from any application.
         return {key: _comparable(part, key) for key, part in value.items() if (key, part) != ("integrationId", 0)}
     if isinstance(value, list):
         parts = [_comparable(part) for part in value]
@@ -219,7 +219,7 @@ def _comparable(value: Any, name: str = "") -> Any:
 
 
 def _same_actors(one: list[Props], other: list[Props]) -> bool:
-    """In any order. Whatever id is declared for an actor that has none, GitHub keeps none."""
+    """Whether the actors are the same, in any order. GitHub drops the id of an actor type that has no ids."""
 
     def plain(actors: list[Props]) -> list[tuple[Any, ...]]:
         return sorted(
@@ -243,7 +243,7 @@ def _camel(name: str) -> str:
 
 
 def _renamed(value: Any, rename: Any) -> Any:
-    """The same with every key inside renamed."""
+    """Return the value with every key inside renamed."""
     if isinstance(value, Mapping):
         return {
             rename(key): _renamed(part, rename)
@@ -257,7 +257,7 @@ RULESET = ResourceType(
     token="github:index/repositoryRuleset:RepositoryRuleset",  # noqa: S106 - a type's name
     properties={
         "name": Property(generated_name=True),
-        # Changed in place: a renamed repository still has its rulesets.
+        # Changed in place: renaming a repository keeps its rulesets.
         "repository": Property(required=True),
         "target": Property(required=True, choices=("branch", "push", "tag")),
         "enforcement": Property(required=True, choices=("disabled", "active", "evaluate")),

@@ -1,9 +1,8 @@
-"""The stand-in for `pulumi-resource-hcloud`: its tables, one module for each subject.
+"""The tables that replace `pulumi-resource-hcloud`: a module for each subject.
 
-What each entry does, in which order, and which ids it forms is what the provider's own source does (hetznercloud's
-Terraform provider, which Pulumi's wraps). In one point that is not what its documentation says: a delete protection
-that is on is not lifted by a deletion. The API refuses it, and so the deletion fails until an update has taken it off
-(terraform-provider-hcloud#1206).
+Calls, their order and ids follow the source of the official provider (hetznercloud's Terraform provider, which Pulumi's
+provider wraps). In one point the source differs from its documentation: a deletion does not remove a delete protection.
+The API refuses the deletion until an update has removed the protection (terraform-provider-hcloud#1206).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Certificates: managed ones, which the cloud has issued, and uploaded ones."""
+"""Managed certificates, which the cloud issues, and uploaded certificates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from localcloud.plugins.hcloud.values import same_elements
 from localcloud.plugins.table import Property, Props, ResourceType
 
 _COMPUTED = ("created", "fingerprint", "notValidAfter", "notValidBefore", "type")
-# A load balancer that is just being changed may still use it.
+# A load balancer may use the certificate until its change is complete.
 _PASSING = ("resource_in_use",)
 
 
@@ -35,7 +35,7 @@ def _delete(cloud: Cloud, id: str, state: Props) -> None:
     cloud.delete("certificates", id, _PASSING)
 
 
-# -- managed ones -----------------------------------------------------------------------------------------------------
+# -- managed certificates ---------------------------------------------------------------------------------------------
 
 
 def _create_managed(cloud: Cloud, inputs: Props) -> str:
@@ -51,8 +51,8 @@ def _create_managed(cloud: Cloud, inputs: Props) -> str:
 
 
 def _issued(cloud: Cloud, id: str, inputs: Props) -> None:
-    """Wait until it is issued, or say why it is not: the engine keeps it as partly made then."""
-    cloud.settled("certificates", id)
+    """Wait until the certificate is issued. If it fails, the engine keeps it as partly created."""
+    cloud.wait_for_actions("certificates", id)
     status = cloud.get("certificates", id)["status"]
     if status["issuance"] == "failed":
         error = status["error"]
@@ -60,7 +60,7 @@ def _issued(cloud: Cloud, id: str, inputs: Props) -> None:
 
 
 def _update_managed(cloud: Cloud, id: str, old: Props, new: Props, changed: frozenset[str]) -> None:
-    """One whose issuance failed is tried again by the next update."""
+    """Update a certificate. If its issuance failed, try again."""
     _update(cloud, id, old, new, changed)
     if cloud.get("certificates", id)["status"]["issuance"] == "failed":
         cloud.act("certificates", id, "retry")
@@ -85,7 +85,7 @@ MANAGED_CERTIFICATE = ResourceType(
 )
 
 
-# -- uploaded ones ----------------------------------------------------------------------------------------------------
+# -- uploaded certificates --------------------------------------------------------------------------------------------
 
 
 def _create_uploaded(cloud: Cloud, inputs: Props) -> str:
@@ -102,7 +102,7 @@ def _create_uploaded(cloud: Cloud, inputs: Props) -> str:
 
 
 def _same_chain(one: str, other: str) -> bool:
-    """Two chains are one when their lines are, however they end."""
+    """Whether two chains have the same lines, with any line endings."""
     return one.split() == other.split()
 
 

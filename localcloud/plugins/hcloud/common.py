@@ -1,4 +1,4 @@
-"""What most types have: a name, labels, a delete protection; and how an interrupted creation is found by its name."""
+"""Helpers of the hcloud tables: names, labels, delete protection, and finding an interrupted creation by its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROTECTION = Property(default=False)
 
 
 def find_in(collection: str) -> Callable[[Cloud, Props], str | None]:
-    """Names are unique in a project, so a creation that was interrupted is found by its name."""
+    """Return a `find` function by name. Names are unique in a project."""
 
     def find(cloud: Cloud, inputs: Props) -> str | None:
         found = cloud.named(collection, inputs.get("name"))
@@ -23,7 +23,7 @@ def find_in(collection: str) -> Callable[[Cloud, Props], str | None]:
 
 
 def change_name_and_labels(cloud: Cloud, collection: str, identity: str, new: Props, changed: frozenset[str]) -> None:
-    """As the provider does it, one call for each. A name that is left out is kept, left-out labels are taken off."""
+    """Change the name and the labels with one call each. A name that is left out stays; labels are removed."""
     if "name" in changed and "name" in new:
         cloud.change(collection, identity, name=new["name"])
     if "labels" in changed:
@@ -31,7 +31,7 @@ def change_name_and_labels(cloud: Cloud, collection: str, identity: str, new: Pr
 
 
 def protect(cloud: Cloud, collection: str, identity: str, inputs: Props) -> None:
-    """Set the delete protection to what is declared, if it is not so already."""
+    """Set the declared delete protection, if it differs."""
     wanted = bool(inputs.get("deleteProtection", False))
     if cloud.get(collection, identity)["protection"]["delete"] != wanted:
         cloud.act(collection, identity, "change_protection", delete=wanted)

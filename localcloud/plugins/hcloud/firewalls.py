@@ -1,4 +1,4 @@
-"""Firewalls: their rules, and what they apply to."""
+"""Firewalls, their rules, and the resources that they protect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _rules(inputs: Props) -> list[Props]:
 
 
 def _resources(inputs: Props) -> list[Props]:
-    """What a firewall applies to, in the API's form."""
+    """Return the resources of a firewall in the API's form."""
     resources: list[Props] = []
     for index, entry in enumerate(inputs.get("applyTos") or []):
         to_api(f"applyTos[{index}]", entry, _APPLY_TO)
@@ -48,7 +48,7 @@ def _create(cloud: Cloud, inputs: Props) -> str:
 
 
 def _settle(cloud: Cloud, id: str, inputs: Props) -> None:
-    cloud.settled("firewalls", id)
+    cloud.wait_for_actions("firewalls", id)
 
 
 def _read(cloud: Cloud, id: str, state: Props) -> Props:
@@ -83,12 +83,12 @@ def _update(cloud: Cloud, id: str, old: Props, new: Props, changed: frozenset[st
 
 
 def _plain(entry: Props) -> Props:
-    """A resource of a firewall without what the API adds to it."""
+    """Return a resource of a firewall without the fields that the API adds."""
     return {"type": entry["type"], entry["type"]: entry[entry["type"]]}
 
 
 def _delete(cloud: Cloud, id: str, state: Props) -> None:
-    """Taken off everything first: a firewall in use cannot be deleted."""
+    """Delete a firewall, after its removal from its resources: a firewall in use cannot be deleted."""
     applied = [_plain(entry) for entry in cloud.get("firewalls", id)["applied_to"]]
     if applied:
         cloud.act("firewalls", id, "remove_from_resources", remove_from=applied)

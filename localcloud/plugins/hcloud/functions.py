@@ -1,4 +1,4 @@
-"""The data sources: which servers, load balancers and zones there are, and which types can be had where."""
+"""The data sources: servers, server types and their locations, load balancers, and zones."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import Any, Final
 
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.hcloud.values import from_api
-from localcloud.plugins.table import Function, Gone, Props, Refused
+from localcloud.plugins.table import Function, GoneError, Props, RefusedError
 
 
 def _one(cloud: Cloud, collection: str, kind: str, arguments: Props, **query: Any) -> Props:
-    """The object that an id, a name or a selector finds, looked at in this order as the provider does."""
+    """Return the object that an id, a name or a selector finds, in the provider's order."""
     if arguments.get("id"):
         try:
             return cloud.get(collection, arguments["id"])
-        except Gone:
-            raise Refused(f"no {kind} found with id {arguments['id']}") from None
+        except GoneError:
+            raise RefusedError(f"no {kind} found with id {arguments['id']}") from None
     if arguments.get("name"):
         named = cloud.named(collection, arguments["name"])
         if named is None:
-            raise Refused(f"no {kind} found with name {arguments['name']}")
+            raise RefusedError(f"no {kind} found with name {arguments['name']}")
         return named
     selector = arguments.get("withSelector") or arguments.get("selector")
     if not selector:
-        raise Refused(f"a look-up of a {kind} needs an id, a name or a selector")
+        raise RefusedError(f"a look-up of a {kind} needs an id, a name or a selector")
     found = cloud.all(collection, label_selector=selector, **query)
     if len(found) != 1:
         said = "no" if not found else "more than one"
-        raise Refused(f"{said} {kind} found for selector {selector!r}")
+        raise RefusedError(f"{said} {kind} found for selector {selector!r}")
     return found[0]
 
 
 def _list_id(identities: list[Any]) -> str:
-    """The id of a list: it is another one when other objects are in it."""
+    """Return the id of a list, which depends on the objects in it."""
     return hashlib.sha1("".join(map(str, identities)).encode(), usedforsecurity=False).hexdigest()
 
 
@@ -55,7 +55,7 @@ def _server(found: Props) -> Props:
         "serverType": found["server_type"]["name"],
         "image": image.get("name") or str(image.get("id", "")),
         "location": found["location"]["name"],
-        # Which the API has no longer.
+        # The API no longer has this field.
         "datacenter": "",
         "status": found["status"],
         "labels": found["labels"],
@@ -119,7 +119,7 @@ def _server_type(found: Props) -> Props:
         "storageType": found["storage_type"],
         "cpuType": found["cpu_type"],
         "architecture": found["architecture"],
-        # Both are each location's own matter now, and here no longer any type's.
+        # Traffic and deprecation are now properties of a location, not of a type.
         "includedTraffic": 0,
         **_deprecation(None),
         "locations": [
@@ -178,7 +178,7 @@ def _load_balancer(found: Props) -> Props:
 
 
 def _service(entry: Props) -> Props:
-    """A service as a data source has it: what a resource has once, a list has here."""
+    """Return a service in the form of a data source, which has lists instead of single objects."""
     service: Props = from_api(entry)
     check, http = service.pop("healthCheck"), service.pop("http", None)
     asked = check.pop("http", None)
@@ -220,7 +220,7 @@ def _get_zone(cloud: Cloud, arguments: Props) -> Props:
     }
 
 
-# -- the table --------------------------------------------------------------------------------------------------------
+# -- the tables -------------------------------------------------------------------------------------------------------
 
 _LOOK_UP = frozenset({"id", "name", "withSelector"})
 

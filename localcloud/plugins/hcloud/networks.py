@@ -5,7 +5,7 @@ from __future__ import annotations
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.hcloud.common import LABELS, NAME, PROTECTION, change_name_and_labels, find_in, protect
 from localcloud.plugins.hcloud.values import cidr, parse_subnet_id, same_cidr, subnet_id
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 
 def _create(cloud: Cloud, inputs: Props) -> str:
@@ -80,8 +80,8 @@ def _create_subnet(cloud: Cloud, inputs: Props) -> str:
 def _read_subnet(cloud: Cloud, id: str, state: Props) -> Props:
     try:
         network, ip_range = parse_subnet_id(id)
-    except Refused as fault:
-        raise Gone(id) from fault
+    except RefusedError as fault:
+        raise GoneError(id) from fault
     for subnet in cloud.get("networks", network)["subnets"]:
         if subnet["ip_range"] == ip_range:
             return {
@@ -91,13 +91,13 @@ def _read_subnet(cloud: Cloud, id: str, state: Props) -> Props:
                 "ipRange": subnet["ip_range"],
                 "gateway": subnet["gateway"],
             }
-    raise Gone(id)
+    raise GoneError(id)
 
 
 def _delete_subnet(cloud: Cloud, id: str, state: Props) -> None:
     _read_subnet(cloud, id, state)
     network, ip_range = parse_subnet_id(id)
-    # The API says `service_error` as long as something is attached, which something else may be detaching just now.
+    # The API answers `service_error` while a resource is attached, which a parallel request may detach.
     cloud.act("networks", network, "delete_subnet", ("service_error",), ip_range=ip_range)
 
 
@@ -105,7 +105,7 @@ def _find_subnet(cloud: Cloud, inputs: Props) -> str | None:
     identity = subnet_id(inputs["networkId"], inputs["ipRange"])
     try:
         _read_subnet(cloud, identity, {})
-    except Gone:
+    except GoneError:
         return None
     return identity
 
@@ -114,7 +114,7 @@ NETWORK_SUBNET = ResourceType(
     token="hcloud:index/networkSubnet:NetworkSubnet",  # noqa: S106 - the name of a type
     properties={
         "networkId": Property(required=True, replaces=True),
-        # There is no Robot here, so no vSwitch, and `vswitchId` has no mapping.
+        # The local cloud has no Robot and so no vSwitch: `vswitchId` has no mapping.
         "type": Property(required=True, replaces=True, choices=("cloud", "server")),
         "networkZone": Property(required=True, replaces=True),
         "ipRange": Property(required=True, replaces=True, same=same_cidr),

@@ -1,4 +1,4 @@
-"""Placement groups."""
+"""Placement groups of servers."""
 
 from __future__ import annotations
 

@@ -9,13 +9,13 @@ from hcloud import APIException
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.hcloud.common import LABELS, NAME, PROTECTION, change_name_and_labels, find_in, protect
 from localcloud.plugins.hcloud.values import exactly_one
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 
 def _create(cloud: Cloud, inputs: Props) -> str:
     place = exactly_one("a primary IP", inputs, "location", "assigneeId")
     if place == "assigneeId" and inputs.get("assigneeType") is None:
-        raise Refused("a primary IP with `assigneeId` needs `assigneeType` too")
+        raise RefusedError("a primary IP with `assigneeId` needs `assigneeType` too")
     return cloud.create(
         "primary_ips",
         {
@@ -31,7 +31,7 @@ def _create(cloud: Cloud, inputs: Props) -> str:
 
 
 def _settle(cloud: Cloud, id: str, inputs: Props) -> None:
-    cloud.settled("primary_ips", id)
+    cloud.wait_for_actions("primary_ips", id)
     protect(cloud, "primary_ips", id, inputs)
 
 
@@ -70,10 +70,10 @@ def _assign(cloud: Cloud, id: str, wanted: int | None) -> None:
 
 
 def _delete(cloud: Cloud, id: str, state: Props) -> None:
-    """An address is taken from a server only while that is off; then it is started again."""
+    """Delete an address. A server must be off to lose its address; it is started again afterwards."""
     found = cloud.get("primary_ips", id)
     if found["assignee_type"] == "server" and not found["protection"]["delete"]:
-        with contextlib.suppress(Gone):  # the server may be going at the same time, and its addresses with it
+        with contextlib.suppress(GoneError):  # a parallel request may delete the server, and its addresses with it
             server = cloud.get("servers", found["assignee_id"])["id"]
             with contextlib.suppress(APIException):
                 cloud.act("servers", server, "poweroff")
@@ -84,7 +84,7 @@ def _delete(cloud: Cloud, id: str, state: Props) -> None:
 
 
 def _same_assignee_type(one: str, other: str) -> bool:
-    """What is free is of no type, whatever it is meant for."""
+    """Whether the types are the same. A free address has no type."""
     return one == other or "unassigned" in (one, other)
 
 

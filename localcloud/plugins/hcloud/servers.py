@@ -1,10 +1,9 @@
-"""Servers, with the networks and public addresses that are declared inside of them.
+"""Servers, with the networks and public addresses that they declare.
 
-The order is the provider's, and a first boot feels it. A server that has a public address is created, started, and only
-then attached to its networks, so it may boot before it has its private addresses. One without is created, attached, and
-started then (the provider switches it off and on once more, for the sake of real network cards). Everything else
-(backups, protection) follows. Networks are attached by calls of their own in either case, because a creation cannot say
-which address is wanted.
+The order is the provider's, and it affects the first boot. A server with a public address is created, started, and then
+attached to its networks, so it may boot before it has its private addresses. A server without one is created, attached,
+and then started (the provider also switches it off and on again, for real network cards). Backups and protection
+follow. Networks are always attached by separate calls, because a creation cannot request an address.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Any, Final
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.hcloud.common import LABELS, NAME, PROTECTION, change_name_and_labels, find_in
 from localcloud.plugins.hcloud.values import parse_subnet_id, same_elements, subnet_id, to_api
-from localcloud.plugins.table import Property, Props, Refused, ResourceType
+from localcloud.plugins.table import Property, Props, RefusedError, ResourceType
 
 _NETWORK: Final = dict.fromkeys(("networkId", "subnetId", "ip", "aliasIps", "macAddress"))
 _PUBLIC_NET: Final = dict.fromkeys(("ipv4Enabled", "ipv4", "ipv6Enabled", "ipv6"))
@@ -35,8 +34,8 @@ def _create(cloud: Cloud, inputs: Props) -> str:
     networks, public = _networks(inputs), _public_net(inputs)
     server_type = cloud.named("server_types", inputs["serverType"])
     if server_type is None:
-        raise Refused(f"server type {inputs['serverType']} not found")
-    # A server without a public network has nothing to be started with before it is in its networks.
+        raise RefusedError(f"server type {inputs['serverType']} not found")
+    # A server without a public network has no address before it is attached to its networks.
     starts = bool(public["enable_ipv4"] or public["enable_ipv6"] or not networks)
     firewalls = [{"firewall": identity} for identity in inputs.get("firewallIds") or []]
     return cloud.create(
@@ -58,19 +57,19 @@ def _create(cloud: Cloud, inputs: Props) -> str:
 
 
 def _image(cloud: Cloud, wanted: str | None, architecture: str) -> int:
-    """The id of an image by its name, for the architecture, or by its id."""
+    """Return the id of an image, which is declared by name or by id."""
     if not wanted:
-        raise Refused("a server needs `image` to be created")
+        raise RefusedError("a server needs `image` to be created")
     if wanted.isdigit():
         return int(wanted)
     found = cloud.named("images", wanted, architecture=architecture, include_deprecated="true")
     if found is None:
-        raise Refused(f"image {wanted} for architecture {architecture} not found")
+        raise RefusedError(f"image {wanted} for architecture {architecture} not found")
     return int(found["id"])
 
 
 def _settle(cloud: Cloud, id: str, inputs: Props) -> None:
-    cloud.settled("servers", id)
+    cloud.wait_for_actions("servers", id)
     if "networks" in inputs:
         _set_networks(cloud, id, _networks(inputs))
     public = _public_net(inputs)
@@ -110,7 +109,7 @@ def _read(cloud: Cloud, id: str, state: Props) -> Props:
         result["image"] = str(image["id"]) if by_id else image["name"]
     if state.get("userData"):
         result["userData"] = _hashed(state["userData"])
-    # Declared inside of the server or not known here at all: other resources may attach it, too.
+    # Only if the server declares them: separate resources may attach networks too.
     if state.get("networks"):
         result["networks"] = _read_networks(cloud, found, state["networks"])
     if state.get("publicNets"):
@@ -126,7 +125,7 @@ def _read(cloud: Cloud, id: str, state: Props) -> Props:
 
 
 def _hashed(user_data: str) -> str:
-    """User data as the provider keeps it: a SHA-1, because the API never gives it back."""
+    """Return user data in the provider's form: a SHA-1, because the API never returns the text."""
     if _HASH.fullmatch(user_data):
         return user_data
     return base64.b64encode(hashlib.sha1(user_data.encode(), usedforsecurity=False).digest()).decode()
@@ -137,7 +136,7 @@ def _same_user_data(one: str, other: str) -> bool:
 
 
 def _read_networks(cloud: Cloud, found: Props, declared: list[Props]) -> list[Props]:
-    """The attachments in the declared order, others after them; the subnet where one was declared."""
+    """Return the attachments in the declared order, then the others. A subnet appears only if it was declared."""
     order = {_network_of(entry)[0]: position for position, entry in enumerate(declared)}
     by_subnet = {_network_of(entry)[0] for entry in declared if entry.get("subnetId")}
     result = []
@@ -162,14 +161,14 @@ def _read_networks(cloud: Cloud, found: Props, declared: list[Props]) -> list[Pr
 
 def _update(cloud: Cloud, id: str, old: Props, new: Props, changed: frozenset[str]) -> None:
     _protections(new)
-    cloud.settled("servers", id)
+    cloud.wait_for_actions("servers", id)
     change_name_and_labels(cloud, "servers", id, new, changed)
     if "serverType" in changed:
         _power_off(cloud, id)
         upgrade = not new.get("keepDisk", False)
         cloud.act("servers", id, "change_type", server_type=new["serverType"], upgrade_disk=upgrade)
     _set_backups(cloud, id, new)
-    # Attachments that are no longer declared here are left alone, as the provider does: others may declare them now.
+    # If `networks` is no longer declared, the attachments stay: separate resources may declare them. The provider too.
     if "networks" in new:
         _set_networks(cloud, id, _networks(new))
     if "firewallIds" in changed and "firewallIds" in new:
@@ -182,10 +181,10 @@ def _update(cloud: Cloud, id: str, old: Props, new: Props, changed: frozenset[st
 
 
 def _protections(inputs: Props) -> bool:
-    """Both protections are one: the API refuses a server that has only one of them."""
+    """Return the protection. The API refuses a server that has only one of the two."""
     deletion, rebuild = (bool(inputs.get(key, False)) for key in ("deleteProtection", "rebuildProtection"))
     if deletion != rebuild:
-        raise Refused(
+        raise RefusedError(
             f"`deleteProtection` is {deletion} and `rebuildProtection` is {rebuild}, but they must be the same"
         )
     return deletion
@@ -214,7 +213,7 @@ def _power_on(cloud: Cloud, id: str) -> None:
 
 
 def _set_placement_group(cloud: Cloud, id: str, wanted: int | None) -> None:
-    """Only a server that is off can join a group; the API refuses another, and the provider does not stop it."""
+    """Change the group. The API refuses a running server, and the provider does not stop it."""
     if cloud.get("servers", id)["placement_group"] is not None:
         cloud.act("servers", id, "remove_from_placement_group")
     if wanted is not None:
@@ -236,24 +235,24 @@ def _set_firewalls(cloud: Cloud, id: str, wanted: list[int]) -> None:
 
 
 def _network_of(entry: Props) -> tuple[int, str | None]:
-    """The network of an entry, and the range of its subnet where one is named; both may be named together."""
+    """Return the network of an entry, and the range of its subnet if one is declared."""
     named, subnet = entry.get("networkId"), entry.get("subnetId")
     if named is None and not subnet:
-        raise Refused("a network of a server needs `networkId` or `subnetId`")
+        raise RefusedError("a network of a server needs `networkId` or `subnetId`")
     network, ip_range = parse_subnet_id(subnet) if subnet else (int(named or 0), None)
     if named not in (None, network):
-        raise Refused(f"the subnet {subnet} of a server is not in the network {named}")
+        raise RefusedError(f"the subnet {subnet} of a server is not in the network {named}")
     return network, ip_range
 
 
 def _networks(inputs: Props) -> dict[int, Props]:
-    """The declared attachments by network, in the API's form."""
+    """Return the declared attachments by network, in the API's form."""
     result: dict[int, Props] = {}
     for index, entry in enumerate(inputs.get("networks") or []):
         to_api(f"networks[{index}]", entry, _NETWORK)
         network, ip_range = _network_of(entry)
         if network in result:
-            raise Refused(f"server is only allowed to be attached to each network once: {network}")
+            raise RefusedError(f"server is only allowed to be attached to each network once: {network}")
         result[network] = {"ip_range": ip_range, "ip": entry.get("ip"), "alias_ips": entry.get("aliasIps")}
     return result
 
@@ -273,7 +272,7 @@ def _set_networks(cloud: Cloud, id: str, wanted: dict[int, Props]) -> None:
 
 
 def _fits(actual: Props, wanted: Props) -> bool:
-    """Whether an attachment has the address that is declared; the API cannot change one in place."""
+    """Whether an attachment has the declared address, which the API cannot change in place."""
     if wanted["ip"] is not None and wanted["ip"] != actual["ip"]:
         return False
     ip_range = wanted["ip_range"]
@@ -284,17 +283,17 @@ def _fits(actual: Props, wanted: Props) -> bool:
 
 
 def _public_net(inputs: Props) -> dict[str, Any]:
-    """The declared public network in the API's form; without one a server gets an address of each version."""
+    """Return the declared public network in the API's form. The default is an address of each version."""
     blocks = inputs.get("publicNets") or [{}]
     if len(blocks) > 1:
-        raise Refused(f"`publicNets` has {len(blocks)} entries, but a server has one public network")
+        raise RefusedError(f"`publicNets` has {len(blocks)} entries, but a server has one public network")
     declared = to_api("publicNets[0]", blocks[0], _PUBLIC_NET)
     result: dict[str, Any] = {}
     for version in ("ipv4", "ipv6"):
         identity = declared.get(version) or None
         enabled = bool(declared.get(f"{version}_enabled", True))
         if identity is not None and not enabled:
-            raise Refused(f"this operation is not allowed: {version}_enabled = false | {version} = {identity}")
+            raise RefusedError(f"this operation is not allowed: {version}_enabled = false | {version} = {identity}")
         result[f"enable_{version}"] = enabled
         if identity is not None:
             result[version] = identity
@@ -302,7 +301,7 @@ def _public_net(inputs: Props) -> dict[str, Any]:
 
 
 def _set_public_net(cloud: Cloud, id: str, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Addresses are exchanged while the server is off. One that was made for it goes, one that was named is kept."""
+    """Exchange addresses while the server is off. A declared address is kept, one created for the server is deleted."""
     _power_off(cloud, id)
     try:
         server = cloud.get("servers", id)
@@ -334,7 +333,7 @@ def _give_own(cloud: Cloud, id: str, name: str, version: str) -> None:
             "auto_delete": True,
         },
     )
-    cloud.settled("primary_ips", address)
+    cloud.wait_for_actions("primary_ips", address)
 
 
 # -- deletion ---------------------------------------------------------------------------------------------------------
@@ -352,7 +351,7 @@ def _delete(cloud: Cloud, id: str, state: Props) -> None:
 
 SERVER = ResourceType(
     token="hcloud:index/server:Server",  # noqa: S106 - the name of a type
-    # Not mapped: `datacenter`, which the API has no longer; `iso` and `rescue`; `allowDeprecatedImages`, which the
+    # Not mapped: `datacenter`, which the API no longer has; `iso` and `rescue`; `allowDeprecatedImages`, which the
     # provider does not use.
     properties={
         "name": NAME,

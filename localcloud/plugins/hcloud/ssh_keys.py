@@ -29,7 +29,7 @@ def _update(cloud: Cloud, id: str, old: Props, new: Props, changed: frozenset[st
 
 
 def _same_key(one: str, other: str) -> bool:
-    """Two keys are one when their kind and their bytes are, whatever comment follows."""
+    """Whether two keys have the same type and bytes. The comment does not count."""
     return one.split()[:2] == other.split()[:2]
 
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.hcloud.common import LABELS, find_in, protect
 from localcloud.plugins.hcloud.values import same_elements, to_api
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 _DEFAULT_TTL = 3600
-# Unlike other names these are what the object is, so a change makes a new one.
+# Unlike other names, these identify the object, so a change replaces it.
 _NAME: Final = Property(generated_name=True, replaces=True)
 _RECORD: Final = dict.fromkeys(("value", "comment"))
 
@@ -28,12 +28,12 @@ def _create(cloud: Cloud, inputs: Props) -> str:
 
 
 def _settle(cloud: Cloud, id: str, inputs: Props) -> None:
-    cloud.settled("zones", id)
+    cloud.wait_for_actions("zones", id)
     protect(cloud, "zones", id, inputs)
 
 
 def _read(cloud: Cloud, id: str, state: Props) -> Props:
-    # An import may name a zone by its name.
+    # An import may give the zone's name.
     named = None if id.isdigit() else cloud.named("zones", id)
     found = cloud.get("zones", named["id"] if named else id)
     return {
@@ -59,7 +59,7 @@ def _update(cloud: Cloud, id: str, old: Props, new: Props, changed: frozenset[st
 
 ZONE = ResourceType(
     token="hcloud:index/zone:Zone",  # noqa: S106 - the name of a type
-    # Not mapped: `primaryNameservers`, which a zone of the mode primary cannot have.
+    # Not mapped: `primaryNameservers`, which a zone with the mode primary cannot have.
     properties={
         "name": _NAME,
         "mode": Property(required=True, replaces=True, choices=("primary",)),
@@ -80,16 +80,16 @@ ZONE = ResourceType(
 
 # -- record sets ------------------------------------------------------------------------------------------------------
 
-# An id is NAME/TYPE, and says nothing of the zone, which is an input; an import names it as ZONE/NAME/TYPE.
+# An id is NAME/TYPE, without the zone, which is an input. An import gives ZONE/NAME/TYPE.
 
 
 def _place(id: str, state: Props) -> tuple[str, str]:
-    """The zone, by id or name, and the record set in it."""
+    """Return the zone, by id or name, and the record set in it."""
     zone, first = state.get("zone"), id.partition("/")[0]
     if zone is None and id.count("/") == 2:
         return first, id.partition("/")[2]
     if zone is None or id.count("/") != 1:
-        raise Gone(id)
+        raise GoneError(id)
     return str(zone), id
 
 
@@ -103,7 +103,7 @@ def _records(inputs: Props) -> list[Props]:
 
 def _create_set(cloud: Cloud, inputs: Props) -> str:
     if inputs["type"] == "SOA":
-        raise Refused("the SOA record of a zone is made with the zone, and the local cloud does not take it over")
+        raise RefusedError("the SOA record is created with its zone, and the local cloud does not change it")
     body = {
         "name": inputs["name"],
         "type": inputs["type"],
@@ -115,7 +115,7 @@ def _create_set(cloud: Cloud, inputs: Props) -> str:
 
 
 def _settle_set(cloud: Cloud, id: str, inputs: Props) -> None:
-    cloud.settled("zones", inputs["zone"])
+    cloud.wait_for_actions("zones", inputs["zone"])
     if inputs.get("changeProtection"):
         _act(cloud, id, inputs, "change_protection", change=True)
 
@@ -141,7 +141,7 @@ def _read_set(cloud: Cloud, id: str, state: Props) -> Props:
 
 
 def _update_set(cloud: Cloud, id: str, old: Props, new: Props, changed: frozenset[str]) -> None:
-    """A protection that is to go goes first, and one that is to come comes last."""
+    """Update a record set. A protection is removed first or added last."""
     protected = bool(new.get("changeProtection", False))
     if "changeProtection" in changed and not protected:
         _act(cloud, id, new, "change_protection", change=False)
@@ -165,13 +165,13 @@ def _find_set(cloud: Cloud, inputs: Props) -> str | None:
     identity = f"{inputs['name']}/{inputs['type']}"
     try:
         _read_set(cloud, identity, inputs)
-    except Gone:
+    except GoneError:
         return None
     return identity
 
 
 def _same_records(one: list[Props], other: list[Props]) -> bool:
-    """Their order means nothing, and neither does an empty comment."""
+    """Whether two lists of records mean the same. Order and empty comments do not count."""
     return same_elements(map(_canonical, one), map(_canonical, other))
 
 

@@ -28,7 +28,7 @@ HEARD = Heard(code=0, steps=(), policies=(), errors=(), notes=(), unchanged=1, u
 @pytest.fixture
 def served() -> Iterator[Served]:
     with serving(create_app(None, token=TOKEN)) as running:
-        running.ask("POST", "orgs/acme/repos", {"name": "code", "private": True, "auto_init": True})
+        running.request("POST", "orgs/acme/repos", {"name": "code", "private": True, "auto_init": True})
         yield running
 
 

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Refused
+from localcloud.plugins.table import RefusedError
 from tests.localcloud.aws_harness import HERE, TABLES, THERE, LocalAws, Made, local_aws
 
 LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
@@ -91,7 +91,7 @@ def test_a_lock_on_a_bucket_that_was_there(s3: Any, cloud: Cloud) -> None:
     assert made.drift() == {"rule"}
     versioned.delete()
     assert s3.get_bucket_versioning(Bucket="later-locked")["Status"] == "Enabled"
-    with pytest.raises(Refused, match="exactly one"):
+    with pytest.raises(RefusedError, match="exactly one"):
         TABLES[LOCK].create(
             cloud,
             {"bucket": "later-locked", "rule": {"defaultRetention": {"mode": "COMPLIANCE", "days": 1, "years": 1}}},
@@ -110,7 +110,7 @@ def test_a_bucket_made_with_a_lock_goes_by_force_unless_compliance_forbids(s3: A
 
     filled("made-governed", "GOVERNANCE").delete()
     assert code_of(s3.head_bucket, Bucket="made-governed") == "404"
-    with pytest.raises(Refused, match="AccessDenied"):
+    with pytest.raises(RefusedError, match="AccessDenied"):
         filled("made-compliant", "COMPLIANCE").delete()
     assert s3.get_object(Bucket="made-compliant", Key="k")["Body"].read() == b"1"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.plugins.table import Gone, Refused
+from localcloud.plugins.table import GoneError, RefusedError
 from tests.localcloud.aws_harness import HERE, TABLES, THERE, LocalAws, Made, local_aws
 
 REPLICA = "aws:kms/replicaKey:ReplicaKey"
@@ -49,9 +49,9 @@ def test_a_replica_is_the_same_key_with_a_life_of_its_own(aws: LocalAws) -> None
         there.decrypt(CiphertextBlob=sealed)
     replica.change(enabled=None)
     replica.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         replica.read()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         replica.delete()
     assert here.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"the passphrase"
 
@@ -62,7 +62,7 @@ def test_what_has_no_replica_is_refused(aws: LocalAws) -> None:
     table = TABLES[REPLICA]
     with pytest.raises(ClientError, match="UnsupportedOperationException"):
         table.create(cloud, {"region": THERE, "primaryKeyArn": single.outputs["arn"]})
-    with pytest.raises(Refused, match="`primaryKeyArn` of a replica key is 'mrk-1'; it must be a key's ARN"):
+    with pytest.raises(RefusedError, match="`primaryKeyArn` of a replica key is 'mrk-1'; it must be a key's ARN"):
         table.create(cloud, {"region": THERE, "primaryKeyArn": "mrk-1"})
-    with pytest.raises(Refused, match="is not a multi-Region replica key"):
+    with pytest.raises(RefusedError, match="is not a multi-Region replica key"):
         table.read(cloud, f"{single.identity}@{HERE}", {})

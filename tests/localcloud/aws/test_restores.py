@@ -14,7 +14,7 @@ from moto.rds.models import rds_backends
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.aws.rds import instance_reading
 from localcloud.plugins.provider import _difference
-from localcloud.plugins.table import Gone, Refused
+from localcloud.plugins.table import GoneError, RefusedError
 from tests.localcloud.aws_harness import HERE, TABLES, THERE, LocalAws, Made, a_database, a_key, a_network, local_aws
 
 INSTANCE = "aws:rds/instance:Instance"
@@ -131,7 +131,7 @@ def test_a_recovery_in_the_other_region_is_as_declared(aws: LocalAws, cloud: Clo
     made.table.settle(cloud, made.identity, made.inputs)
     assert secret_of(aws, described(aws, "recovered", THERE), THERE) == first
     made.change(deletionProtection=False)
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         made.delete()
 
 
@@ -168,7 +168,7 @@ def test_to_a_moment_and_not_outside_the_window(cloud: Cloud, source: dict[str, 
     while datetime.now(UTC) < latest:  # the window begins with the instance, which is not a whole second old
         pass
     made = Made.create(cloud, INSTANCE, **PLAIN, identifier="moment", restoreToPointInTime=at(latest))
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         made.delete()
 
 
@@ -190,7 +190,7 @@ def test_from_a_snapshot(aws: LocalAws, cloud: Cloud, source: dict[str, Any]) ->
     found = described(aws, "from-snapshot")
     assert (found["BackupRetentionPeriod"], found["StorageType"], found["Iops"]) == (0, "io2", 1000)
     assert (found["AllocatedStorage"], found["DBName"], "MasterUserSecret" in found) == (100, "app", False)
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         made.delete()
 
 
@@ -219,7 +219,7 @@ def test_a_write_only_password_is_sent_with_its_version(aws: LocalAws, cloud: Cl
         events.unregister("provide-client-params.rds.*", unique_id="seen")
     unchanged = _difference(made.table.properties, made.inputs, {**made.inputs, "passwordWo": "another"})
     assert list(unchanged.diffs) == []
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         made.delete()
 
 
@@ -252,7 +252,7 @@ def test_what_makes_no_sense_is_refused(
     cloud: Cloud, source: dict[str, Any], inputs: dict[str, Any], reason: str
 ) -> None:
     table = TABLES[INSTANCE]
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(RefusedError, match=reason):
         table.create(cloud, {**PLAIN, "identifier": "never", **inputs})
     assert table.find is not None
     assert table.find(cloud, {"identifier": "never"}) is None
@@ -286,10 +286,10 @@ def test_an_update_finishes_what_a_creation_could_not(
     record = rds_backends["123456789012"][HERE].databases["half"]
     record.status = "creating"
     monkeypatch.setattr(instance_reading, "PATIENCE_SECONDS", 0)
-    with pytest.raises(Refused, match=r"instance half \(arn:aws:rds:.*\) is creating after 0 s"):
+    with pytest.raises(RefusedError, match=r"instance half \(arn:aws:rds:.*\) is creating after 0 s"):
         table.settle(cloud, identity, inputs)
     record.status = "incompatible-restore"
-    with pytest.raises(Refused, match=r"instance half \(.*\) is incompatible-restore, and will not be available"):
+    with pytest.raises(RefusedError, match=r"instance half \(.*\) is incompatible-restore and will not be available"):
         table.settle(cloud, identity, inputs)
     record.status = "available"
     assert "MasterUserSecret" not in described(aws, "half")

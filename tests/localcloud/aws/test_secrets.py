@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from localcloud.aws import routing
 from localcloud.plugins.aws import PLUGIN
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Refused
+from localcloud.plugins.table import GoneError, RefusedError
 from tests.localcloud.aws_harness import HERE, TABLES, THERE, LocalAws, Made, a_key, local_aws
 
 ELSEWHERE = "eu-north-1"
@@ -86,9 +86,9 @@ def test_a_secret_and_its_replicas(aws: LocalAws, cloud: Cloud) -> None:
     gone = secrets(aws).describe_secret(SecretId="app/api")
     assert "ReplicationStatus" not in gone
     assert round((gone["DeletedDate"] - found["CreatedDate"]).total_seconds() / 86400) == 7
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         secret.read()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         secret.delete()
     assert secret.table.find is not None
     assert secret.table.find(cloud, secret.inputs) is None
@@ -107,11 +107,11 @@ def test_a_replica_that_cannot_be_made_is_told_and_made_again(aws: LocalAws, clo
     assert table.settle is not None
     assert table.update is not None
     identity = table.create(cloud, wanted)
-    with pytest.raises(Refused, match=f"in {THERE} .* is not in region {THERE}"):
+    with pytest.raises(RefusedError, match=f"in {THERE} .* is not in region {THERE}"):
         table.settle(cloud, identity, wanted)
     secrets(aws, THERE).create_secret(Name="retried", SecretString="mine")
     better = {**wanted, "replicas": [{"region": THERE}]}
-    with pytest.raises(Refused, match=f"retried already exists in region {THERE}"):
+    with pytest.raises(RefusedError, match=f"retried already exists in region {THERE}"):
         table.update(cloud, identity, wanted, better, frozenset({"replicas"}))
     assert value(aws, "retried", THERE) == "mine"
     forced = {**better, "forceOverwriteReplicaSecret": True}
@@ -126,7 +126,7 @@ def test_a_version_keeps_its_value_until_another_takes_its_place(aws: LocalAws, 
     second = Made.create(cloud, VERSION, secretId=secret.identity, secretString="two")
     assert value(aws, "with-versions") == "two"
     first.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         first.read()
     secrets(aws).put_secret_value(SecretId=secret.identity, SecretString="by hand")
     assert second.read()["versionStages"] == ["AWSPREVIOUS"]
@@ -141,11 +141,11 @@ def test_a_program_may_ask_for_a_secret_and_for_a_replica(aws: LocalAws, cloud: 
     assert "one" not in known.values()
     there = call(cloud, {"name": "asked-for", "region": THERE})
     assert (there["arn"], there["kmsKeyId"]) == (arn.replace(HERE, THERE), far)
-    with pytest.raises(Refused, match="either `arn` or `name`"):
+    with pytest.raises(RefusedError, match="either `arn` or `name`"):
         call(cloud, {})
     secrets(aws).remove_regions_from_replication(SecretId=arn, RemoveReplicaRegions=[THERE])
     secrets(aws).delete_secret(SecretId=arn)
-    with pytest.raises(Refused, match="scheduled for deletion"):
+    with pytest.raises(RefusedError, match="scheduled for deletion"):
         call(cloud, {"arn": arn})
 
 

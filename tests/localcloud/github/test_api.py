@@ -1,4 +1,4 @@
-"""GitHub in miniature, asked as the official provider and githubkit ask it."""
+"""The GitHub emulator, with the requests of the official provider and of githubkit."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from githubkit.exception import RequestFailed
 from localcloud.github import create_app
 from tests.localcloud.github_harness import TOKEN, Served, serving
 
-# What go-github sends for a repository of which only the name and the visibility are declared: in a creation, and the
-# whole object in a change.
+# The body that go-github sends for a repository with a declared name and visibility: in a creation, and the whole
+# object in a change.
 CREATION: dict[str, Any] = {
     "name": "code",
     "description": "",
@@ -75,46 +75,46 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture
 def code(served: Served) -> Served:
-    """With the repository `acme/code` in it."""
-    assert served.ask("POST", "orgs/acme/repos", CREATION).status_code == 201
+    """Serve the emulator with the repository `acme/code`."""
+    assert served.request("POST", "orgs/acme/repos", CREATION).status_code == 201
     return served
 
 
-def test_the_providers_requests_through_a_repositorys_life(served: Served) -> None:
-    assert served.ask("GET", "orgs/acme").json()["type"] == "Organization"
-    made = served.ask("POST", "orgs/acme/repos", CREATION)
+def test_provider_requests_repository(served: Served) -> None:
+    assert served.request("GET", "orgs/acme").json()["type"] == "Organization"
+    made = served.request("POST", "orgs/acme/repos", CREATION)
     assert (made.status_code, made.json()["full_name"]) == (201, "acme/code")
-    assert served.ask("PUT", "repos/acme/code/topics", {"names": ["b", "a"]}).json() == {"names": ["a", "b"]}
-    assert served.ask("DELETE", "repos/acme/code/vulnerability-alerts").status_code == 204
-    assert served.ask("PATCH", "repos/acme/code", CHANGE).status_code == 200
-    again = served.ask("PATCH", "repos/acme/code", {**CHANGE, "visibility": "private"})
+    assert served.request("PUT", "repos/acme/code/topics", {"names": ["b", "a"]}).json() == {"names": ["a", "b"]}
+    assert served.request("DELETE", "repos/acme/code/vulnerability-alerts").status_code == 204
+    assert served.request("PATCH", "repos/acme/code", CHANGE).status_code == 200
+    again = served.request("PATCH", "repos/acme/code", {**CHANGE, "visibility": "private"})
     assert (again.status_code, again.json()["message"]) == (422, "Visibility is already private.")
 
-    found = served.ask("GET", "repos/acme/code")
+    found = served.request("GET", "repos/acme/code")
     stated = {key: value for key, value in CHANGE.items() if key not in ONLY_ON_CREATION}
     assert {key: found.json()[key] for key in stated} == stated
-    assert served.ask("GET", "repos/acme/code/vulnerability-alerts").status_code == 404
-    unchanged = served.ask("GET", "repos/acme/code", If_None_Match=found.headers["ETag"])
+    assert served.request("GET", "repos/acme/code/vulnerability-alerts").status_code == 404
+    unchanged = served.request("GET", "repos/acme/code", If_None_Match=found.headers["ETag"])
     assert (unchanged.status_code, unchanged.content) == (304, b"")
-    served.ask("PATCH", "repos/acme/code", {"has_wiki": True})
-    assert served.ask("GET", "repos/acme/code", If_None_Match=found.headers["ETag"]).json()["has_wiki"] is True
+    served.request("PATCH", "repos/acme/code", {"has_wiki": True})
+    assert served.request("GET", "repos/acme/code", If_None_Match=found.headers["ETag"]).json()["has_wiki"] is True
 
-    archived = served.ask("PATCH", "repos/acme/code", {**CHANGE, "archived": True})
+    archived = served.request("PATCH", "repos/acme/code", {**CHANGE, "archived": True})
     assert archived.json()["archived"] is True
     assert "allow_squash_merge" not in archived.json()
-    assert served.ask("PATCH", "repos/acme/code", CHANGE).json()["archived"] is False
-    assert served.ask("DELETE", "repos/acme/code").status_code == 204
-    assert served.ask("GET", "repos/acme/code").status_code == 404
+    assert served.request("PATCH", "repos/acme/code", CHANGE).json()["archived"] is False
+    assert served.request("DELETE", "repos/acme/code").status_code == 204
+    assert served.request("GET", "repos/acme/code").status_code == 404
 
 
-def test_the_providers_requests_through_a_rulesets_life(code: Served) -> None:
-    made = code.ask("POST", "repos/acme/code/rulesets", RULESET)
+def test_provider_requests_ruleset(code: Served) -> None:
+    made = code.request("POST", "repos/acme/code/rulesets", RULESET)
     path = f"repos/acme/code/rulesets/{made.json()['id']}"
-    found = code.ask("GET", f"{path}?includes_parents=false")
+    found = code.request("GET", f"{path}?includes_parents=false")
     assert found.json() == made.json()
     assert found.json()["source"] == "acme/code"
     assert found.json()["conditions"] == RULESET["conditions"]
-    # Whatever id an organisation's owners are given, GitHub keeps none; and what is left out has its default.
+    # GitHub drops the id of OrganizationAdmin. A field that is left out has its default.
     [actor] = found.json()["bypass_actors"]
     assert actor["actor_id"] is None
     assert found.json()["current_user_can_bypass"] == "pull_requests_only"
@@ -125,40 +125,42 @@ def test_the_providers_requests_through_a_rulesets_life(code: Served) -> None:
         "allowed_merge_methods": ["merge", "squash", "rebase"],
         "required_reviewers": [],
     }
-    assert code.ask("GET", path, If_None_Match=made.headers["ETag"]).status_code == 304
-    assert code.ask("PUT", path, {**RULESET, "rules": []}).json()["rules"] == []
-    [listed] = code.ask("GET", "repos/acme/code/rulesets").json()
+    assert code.request("GET", path, If_None_Match=made.headers["ETag"]).status_code == 304
+    assert code.request("PUT", path, {**RULESET, "rules": []}).json()["rules"] == []
+    [listed] = code.request("GET", "repos/acme/code/rulesets").json()
     assert listed["id"] == made.json()["id"]
     assert "rules" not in listed
-    assert code.ask("DELETE", path).status_code == 204
-    assert code.ask("GET", path).status_code == 404
+    assert code.request("DELETE", path).status_code == 204
+    assert code.request("GET", path).status_code == 404
 
 
-def test_the_providers_requests_for_a_default_branch(code: Served) -> None:
-    sha = code.ask("GET", "repos/acme/code/git/ref/heads/main").json()["object"]["sha"]
-    made = code.ask("POST", "repos/acme/code/git/refs", {"ref": "refs/heads/release/1", "sha": sha})
+def test_provider_requests_default_branch(code: Served) -> None:
+    sha = code.request("GET", "repos/acme/code/git/ref/heads/main").json()["object"]["sha"]
+    made = code.request("POST", "repos/acme/code/git/refs", {"ref": "refs/heads/release/1", "sha": sha})
     assert (made.status_code, made.json()["ref"]) == (201, "refs/heads/release/1")
-    assert code.ask("PATCH", "repos/acme/code", {"default_branch": "release/1"}).status_code == 200
-    renamed = code.ask("POST", "repos/acme/code/branches/release%2F1/rename", {"new_name": "trunk"})
+    assert code.request("PATCH", "repos/acme/code", {"default_branch": "release/1"}).status_code == 200
+    renamed = code.request("POST", "repos/acme/code/branches/release%2F1/rename", {"new_name": "trunk"})
     assert (renamed.status_code, renamed.json()["name"]) == (201, "trunk")
-    assert code.ask("GET", "repos/acme/code").json()["default_branch"] == "trunk"
-    assert [one["name"] for one in code.ask("GET", "repos/acme/code/branches").json()] == ["main", "trunk"]
-    assert code.ask("PATCH", "repos/acme/code", {}).status_code == 200  # the provider's deletion of the default
+    assert code.request("GET", "repos/acme/code").json()["default_branch"] == "trunk"
+    assert [one["name"] for one in code.request("GET", "repos/acme/code/branches").json()] == ["main", "trunk"]
+    assert (
+        code.request("PATCH", "repos/acme/code", {}).status_code == 200
+    )  # the provider's deletion of the default branch
 
 
-def test_a_renamed_repository_is_found_under_its_old_name_until_another_has_it(code: Served) -> None:
-    assert code.ask("PATCH", "repos/acme/code", {"name": "moved"}).json()["name"] == "moved"
-    sent_on = code.ask("GET", "repos/ACME/code/topics?page=1")
+def test_renamed_repository_redirects(code: Served) -> None:
+    assert code.request("PATCH", "repos/acme/code", {"name": "moved"}).json()["name"] == "moved"
+    sent_on = code.request("GET", "repos/ACME/code/topics?page=1")
     assert sent_on.status_code == 301
     assert sent_on.headers["Location"].endswith("/topics?page=1")
     followed = requests.get(sent_on.headers["Location"], headers={"Authorization": f"token {TOKEN}"}, timeout=30)
     assert followed.json() == {"names": []}
-    assert code.ask("PATCH", "repos/acme/code", {}).status_code == 307
-    assert code.ask("POST", "orgs/acme/repos", {"name": "code"}).status_code == 201
-    assert code.ask("GET", "repos/acme/code").json()["name"] == "code"
+    assert code.request("PATCH", "repos/acme/code", {}).status_code == 307
+    assert code.request("POST", "orgs/acme/repos", {"name": "code"}).status_code == 201
+    assert code.request("GET", "repos/acme/code").json()["name"] == "code"
 
 
-def test_githubkit_understands_every_answer(served: Served) -> None:
+def test_githubkit_parses_every_answer(served: Served) -> None:
     github = GitHub(TOKEN, base_url=f"{served.base}api/v3/", auto_retry=False, http_cache=False)
     repos = github.rest.repos
     assert github.rest.users.get_authenticated().parsed_data.type == "User"
@@ -257,56 +259,56 @@ RULE = {"name": "other", "enforcement": "active"}
         ("DELETE", "user", None, 501, "DELETE /user"),
     ],
 )
-def test_what_is_wrong_or_not_there_is_refused_in_githubs_form_and_changes_nothing(
+def test_wrong_request_refused_unchanged(
     tmp_path: Path, method: str, path: str, body: Any, status: int, words: str
 ) -> None:
     store = tmp_path / "github.json"
     with serving(create_app(store, token=TOKEN)) as served:
-        served.ask("POST", "orgs/acme/repos", CREATION)
+        served.request("POST", "orgs/acme/repos", CREATION)
         for name in ("empty", "old"):
-            served.ask("POST", "orgs/acme/repos", {"name": name})
-        served.ask("POST", "repos/acme/code/rulesets", {**RULE, "name": "taken"})
-        served.ask("PATCH", "repos/acme/old", {"archived": True})
+            served.request("POST", "orgs/acme/repos", {"name": name})
+        served.request("POST", "repos/acme/code/rulesets", {**RULE, "name": "taken"})
+        served.request("PATCH", "repos/acme/old", {"archived": True})
         before = store.read_text()
-        answer = served.ask(method, path, body)
+        answer = served.request(method, path, body)
         assert (answer.status_code, answer.json()["status"]) == (status, str(status))
         assert words in answer.text.replace('\\"', '"')
         assert answer.json()["documentation_url"].startswith("https://docs.github.com/rest")
         assert store.read_text() == before
 
 
-def test_nobody_is_let_in_without_the_token(served: Served) -> None:
-    assert served.ask("GET", "user", Authorization="Bearer wrong").json()["message"] == "Bad credentials"
+def test_missing_token_refused(served: Served) -> None:
+    assert served.request("GET", "user", Authorization="Bearer wrong").json()["message"] == "Bad credentials"
     nothing = requests.get(f"{served.base}user", timeout=30)
     assert (nothing.status_code, nothing.json()["message"]) == (401, "Requires authentication")
     assert requests.get(f"{served.base}user", auth=("anybody", TOKEN), timeout=30).status_code == 200
-    assert served.ask("GET", "user", X_GitHub_Api_Version="1999-01-01").status_code == 400
+    assert served.request("GET", "user", X_GitHub_Api_Version="1999-01-01").status_code == 400
 
 
-def test_only_the_named_organisations_exist_where_some_are_named() -> None:
+def test_listed_organisations_only() -> None:
     with serving(create_app(None, owners=["Acme"])) as served:
-        assert served.ask("GET", "orgs/acme").json()["login"] == "Acme"
-        assert served.ask("GET", "orgs/other").status_code == 404
-        assert served.ask("POST", "orgs/other/repos", {"name": "x"}).status_code == 404
+        assert served.request("GET", "orgs/acme").json()["login"] == "Acme"
+        assert served.request("GET", "orgs/other").status_code == 404
+        assert served.request("POST", "orgs/other/repos", {"name": "x"}).status_code == 404
 
 
-def test_lists_come_in_pages_and_keep_their_query(served: Served) -> None:
+def test_list_pages_keep_query(served: Served) -> None:
     for number in range(5):
-        served.ask("POST", "orgs/acme/repos", {"name": f"r{number}"})
-    first = served.ask("GET", "orgs/acme/repos?sort=full_name&per_page=2")
+        served.request("POST", "orgs/acme/repos", {"name": f"r{number}"})
+    first = served.request("GET", "orgs/acme/repos?sort=full_name&per_page=2")
     assert [one["name"] for one in first.json()] == ["r0", "r1"]
     last = requests.get(first.links["last"]["url"], headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
     assert [one["name"] for one in last.json()] == ["r4"]
     assert set(last.links) == {"first", "prev"}
 
 
-def test_what_was_answered_is_there_after_a_restart(tmp_path: Path) -> None:
+def test_state_survives_restart(tmp_path: Path) -> None:
     store = tmp_path / "github.json"
     with serving(create_app(store, token=TOKEN)) as served:
-        served.ask("POST", "orgs/acme/repos", CREATION)
-        made = served.ask("POST", "repos/acme/code/rulesets", RULESET).json()["id"]
-        served.ask("PATCH", "repos/acme/code", {"name": "moved"})
+        served.request("POST", "orgs/acme/repos", CREATION)
+        made = served.request("POST", "repos/acme/code/rulesets", RULESET).json()["id"]
+        served.request("PATCH", "repos/acme/code", {"name": "moved"})
     with serving(create_app(store, token=TOKEN)) as served:
-        assert served.ask("GET", f"repos/acme/moved/rulesets/{made}").json()["name"] == "default-branch"
-        assert served.ask("GET", "repos/acme/code").status_code == 301
-        assert served.ask("POST", "orgs/acme/repos", {"name": "next"}).json()["id"] > made
+        assert served.request("GET", f"repos/acme/moved/rulesets/{made}").json()["name"] == "default-branch"
+        assert served.request("GET", "repos/acme/code").status_code == 301
+        assert served.request("POST", "orgs/acme/repos", {"name": "next"}).json()["id"] > made

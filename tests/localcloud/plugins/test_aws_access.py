@@ -1,33 +1,29 @@
-"""The tables of people, issuers and alarms against the local AWS, as the engine uses them."""
+"""The tables of IAM, SNS, EventBridge and CloudTrail against the local AWS."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Refused
-from tests.localcloud.aws_harness import THERE, LocalAws, Made, a_key, local_aws
+from localcloud.plugins.table import GoneError, RefusedError
+from tests.localcloud.aws_harness import THERE, LocalAws, Made, a_key
 
 READ = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
 ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAws]:
-    with local_aws() as running:
-        yield running
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    }
+)
 
 
-@pytest.fixture(scope="module")
-def cloud(aws: LocalAws) -> Cloud:
-    return aws.connect()
-
-
-def test_a_policy_keeps_its_last_versions_and_its_users(aws: LocalAws, cloud: Cloud) -> None:
+def test_policy_keeps_five_versions(aws: LocalAws, cloud: Cloud) -> None:
     policy = Made.create(
         cloud, "aws:iam/policy:Policy", name="reading", description="looks", policy=json.dumps(READ), tags={"a": "1"}
     )
@@ -41,7 +37,7 @@ def test_a_policy_keeps_its_last_versions_and_its_users(aws: LocalAws, cloud: Cl
     assert len(aws.client("iam").list_policy_versions(PolicyArn=policy.identity)["Versions"]) == 5
     policy.change(tags={"b": "2"})
     user.change(tags={"team": "platform"})
-    # Somebody gives everybody more, by hand.
+    # A change by hand extends the policy.
     iam = aws.client("iam")
     old = next(
         it for it in iam.list_policy_versions(PolicyArn=policy.identity)["Versions"] if not it["IsDefaultVersion"]
@@ -53,22 +49,22 @@ def test_a_policy_keeps_its_last_versions_and_its_users(aws: LocalAws, cloud: Cl
         policy.delete()
     for made in (given, policy, user):
         made.delete()
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             made.read()
 
 
-def test_a_user_with_a_key_of_their_own_goes_only_by_force(aws: LocalAws, cloud: Cloud) -> None:
+def test_user_with_access_key_needs_force(aws: LocalAws, cloud: Cloud) -> None:
     user = Made.create(cloud, "aws:iam/user:User", name="bob")
     aws.client("iam").create_access_key(UserName="bob")
     with pytest.raises(ClientError, match="DeleteConflict"):
         user.delete()
     user.inputs["forceDestroy"] = True
     user.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         user.read()
 
 
-def test_an_issuer_of_tokens_has_an_audience(aws: LocalAws, cloud: Cloud) -> None:
+def test_oidc_provider_life(aws: LocalAws, cloud: Cloud) -> None:
     issuer = Made.create(
         cloud,
         "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
@@ -78,18 +74,18 @@ def test_an_issuer_of_tokens_has_an_audience(aws: LocalAws, cloud: Cloud) -> Non
     )
     assert issuer.identity.endswith(":oidc-provider/issuer.example.com/tokens")
     issuer.change(tags={"b": "1"})
-    with pytest.raises(Refused, match="clientIdLists"):
+    with pytest.raises(RefusedError, match="clientIdLists"):
         issuer.change(clientIdLists=["another"])
     aws.client("iam").tag_open_id_connect_provider(
         OpenIDConnectProviderArn=issuer.identity, Tags=[{"Key": "by", "Value": "hand"}]
     )
     assert issuer.drift() == {"tags"}
     issuer.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         issuer.read()
 
 
-def test_a_rule_tells_people_by_mail(aws: LocalAws, cloud: Cloud) -> None:
+def test_event_rule_with_email_target(aws: LocalAws, cloud: Cloud) -> None:
     topic = Made.create(cloud, "aws:sns/topic:Topic", region=THERE, name="alarm", displayName="Alarm", tags={"a": "1"})
     assert topic.outputs["arn"].startswith(f"arn:aws:sns:{THERE}:")
     subscription = Made.create(
@@ -138,23 +134,23 @@ def test_a_rule_tells_people_by_mail(aws: LocalAws, cloud: Cloud) -> None:
         inputTransformer={"inputPaths": {"who": "$.detail.who"}, "inputTemplate": '"it was <who>"'},
     )
     topic.change(displayName="The alarm", tags={"b": "1"})
-    rule.change(description="somebody takes a role", tags={"b": "1"})
+    rule.change(description="a role is assumed", tags={"b": "1"})
     target.change(inputTransformer={"inputPaths": {"who": "$.detail.who"}, "inputTemplate": '"<who> did it"'})
 
     aws.client("events", THERE).disable_rule(Name="taken")
     assert rule.drift() == {"state"}
     aws.client("events", THERE).remove_targets(Rule="taken", Ids=["mail"])
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         target.read()
     policy.delete()
     assert "events.amazonaws.com" not in policy.read()["policy"]
     for made in (subscription, rule, topic):
         made.delete()
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             made.read()
 
 
-def test_a_trail_that_is_stopped_by_hand_shows(aws: LocalAws, cloud: Cloud) -> None:
+def test_stopped_trail_is_drift(aws: LocalAws, cloud: Cloud) -> None:
     Made.create(cloud, "aws:s3/bucket:Bucket", bucket="records", region=THERE)
     trail = Made.create(
         cloud,
@@ -172,12 +168,40 @@ def test_a_trail_that_is_stopped_by_hand_shows(aws: LocalAws, cloud: Cloud) -> N
     aws.client("cloudtrail", THERE).stop_logging(Name="calls")
     assert trail.drift() == {"enableLogging"}
     trail.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         trail.read()
 
 
-def test_a_users_limit_cannot_be_changed_here(cloud: Cloud) -> None:
+def test_user_boundary_change_refused(cloud: Cloud) -> None:
     user = Made.create(cloud, "aws:iam/user:User", name="eve")
-    with pytest.raises(Refused, match="permissionsBoundary"):
+    with pytest.raises(RefusedError, match="permissionsBoundary"):
         user.change(permissionsBoundary="arn:aws:iam::123456789012:policy/limit")
     user.delete()
+
+
+def test_role_with_policies_needs_force(cloud: Cloud) -> None:
+    role = Made.create(
+        cloud, "aws:iam/role:Role", name="operator", assumeRolePolicy=TRUST, path="/ops/", tags={"a": "1"}
+    )
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
+    policy = Made.create(
+        cloud, "aws:iam/rolePolicy:RolePolicy", role="operator", name="read", policy=json.dumps(document)
+    )
+    assert policy.identity == "operator:read"
+    role.change(
+        description="who drills",
+        maxSessionDuration=7200,
+        assumeRolePolicy=TRUST.replace("s3.", "ec2."),
+        tags={"b": "2"},
+        permissionsBoundary="arn:aws:iam::123456789012:policy/limit",
+    )
+    role.change(permissionsBoundary=None, description=None)
+    document["Statement"][0]["Action"] = "s3:*"  # type: ignore[index]
+    policy.change(policy=json.dumps(document))
+    with pytest.raises(ClientError, match="DeleteConflict"):
+        role.delete()
+    role.inputs["forceDetachPolicies"] = True
+    role.delete()
+    for gone in (policy, role):
+        with pytest.raises(GoneError):
+            gone.read()

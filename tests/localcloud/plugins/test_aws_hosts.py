@@ -1,4 +1,4 @@
-"""The AWS stand-in's tables for what hosts need: activations, parameters, log groups."""
+"""The AWS tables that hosts need: activations, parameters and log groups."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from localcloud.hosts.machine import ssm_agent
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.provider import _changed
-from localcloud.plugins.table import Gone, Refused
+from localcloud.plugins.provider import changed_inputs
+from localcloud.plugins.table import GoneError, RefusedError
 from tests.localcloud.aws_harness import HERE, TABLES, THERE, LocalAws, Made, a_key, local_aws
 
 ACTIVATION = "aws:ssm/activation:Activation"
@@ -31,15 +31,10 @@ def aws() -> Iterator[LocalAws]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def cloud(aws: LocalAws) -> Cloud:
-    return aws.connect()
-
-
 # -- activations ------------------------------------------------------------------------------------------------------
 
 
-def test_an_activation_keeps_its_code_in_the_state_and_shows_its_use(aws: LocalAws, cloud: Cloud) -> None:
+def test_activation_keeps_code_and_counts_use(aws: LocalAws, cloud: Cloud) -> None:
     made = Made.create(cloud, ACTIVATION, name="api-1", description="api-1 0123", iamRole="hosts", tags={"pool": "api"})
     code = made.outputs["activationCode"]
     assert len(code) == 20
@@ -50,15 +45,13 @@ def test_an_activation_keeps_its_code_in_the_state_and_shows_its_use(aws: LocalA
     assert made.outputs["activationCode"] == code
     made.must_be_as_declared()
     made.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         made.read()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         made.delete()
 
 
-def test_an_activation_that_has_expired_or_is_used_up_is_no_drift(
-    aws: LocalAws, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_expired_activation_is_not_drift(aws: LocalAws, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made.create(cloud, ACTIVATION, iamRole="hosts")
     ssm_agent.register(aws.endpoint, HERE, made.identity, made.outputs["activationCode"])
     tomorrow = time.time() + 90000
@@ -67,7 +60,7 @@ def test_an_activation_that_has_expired_or_is_used_up_is_no_drift(
     assert made.drift() == set()
 
 
-def test_every_change_of_an_activation_makes_a_new_one(cloud: Cloud) -> None:
+def test_activation_change_replaces(cloud: Cloud) -> None:
     table = TABLES[ACTIVATION]
     assert table.update is None
     assert {key for key, rule in table.properties.items() if not rule.replaces} == {"tags"}
@@ -76,10 +69,10 @@ def test_every_change_of_an_activation_makes_a_new_one(cloud: Cloud) -> None:
         cloud, ACTIVATION, region=THERE, iamRole="hosts", expirationDate=moment.isoformat("T", "seconds")
     )
     assert made.outputs["expirationDate"] == f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-    assert _changed(table.properties, made.inputs, {**made.inputs, "description": "other"}) == ["description"]
+    assert changed_inputs(table.properties, made.inputs, {**made.inputs, "description": "other"}) == ["description"]
 
 
-def test_an_activation_for_a_role_that_is_not_there_is_refused(cloud: Cloud) -> None:
+def test_activation_unknown_role_refused(cloud: Cloud) -> None:
     with pytest.raises(ClientError, match="Nonexistent role"):
         TABLES[ACTIVATION].create(cloud, {"iamRole": "nobody"})
 
@@ -87,7 +80,7 @@ def test_an_activation_for_a_role_that_is_not_there_is_refused(cloud: Cloud) -> 
 # -- parameters -------------------------------------------------------------------------------------------------------
 
 
-def test_a_parameter_is_changed_in_place_and_its_value_is_told_by_the_cloud(aws: LocalAws, cloud: Cloud) -> None:
+def test_parameter_changes_and_drift(aws: LocalAws, cloud: Cloud) -> None:
     made = Made.create(
         cloud, PARAMETER, name="/botbrains/t/database", type="String", insecureValue="one", tags={"tier": "1"}
     )
@@ -101,19 +94,19 @@ def test_a_parameter_is_changed_in_place_and_its_value_is_told_by_the_cloud(aws:
     ssm.put_parameter(Name=made.identity, Value="by hand", Type="String", Overwrite=True)
     assert made.drift() == {"insecureValue"}
     made.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         made.read()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         made.delete()
 
 
-def test_a_secret_parameter_is_secret_in_the_state(cloud: Cloud) -> None:
+def test_secure_parameter_is_secret(cloud: Cloud) -> None:
     assert TABLES[PARAMETER].properties["value"].secret
     made = Made.create(cloud, PARAMETER, name="/t/secret", type="SecureString", value="one", region=THERE)
     assert made.outputs["keyId"] == "alias/aws/ssm"
     assert made.outputs["insecureValue"] == ""
     made.change(value="two", tier="Advanced")
-    with pytest.raises(Refused, match="Advanced to Standard"):
+    with pytest.raises(RefusedError, match="Advanced to Standard"):
         made.change(tier=None)
 
 
@@ -122,12 +115,12 @@ def test_a_secret_parameter_is_secret_in_the_state(cloud: Cloud) -> None:
     [{}, {"value": "a", "insecureValue": "b"}, {"type": "SecureString", "insecureValue": "b"}],
     ids=["none", "both", "open secret"],
 )
-def test_a_parameter_has_one_value_of_the_right_kind(cloud: Cloud, values: dict[str, Any]) -> None:
-    with pytest.raises(Refused):
+def test_parameter_wrong_value_refused(cloud: Cloud, values: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError):
         TABLES[PARAMETER].create(cloud, {"name": "/t/wrong", "type": "String", **values})
 
 
-def test_a_parameter_that_is_there_is_overwritten_only_when_that_is_said(aws: LocalAws, cloud: Cloud) -> None:
+def test_existing_parameter_needs_overwrite(aws: LocalAws, cloud: Cloud) -> None:
     aws.client("ssm").put_parameter(Name="/t/there", Value="old", Type="String")
     declared = {"name": "/t/there", "type": "String", "insecureValue": "new"}
     with pytest.raises(ClientError, match="already exists"):
@@ -150,7 +143,7 @@ def a_log_key(aws: LocalAws, region: str = HERE) -> str:
     return key
 
 
-def test_a_log_group_is_kept_as_long_and_under_the_key_that_is_declared(aws: LocalAws, cloud: Cloud) -> None:
+def test_log_group_retention_and_key(aws: LocalAws, cloud: Cloud) -> None:
     key, other = a_log_key(aws), a_log_key(aws)
     made = Made.create(cloud, LOG_GROUP, name="/t/hosts", retentionInDays=365, kmsKeyId=key, tags={"tier": "1"})
     assert made.outputs["arn"].endswith(":log-group:/t/hosts")
@@ -161,19 +154,19 @@ def test_a_log_group_is_kept_as_long_and_under_the_key_that_is_declared(aws: Loc
     logs.put_retention_policy(logGroupName="/t/hosts", retentionInDays=1)
     assert made.drift() == {"retentionInDays"}
     made.delete()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         made.read()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         made.delete()
 
 
-def test_a_log_group_can_outlive_its_stack(aws: LocalAws, cloud: Cloud) -> None:
+def test_log_group_skip_destroy(aws: LocalAws, cloud: Cloud) -> None:
     made = Made.create(cloud, LOG_GROUP, name="/t/kept", region=THERE, skipDestroy=True)
     made.delete()
     assert made.read()["name"] == "/t/kept"
 
 
-def test_a_key_that_does_not_let_the_logs_in_is_refused(aws: LocalAws, cloud: Cloud) -> None:
+def test_log_group_unusable_key_refused(aws: LocalAws, cloud: Cloud) -> None:
     for number, key in enumerate((a_key(aws), a_log_key(aws, THERE), f"arn:aws:kms:{HERE}:123456789012:key/none")):
         with pytest.raises(ClientError, match="not allowed to be used"):
             TABLES[LOG_GROUP].create(cloud, {"name": f"/t/refused-{number}", "kmsKeyId": key})

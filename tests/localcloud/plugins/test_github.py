@@ -1,4 +1,4 @@
-"""The github stand-in's tables against the emulator: every type made, read, changed, found and deleted."""
+"""The github tables against the emulator: create, read, change, find and delete each type."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ import inspect
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from unittest.mock import MagicMock
 
 import pulumi_github
 import pytest
-from pulumi.runtime.proto import provider_pb2
 
 from localcloud.github import create_app
 from localcloud.plugins.github import PLUGIN
-from localcloud.plugins.github.cloud import Cloud, Failed
-from localcloud.plugins.provider import Provider
-from localcloud.plugins.table import Gone, Props, Refused
-from localcloud.plugins.wire import from_wire, to_wire
-from tests.localcloud.github_harness import TOKEN, Served, serving
+from localcloud.plugins.github.cloud import Cloud, RequestError
+from localcloud.plugins.table import GoneError, Props, RefusedError
+from localcloud.plugins.wire import from_wire
+from tests.localcloud.github_harness import REPOSITORY, TABLES, TOKEN, Engine, Served, serving
 
-TABLES = {entry.token.rpartition(":")[2]: entry for entry in PLUGIN.resources}
-# Inputs of the SDK that are refused by name; the tables say why.
+# Inputs of the SDK that are refused by name. The tables give the reasons.
 UNMAPPED = {
     "Repository": {
         *("etag", "fork", "gitignoreTemplate", "hasDownloads", "licenseTemplate", "pages"),
@@ -29,7 +25,6 @@ UNMAPPED = {
     },
     "BranchDefault": {"etag"},
 }
-REPOSITORY: Props = {"name": "code", "visibility": "private", "autoInit": True}
 RULESET: Props = {
     "name": "rules",
     "repository": "code",
@@ -64,56 +59,13 @@ def cloud(served: Served) -> Cloud:
     return connected
 
 
-class Engine:
-    """The calls that the engine makes, through the core that all stand-ins share."""
-
-    def __init__(self, served: Served) -> None:
-        self._provider = Provider(
-            PLUGIN, {"GITHUB_TOKEN": TOKEN, "GITHUB_OWNER": "acme", "GITHUB_BASE_URL": served.base}
-        )
-        self._context = MagicMock()
-        self._context.code.return_value = None
-        self._context.abort.side_effect = lambda _code, words: pytest.fail(words)
-
-    def create(self, kind: str, inputs: Props) -> tuple[str, Props]:
-        request = provider_pb2.CreateRequest(urn=_urn(kind), properties=to_wire(inputs))
-        answer = self._provider.Create(request, self._context)
-        return answer.id, from_wire(answer.properties)
-
-    def read(self, kind: str, identity: str, state: Props, inputs: Props) -> provider_pb2.ReadResponse:
-        request = provider_pb2.ReadRequest(
-            urn=_urn(kind), id=identity, properties=to_wire(state), inputs=to_wire(inputs)
-        )
-        return self._provider.Read(request, self._context)
-
-    def diff(self, kind: str, old: Props, new: Props) -> tuple[list[str], list[str]]:
-        request = provider_pb2.DiffRequest(urn=_urn(kind), old_inputs=to_wire(old), news=to_wire(new))
-        answer = self._provider.Diff(request, self._context)
-        return list(answer.diffs), list(answer.replaces)
-
-    def update(self, kind: str, identity: str, state: Props, old: Props, new: Props) -> Props:
-        request = provider_pb2.UpdateRequest(
-            urn=_urn(kind), id=identity, olds=to_wire(state), old_inputs=to_wire(old), news=to_wire(new)
-        )
-        return from_wire(self._provider.Update(request, self._context).properties)
-
-    def delete(self, kind: str, identity: str, state: Props) -> None:
-        self._provider.Delete(
-            provider_pb2.DeleteRequest(urn=_urn(kind), id=identity, properties=to_wire(state)), self._context
-        )
-
-
-def _urn(kind: str) -> str:
-    return f"urn:pulumi:stack::project::{TABLES[kind].token}::name"
-
-
 @pytest.fixture
 def engine(served: Served) -> Engine:
     return Engine(served)
 
 
 @pytest.mark.parametrize("kind", sorted(TABLES))
-def test_every_input_of_the_sdk_is_mapped_or_refused_knowingly(kind: str) -> None:
+def test_sdk_inputs_mapped_or_listed(kind: str) -> None:
     sdk = getattr(pulumi_github, kind)
     names = set(inspect.signature(sdk._internal_init).parameters) - {"__self__", "resource_name", "opts", "__props__"}
     inputs = {_camel(name) for name in names}
@@ -130,30 +82,30 @@ def _camel(name: str) -> str:
     return first + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
-def test_a_repository_that_is_made_refreshes_to_what_was_declared(engine: Engine, served: Served) -> None:
+def test_repository_refresh_and_drift(engine: Engine, served: Served) -> None:
     inputs = {**REPOSITORY, "topics": ["b", "a"], "vulnerabilityAlerts": True, "hasIssues": True}
     identity, state = engine.create("Repository", inputs)
     assert identity == "code"
     assert state["repoId"] > 0
     assert state["htmlUrl"] == f"{served.base}acme/code"
-    # The provider sends what is not declared as off, though GitHub itself would have it on.
+    # The provider sends an undeclared switch as off, although GitHub's default is on.
     assert (state["hasIssues"], state["hasWiki"], state["defaultBranch"]) == (True, False, "main")
     assert from_wire(engine.read("Repository", identity, state, inputs).inputs) == inputs
-    served.ask("PATCH", "repos/acme/code", {"has_wiki": True})
-    served.ask("DELETE", "repos/acme/code/vulnerability-alerts")
+    served.request("PATCH", "repos/acme/code", {"has_wiki": True})
+    served.request("DELETE", "repos/acme/code/vulnerability-alerts")
     drifted = from_wire(engine.read("Repository", identity, state, inputs).inputs)
     assert drifted == {**inputs, "hasWiki": True, "vulnerabilityAlerts": False}
     healed = engine.update("Repository", identity, state, drifted, inputs)
     assert (healed["hasWiki"], healed["vulnerabilityAlerts"]) == (False, True)
 
 
-def test_a_repository_is_renamed_made_public_and_archived_in_place(engine: Engine, served: Served) -> None:
+def test_repository_changes_in_place(engine: Engine, served: Served) -> None:
     identity, state = engine.create("Repository", REPOSITORY)
     renamed = {**REPOSITORY, "name": "moved"}
     assert engine.diff("Repository", REPOSITORY, renamed) == (["name"], [])
     state = engine.update("Repository", identity, state, REPOSITORY, renamed)
-    # The engine keeps the old id. It goes on meaning this repository, also when another one has the old name.
-    served.ask("POST", "orgs/acme/repos", {"name": "code"})
+    # The engine keeps the old id, which still means this repository after a new one takes the old name.
+    served.request("POST", "orgs/acme/repos", {"name": "code"})
     public = {**renamed, "visibility": "public", "topics": ["a"]}
     state = engine.update("Repository", identity, state, renamed, public)
     assert (state["name"], state["private"], state["topics"]) == ("moved", False, ["a"])
@@ -164,14 +116,14 @@ def test_a_repository_is_renamed_made_public_and_archived_in_place(engine: Engin
     state = engine.update("Repository", identity, state, archived, public)
     assert state["archived"] is False
     engine.delete("Repository", identity, {**state, "archiveOnDestroy": True})
-    assert served.ask("GET", "repos/acme/moved").json()["archived"] is True
+    assert served.request("GET", "repos/acme/moved").json()["archived"] is True
     engine.delete("Repository", identity, {**state, "archiveOnDestroy": True})
     engine.delete("Repository", identity, state)
-    assert served.ask("GET", "repos/acme/moved").status_code == 404
-    assert served.ask("GET", "repos/acme/code").status_code == 200
+    assert served.request("GET", "repos/acme/moved").status_code == 404
+    assert served.request("GET", "repos/acme/code").status_code == 200
 
 
-def test_an_update_finishes_what_an_interrupted_creation_left_open(cloud: Cloud, engine: Engine) -> None:
+def test_update_completes_interrupted_creation(cloud: Cloud, engine: Engine) -> None:
     inputs = {**REPOSITORY, "topics": ["a"], "vulnerabilityAlerts": True}
     table = TABLES["Repository"]
     assert table.find is not None
@@ -191,13 +143,13 @@ def test_an_update_finishes_what_an_interrupted_creation_left_open(cloud: Cloud,
         ({"mergeCommitTitle": "PR_TITLE"}, "cannot be combined"),
     ],
 )
-def test_a_repository_that_cannot_be_is_refused(cloud: Cloud, wrong: Props, words: str) -> None:
-    with pytest.raises((Refused, Failed), match=words):
+def test_repository_wrong_input_refused(cloud: Cloud, wrong: Props, words: str) -> None:
+    with pytest.raises((RefusedError, RequestError), match=words):
         TABLES["Repository"].create(cloud, {**REPOSITORY, **wrong})
     assert list(cloud.all("/orgs/acme/repos")) == []
 
 
-def test_a_ruleset_refreshes_to_what_was_declared_and_drift_shows(engine: Engine, cloud: Cloud, served: Served) -> None:
+def test_ruleset_refresh_import_and_drift(engine: Engine, cloud: Cloud, served: Served) -> None:
     engine.create("Repository", REPOSITORY)
     identity, state = engine.create("RepositoryRuleset", RULESET)
     assert identity == str(state["rulesetId"])
@@ -216,7 +168,7 @@ def test_a_ruleset_refreshes_to_what_was_declared_and_drift_shows(engine: Engine
     assert seen["rules"]["pullRequest"]["requiredApprovingReviewCount"] == 0
     assert seen["rules"]["creation"] is False
 
-    served.ask("PATCH", "repos/acme/code", {"name": "moved"})
+    served.request("PATCH", "repos/acme/code", {"name": "moved"})
     moved = {**RULESET, "repository": "moved"}
     assert engine.diff("RepositoryRuleset", RULESET, moved) == (["repository"], [])
     state = engine.update("RepositoryRuleset", identity, state, RULESET, moved)
@@ -244,7 +196,7 @@ def test_a_ruleset_refreshes_to_what_was_declared_and_drift_shows(engine: Engine
         ),
     ],
 )
-def test_what_means_the_same_is_no_change(engine: Engine, key: str, value: Any, same: bool) -> None:
+def test_ruleset_equivalent_inputs(engine: Engine, key: str, value: Any, same: bool) -> None:
     assert engine.diff("RepositoryRuleset", RULESET, {**RULESET, key: value}) == ([] if same else [key], [])
 
 
@@ -257,27 +209,27 @@ def test_what_means_the_same_is_no_change(engine: Engine, key: str, value: Any, 
         ({"tagNamePattern": {"operator": "contains", "pattern": "v"}}, "only with GitHub Enterprise"),
     ],
 )
-def test_a_rule_that_cannot_be_is_refused_by_name(cloud: Cloud, engine: Engine, rules: Props, words: str) -> None:
+def test_ruleset_wrong_rule_refused(cloud: Cloud, engine: Engine, rules: Props, words: str) -> None:
     engine.create("Repository", REPOSITORY)
-    with pytest.raises((Refused, Failed), match=words):
+    with pytest.raises((RefusedError, RequestError), match=words):
         TABLES["RepositoryRuleset"].create(cloud, {**RULESET, "rules": rules})
 
 
-def test_what_belongs_to_an_archived_repository_is_left_alone(engine: Engine, served: Served) -> None:
+def test_archived_repository_parts_stay(engine: Engine, served: Served) -> None:
     engine.create("Repository", REPOSITORY)
     identity, state = engine.create("RepositoryRuleset", RULESET)
     alerts, alerting = engine.create("RepositoryVulnerabilityAlerts", {"repository": "code"})
-    served.ask("PATCH", "repos/acme/code", {"archived": True})
+    served.request("PATCH", "repos/acme/code", {"archived": True})
     engine.update("RepositoryRuleset", identity, state, RULESET, {**RULESET, "rules": {}})
     engine.delete("RepositoryRuleset", identity, state)
     engine.delete("RepositoryVulnerabilityAlerts", alerts, alerting)
-    assert served.ask("GET", f"repos/acme/code/rulesets/{identity}").json()["name"] == "rules"
+    assert served.request("GET", f"repos/acme/code/rulesets/{identity}").json()["name"] == "rules"
 
 
-def test_a_default_branch_is_switched_renamed_found_and_left(engine: Engine, cloud: Cloud, served: Served) -> None:
+def test_default_branch_switch_and_rename(engine: Engine, cloud: Cloud, served: Served) -> None:
     engine.create("Repository", REPOSITORY)
-    sha = served.ask("GET", "repos/acme/code/git/ref/heads/main").json()["object"]["sha"]
-    served.ask("POST", "repos/acme/code/git/refs", {"ref": "refs/heads/next", "sha": sha})
+    sha = served.request("GET", "repos/acme/code/git/ref/heads/main").json()["object"]["sha"]
+    served.request("POST", "repos/acme/code/git/refs", {"ref": "refs/heads/next", "sha": sha})
     switched = {"repository": "code", "branch": "next"}
     find = TABLES["BranchDefault"].find
     assert find is not None
@@ -289,13 +241,13 @@ def test_a_default_branch_is_switched_renamed_found_and_left(engine: Engine, clo
     state = engine.update("BranchDefault", identity, state, switched, renamed)
     assert from_wire(engine.read("BranchDefault", identity, state, renamed).inputs) == renamed
     engine.delete("BranchDefault", identity, state)
-    assert [one["name"] for one in served.ask("GET", "repos/acme/code/branches").json()] == ["main", "trunk"]
-    assert served.ask("GET", "repos/acme/code").json()["default_branch"] == "trunk"
-    with pytest.raises(Failed, match="The branch none was not found"):
+    assert [one["name"] for one in served.request("GET", "repos/acme/code/branches").json()] == ["main", "trunk"]
+    assert served.request("GET", "repos/acme/code").json()["default_branch"] == "trunk"
+    with pytest.raises(RequestError, match="The branch none was not found"):
         TABLES["BranchDefault"].create(cloud, {"repository": "code", "branch": "none"})
 
 
-def test_vulnerability_alerts_go_by_the_repositorys_number(engine: Engine, cloud: Cloud) -> None:
+def test_vulnerability_alerts_id(engine: Engine, cloud: Cloud) -> None:
     _, repository = engine.create("Repository", REPOSITORY)
     inputs = {"repository": "code"}
     find = TABLES["RepositoryVulnerabilityAlerts"].find
@@ -311,10 +263,10 @@ def test_vulnerability_alerts_go_by_the_repositorys_number(engine: Engine, cloud
     assert engine.update("RepositoryVulnerabilityAlerts", identity, state, inputs, off)["enabled"] is False
     engine.update("RepositoryVulnerabilityAlerts", identity, state, off, inputs)
     engine.delete("RepositoryVulnerabilityAlerts", identity, state)
-    assert not cloud.holds("/repos/acme/code/vulnerability-alerts")
+    assert not cloud.is_enabled("/repos/acme/code/vulnerability-alerts")
 
 
-def test_ten_at_once_through_one_client(cloud: Cloud) -> None:
+def test_parallel_requests_share_client(cloud: Cloud) -> None:
     def life(number: int) -> None:
         inputs = {"name": f"r{number}", "topics": [f"t{number}"]}
         table = TABLES["Repository"]
@@ -323,7 +275,7 @@ def test_ten_at_once_through_one_client(cloud: Cloud) -> None:
         table.settle(cloud, identity, inputs)
         assert table.read(cloud, identity, inputs)["topics"] == [f"t{number}"]
         table.delete(cloud, identity, inputs)
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             table.delete(cloud, identity, inputs)
 
     with ThreadPoolExecutor(10) as pool:
@@ -331,14 +283,14 @@ def test_ten_at_once_through_one_client(cloud: Cloud) -> None:
     assert list(cloud.all("/orgs/acme/repos")) == []
 
 
-def test_a_user_has_repositories_too(served: Served) -> None:
+def test_user_owns_repositories(served: Served) -> None:
     cloud: Cloud = PLUGIN.connect({}, {"GITHUB_TOKEN": TOKEN, "GITHUB_BASE_URL": f"{served.base}api/v3"})
     assert cloud.owner == "localcloud"
     assert TABLES["Repository"].create(cloud, {"name": "mine"}) == "mine"
-    assert served.ask("GET", "repos/localcloud/mine").json()["owner"]["type"] == "User"
+    assert served.request("GET", "repos/localcloud/mine").json()["owner"]["type"] == "User"
 
 
-def test_the_owner_is_looked_for_in_the_providers_order(served: Served) -> None:
+def test_owner_setting_order(served: Served) -> None:
     settings = {"token": TOKEN, "baseUrl": served.base, "owner": "third"}
     environment = {"GITHUB_OWNER": "second"}
     assert PLUGIN.connect({**settings, "organization": "first"}, environment).owner == "first"
@@ -357,6 +309,6 @@ def test_the_owner_is_looked_for_in_the_providers_order(served: Served) -> None:
         ],
     ],
 )
-def test_it_never_speaks_to_anything_but_this_machine(settings: Props, words: str) -> None:
-    with pytest.raises(Refused, match=words):
+def test_connection_refused(settings: Props, words: str) -> None:
+    with pytest.raises(RefusedError, match=words):
         PLUGIN.connect(settings, {})

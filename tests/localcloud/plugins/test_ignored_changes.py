@@ -1,6 +1,7 @@
-"""`ignore_changes` under the real engine: an input that says how an object came to be stays what it was.
+"""`ignore_changes` with the real engine: the input that names an object's origin keeps its value.
 
-The engine puts the old input back before it asks the plugin, whether the new one differs inside, is another or is gone.
+The engine restores the old input before it calls the plugin, if the new input differs in part, differs completely, or
+is missing.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import pytest
 
 from localcloud.engine.provide import Engine
 from localcloud.plugins.table import Plugin, Property
-from tests.localcloud.plugins.test_provider import Stack, ToyCloud
+from tests.localcloud.plugins.toy_cloud import Stack, ToyCloud
 
 
 class RestoringCloud(ToyCloud):
-    """Its things say where they come from, once; the cloud does not give it back."""
+    """A cloud whose objects have an origin, which it does not return."""
 
     def plugin(self) -> Plugin:
         plain = super().plugin()
@@ -34,7 +35,7 @@ def stack(engine: Engine, tmp_path: Path) -> Iterator[Stack]:
     made.broker.server_close()
 
 
-def test_an_origin_counts_only_once(stack: Stack) -> None:
+def test_ignored_origin_keeps_value(stack: Stack) -> None:
     def program(*origins: str, ignored: bool = True) -> str:
         opts = "pulumi.ResourceOptions(ignore_changes=['origin'])" if ignored else "None"
         declared = "".join(f", origin={origin}" for origin in origins)
@@ -56,8 +57,8 @@ def test_an_origin_counts_only_once(stack: Stack) -> None:
     assert "replace" in said
 
 
-def test_an_origin_that_comes_later_is_not_taken_up(stack: Stack) -> None:
-    """An object that was made new, or was imported, and is then declared as if it had been restored."""
+def test_ignored_origin_added_later(stack: Stack) -> None:
+    """An object that was created or imported is later declared with an origin."""
     stack.up("thing('a', name='one', size=1)")
     ignoring = "opts=pulumi.ResourceOptions(ignore_changes=['origin'])"
     stack.up(f"thing('a', name='one', size=1, origin={{'backup': 'b-1'}}, {ignoring})")

@@ -1,12 +1,10 @@
-"""What the tables of AWS Backup share: its tags, and asking for what may not be there."""
+"""The tags of AWS Backup's objects, which are changed in place."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from localcloud.plugins.aws.common import change_tags, code
+from localcloud.plugins.aws.common import change_tags
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.table import Props
 
@@ -24,13 +22,3 @@ def change_tags_of(cloud: Cloud, backup: Any, arn: str, inputs: Props) -> None:
         lambda tags: backup.tag_resource(ResourceArn=arn, Tags=tags),
         lambda keys: backup.untag_resource(ResourceArn=arn, TagKeyList=keys),
     )
-
-
-def found_at(codes: tuple[str, ...], call: Any, **asked: Any) -> Any:
-    """What a call answers, or None where it says that there is no such thing."""
-    try:
-        return call(**asked)
-    except ClientError as error:
-        if code(error) in codes:
-            return None
-        raise

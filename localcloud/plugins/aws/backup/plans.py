@@ -1,17 +1,18 @@
-"""AWS Backup: plans, and what a plan selects."""
+"""AWS Backup: plans and their selections."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Final
 
-from localcloud.plugins.aws.backup.common import change_tags_of, found_at, tags_of
+from localcloud.plugins.aws.backup.common import change_tags_of, tags_of
 from localcloud.plugins.aws.common import (
     REGION,
     TAGS,
     Keys,
     Member,
     all_tags,
+    call_or_none,
     client,
     from_api,
     gone_at,
@@ -21,7 +22,7 @@ from localcloud.plugins.aws.common import (
     to_api,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Property, Props, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, ResourceType
 
 _LIFECYCLE: Final[Keys] = {
     "coldStorageAfter": Member("MoveToColdStorageAfterDays"),
@@ -44,7 +45,7 @@ _RULE: Final[Keys] = {
     ),
     "recoveryPointTags": Member("RecoveryPointTags"),
 }
-# What the provider sends for a rule that does not say it. Without a schedule it is AWS that chooses one.
+# The provider sends these for values that a rule leaves out. AWS chooses the schedule if a rule has none.
 _RULE_DEFAULTS: Final[Props] = {
     "scheduleExpressionTimezone": "Etc/UTC",
     "startWindow": 60,
@@ -63,7 +64,7 @@ def _plan_document(inputs: Props) -> dict[str, Any]:
 
 
 def _complete(rule: Props) -> Props:
-    """With the provider's defaults, and without the zeros and empty objects that mean the same as nothing."""
+    """Return the rule with the provider's defaults, and without zeros and empty objects, which have no effect."""
     stated = {key: _without_nothing(value) for key, value in rule.items()}
     return {**_RULE_DEFAULTS, **{key: value for key, value in stated.items() if value not in (None, "", [], {})}}
 
@@ -78,7 +79,7 @@ def _without_nothing(value: Any) -> Any:
 
 
 def _same_rules(one: Any, other: Any) -> bool:
-    """Whether two sets of rules say the same, defaults included."""
+    """Whether two sets of rules mean the same, defaults included."""
 
     def meaning(rules: Any) -> list[str]:
         complete = [{**_RULE_AWS_DEFAULTS, **_complete(rule)} for rule in rules]
@@ -125,7 +126,7 @@ def _delete_plan(cloud: Cloud, identity: str, state: Props) -> None:
 
 
 def _find_plan(cloud: Cloud, inputs: Props) -> str | None:
-    """AWS refuses a second plan with the same document, and nothing less."""
+    """Find a plan by its document: AWS refuses a second plan with the same document."""
     backup = client(cloud, "backup", inputs)
     for page in backup.get_paginator("list_backup_plans").paginate():
         for plan in page["BackupPlansList"]:
@@ -163,7 +164,7 @@ def _selection_document(inputs: Props) -> dict[str, Any]:
 
 
 def _read_selection(cloud: Cloud, identity: str, state: Props) -> Props:
-    """An import says `PLAN|SELECTION`; a selection's id alone is looked for in every plan of the region."""
+    """Read a selection. An import gives `PLAN|SELECTION`; an id alone is searched in every plan of the region."""
     identity, region = locate(cloud, identity, state)
     backup = cloud.client("backup", region)
     plan, _, selection = identity.rpartition("|")
@@ -186,7 +187,7 @@ def _plan_of(backup: Any, selection: str) -> str:
         for plan in page["BackupPlansList"]:
             if any(each["SelectionId"] == selection for each in _selections(backup, plan["BackupPlanId"])):
                 return str(plan["BackupPlanId"])
-    raise Gone(f"no plan has the selection {selection}")
+    raise GoneError(f"no plan has the selection {selection}")
 
 
 def _selections(backup: Any, plan: str) -> list[Any]:
@@ -203,7 +204,7 @@ def _delete_selection(cloud: Cloud, identity: str, state: Props) -> None:
 
 def _find_selection(cloud: Cloud, inputs: Props) -> str | None:
     backup, plan = client(cloud, "backup", inputs), inputs["planId"]
-    if found_at(("ResourceNotFoundException",), backup.get_backup_plan, BackupPlanId=plan) is None:
+    if call_or_none(("ResourceNotFoundException",), backup.get_backup_plan, BackupPlanId=plan) is None:
         return None
     for selection in _selections(backup, plan):
         found = backup.get_backup_selection(BackupPlanId=plan, SelectionId=selection["SelectionId"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from localcloud.plugins.aws.backup import plans
-from localcloud.plugins.aws.backup.common import change_tags_of, found_at, tags_of
+from localcloud.plugins.aws.backup.common import change_tags_of, tags_of
 from localcloud.plugins.aws.common import (
     REGION,
     TAGS,
     all_tags,
+    call_or_none,
     client,
     document,
     given,
@@ -19,9 +20,9 @@ from localcloud.plugins.aws.common import (
     tags_found,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Property, Props, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, ResourceType
 
-# AWS says either of a vault that is not there.
+# AWS answers with either code if a vault does not exist.
 _NO_VAULT: Final = ("ResourceNotFoundException", "AccessDeniedException")
 
 
@@ -59,7 +60,7 @@ def _update_vault(cloud: Cloud, identity: str, old: Props, new: Props, changed: 
 
 
 def _delete_vault(cloud: Cloud, identity: str, state: Props) -> None:
-    """What it holds goes first with `forceDestroy`: else AWS refuses, and a lock makes it refuse even then."""
+    """Delete a vault. `forceDestroy` deletes its recovery points first, which AWS refuses if the vault is locked."""
     backup = client(cloud, "backup", state)
     with gone_at(*_NO_VAULT):
         if state.get("forceDestroy"):
@@ -71,7 +72,7 @@ def _delete_vault(cloud: Cloud, identity: str, state: Props) -> None:
 
 def _find_vault(cloud: Cloud, inputs: Props) -> str | None:
     backup = client(cloud, "backup", inputs)
-    found = found_at(_NO_VAULT, backup.describe_backup_vault, BackupVaultName=inputs["name"])
+    found = call_or_none(_NO_VAULT, backup.describe_backup_vault, BackupVaultName=inputs["name"])
     return inputs["name"] if found is not None else None
 
 
@@ -96,7 +97,7 @@ def _read_lock(cloud: Cloud, identity: str, state: Props) -> Props:
     with gone_at(*_NO_VAULT):
         vault = cloud.client("backup", region).describe_backup_vault(BackupVaultName=identity)
     if not vault.get("Locked"):
-        raise Gone(f"{vault['BackupVaultArn']} is not locked")
+        raise GoneError(f"{vault['BackupVaultArn']} is not locked")
     return {
         "id": identity,
         "region": region,
@@ -114,7 +115,7 @@ def _delete_lock(cloud: Cloud, identity: str, state: Props) -> None:
 
 def _find_lock(cloud: Cloud, inputs: Props) -> str | None:
     backup = client(cloud, "backup", inputs)
-    vault = found_at(_NO_VAULT, backup.describe_backup_vault, BackupVaultName=inputs["backupVaultName"]) or {}
+    vault = call_or_none(_NO_VAULT, backup.describe_backup_vault, BackupVaultName=inputs["backupVaultName"]) or {}
     same = all(vault.get(_LOCK[key]) == inputs.get(key) for key in ("minRetentionDays", "maxRetentionDays"))
     return inputs["backupVaultName"] if vault.get("Locked") and same else None
 
@@ -153,7 +154,7 @@ def _delete_policy(cloud: Cloud, identity: str, state: Props) -> None:
 
 def _find_policy(cloud: Cloud, inputs: Props) -> str | None:
     backup, name = client(cloud, "backup", inputs), inputs["backupVaultName"]
-    found = found_at(_NO_VAULT, backup.get_backup_vault_access_policy, BackupVaultName=name)
+    found = call_or_none(_NO_VAULT, backup.get_backup_vault_access_policy, BackupVaultName=name)
     return name if found is not None and same_policy(found["Policy"], inputs["policy"]) else None
 
 
@@ -188,7 +189,7 @@ RESOURCES: Final[tuple[ResourceType, ...]] = (
         create=_create_lock,
         read=_read_lock,
         delete=_delete_lock,
-        # The other way round, deleting the old lock would take the new one away.
+        # In the other order, deleting the old lock would remove the new one.
         delete_before_replace=True,
         find=_find_lock,
     ),

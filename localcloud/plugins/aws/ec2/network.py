@@ -1,8 +1,8 @@
-"""EC2's network: VPCs, subnets, gateways, route tables, security groups."""
+"""EC2's VPCs, subnets and internet gateways."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from localcloud.plugins.aws.common import (
@@ -13,14 +13,13 @@ from localcloud.plugins.aws.common import (
     given,
     gone_at,
     locate,
-    same_set,
     tags_found,
     unfinished,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.aws.ec2.security_groups import RESOURCES as SECURITY_GROUPS
+from localcloud.plugins.aws.ec2.arn import arn_of
 from localcloud.plugins.aws.ec2.tags import retag, tags_for
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import Property, Props, ResourceType
 
 # -- VPCs -------------------------------------------------------------------------------------------------------------
 
@@ -45,7 +44,7 @@ def _settle_vpc(cloud: Cloud, identity: str, inputs: Props) -> None:
 
 
 def _switch_vpc(ec2: Any, identity: str, inputs: Props, changed: frozenset[str]) -> None:
-    # Host names need name service, so that is switched on first and off last.
+    # DNS host names need DNS support, so the latter is switched on first and off last.
     order = list(_VPC_SWITCHES) if inputs.get("enableDnsSupport", True) else list(reversed(_VPC_SWITCHES))
     for key in order:
         if key in changed:
@@ -69,13 +68,13 @@ def _read_vpc(cloud: Cloud, identity: str, state: Props) -> Props:
     return {
         "id": identity,
         "region": region,
-        "arn": _arn(cloud, region, "vpc", identity),
+        "arn": arn_of(cloud, region, "vpc", identity),
         "cidrBlock": vpc["CidrBlock"],
         "instanceTenancy": vpc["InstanceTenancy"],
         "dhcpOptionsId": vpc["DhcpOptionsId"],
         "ownerId": cloud.account,
         "mainRouteTableId": table,
-        # Which table was made with the VPC is known only until another becomes the main one.
+        # The VPC's first table is known only until a different table becomes the main one.
         "defaultRouteTableId": state.get("defaultRouteTableId") or table,
         "defaultNetworkAclId": acls[0]["NetworkAclId"] if acls else "",
         "defaultSecurityGroupId": groups[0]["GroupId"] if groups else "",
@@ -98,10 +97,6 @@ def _delete_vpc(cloud: Cloud, identity: str, state: Props) -> None:
 
 def _of_vpc(identity: str, **more: str) -> list[dict[str, Any]]:
     return [{"Name": name, "Values": [value]} for name, value in {"vpc-id": identity, **more}.items()]
-
-
-def _arn(cloud: Cloud, region: str, kind: str, identity: str) -> str:
-    return f"arn:aws:ec2:{region}:{cloud.account}:{kind}/{identity}"
 
 
 _VPC_PROPERTIES: Final[Mapping[str, Property]] = {
@@ -146,7 +141,7 @@ def _read_subnet(cloud: Cloud, identity: str, state: Props) -> Props:
     return {
         "id": identity,
         "region": region,
-        "arn": subnet.get("SubnetArn") or _arn(cloud, region, "subnet", identity),
+        "arn": subnet.get("SubnetArn") or arn_of(cloud, region, "subnet", identity),
         "ownerId": subnet.get("OwnerId") or cloud.account,
         "vpcId": subnet["VpcId"],
         "cidrBlock": subnet["CidrBlock"],
@@ -171,7 +166,7 @@ def _delete_subnet(cloud: Cloud, identity: str, state: Props) -> None:
 
 
 def _find_subnet(cloud: Cloud, inputs: Props) -> str | None:
-    """Two subnets of a VPC cannot have the same addresses."""
+    """Find a subnet by its addresses: two subnets of a VPC cannot have the same ones."""
     found = client(cloud, "ec2", inputs).describe_subnets(
         Filters=_of_vpc(inputs["vpcId"], **{"cidr-block": inputs["cidrBlock"]})
     )["Subnets"]
@@ -198,7 +193,7 @@ def _read_gateway(cloud: Cloud, identity: str, state: Props) -> Props:
     return {
         "id": identity,
         "region": region,
-        "arn": _arn(cloud, region, "internet-gateway", identity),
+        "arn": arn_of(cloud, region, "internet-gateway", identity),
         "ownerId": cloud.account,
         "vpcId": attached[0]["VpcId"] if attached else "",
         **tags_found(cloud, from_tag_list(gateway.get("Tags", [])), state),
@@ -227,162 +222,6 @@ def _delete_gateway(cloud: Cloud, identity: str, state: Props) -> None:
 def _detach(ec2: Any, identity: str) -> None:
     for attachment in _gateway(ec2, identity).get("Attachments") or []:
         ec2.detach_internet_gateway(InternetGatewayId=identity, VpcId=attachment["VpcId"])
-
-
-# -- route tables -----------------------------------------------------------------------------------------------------
-
-_DESTINATIONS: Final = {
-    "cidrBlock": "DestinationCidrBlock",
-    "ipv6CidrBlock": "DestinationIpv6CidrBlock",
-    "destinationPrefixListId": "DestinationPrefixListId",
-}
-_TARGETS: Final = {
-    "gatewayId": "GatewayId",
-    "natGatewayId": "NatGatewayId",
-    "networkInterfaceId": "NetworkInterfaceId",
-    "egressOnlyGatewayId": "EgressOnlyInternetGatewayId",
-    "transitGatewayId": "TransitGatewayId",
-    "vpcEndpointId": "VpcEndpointId",
-    "vpcPeeringConnectionId": "VpcPeeringConnectionId",
-}
-
-
-def _create_table(cloud: Cloud, inputs: Props) -> str:
-    created = client(cloud, "ec2", inputs).create_route_table(
-        VpcId=inputs["vpcId"], **tags_for(cloud, "route-table", inputs)
-    )
-    return str(created["RouteTable"]["RouteTableId"])
-
-
-def _settle_table(cloud: Cloud, identity: str, inputs: Props) -> None:
-    _change_routes(client(cloud, "ec2", inputs), identity, inputs.get("routes") or [])
-
-
-def _change_routes(ec2: Any, identity: str, declared: Iterable[Props]) -> None:
-    """Make a table's own routes the declared ones, one for each destination."""
-    wanted = {_destination(route): route for route in map(_route_arguments, declared)}
-    now = {_destination(route): route for route in map(_route_arguments, _routes(ec2, identity))}
-    for destination in now.keys() - wanted.keys():
-        ec2.delete_route(RouteTableId=identity, **dict([destination]))
-    for destination, route in wanted.items():
-        if destination not in now:
-            ec2.create_route(RouteTableId=identity, **route)
-        elif now[destination] != route:
-            ec2.replace_route(RouteTableId=identity, **route)
-
-
-def _route_arguments(route: Mapping[str, Any]) -> dict[str, str]:
-    arguments = {}
-    for key, value in route.items():
-        if value in (None, ""):
-            continue
-        api = _DESTINATIONS.get(key) or _TARGETS.get(key)
-        if api is None:
-            known = ", ".join((*_DESTINATIONS, *_TARGETS))
-            raise Refused(f"the local cloud has no mapping for `routes[].{key}`; it has {known}")
-        arguments[api] = value
-    if sum(api in arguments for api in _DESTINATIONS.values()) != 1:
-        raise Refused(f"a route needs exactly one of {', '.join(_DESTINATIONS)}: {dict(route)}")
-    if sum(api in arguments for api in _TARGETS.values()) != 1:
-        raise Refused(f"a route needs exactly one of {', '.join(_TARGETS)}: {dict(route)}")
-    return arguments
-
-
-def _destination(arguments: Mapping[str, str]) -> tuple[str, str]:
-    return next((api, arguments[api]) for api in _DESTINATIONS.values() if api in arguments)
-
-
-def _routes(ec2: Any, identity: str) -> list[Props]:
-    """A table's own routes: neither the VPC's local ones nor what a gateway endpoint or propagation put there."""
-    with gone_at("InvalidRouteTableID.NotFound"):
-        table = ec2.describe_route_tables(RouteTableIds=[identity])["RouteTables"][0]
-    return [
-        {key: route[api] for key, api in (*_DESTINATIONS.items(), *_TARGETS.items()) if api in route}
-        for route in table["Routes"]
-        if route.get("GatewayId") != "local"
-        and not route.get("GatewayId", "").startswith("vpce-")
-        and route.get("Origin") != "EnableVgwRoutePropagation"
-    ]
-
-
-def _read_table(cloud: Cloud, identity: str, state: Props) -> Props:
-    identity, region = locate(cloud, identity, state)
-    ec2 = cloud.client("ec2", region)
-    routes = _routes(ec2, identity)
-    table = ec2.describe_route_tables(RouteTableIds=[identity])["RouteTables"][0]
-    return {
-        "id": identity,
-        "region": region,
-        "arn": _arn(cloud, region, "route-table", identity),
-        "ownerId": table.get("OwnerId") or cloud.account,
-        "vpcId": table["VpcId"],
-        "routes": routes,
-        **tags_found(cloud, from_tag_list(table.get("Tags", [])), state),
-    }
-
-
-def _update_table(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
-    # Routes that are no longer declared at all belong to whoever declares them elsewhere.
-    if ("routes" in changed or unfinished(old)) and new.get("routes") is not None:
-        _change_routes(client(cloud, "ec2", new), identity, new["routes"])
-    retag(cloud, identity, new)
-
-
-def _delete_table(cloud: Cloud, identity: str, state: Props) -> None:
-    ec2 = client(cloud, "ec2", state)
-    with gone_at("InvalidRouteTableID.NotFound"):
-        table = ec2.describe_route_tables(RouteTableIds=[identity])["RouteTables"][0]
-        for association in table.get("Associations", []):
-            if not association.get("Main"):
-                ec2.disassociate_route_table(AssociationId=association["RouteTableAssociationId"])
-        ec2.delete_route_table(RouteTableId=identity)
-
-
-def _create_association(cloud: Cloud, inputs: Props) -> str:
-    if bool(inputs.get("subnetId")) == bool(inputs.get("gatewayId")):
-        raise Refused("a route table association needs either `subnetId` or `gatewayId`")
-    created = client(cloud, "ec2", inputs).associate_route_table(
-        **given(inputs, {"routeTableId": "RouteTableId", "subnetId": "SubnetId", "gatewayId": "GatewayId"})
-    )
-    return str(created["AssociationId"])
-
-
-def _read_association(cloud: Cloud, identity: str, state: Props) -> Props:
-    identity, region = locate(cloud, identity, state)
-    ec2 = cloud.client("ec2", region)
-    end, found, table = identity.partition("/")  # an import says SUBNET/TABLE or GATEWAY/TABLE
-    if found:
-        conditions = [{"Name": "route-table-id", "Values": [table]}]
-    else:
-        conditions = [{"Name": "association.route-table-association-id", "Values": [identity]}]
-    for candidate in ec2.describe_route_tables(Filters=conditions)["RouteTables"]:
-        for association in candidate.get("Associations", []):
-            if identity == association["RouteTableAssociationId"] or (
-                found and end in (association.get("SubnetId"), association.get("GatewayId"))
-            ):
-                return {
-                    "id": association["RouteTableAssociationId"],
-                    "region": region,
-                    "routeTableId": association["RouteTableId"],
-                    "subnetId": association.get("SubnetId", ""),
-                    "gatewayId": association.get("GatewayId", ""),
-                }
-    raise Gone(f"{region} has no route table association {identity}")
-
-
-def _delete_association(cloud: Cloud, identity: str, state: Props) -> None:
-    with gone_at("InvalidAssociationID.NotFound"):
-        client(cloud, "ec2", state).disassociate_route_table(AssociationId=identity)
-
-
-def _find_association(cloud: Cloud, inputs: Props) -> str | None:
-    if not inputs.get("subnetId"):
-        return None
-    try:
-        found = _read_association(cloud, f"{inputs['subnetId']}/{inputs['routeTableId']}", inputs)
-    except Gone:
-        return None
-    return str(found["id"])
 
 
 RESOURCES: Final = (
@@ -436,36 +275,4 @@ RESOURCES: Final = (
         update=_update_gateway,
         delete=_delete_gateway,
     ),
-    ResourceType(
-        token="aws:ec2/routeTable:RouteTable",  # noqa: S106
-        properties={
-            "region": REGION,
-            "vpcId": Property(required=True, replaces=True),
-            "routes": Property(same=same_set),
-            "tags": TAGS,
-        },
-        computed=("arn", "ownerId", "routes", "region", "tagsAll"),
-        create=_create_table,
-        settle=_settle_table,
-        read=_read_table,
-        update=_update_table,
-        delete=_delete_table,
-    ),
-    ResourceType(
-        token="aws:ec2/routeTableAssociation:RouteTableAssociation",  # noqa: S106
-        properties={
-            "region": REGION,
-            # AWS gives a changed association a new id, which an update cannot tell the engine: so it is made anew.
-            "routeTableId": Property(required=True, replaces=True),
-            "subnetId": Property(replaces=True),
-            "gatewayId": Property(replaces=True),
-        },
-        computed=("region",),
-        create=_create_association,
-        read=_read_association,
-        delete=_delete_association,
-        delete_before_replace=True,
-        find=_find_association,
-    ),
-    *SECURITY_GROUPS,
 )

@@ -1,8 +1,8 @@
-"""EC2's security groups, with rules inside them or as resources of their own.
+"""EC2's security groups, with inline rules or with rules as separate resources.
 
-A group's inline lists say the same rule in many ways (one entry with two addresses, two entries with one each, any
-order), so they are compared and changed as sets of single rules: a protocol, its ports, and one address range, prefix
-list or group.
+An inline list can express the same rules in many ways: one entry with two addresses, two entries with one each, in any
+order. So inline lists are compared and changed as sets of single rules. A single rule has a protocol, its ports, and
+one address range, prefix list or group.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from localcloud.plugins.aws.common import (
 )
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.aws.ec2.tags import retag, tags_for
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
-# Protocols that EC2 calls by name, by their number.
+# The protocols to which EC2 gives a name, by number.
 _PROTOCOLS: Final = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "all": "-1"}
 _SELF: Final = "self"
 
@@ -40,7 +40,7 @@ class _Rule(NamedTuple):
     description: str
 
 
-# The keys of an inline entry; in the API: the list, and inside it the target.
+# The keys of an inline entry, with the API's names of the list and of the target in it.
 _KINDS: Final = {
     "cidrBlocks": ("IpRanges", "CidrIp"),
     "ipv6CidrBlocks": ("Ipv6Ranges", "CidrIpv6"),
@@ -56,12 +56,12 @@ def _protocol(name: Any) -> str:
 
 
 def _rules(entries: Iterable[Mapping[str, Any]]) -> set[_Rule]:
-    """The single rules of an inline list."""
+    """Return the single rules of an inline list."""
     rules = set()
     for entry in entries:
         unknown = set(entry) - _ENTRY_KEYS
         if unknown:
-            raise Refused(f"the local cloud has no mapping for `{min(unknown)}` of a security group's rule")
+            raise RefusedError(f"the local cloud has no mapping for `{min(unknown)}` of a security group's rule")
         protocol = _protocol(entry.get("protocol"))
         every = protocol == "-1"
         first, last = (-1, -1) if every else (int(entry.get("fromPort") or 0), int(entry.get("toPort") or 0))
@@ -74,7 +74,7 @@ def _rules(entries: Iterable[Mapping[str, Any]]) -> set[_Rule]:
 
 
 def _entries(rules: Iterable[_Rule]) -> list[Props]:
-    """The reverse: rules for the same traffic in one entry."""
+    """Return an inline list that has one entry for the same traffic."""
     grouped: dict[tuple[str, int, int, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for rule in sorted(rules):
         grouped[rule.protocol, rule.first, rule.last, rule.description][rule.kind].append(rule.target)
@@ -96,7 +96,7 @@ def _same_rules(one: Any, other: Any) -> bool:
 
 
 def _permissions(rules: Iterable[_Rule], group_id: str) -> list[dict[str, Any]]:
-    """As the API takes them, each on its own."""
+    """Return the rules in the API's form, one permission for each."""
     permissions = []
     for rule in sorted(rules):
         listed, target = _KINDS[rule.kind]
@@ -135,7 +135,7 @@ def _create_group(cloud: Cloud, inputs: Props) -> str:
 
 
 def _settle_group(cloud: Cloud, identity: str, inputs: Props) -> None:
-    """EC2 gives a new group a rule that lets everything out; the provider takes it away, declared or not."""
+    """Set the rules. EC2 gives a new group a rule that allows all egress, which the provider always removes."""
     ec2 = client(cloud, "ec2", inputs)
     _change_rules(ec2, identity, "ingress", inputs.get("ingress") or [])
     _change_rules(ec2, identity, "egress", inputs.get("egress") or [])
@@ -180,7 +180,7 @@ def _update_group(cloud: Cloud, identity: str, old: Props, new: Props, changed: 
     if unfinished(old):
         _settle_group(cloud, identity, new)
     for direction in ("ingress", "egress"):
-        # Rules that are no longer declared here at all belong to whoever declares them elsewhere.
+        # If a list is no longer declared, separate resources may declare its rules: they stay.
         if direction in changed and new.get(direction) is not None:
             _change_rules(ec2, identity, direction, new[direction])
     retag(cloud, identity, new)
@@ -220,7 +220,7 @@ _RULE_TARGETS: Final = {
 def _rule_target(inputs: Props) -> str:
     named = [key for key in _RULE_TARGETS if inputs.get(key)]
     if len(named) != 1:
-        raise Refused(f"a security group rule needs exactly one of {', '.join(_RULE_TARGETS)}")
+        raise RefusedError(f"a security group rule needs exactly one of {', '.join(_RULE_TARGETS)}")
     return named[0]
 
 
@@ -228,12 +228,14 @@ def _ports(inputs: Props) -> dict[str, int]:
     protocol = _protocol(inputs["ipProtocol"])
     if protocol == "-1":
         if inputs.get("fromPort") is not None or inputs.get("toPort") is not None:
-            raise Refused("a security group rule for all protocols (`ipProtocol` -1) takes no `fromPort` and `toPort`")
+            raise RefusedError(
+                "a security group rule for all protocols (`ipProtocol` -1) has no `fromPort` and `toPort`"
+            )
         return {}
     if protocol in ("tcp", "udp", "icmp", "icmpv6") and (
         inputs.get("fromPort") is None or inputs.get("toPort") is None
     ):
-        raise Refused(f"a security group rule for {protocol} needs `fromPort` and `toPort`")
+        raise RefusedError(f"a security group rule for {protocol} needs `fromPort` and `toPort`")
     return given(inputs, {"fromPort": "FromPort", "toPort": "ToPort"})
 
 
@@ -262,7 +264,7 @@ def _read_rule(cloud: Cloud, identity: str, state: Props, egress: bool) -> Props
         found = cloud.client("ec2", region).describe_security_group_rules(SecurityGroupRuleIds=[identity])
     rules = [rule for rule in found["SecurityGroupRules"] if rule["IsEgress"] == egress]
     if not rules:
-        raise Gone(f"{region} has no security group rule {identity}")
+        raise GoneError(f"{region} has no security group rule {identity}")
     rule = rules[0]
     ports = {} if rule["IpProtocol"] == "-1" else {"fromPort": rule.get("FromPort"), "toPort": rule.get("ToPort")}
     group = rule.get("ReferencedGroupInfo", {}).get("GroupId")
@@ -311,7 +313,7 @@ def _delete_rule(cloud: Cloud, identity: str, state: Props, egress: bool) -> Non
 
 
 def _find_rule(cloud: Cloud, inputs: Props, egress: bool) -> str | None:
-    """EC2 takes no second rule for the same traffic."""
+    """Find a rule by its traffic: EC2 refuses a second rule for the same traffic."""
     pages = client(cloud, "ec2", inputs).get_paginator("describe_security_group_rules")
     target = _rule_target(inputs)
     protocol = _protocol(inputs["ipProtocol"])
@@ -340,7 +342,7 @@ def _rule_type(token: str, egress: bool) -> ResourceType:
             "ipProtocol": Property(required=True, same=lambda one, other: _protocol(one) == _protocol(other)),
             "fromPort": Property(),
             "toPort": Property(),
-            # EC2 cannot turn one kind of target into another, so another target is another rule.
+            # EC2 cannot change the kind of a target, so a changed target replaces the rule.
             "cidrIpv4": Property(replaces=True),
             "cidrIpv6": Property(replaces=True),
             "prefixListId": Property(replaces=True),

@@ -1,4 +1,4 @@
-"""Tags of EC2's objects: given when they are made, changed by one call for all kinds."""
+"""The tags of EC2's objects: set at creation, and changed by one call for all types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from localcloud.plugins.table import Props
 
 
 def tags_for(cloud: Cloud, kind: str, inputs: Props) -> dict[str, Any]:
-    """The argument of a `Create…` call that tags what it makes."""
+    """Return the argument of a `Create…` call that tags the new object."""
     tags = all_tags(cloud, inputs)
     return {"TagSpecifications": [{"ResourceType": kind, "Tags": tag_list(tags)}]} if tags else {}
 

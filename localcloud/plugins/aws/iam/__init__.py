@@ -1,1 +1,1 @@
-"""IAM: roles, policies, users and issuers of tokens."""
+"""IAM: roles, policies, users and OpenID Connect providers."""

@@ -1,16 +1,14 @@
-"""IAM: managed policies, users and what these are given, and issuers of tokens. Roles are in `roles.py`."""
+"""IAM: managed policies, users and OpenID Connect providers. Roles are in `roles.py`."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from localcloud.plugins.aws.common import (
     TAGS,
     all_tags,
+    call_or_none,
     change_tags,
-    code,
     document,
     from_tag_list,
     given,
@@ -21,9 +19,10 @@ from localcloud.plugins.aws.common import (
     tags_found,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.aws.iam.attachments import NO_ENTITY, attachment_type
+from localcloud.plugins.table import Property, Props, RefusedError, ResourceType
 
-# IAM keeps so many versions of a policy; the oldest has to go before another one comes.
+# IAM keeps at most five versions of a policy. Delete the oldest before creating a sixth.
 _VERSIONS: Final = 5
 
 # -- managed policies -------------------------------------------------------------------------------------------------
@@ -41,7 +40,7 @@ def _create_policy(cloud: Cloud, inputs: Props) -> str:
 
 def _read_policy(cloud: Cloud, identity: str, state: Props) -> Props:
     iam = cloud.client("iam")
-    with gone_at("NoSuchEntity"):
+    with gone_at(NO_ENTITY):
         found = iam.get_policy(PolicyArn=identity)["Policy"]
         version = iam.get_policy_version(PolicyArn=identity, VersionId=found["DefaultVersionId"])["PolicyVersion"]
     return {
@@ -76,7 +75,7 @@ def _update_policy(cloud: Cloud, identity: str, old: Props, new: Props, changed:
 
 def _delete_policy(cloud: Cloud, identity: str, state: Props) -> None:
     iam = cloud.client("iam")
-    with gone_at("NoSuchEntity"):
+    with gone_at(NO_ENTITY):
         for version in iam.list_policy_versions(PolicyArn=identity)["Versions"]:
             if not version["IsDefaultVersion"]:
                 iam.delete_policy_version(PolicyArn=identity, VersionId=version["VersionId"])
@@ -85,7 +84,7 @@ def _delete_policy(cloud: Cloud, identity: str, state: Props) -> None:
 
 def _find_policy(cloud: Cloud, inputs: Props) -> str | None:
     arn = f"arn:aws:iam::{cloud.account}:policy{inputs.get('path') or '/'}{inputs['name']}"
-    return arn if _is_there(lambda: cloud.client("iam").get_policy(PolicyArn=arn)) else None
+    return arn if call_or_none((NO_ENTITY,), cloud.client("iam").get_policy, PolicyArn=arn) else None
 
 
 def _policy_tags(iam: Any, arn: str) -> dict[str, str]:
@@ -106,7 +105,7 @@ def _create_user(cloud: Cloud, inputs: Props) -> str:
 
 def _read_user(cloud: Cloud, identity: str, state: Props) -> Props:
     iam = cloud.client("iam")
-    with gone_at("NoSuchEntity"):
+    with gone_at(NO_ENTITY):
         user = iam.get_user(UserName=identity)["User"]
     return {
         "id": identity,
@@ -122,7 +121,7 @@ def _read_user(cloud: Cloud, identity: str, state: Props) -> Props:
 def _update_user(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
     iam = cloud.client("iam")
     if "permissionsBoundary" in changed:
-        raise Refused("the local cloud has no mapping for a change of a user's `permissionsBoundary`")
+        raise RefusedError("the local cloud has no mapping for a change of a user's `permissionsBoundary`")
     change_tags(
         cloud,
         _user_tags(iam, identity),
@@ -133,21 +132,21 @@ def _update_user(cloud: Cloud, identity: str, old: Props, new: Props, changed: f
 
 
 def _delete_user(cloud: Cloud, identity: str, state: Props) -> None:
-    """What a person has made of their own (a password, a second factor, keys) goes only with `forceDestroy`."""
+    """Delete a user. With `forceDestroy`, delete the user's password, MFA devices and access keys first."""
     iam = cloud.client("iam")
-    with gone_at("NoSuchEntity"):
+    with gone_at(NO_ENTITY):
         if state.get("forceDestroy"):
             for key in iam.list_access_keys(UserName=identity)["AccessKeyMetadata"]:
                 iam.delete_access_key(UserName=identity, AccessKeyId=key["AccessKeyId"])
             for device in iam.list_mfa_devices(UserName=identity)["MFADevices"]:
                 iam.deactivate_mfa_device(UserName=identity, SerialNumber=device["SerialNumber"])
-            if _is_there(lambda: iam.get_login_profile(UserName=identity)):
+            if call_or_none((NO_ENTITY,), iam.get_login_profile, UserName=identity):
                 iam.delete_login_profile(UserName=identity)
         iam.delete_user(UserName=identity)
 
 
 def _find_user(cloud: Cloud, inputs: Props) -> str | None:
-    found = _is_there(lambda: cloud.client("iam").get_user(UserName=inputs["name"]))
+    found = call_or_none((NO_ENTITY,), cloud.client("iam").get_user, UserName=inputs["name"])
     return str(inputs["name"]) if found else None
 
 
@@ -155,54 +154,10 @@ def _user_tags(iam: Any, name: str) -> dict[str, str]:
     return from_tag_list(iam.list_user_tags(UserName=name)["Tags"])
 
 
-# -- what users are given ---------------------------------------------------------------------------------------------
+# -- OpenID Connect providers -----------------------------------------------------------------------------------------
 
 
-def _attach(cloud: Cloud, inputs: Props) -> str:
-    cloud.client("iam").attach_user_policy(UserName=inputs["user"], PolicyArn=inputs["policyArn"])
-    return f"{inputs['user']}/{inputs['policyArn']}"
-
-
-def _read_attachment(cloud: Cloud, identity: str, state: Props) -> Props:
-    user, arn = _attachment(identity)
-    with gone_at("NoSuchEntity"):
-        if not _attached(cloud, user, arn):
-            raise Gone(f"the user {user} has no policy {arn}")
-    return {"id": identity, "user": user, "policyArn": arn}
-
-
-def _detach(cloud: Cloud, identity: str, state: Props) -> None:
-    user, arn = _attachment(identity)
-    with gone_at("NoSuchEntity"):
-        cloud.client("iam").detach_user_policy(UserName=user, PolicyArn=arn)
-
-
-def _find_attachment(cloud: Cloud, inputs: Props) -> str | None:
-    try:
-        found = _attached(cloud, inputs["user"], inputs["policyArn"])
-    except ClientError as error:
-        if code(error) == "NoSuchEntity":
-            return None
-        raise
-    return f"{inputs['user']}/{inputs['policyArn']}" if found else None
-
-
-def _attached(cloud: Cloud, user: str, arn: str) -> bool:
-    pages = cloud.client("iam").get_paginator("list_attached_user_policies").paginate(UserName=user)
-    return any(policy["PolicyArn"] == arn for page in pages for policy in page["AttachedPolicies"])
-
-
-def _attachment(identity: str) -> tuple[str, str]:
-    user, found, arn = identity.partition("/")
-    if not found:
-        raise Refused(f"{identity!r} is no attachment's id; it has the form USER/POLICY_ARN")
-    return user, arn
-
-
-# -- issuers of tokens ------------------------------------------------------------------------------------------------
-
-
-def _create_issuer(cloud: Cloud, inputs: Props) -> str:
+def _create_oidc_provider(cloud: Cloud, inputs: Props) -> str:
     made = cloud.client("iam").create_open_id_connect_provider(
         Url=inputs["url"],
         ClientIDList=inputs["clientIdLists"],
@@ -212,62 +167,52 @@ def _create_issuer(cloud: Cloud, inputs: Props) -> str:
     return str(made["OpenIDConnectProviderArn"])
 
 
-def _read_issuer(cloud: Cloud, identity: str, state: Props) -> Props:
+def _read_oidc_provider(cloud: Cloud, identity: str, state: Props) -> Props:
     iam = cloud.client("iam")
-    with gone_at("NoSuchEntity"):
+    with gone_at(NO_ENTITY):
         found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=identity)
     return {
         "id": identity,
         "arn": identity,
-        # IAM leaves the scheme out, and the real provider puts it back.
+        # IAM returns the URL without its scheme, and the official provider adds it.
         "url": f"https://{found['Url'].removeprefix('https://')}",
         "clientIdLists": found["ClientIDList"],
         "thumbprintLists": found.get("ThumbprintList", []),
-        **tags_found(cloud, _issuer_tags(iam, identity), state),
+        **tags_found(cloud, _oidc_provider_tags(iam, identity), state),
     }
 
 
-def _update_issuer(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
+def _update_oidc_provider(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
     iam = cloud.client("iam")
     if "clientIdLists" in changed:
-        raise Refused("the local cloud has no mapping for a change of an issuer's `clientIdLists`")
+        raise RefusedError("the local cloud has no mapping for a change of `clientIdLists` of an OpenIdConnectProvider")
     if "thumbprintLists" in changed:
         iam.update_open_id_connect_provider_thumbprint(
             OpenIDConnectProviderArn=identity, ThumbprintList=new["thumbprintLists"]
         )
     change_tags(
         cloud,
-        _issuer_tags(iam, identity),
+        _oidc_provider_tags(iam, identity),
         new,
         lambda tags: iam.tag_open_id_connect_provider(OpenIDConnectProviderArn=identity, Tags=tag_list(tags)),
         lambda keys: iam.untag_open_id_connect_provider(OpenIDConnectProviderArn=identity, TagKeys=keys),
     )
 
 
-def _delete_issuer(cloud: Cloud, identity: str, state: Props) -> None:
-    with gone_at("NoSuchEntity"):
+def _delete_oidc_provider(cloud: Cloud, identity: str, state: Props) -> None:
+    with gone_at(NO_ENTITY):
         cloud.client("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=identity)
 
 
-def _find_issuer(cloud: Cloud, inputs: Props) -> str | None:
+def _find_oidc_provider(cloud: Cloud, inputs: Props) -> str | None:
     host = inputs["url"].removeprefix("https://")
     arn = f"arn:aws:iam::{cloud.account}:oidc-provider/{host}"
-    found = _is_there(lambda: cloud.client("iam").get_open_id_connect_provider(OpenIDConnectProviderArn=arn))
-    return arn if found else None
+    get = cloud.client("iam").get_open_id_connect_provider
+    return arn if call_or_none((NO_ENTITY,), get, OpenIDConnectProviderArn=arn) else None
 
 
-def _issuer_tags(iam: Any, arn: str) -> dict[str, str]:
+def _oidc_provider_tags(iam: Any, arn: str) -> dict[str, str]:
     return from_tag_list(iam.list_open_id_connect_provider_tags(OpenIDConnectProviderArn=arn)["Tags"])
-
-
-def _is_there(look: Any) -> bool:
-    try:
-        look()
-    except ClientError as error:
-        if code(error) == "NoSuchEntity":
-            return False
-        raise
-    return True
 
 
 RESOURCES: Final = (
@@ -305,17 +250,7 @@ RESOURCES: Final = (
         delete_before_replace=True,
         find=_find_user,
     ),
-    ResourceType(
-        token="aws:iam/userPolicyAttachment:UserPolicyAttachment",  # noqa: S106
-        properties={
-            "user": Property(required=True, replaces=True),
-            "policyArn": Property(required=True, replaces=True),
-        },
-        create=_attach,
-        read=_read_attachment,
-        delete=_detach,
-        find=_find_attachment,
-    ),
+    attachment_type("aws:iam/userPolicyAttachment:UserPolicyAttachment", "user"),
     ResourceType(
         token="aws:iam/openIdConnectProvider:OpenIdConnectProvider",  # noqa: S106
         properties={
@@ -325,11 +260,11 @@ RESOURCES: Final = (
             "tags": TAGS,
         },
         computed=("arn", "tagsAll"),
-        create=_create_issuer,
-        read=_read_issuer,
-        update=_update_issuer,
-        delete=_delete_issuer,
+        create=_create_oidc_provider,
+        read=_read_oidc_provider,
+        update=_update_oidc_provider,
+        delete=_delete_oidc_provider,
         delete_before_replace=True,
-        find=_find_issuer,
+        find=_find_oidc_provider,
     ),
 )

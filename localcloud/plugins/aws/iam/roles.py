@@ -1,16 +1,14 @@
-"""IAM: roles, their inline policies, and the managed ones that they are given. IAM has no regions."""
+"""IAM: roles, their inline policies and attachments. IAM has no regions."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from localcloud.plugins.aws.common import (
     TAGS,
     all_tags,
+    call_or_none,
     change_tags,
-    code,
     document,
     from_tag_list,
     given,
@@ -20,7 +18,8 @@ from localcloud.plugins.aws.common import (
     tags_found,
 )
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.aws.iam.attachments import NO_ENTITY, attachment_type
+from localcloud.plugins.table import Property, Props, RefusedError, ResourceType
 
 
 def _create_role(cloud: Cloud, inputs: Props) -> str:
@@ -43,7 +42,7 @@ def _create_role(cloud: Cloud, inputs: Props) -> str:
 
 def _read_role(cloud: Cloud, identity: str, state: Props) -> Props:
     iam = cloud.client("iam")
-    with gone_at("NoSuchEntity"):
+    with gone_at(NO_ENTITY):
         role = iam.get_role(RoleName=identity)["Role"]
     return {
         "id": identity,
@@ -55,7 +54,7 @@ def _read_role(cloud: Cloud, identity: str, state: Props) -> Props:
         "description": role.get("Description") or "",
         "maxSessionDuration": role.get("MaxSessionDuration", 3600),
         "permissionsBoundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
-        # botocore gives the document parsed.
+        # botocore returns the document parsed.
         "assumeRolePolicy": document(role["AssumeRolePolicyDocument"]),
         **tags_found(cloud, _role_tags(iam, identity), state),
     }
@@ -86,9 +85,9 @@ def _update_role(cloud: Cloud, identity: str, old: Props, new: Props, changed: f
 
 
 def _delete_role(cloud: Cloud, identity: str, state: Props) -> None:
-    """Out of its instance profiles always, its policies only with `forceDetachPolicies`: else IAM refuses."""
+    """Delete a role, after its removal from instance profiles. `forceDetachPolicies` removes its policies too."""
     iam = cloud.client("iam")
-    with gone_at("NoSuchEntity"):
+    with gone_at(NO_ENTITY):
         for page in iam.get_paginator("list_instance_profiles_for_role").paginate(RoleName=identity):
             for profile in page["InstanceProfiles"]:
                 iam.remove_role_from_instance_profile(
@@ -105,12 +104,8 @@ def _delete_role(cloud: Cloud, identity: str, state: Props) -> None:
 
 
 def _find_role(cloud: Cloud, inputs: Props) -> str | None:
-    try:
-        return str(cloud.client("iam").get_role(RoleName=inputs["name"])["Role"]["RoleName"])
-    except ClientError as error:
-        if code(error) == "NoSuchEntity":
-            return None
-        raise
+    found = call_or_none((NO_ENTITY,), cloud.client("iam").get_role, RoleName=inputs["name"])
+    return None if found is None else str(found["Role"]["RoleName"])
 
 
 def _role_tags(iam: Any, name: str) -> dict[str, str]:
@@ -126,7 +121,7 @@ def _put_policy(cloud: Cloud, inputs: Props) -> str:
 
 def _read_policy(cloud: Cloud, identity: str, state: Props) -> Props:
     role, name = _parts(identity)
-    with gone_at("NoSuchEntity"):
+    with gone_at(NO_ENTITY):
         found = cloud.client("iam").get_role_policy(RoleName=role, PolicyName=name)
     return {"id": identity, "role": role, "name": name, "policy": document(found["PolicyDocument"])}
 
@@ -137,66 +132,21 @@ def _update_policy(cloud: Cloud, identity: str, old: Props, new: Props, changed:
 
 def _delete_policy(cloud: Cloud, identity: str, state: Props) -> None:
     role, name = _parts(identity)
-    with gone_at("NoSuchEntity"):
+    with gone_at(NO_ENTITY):
         cloud.client("iam").delete_role_policy(RoleName=role, PolicyName=name)
 
 
 def _find_policy(cloud: Cloud, inputs: Props) -> str | None:
-    try:
-        cloud.client("iam").get_role_policy(RoleName=inputs["role"], PolicyName=inputs["name"])
-    except ClientError as error:
-        if code(error) == "NoSuchEntity":
-            return None
-        raise
-    return f"{inputs['role']}:{inputs['name']}"
+    role, name = inputs["role"], inputs["name"]
+    found = call_or_none((NO_ENTITY,), cloud.client("iam").get_role_policy, RoleName=role, PolicyName=name)
+    return None if found is None else f"{role}:{name}"
 
 
 def _parts(identity: str) -> tuple[str, str]:
     role, found, name = identity.partition(":")
     if not found:
-        raise Refused(f"{identity!r} is no role policy's id; it has the form ROLE:POLICY")
+        raise RefusedError(f"the id of a role policy is {identity!r}; it must be ROLE:POLICY")
     return role, name
-
-
-def _attach(cloud: Cloud, inputs: Props) -> str:
-    cloud.client("iam").attach_role_policy(RoleName=inputs["role"], PolicyArn=inputs["policyArn"])
-    return f"{inputs['role']}/{inputs['policyArn']}"
-
-
-def _read_attachment(cloud: Cloud, identity: str, state: Props) -> Props:
-    role, arn = _attachment(identity)
-    with gone_at("NoSuchEntity"):
-        if not _attached(cloud, role, arn):
-            raise Gone(f"the role {role} has no policy {arn}")
-    return {"id": identity, "role": role, "policyArn": arn}
-
-
-def _detach(cloud: Cloud, identity: str, state: Props) -> None:
-    role, arn = _attachment(identity)
-    with gone_at("NoSuchEntity"):
-        cloud.client("iam").detach_role_policy(RoleName=role, PolicyArn=arn)
-
-
-def _find_attachment(cloud: Cloud, inputs: Props) -> str | None:
-    try:
-        found = _attached(cloud, inputs["role"], inputs["policyArn"])
-    except ClientError as error:
-        if code(error) == "NoSuchEntity":
-            return None
-        raise
-    return f"{inputs['role']}/{inputs['policyArn']}" if found else None
-
-
-def _attached(cloud: Cloud, role: str, arn: str) -> bool:
-    pages = cloud.client("iam").get_paginator("list_attached_role_policies").paginate(RoleName=role)
-    return any(policy["PolicyArn"] == arn for page in pages for policy in page["AttachedPolicies"])
-
-
-def _attachment(identity: str) -> tuple[str, str]:
-    role, found, arn = identity.partition("/")
-    if not found:
-        raise Refused(f"{identity!r} is no attachment's id; it has the form ROLE/POLICY_ARN")
-    return role, arn
 
 
 RESOURCES: Final = (
@@ -234,15 +184,5 @@ RESOURCES: Final = (
         delete_before_replace=True,
         find=_find_policy,
     ),
-    ResourceType(
-        token="aws:iam/rolePolicyAttachment:RolePolicyAttachment",  # noqa: S106
-        properties={
-            "role": Property(required=True, replaces=True),
-            "policyArn": Property(required=True, replaces=True),
-        },
-        create=_attach,
-        read=_read_attachment,
-        delete=_detach,
-        find=_find_attachment,
-    ),
+    attachment_type("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "role"),
 )

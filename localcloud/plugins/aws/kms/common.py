@@ -1,4 +1,4 @@
-"""What KMS's keys and replica keys share: their description, policy, tags and deletion."""
+"""Helpers for KMS keys and replica keys: description, policy, tags and deletion."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from botocore.exceptions import ClientError
 
 from localcloud.plugins.aws.common import change_tags, client, code, document, given, gone_at
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Props
+from localcloud.plugins.table import GoneError, Props
 
 
 def described(kms: Any, identity: str) -> Any:
-    """A key's metadata. One that is pending deletion is gone: nothing can be done with it."""
+    """Return a key's metadata. A key that is pending deletion counts as gone, because it cannot be used."""
     with gone_at("NotFoundException"):
         key = kms.describe_key(KeyId=identity)["KeyMetadata"]
     if key["KeyState"] in ("PendingDeletion", "PendingReplicaDeletion"):
-        raise Gone(f"{key['Arn']} is pending deletion")
+        raise GoneError(f"{key['Arn']} is pending deletion")
     return key
 
 
@@ -36,7 +36,7 @@ def delete(cloud: Cloud, identity: str, state: Props) -> None:
             kms.schedule_key_deletion(KeyId=identity, **given(state, {"deletionWindowInDays": "PendingWindowInDays"}))
         except ClientError as error:
             if code(error) == "KMSInvalidStateException" and "pending deletion" in str(error):
-                raise Gone(str(error)) from error
+                raise GoneError(str(error)) from error
             raise
 
 

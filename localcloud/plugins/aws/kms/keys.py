@@ -20,7 +20,7 @@ from localcloud.plugins.aws.common import (
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.aws.kms.common import delete, described, put_policy, retag, tags_of, to_tags
 from localcloud.plugins.aws.kms.replica_keys import REPLICA_KEY
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 
 def _create_key(cloud: Cloud, inputs: Props) -> str:
@@ -47,7 +47,7 @@ def _settle_key(cloud: Cloud, identity: str, inputs: Props) -> None:
     if inputs.get("enableKeyRotation"):
         kms.enable_key_rotation(KeyId=identity, **given(inputs, {"rotationPeriodInDays": "RotationPeriodInDays"}))
     elif inputs.get("rotationPeriodInDays"):
-        raise Refused("`rotationPeriodInDays` of a key needs `enableKeyRotation` to be true")
+        raise RefusedError("`rotationPeriodInDays` of a key needs `enableKeyRotation` to be true")
     if inputs.get("isEnabled") is False:
         kms.disable_key(KeyId=identity)
 
@@ -82,7 +82,7 @@ def _update_key(cloud: Cloud, identity: str, old: Props, new: Props, changed: fr
     kms = client(cloud, "kms", new)
     if unfinished(old):
         _settle_key(cloud, identity, new)
-    # A disabled key takes no changes, so it is enabled first and disabled last.
+    # A disabled key refuses changes, so it is enabled first and disabled last.
     if "isEnabled" in changed and new.get("isEnabled", True):
         kms.enable_key(KeyId=identity)
     if changed & {"enableKeyRotation", "rotationPeriodInDays"}:
@@ -102,7 +102,7 @@ def _update_key(cloud: Cloud, identity: str, old: Props, new: Props, changed: fr
 def _create_alias(cloud: Cloud, inputs: Props) -> str:
     name = inputs["name"]
     if not name.startswith("alias/"):
-        raise Refused(f"`name` of an alias is {name!r}; it must begin with `alias/`")
+        raise RefusedError(f"`name` of an alias is {name!r}; it must begin with `alias/`")
     client(cloud, "kms", inputs).create_alias(AliasName=name, TargetKeyId=inputs["targetKeyId"])
     return str(name)
 
@@ -112,7 +112,7 @@ def _read_alias(cloud: Cloud, identity: str, state: Props) -> Props:
     kms = cloud.client("kms", region)
     alias = _alias(kms, identity)
     if alias is None:
-        raise Gone(f"{region} has no {identity}")
+        raise GoneError(f"{region} has no {identity}")
     target = alias["TargetKeyId"]
     return {
         "id": identity,

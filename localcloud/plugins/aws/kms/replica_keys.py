@@ -1,7 +1,7 @@
 """KMS: replicas of multi-region keys.
 
-After terraform-provider-aws, internal/service/kms/replica_key.go (2023): a replica is asked for in its primary's region
-and is the replica's own from then on. Its rotation is the primary's.
+After terraform-provider-aws, internal/service/kms/replica_key.go (2023): a replica is created in its primary's region.
+All further calls go to the replica's region. The primary rotates the key.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from localcloud.plugins.aws.common import (
 )
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.aws.kms.common import delete, described, put_policy, retag, tags_of, to_tags
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 _PATIENCE_SECONDS: Final = 120
-"""The provider's own."""
+"""The provider's value."""
 
 
 def _create(cloud: Cloud, inputs: Props) -> str:
@@ -46,10 +46,10 @@ def _create(cloud: Cloud, inputs: Props) -> str:
 
 
 def _primary(inputs: Props) -> tuple[str, str]:
-    """Region and id of the key that is replicated."""
+    """Return the region and the id of the primary key."""
     parts = str(inputs["primaryKeyArn"]).split(":")
     if len(parts) != 6 or parts[2] != "kms" or not parts[5].startswith("key/"):
-        raise Refused(
+        raise RefusedError(
             f"`primaryKeyArn` of a replica key is {inputs['primaryKeyArn']!r}; it must be a key's ARN, "
             "arn:aws:kms:REGION:ACCOUNT:key/mrk-…"
         )
@@ -61,7 +61,7 @@ def _settle(cloud: Cloud, identity: str, inputs: Props) -> None:
     end = time.monotonic() + _PATIENCE_SECONDS
     while (key := described(kms, identity))["KeyState"] == "Creating":
         if time.monotonic() > end:
-            raise Refused(f"the replica key {key['Arn']} is Creating after {_PATIENCE_SECONDS} s")
+            raise RefusedError(f"the replica key {key['Arn']} is Creating after {_PATIENCE_SECONDS} s")
         time.sleep(0.5)
     if inputs.get("enabled") is False:
         kms.disable_key(KeyId=identity)
@@ -73,7 +73,7 @@ def _read(cloud: Cloud, identity: str, state: Props) -> Props:
     key = described(kms, identity)
     regions = key.get("MultiRegionConfiguration") or {}
     if regions.get("MultiRegionKeyType") != "REPLICA":
-        raise Refused(f"{key['Arn']} is not a multi-Region replica key")
+        raise RefusedError(f"{key['Arn']} is not a multi-Region replica key")
     return {
         "id": key["KeyId"],
         "region": region,
@@ -94,7 +94,7 @@ def _update(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozen
     kms = client(cloud, "kms", new)
     if unfinished(old):
         _settle(cloud, identity, new)
-    # A disabled key takes no changes, so it is enabled first and disabled last.
+    # A disabled key refuses changes, so it is enabled first and disabled last.
     if "enabled" in changed and new.get("enabled", True):
         kms.enable_key(KeyId=identity)
     if "description" in changed:
@@ -109,7 +109,7 @@ def _update(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozen
 def _find(cloud: Cloud, inputs: Props) -> str | None:
     try:
         found: Any = described(client(cloud, "kms", inputs), _primary(inputs)[1])
-    except Gone:
+    except GoneError:
         return None
     return str(found["KeyId"])
 

@@ -1,4 +1,4 @@
-"""RDS: instances, the groups that they need, and the replication of their backups to another region."""
+"""RDS: instances, their subnet groups and parameter groups, and the replication of backups across regions."""
 
 from __future__ import annotations
 

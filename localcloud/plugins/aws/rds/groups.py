@@ -1,4 +1,4 @@
-"""RDS: the subnet groups and parameter groups that instances need."""
+"""RDS: the subnet groups and parameter groups of instances."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from localcloud.plugins.aws.common import (
 )
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.aws.rds.tags import retag
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 # -- subnet groups ----------------------------------------------------------------------------------------------------
 
@@ -74,7 +74,7 @@ def _find_by_name(read: Callable[[Cloud, str, Props], Props]) -> Callable[[Cloud
     def find(cloud: Cloud, inputs: Props) -> str | None:
         try:
             return str(read(cloud, inputs["name"], {**inputs, "region": inputs.get("region") or cloud.region})["id"])
-        except Gone:
+        except GoneError:
             return None
 
     return find
@@ -101,7 +101,7 @@ def _change_parameters(rds: Any, name: str, old: list[Props], new: list[Props]) 
     before, after = ({parameter["name"].lower(): _parameter(parameter) for parameter in each} for each in (old, new))
     changed = [parameter for key, parameter in after.items() if before.get(key) != parameter]
     removed = [parameter for key, parameter in before.items() if key not in after]
-    # RDS takes 20 at once.
+    # RDS accepts 20 in a call.
     for start in range(0, len(changed), 20):
         rds.modify_db_parameter_group(DBParameterGroupName=name, Parameters=changed[start : start + 20])
     for start in range(0, len(removed), 20):
@@ -113,7 +113,7 @@ def _change_parameters(rds: Any, name: str, old: list[Props], new: list[Props]) 
 def _parameter(declared: Props) -> dict[str, str]:
     unknown = set(declared) - {"name", "value", "applyMethod"}
     if unknown:
-        raise Refused(
+        raise RefusedError(
             f"the local cloud has no mapping for `parameters[].{min(unknown)}`; it has name, value, applyMethod"
         )
     return {

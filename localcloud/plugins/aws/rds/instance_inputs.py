@@ -1,4 +1,4 @@
-"""The inputs of an RDS instance: their names in the API, and how each behaves."""
+"""The inputs of an RDS instance: their names in the API and their properties."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 from localcloud.plugins.aws.common import REGION, TAGS, same_lower, same_set
 from localcloud.plugins.table import Property
 
-# Inputs that both CreateDBInstance and ModifyDBInstance take, under their API names.
+# The inputs of both CreateDBInstance and ModifyDBInstance, with their API names.
 _BOTH: Final = {
     "instanceClass": "DBInstanceClass",
     "allocatedStorage": "AllocatedStorage",
@@ -73,7 +73,7 @@ PROPERTIES: Final[dict[str, Property]] = {
     "dbName": Property(replaces=True),
     "username": Property(replaces=True),
     "password": Property(secret=True, write_only=True),
-    # Another value alone is no change: its version says when it is to be sent.
+    # A changed value alone has no effect: a changed `passwordWoVersion` sends it.
     "passwordWo": Property(secret=True, write_only=True, same=lambda one, other: True),
     "passwordWoVersion": Property(write_only=True),
     "manageMasterUserPassword": Property(default=False),
@@ -98,7 +98,7 @@ PROPERTIES: Final[dict[str, Property]] = {
     "caCertIdentifier": Property(),
     "characterSetName": Property(replaces=True),
     "autoMinorVersionUpgrade": Property(default=True),
-    # Without a default: a restored instance keeps its source's, and one that is made new is sent 0.
+    # Without a default: a restored instance keeps its source's value, and a new one is created with 0.
     "backupRetentionPeriod": Property(),
     "backupWindow": Property(),
     "backupTarget": Property(replaces=True, choices=("region", "outposts")),
@@ -114,10 +114,10 @@ PROPERTIES: Final[dict[str, Property]] = {
     "performanceInsightsRetentionPeriod": Property(),
     "enabledCloudwatchLogsExports": Property(default=[], same=same_set),
     "tags": TAGS,
-    # Where it comes from, which RDS does not say afterwards.
+    # The source of a restored instance, which RDS does not return.
     "restoreToPointInTime": Property(replaces=True, write_only=True),
     "snapshotIdentifier": Property(replaces=True, write_only=True),
-    # How to change and delete, which RDS does not keep.
+    # Options of changes and deletions, which RDS does not store.
     "applyImmediately": Property(default=False, write_only=True),
     "allowMajorVersionUpgrade": Property(default=False, write_only=True),
     "skipFinalSnapshot": Property(default=False, write_only=True),
@@ -127,6 +127,6 @@ PROPERTIES: Final[dict[str, Property]] = {
 
 
 def same(key: str, declared: Any, found: Any) -> bool:
-    """Whether a declared input is what RDS has."""
+    """Whether RDS has the declared input."""
     rule = PROPERTIES[key].same
     return bool(declared == found if rule is None else rule(declared, found))

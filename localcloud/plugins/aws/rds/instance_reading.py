@@ -1,4 +1,4 @@
-"""An RDS instance as RDS shows it, and the wait until it is available."""
+"""Read an RDS instance, and wait until it is available."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from localcloud.plugins.aws.common import from_tag_list, gone_at, locate, tags_found
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Props, Refused
+from localcloud.plugins.table import GoneError, Props, RefusedError
 
 _READY: Final = frozenset({"available", "storage-optimization", "stopped"})
-# What an instance does not come out of by itself (RDS User Guide, "Viewing Amazon RDS DB instance status").
+# An instance does not leave these states without help (RDS User Guide, "Viewing Amazon RDS DB instance status").
 _HOPELESS: Final = frozenset(
     {
         "deleting",
@@ -28,33 +28,37 @@ _HOPELESS: Final = frozenset(
     }
 )
 PATIENCE_SECONDS: Final = 1800
-"""The provider waits 50 minutes for an instance to be made, 80 for a change and 60 for it to go. Here each takes
-seconds, or minutes where much is recovered."""
+"""The provider waits 50 minutes for a creation, 80 for a change and 60 for a deletion. Here each takes seconds, or
+minutes if a large backup is restored."""
 
 
 def wait(rds: Any, identity: str) -> None:
-    """Until the instance is available. What it fails with, or is still at, is said in its own word."""
+    """Wait until the instance is available. The error states its status."""
     end = time.monotonic() + PATIENCE_SECONDS
     pause = 0.1
     while (found := describe(rds, identity))["DBInstanceStatus"] not in _READY:
         now, name = found["DBInstanceStatus"], found["DBInstanceIdentifier"]
         if now in _HOPELESS:
-            raise Refused(f"the RDS instance {name} ({found['DBInstanceArn']}) is {now}, and will not be available")
+            raise RefusedError(
+                f"the RDS instance {name} ({found['DBInstanceArn']}) is {now}, and will not be available"
+            )
         if time.monotonic() > end:
-            raise Refused(f"the RDS instance {name} ({found['DBInstanceArn']}) is {now} after {PATIENCE_SECONDS} s")
+            raise RefusedError(
+                f"the RDS instance {name} ({found['DBInstanceArn']}) is {now} after {PATIENCE_SECONDS} s"
+            )
         time.sleep(pause)
         pause = min(2.0, pause * 1.5)
 
 
 def describe(rds: Any, identity: str) -> Any:
-    """An instance by its resource id, or by its name, which an import says."""
+    """Return an instance by its resource id, or by its name, which an import gives."""
     with gone_at("DBInstanceNotFound"):
         if re.fullmatch(r"db-[A-Z0-9]{26}", identity):
             found = rds.describe_db_instances(Filters=[{"Name": "dbi-resource-id", "Values": [identity]}])
         else:
             found = rds.describe_db_instances(DBInstanceIdentifier=identity)
     if not found["DBInstances"]:
-        raise Gone(f"there is no DB instance {identity}")
+        raise GoneError(f"the DB instance {identity} does not exist")
     return found["DBInstances"][0]
 
 
@@ -140,11 +144,11 @@ def _first(entries: Any, key: str) -> str:
 
 
 def _as_declared(actual: str, declared: Any) -> str:
-    """A declared version prefix (`16`) stands as long as the actual one begins with it."""
+    """Return the declared version prefix (`16`) if the actual version begins with it."""
     return str(declared) if declared and f"{actual}.".startswith(f"{declared}.") else actual
 
 
 def _storage(actual: int, state: Props) -> int:
-    """What autoscaling has added above the declared size is its business, as in the provider's `allocated_storage`."""
+    """Return the declared size if autoscaling added the rest, like the provider's `allocated_storage`."""
     declared, most = state.get("allocatedStorage"), state.get("maxAllocatedStorage") or 0
     return int(declared) if declared is not None and declared < actual and declared < most else actual

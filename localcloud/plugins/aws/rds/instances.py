@@ -1,6 +1,6 @@
-"""RDS instances: made new or restored, changed and deleted.
+"""RDS instances: creation, restore, change and deletion.
 
-After terraform-provider-aws, internal/service/rds/instance.go; what it does of a restore is in `rds/restores.py`.
+After terraform-provider-aws, internal/service/rds/instance.go. Restores are in `rds/restores.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from localcloud.plugins.aws.rds.instance_inputs import CREATE, MODIFY, PROPERTIE
 from localcloud.plugins.aws.rds.instance_reading import PATIENCE_SECONDS, describe, read, wait
 from localcloud.plugins.aws.rds.restores import differing, restore, restored
 from localcloud.plugins.aws.rds.tags import retag
-from localcloud.plugins.table import Gone, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Props, RefusedError, ResourceType
 
 _INSIGHTS: Final = (
     "performanceInsightsEnabled",
@@ -29,9 +29,9 @@ def _create_instance(cloud: Cloud, inputs: Props) -> str:
         return restore(cloud, rds, inputs)
     for needed in ("allocatedStorage", "engine", "username"):
         if not inputs.get(needed):
-            raise Refused(f"an RDS instance that is not restored from anything needs `{needed}`")
+            raise RefusedError(f"an RDS instance that is not restored needs `{needed}`")
     created = rds.create_db_instance(
-        # What the provider sends where a program says nothing: no backups, no address of its own on the internet.
+        # The provider's values for inputs that are left out: no backups, no public address.
         **{"BackupRetentionPeriod": 0, "PubliclyAccessible": False, **given(inputs, CREATE), **password},
         DBInstanceIdentifier=inputs["identifier"],
         Tags=tag_list(all_tags(cloud, inputs)),
@@ -40,24 +40,24 @@ def _create_instance(cloud: Cloud, inputs: Props) -> str:
 
 
 def _password(inputs: Props) -> dict[str, str]:
-    """The master password as the API takes it, if one is declared."""
+    """Return the argument for the declared master password, if any."""
     ways = [key for key in ("password", "passwordWo", "manageMasterUserPassword") if inputs.get(key)]
     if len(ways) > 1:
-        raise Refused(f"`{ways[0]}` and `{ways[1]}` of an RDS instance are two ways to a master password: it takes one")
+        raise RefusedError(f"`{ways[0]}` and `{ways[1]}` of an RDS instance are two ways to set the password; keep one")
     if (inputs.get("passwordWo") is None) is not (inputs.get("passwordWoVersion") is None):
-        raise Refused("`passwordWo` and `passwordWoVersion` of an RDS instance need each other")
+        raise RefusedError("`passwordWo` and `passwordWoVersion` of an RDS instance need each other")
     said = inputs.get("password") or inputs.get("passwordWo")
     return {"MasterUserPassword": said} if said else {}
 
 
 def _settle_instance(cloud: Cloud, identity: str, inputs: Props) -> None:
-    """Can be done again after it failed: a restored instance that has been changed already differs no more."""
+    """Complete the instance. It can be repeated after a failure: a change that was made is not made again."""
     rds = client(cloud, "rds", inputs)
     wait(rds, identity)
     if not restored(inputs):
         return
     changed = differing(inputs, read(cloud, identity, inputs))
-    # The password is that of the source, at that moment; whether it is the declared one nobody can see.
+    # A restored instance has its source's password, which RDS does not return. So the declared one is always sent.
     arguments = {**_changes(describe(rds, identity), inputs, changed), **_password(inputs)}
     if arguments:
         rds.modify_db_instance(
@@ -85,23 +85,23 @@ def _update_instance(cloud: Cloud, identity: str, old: Props, new: Props, change
 
 
 def _changes(now: Any, new: Props, changed: frozenset[str]) -> dict[str, Any]:
-    """What ModifyDBInstance is asked, so that the changed inputs hold."""
-    # What has no documented default and is no longer declared stays as it is.
+    """Return the arguments of ModifyDBInstance for the changed inputs."""
+    # An input without a documented default that is no longer declared keeps its value.
     asked = {key: new.get(key, PROPERTIES[key].default) for key in changed if key in MODIFY}
     arguments = {MODIFY[key]: value for key, value in asked.items() if value is not None}
     if "manageMasterUserPassword" in changed and not new.get("manageMasterUserPassword"):
         arguments.update({"ManageMasterUserPassword": False, **_password(new)})
     if "masterUserSecretKmsKeyId" in changed and new.get("manageMasterUserPassword"):
-        arguments["ManageMasterUserPassword"] = True  # RDS takes the key only together with it
+        arguments["ManageMasterUserPassword"] = True  # RDS accepts the key only together with it
     if "maxAllocatedStorage" in changed and not new.get("maxAllocatedStorage"):
-        arguments["MaxAllocatedStorage"] = new.get("allocatedStorage") or now["AllocatedStorage"]  # growth is off
+        arguments["MaxAllocatedStorage"] = new.get("allocatedStorage") or now["AllocatedStorage"]  # autoscaling is off
     if changed & {"iops", "storageThroughput", "storageType", "allocatedStorage"}:
-        # RDS wants these together.
+        # RDS requires these together.
         together = given(
             new, {"iops": "Iops", "storageThroughput": "StorageThroughput", "allocatedStorage": "AllocatedStorage"}
         )
         if "AllocatedStorage" in together and "allocatedStorage" not in changed:
-            together["AllocatedStorage"] = now["AllocatedStorage"]  # it may have grown by itself
+            together["AllocatedStorage"] = now["AllocatedStorage"]  # autoscaling may have added storage
         arguments.update(together)
     if changed & {"monitoringInterval", "monitoringRoleArn"}:
         arguments.update(given(new, {"monitoringRoleArn": "MonitoringRoleArn"}))
@@ -127,7 +127,7 @@ def _delete_instance(cloud: Cloud, identity: str, state: Props) -> None:
     if not state.get("skipFinalSnapshot"):
         if not state.get("finalSnapshotIdentifier"):
             name = found["DBInstanceIdentifier"]
-            raise Refused(f"`finalSnapshotIdentifier` of {name} is required when `skipFinalSnapshot` is false")
+            raise RefusedError(f"`finalSnapshotIdentifier` of {name} is required when `skipFinalSnapshot` is false")
         final = {"SkipFinalSnapshot": False, "FinalDBSnapshotIdentifier": state["finalSnapshotIdentifier"]}
     with gone_at("DBInstanceNotFound"):
         rds.delete_db_instance(
@@ -137,9 +137,9 @@ def _delete_instance(cloud: Cloud, identity: str, state: Props) -> None:
         )
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
-        describe(rds, identity)  # says `Gone` when it is
+        describe(rds, identity)  # raises `GoneError` when the instance is gone
         time.sleep(0.2)
-    raise Refused(
+    raise RefusedError(
         f"the RDS instance {found['DBInstanceIdentifier']} is still there {PATIENCE_SECONDS} s after deletion"
     )
 
@@ -147,7 +147,7 @@ def _delete_instance(cloud: Cloud, identity: str, state: Props) -> None:
 def _find_instance(cloud: Cloud, inputs: Props) -> str | None:
     try:
         return str(describe(client(cloud, "rds", inputs), inputs["identifier"])["DbiResourceId"])
-    except Gone:
+    except GoneError:
         return None
 
 

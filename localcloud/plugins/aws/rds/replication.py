@@ -1,4 +1,4 @@
-"""RDS: the replication of an instance's automated backups to another region."""
+"""RDS: the replication of an instance's automated backups to a second region."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from botocore.exceptions import ClientError
 
 from localcloud.plugins.aws.common import REGION, client, code, given, gone_at, locate
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 _PATIENCE_SECONDS: Final = 4500
-"""The provider's own, 75 minutes."""
+"""The provider's value, 75 minutes."""
 
 
 def _start_replication(cloud: Cloud, inputs: Props) -> str:
@@ -29,24 +29,24 @@ def _settle_replication(cloud: Cloud, identity: str, inputs: Props) -> None:
     end = time.monotonic() + _PATIENCE_SECONDS
     while (status := _replicated(rds, identity)["Status"].lower()) != "replicating":
         if time.monotonic() > end:
-            raise Refused(f"{identity} is {status}, not replicating, after {_PATIENCE_SECONDS} s")
+            raise RefusedError(f"{identity} is {status}, not replicating, after {_PATIENCE_SECONDS} s")
         time.sleep(0.5)
 
 
 def _replicated(rds: Any, arn: str) -> Any:
-    """The copy that has this ARN; one that is no longer fed is no replication, though it is still there."""
+    """Return the replicated backup with this ARN. A retained backup, which gets no updates, counts as gone."""
     with gone_at("DBInstanceAutomatedBackupNotFound"):
         found = rds.describe_db_instance_automated_backups(DBInstanceAutomatedBackupsArn=arn)
     backup = found["DBInstanceAutomatedBackups"][0]
     if backup["Status"].lower() == "retained":
-        raise Gone(f"{arn} is retained: nothing is replicated to it")
+        raise GoneError(f"{arn} is retained: nothing is replicated to it")
     return backup
 
 
 def _read_replication(cloud: Cloud, identity: str, state: Props) -> Props:
     identity, region = locate(cloud, identity, state)
     if not state.get("region"):
-        region = identity.split(":")[3]  # the ARN says where the copy is
+        region = identity.split(":")[3]  # the ARN contains the region
     backup = _replicated(cloud.client("rds", region), identity)
     return {
         "id": identity,
@@ -65,7 +65,7 @@ def _stop_replication(cloud: Cloud, identity: str, state: Props) -> None:
             rds.stop_db_instance_automated_backups_replication(SourceDBInstanceArn=backup["DBInstanceArn"])
     except ClientError as error:
         if code(error) == "InvalidDBInstanceState" and "not replicating to the current region" in str(error):
-            raise Gone(str(error)) from error
+            raise GoneError(str(error)) from error
         raise
 
 

@@ -1,10 +1,10 @@
-"""RDS instances that are made from what there was: backups at a moment, or a snapshot.
+"""Restore RDS instances to a point in time, or from a snapshot.
 
-After terraform-provider-aws, internal/service/rds/instance.go, as read of 2025 (the first with `password_wo`): which
-inputs each of the two calls is sent, and that the rest is changed once the instance is available. The provider changes
-after a restore from a snapshot whatever is declared, and after one to a point in time the passwords and the monitoring
-alone; the rest it finds to differ, and leaves to the next update. Here it is changed at once in both cases, because
-this stand-in compares an update with what was declared before, and would never find it.
+After terraform-provider-aws, internal/service/rds/instance.go of 2025 (the first version with `password_wo`): the
+inputs of each of the two calls, and the changes once the instance is available. After a restore from a snapshot the
+provider changes every declared input. After a restore to a point in time it changes only passwords and monitoring, and
+the next update finds the other differences. Here both restores change every declared input at once, because this plugin
+compares an update with the previous declaration and would not find the differences.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Final
 from localcloud.plugins.aws.common import all_tags, given, tag_list
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.aws.rds.instance_inputs import CREATE, MODIFY, PROPERTIES, same
-from localcloud.plugins.table import Props, Refused
+from localcloud.plugins.table import Props, RefusedError
 
-# Sent with either call.
+# Sent with both calls.
 _BOTH: Final = (
     "instanceClass",
     "dedicatedLogVolume",
@@ -35,7 +35,7 @@ _BOTH: Final = (
     "iamDatabaseAuthenticationEnabled",
     "enabledCloudwatchLogsExports",
 )
-# Sent always: what is left out of the call would be taken over from the source, or be RDS's choice.
+# Always sent: without them RDS would use the source's values or its own.
 _ALWAYS: Final = ("autoMinorVersionUpgrade", "copyTagsToSnapshot", "deletionProtection", "publiclyAccessible")
 _POINT_IN_TIME_ALONE: Final = ("dbName", "iops", "maxAllocatedStorage", "storageType")
 _SNAPSHOT_ALONE: Final = ("networkType",)
@@ -48,15 +48,15 @@ _MOMENTS: Final = {"restoreTime": "RestoreTime", "useLatestRestorableTime": "Use
 
 
 def restored(inputs: Props) -> bool:
-    """Whether an instance with these inputs is made from what there was."""
+    """Whether an instance with these inputs is restored."""
     return bool(inputs.get("restoreToPointInTime") or inputs.get("snapshotIdentifier"))
 
 
 def restore(cloud: Cloud, rds: Any, inputs: Props) -> str:
-    """Ask for the instance, and for nothing more; its resource id."""
+    """Request the restore and return the resource id."""
     moment, snapshot = inputs.get("restoreToPointInTime"), inputs.get("snapshotIdentifier")
     if moment and snapshot:
-        raise Refused("`restoreToPointInTime` and `snapshotIdentifier` are two sources: an instance has one")
+        raise RefusedError("`restoreToPointInTime` and `snapshotIdentifier` are two sources; keep one")
     if moment:
         answer = rds.restore_db_instance_to_point_in_time(
             **_asked(cloud, inputs, _POINT_IN_TIME_ALONE),
@@ -65,7 +65,7 @@ def restore(cloud: Cloud, rds: Any, inputs: Props) -> str:
         )
     else:
         answer = rds.restore_db_instance_from_db_snapshot(
-            # Its database's name comes with a PostgreSQL snapshot, and the call takes none.
+            # A PostgreSQL snapshot contains the database's name, and the call accepts none.
             **_asked(cloud, inputs, _SNAPSHOT_ALONE),
             DBSnapshotIdentifier=snapshot,
             DBInstanceIdentifier=inputs["identifier"],
@@ -75,7 +75,7 @@ def restore(cloud: Cloud, rds: Any, inputs: Props) -> str:
 
 def _asked(cloud: Cloud, inputs: Props, alone: tuple[str, ...]) -> dict[str, Any]:
     named = {key: CREATE[key] for key in (*_BOTH, *alone)}
-    # RDS knows engines in small letters.
+    # RDS writes engines in lowercase letters.
     said = {**inputs, "engine": inputs["engine"].lower()} if inputs.get("engine") else inputs
     return {
         **{CREATE[key]: inputs.get(key, PROPERTIES[key].default) for key in _ALWAYS},
@@ -88,14 +88,14 @@ def _origin(moment: Props) -> dict[str, Any]:
     known = {**_SOURCES, **_MOMENTS}
     unknown = sorted(set(moment) - set(known))
     if unknown:
-        raise Refused(f"`restoreToPointInTime` has no `{unknown[0]}`; it has {', '.join(known)}")
+        raise RefusedError(f"`restoreToPointInTime` has no `{unknown[0]}`; it has {', '.join(known)}")
     for names in (_SOURCES, _MOMENTS):
         said = [key for key in names if moment.get(key) is not None]
         if len(said) != 1:
             found = f"has {' and '.join(said)}" if said else "has none"
-            raise Refused(f"`restoreToPointInTime` needs exactly one of {', '.join(names)}; it {found}")
+            raise RefusedError(f"`restoreToPointInTime` needs exactly one of {', '.join(names)}; it {found}")
     if moment.get("useLatestRestorableTime") is False:
-        raise Refused("`restoreToPointInTime.useLatestRestorableTime` is false, and there is no `restoreTime`")
+        raise RefusedError("`restoreToPointInTime.useLatestRestorableTime` is false, and there is no `restoreTime`")
     if moment.get("restoreTime") is not None:
         _check_moment(moment["restoreTime"])
     return given(moment, known)
@@ -103,16 +103,16 @@ def _origin(moment: Props) -> dict[str, Any]:
 
 def _check_moment(said: Any) -> None:
     try:
-        # RFC 3339 in UTC: another form is read as another moment than the one that was meant, or not at all.
+        # RFC 3339 in UTC. A different form could be read as a different time.
         parsed = datetime.fromisoformat(str(said))
     except ValueError:
         parsed = None
     if parsed is None or "T" not in str(said) or not str(said).endswith("Z"):
-        raise Refused(f"`restoreToPointInTime.restoreTime` is {said!r}; allowed is UTC as in 2026-11-24T15:46:42Z")
+        raise RefusedError(f"`restoreToPointInTime.restoreTime` is {said!r}; allowed is UTC as in 2026-11-24T15:46:42Z")
 
 
 def differing(inputs: Props, found: Props) -> frozenset[str]:
-    """The declared inputs that the restored instance does not have, as far as it can be changed to have them."""
+    """Return the declared inputs that differ from the restored instance and can be changed."""
     return frozenset(
         key
         for key in MODIFY

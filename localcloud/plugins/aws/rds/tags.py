@@ -1,4 +1,4 @@
-"""Tags of RDS's objects, changed in place."""
+"""Change the tags of RDS's objects."""
 
 from __future__ import annotations
 

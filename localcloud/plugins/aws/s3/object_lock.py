@@ -1,16 +1,14 @@
-"""S3's object lock: how a bucket's is put, read and taken back."""
+"""The object lock of a bucket: set, read and remove it."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
-from localcloud.plugins.aws.common import Keys, Member, code, from_api, to_api
-from localcloud.plugins.table import Property, Props, Refused
+from localcloud.plugins.aws.common import Keys, Member, call_or_none, from_api, to_api
+from localcloud.plugins.table import Property, Props, RefusedError
 
 ABSENT: Final = "ObjectLockConfigurationNotFoundError"
-"""The code with which S3 says that a bucket has none."""
+"""The code with which S3 answers if a bucket has no object lock."""
 
 _RULE: Final[Keys] = {
     "defaultRetention": Member(
@@ -28,9 +26,9 @@ def put(s3: Any, bucket: str, inputs: Props) -> None:
     rule = to_api(_RULE, inputs.get("rule") or {}, "rule")
     retention = rule.get("DefaultRetention", {})
     if rule and ("Days" in retention) == ("Years" in retention):
-        raise Refused(
+        raise RefusedError(
             f"`rule.defaultRetention` of {bucket} has days {retention.get('Days')} and years {retention.get('Years')}; "
-            "S3 takes exactly one of them"
+            "S3 needs exactly one of them"
         )
     s3.put_object_lock_configuration(
         Bucket=bucket,
@@ -44,14 +42,10 @@ def get(s3: Any, bucket: str) -> Props:
 
 
 def remove(s3: Any, bucket: str, state: Props) -> None:
-    """The default retention goes. The lock itself stays, as there is no way to switch it off."""
+    """Remove the default retention. The lock itself stays, because S3 cannot switch it off."""
     s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
 
 
 def enabled(s3: Any, bucket: str) -> bool:
-    try:
-        return bool(get(s3, bucket)["objectLockEnabled"] == "Enabled")
-    except ClientError as error:
-        if code(error) == ABSENT:
-            return False
-        raise
+    found = call_or_none((ABSENT,), get, s3=s3, bucket=bucket)
+    return found is not None and bool(found["objectLockEnabled"] == "Enabled")

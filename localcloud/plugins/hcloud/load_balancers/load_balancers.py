@@ -1,4 +1,4 @@
-"""Load balancers themselves. What belongs to one is in `parts.py` and `targets.py`."""
+"""Load balancers. Their networks and services are in `parts.py`, their targets in `targets.py`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _algorithm(inputs: Props) -> Props | None:
 
 
 def _settle(cloud: Cloud, id: str, inputs: Props) -> None:
-    cloud.settled("load_balancers", id)
+    cloud.wait_for_actions("load_balancers", id)
     protect(cloud, "load_balancers", id, inputs)
 
 
@@ -73,7 +73,7 @@ def _update(cloud: Cloud, id: str, old: Props, new: Props, changed: frozenset[st
 
 LOAD_BALANCER = ResourceType(
     token="hcloud:index/loadBalancer:LoadBalancer",  # noqa: S106 - the name of a type
-    # `targets`, which is deprecated and cannot use private addresses, has no mapping: LoadBalancerTarget has.
+    # `targets` is deprecated, cannot use private addresses, and has no mapping. LoadBalancerTarget replaces it.
     properties={
         "name": NAME,
         "loadBalancerType": Property(required=True),

@@ -1,4 +1,4 @@
-"""What belongs to a load balancer: its place in a network, and its services."""
+"""The network attachment and the services of a load balancer."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hcloud import APIException
 
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.hcloud.values import exactly_one, from_api, parse_subnet_id, to_api, two_numbers
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
-# -- its place in a network -------------------------------------------------------------------------------------------
+# -- the network attachment -------------------------------------------------------------------------------------------
 
-# What passes when something else has finished: another action on the load balancer, the making of a subnet.
+# Temporary errors, until a parallel action on the load balancer or the creation of a subnet is complete.
 _PASSING = ("conflict", "service_error", "no_subnet_available")
 
 
@@ -22,7 +22,7 @@ def _attachment(balancer: Props, network: int) -> Props | None:
 
 
 def _network_of(inputs: Props) -> tuple[int, str | None]:
-    """The network to join, and the range of its subnet where one is named."""
+    """Return the network, and the range of its subnet if one is declared."""
     if exactly_one("a load balancer's network", inputs, "networkId", "subnetId") == "subnetId":
         return parse_subnet_id(inputs["subnetId"])
     return inputs["networkId"], None
@@ -60,7 +60,7 @@ def _read_network(cloud: Cloud, id: str, state: Props) -> Props:
     balancer = cloud.get("load_balancers", number)
     entry = _attachment(balancer, network)
     if entry is None:
-        raise Gone(id)
+        raise GoneError(id)
     found: Props = {
         "loadBalancerId": number,
         "networkId": network,
@@ -80,7 +80,7 @@ def _update_network(cloud: Cloud, id: str, old: Props, new: Props, changed: froz
 def _leave(cloud: Cloud, id: str, state: Props) -> None:
     number, network = two_numbers(id, "-")
     if _attachment(cloud.get("load_balancers", number), network) is None:
-        raise Gone(id)
+        raise GoneError(id)
     cloud.act("load_balancers", number, "detach_from_network", _PASSING, network=network)
 
 
@@ -88,7 +88,7 @@ def _find_network(cloud: Cloud, inputs: Props) -> str | None:
     network, _ = _network_of(inputs)
     try:
         joined = _attachment(cloud.get("load_balancers", inputs["loadBalancerId"]), network)
-    except Gone:
+    except GoneError:
         return None
     return f"{inputs['loadBalancerId']}-{network}" if joined else None
 
@@ -125,7 +125,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def _service(inputs: Props, listen_port: int) -> Props:
-    """A service as the API takes it: what is not declared is left to it."""
+    """Return a service in the API's form. The API chooses the values that are not declared."""
     body: Props = {
         "protocol": inputs["protocol"],
         "listen_port": listen_port,
@@ -142,7 +142,7 @@ def _service(inputs: Props, listen_port: int) -> Props:
 def _listen_port(inputs: Props) -> int:
     port = inputs.get("listenPort") or _PORTS.get(inputs["protocol"])
     if port is None:
-        raise Refused("a service with the protocol tcp needs `listenPort`")
+        raise RefusedError("a service with the protocol tcp needs `listenPort`")
     return int(port)
 
 
@@ -158,7 +158,7 @@ def _find_in(cloud: Cloud, id: str) -> Props:
         if service["listen_port"] == port:
             found: Props = service
             return found
-    raise Gone(id)
+    raise GoneError(id)
 
 
 def _read_service(cloud: Cloud, id: str, state: Props) -> Props:
@@ -181,7 +181,7 @@ def _find_service(cloud: Cloud, inputs: Props) -> str | None:
     identity = f"{inputs['loadBalancerId']}__{_listen_port(inputs)}"
     try:
         _find_in(cloud, identity)
-    except Gone:
+    except GoneError:
         return None
     return identity
 

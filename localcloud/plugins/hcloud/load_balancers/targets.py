@@ -1,4 +1,4 @@
-"""The targets of a load balancer: a server, whatever a label selector finds, or an address."""
+"""The targets of a load balancer: a server, the servers with a label, or an address."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from hcloud import APIException
 
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.hcloud.values import exactly_one
-from localcloud.plugins.table import Gone, Property, Props, Refused, ResourceType
+from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 _KINDS = {"serverId": "server", "labelSelector": "label_selector", "ip": "ip"}
 
 
 def _target(inputs: Props) -> Props:
-    """The target in the API's form."""
+    """Return the target in the API's form."""
     given = exactly_one("a load balancer target", inputs, *_KINDS)
     kind = _KINDS[given]
     if kind != inputs["type"]:
-        raise Refused(f"a load balancer target of the type {inputs['type']} cannot have `{given}`")
+        raise RefusedError(f"a load balancer target of the type {inputs['type']} cannot have `{given}`")
     if kind == "ip" and inputs.get("usePrivateIp") is not None:
-        raise Refused("a load balancer target of the type ip cannot have `usePrivateIp`")
+        raise RefusedError("a load balancer target of the type ip cannot have `usePrivateIp`")
     value = {
         "server": {"id": inputs.get("serverId")},
         "label_selector": {"selector": inputs.get("labelSelector")},
@@ -31,7 +31,7 @@ def _target(inputs: Props) -> Props:
 
 
 def _identity(balancer: int, target: Props) -> str:
-    """The id as the provider makes it; what cannot stand in an id is in it as a hash."""
+    """Return the provider's id. It contains selectors and addresses as hashes."""
     if target["type"] == "server":
         return f"lb-srv-tgt-{target['server']['id']}-{balancer}"
     if target["type"] == "label_selector":
@@ -40,7 +40,7 @@ def _identity(balancer: int, target: Props) -> str:
 
 
 def _import_identity(balancer: int, target: Props) -> str:
-    """The id that an import names a target by."""
+    """Return the id that an import gives."""
     value = next(iter(target[target["type"]].values()))
     return f"{balancer}__{target['type']}__{value}"
 
@@ -53,7 +53,7 @@ def _create(cloud: Cloud, inputs: Props) -> str:
     balancer, target = inputs["loadBalancerId"], _target(inputs)
     private = {} if inputs.get("usePrivateIp") is None else {"use_private_ip": inputs["usePrivateIp"]}
     try:
-        # The load balancer may be joining the network just now.
+        # A parallel request may be attaching the load balancer to the network.
         waits = ("load_balancer_not_attached_to_network", "conflict")
         cloud.act("load_balancers", balancer, "add_target", waits, **target, **private)
     except APIException as fault:
@@ -63,13 +63,13 @@ def _create(cloud: Cloud, inputs: Props) -> str:
 
 
 def _look_up(cloud: Cloud, id: str) -> tuple[int, Props]:
-    """The load balancer and the target as the API has it, by either form of id."""
+    """Return the load balancer and the target in the API's form, by either form of id."""
     last = id.partition("__")[0] if "__" in id else id.rpartition("-")[2]
     balancer = cloud.get("load_balancers", last)
     for target in balancer["targets"]:
         if id in (_identity(balancer["id"], target), _import_identity(balancer["id"], target)):
             return balancer["id"], target
-    raise Gone(id)
+    raise GoneError(id)
 
 
 def _read(cloud: Cloud, id: str, state: Props) -> Props:
@@ -86,7 +86,7 @@ def _read(cloud: Cloud, id: str, state: Props) -> Props:
 
 
 def _update(cloud: Cloud, id: str, old: Props, new: Props, changed: frozenset[str]) -> None:
-    """Nothing of a target can be changed, so it is taken away and added again."""
+    """Remove the target and add it again: the API cannot change a target."""
     if changed:
         _delete(cloud, id, old)
         _create(cloud, new)
@@ -102,7 +102,7 @@ def _find(cloud: Cloud, inputs: Props) -> str | None:
     identity = _identity(inputs["loadBalancerId"], _target(inputs))
     try:
         _look_up(cloud, identity)
-    except Gone:
+    except GoneError:
         return None
     return identity
 

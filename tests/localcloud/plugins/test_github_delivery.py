@@ -1,4 +1,4 @@
-"""What GitHub holds beside code, through the stand-in's tables: who decides, what workflows may do, what is said."""
+"""The github tables for delivery: environments, Actions, memberships, and the issues of the emulator."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import pytest
 
 from localcloud.github import create_app
 from localcloud.plugins.github import PLUGIN
-from localcloud.plugins.github.cloud import Cloud, Failed
-from localcloud.plugins.table import Props, Refused
+from localcloud.plugins.github.cloud import Cloud, RequestError
+from localcloud.plugins.table import Props, RefusedError
 from localcloud.plugins.wire import from_wire
-from tests.localcloud.github_harness import TOKEN, Served, serving
-from tests.localcloud.plugins.test_github import REPOSITORY, TABLES, Engine
+from tests.localcloud.github_harness import REPOSITORY, TABLES, TOKEN, Engine, Served, serving
 
 BRANCHES: Props = {"protectedBranches": False, "customBranchPolicies": True}
 ENVIRONMENT: Props = {
@@ -24,7 +23,7 @@ ENVIRONMENT: Props = {
     "deploymentBranchPolicy": BRANCHES,
 }
 CHOSEN: Props = {"githubOwnedAllowed": False, "patternsAlloweds": ["b/b@*", "a/a@*"]}
-# Each type: what is declared, its id, a change by another hand, and what a refresh then says.
+# Each type: its declaration, its id, a change by hand, and the inputs that a refresh then finds.
 DECLARED: dict[str, tuple[Props, str, tuple[str, str, Props | None], Props]] = {
     "RepositoryEnvironment": (
         ENVIRONMENT,
@@ -100,16 +99,14 @@ def cloud(served: Served) -> Cloud:
 
 
 @pytest.mark.parametrize("kind", DECLARED)
-def test_what_is_declared_is_found_again_and_what_another_hand_changes_shows_and_heals(
-    engine: Engine, served: Served, kind: str
-) -> None:
+def test_refresh_drift_and_repair(engine: Engine, served: Served, kind: str) -> None:
     inputs, identity, (method, path, body), drifted = DECLARED[kind]
     made, state = engine.create(kind, inputs)
     assert made == identity
     assert from_wire(engine.read(kind, made, state, inputs).inputs) == inputs
     imported = engine.read(kind, made, {}, {})
     assert engine.diff(kind, from_wire(imported.inputs), inputs) == ([], [])
-    assert served.ask(method, path, body).status_code < 300
+    assert served.request(method, path, body).status_code < 300
     seen = from_wire(engine.read(kind, made, state, inputs).inputs)
     assert {name: seen[name] for name in drifted} == drifted
     assert sorted(engine.diff(kind, seen, inputs)[0]) != []
@@ -118,9 +115,7 @@ def test_what_is_declared_is_found_again_and_what_another_hand_changes_shows_and
     engine.delete(kind, made, state)
 
 
-def test_an_environments_branches_and_variables_are_made_changed_and_gone_with_it(
-    engine: Engine, served: Served, cloud: Cloud
-) -> None:
+def test_environment_branches_and_variables(engine: Engine, served: Served, cloud: Cloud) -> None:
     environment, state = engine.create("RepositoryEnvironment", ENVIRONMENT)
     branch: Props = {"repository": "code", "environment": "prod", "branchPattern": "main"}
     policy, kept = engine.create("RepositoryEnvironmentDeploymentPolicy", branch)
@@ -140,7 +135,7 @@ def test_an_environments_branches_and_variables_are_made_changed_and_gone_with_i
     assert not engine.read("RepositoryEnvironmentDeploymentPolicy", policy, kept, branch).id
 
 
-def test_secret_scanning_is_switched_after_the_repository_is_there(engine: Engine, served: Served) -> None:
+def test_secret_scanning_after_creation(engine: Engine, served: Served) -> None:
     switched = {
         "secretScanning": {"status": "enabled"},
         "secretScanningPushProtection": {"status": "enabled"},
@@ -150,7 +145,7 @@ def test_secret_scanning_is_switched_after_the_repository_is_there(engine: Engin
     assert state["securityAndAnalysis"] == switched
     assert from_wire(engine.read("Repository", identity, state, inputs).inputs) == inputs
     off = {"security_and_analysis": {"secret_scanning": {"status": "disabled"}}}
-    served.ask("PATCH", "repos/acme/other", off)
+    served.request("PATCH", "repos/acme/other", off)
     drifted = from_wire(engine.read("Repository", identity, state, inputs).inputs)
     assert drifted["securityAndAnalysis"]["secretScanningPushProtection"] == {"status": "disabled"}
     healed = engine.update("Repository", identity, state, drifted, inputs)
@@ -161,7 +156,11 @@ def test_secret_scanning_is_switched_after_the_repository_is_there(engine: Engin
     ("kind", "inputs", "words"),
     [
         ("RepositoryEnvironment", {**ENVIRONMENT, "reviewers": [{"teams": [1]}]}, r"no mapping for `reviewers\.teams`"),
-        ("ActionsRepositoryPermissions", {"repository": "code", "allowedActions": "selected"}, "goes with"),
+        (
+            "ActionsRepositoryPermissions",
+            {"repository": "code", "allowedActions": "selected"},
+            "needs `allowedActions: selected`",
+        ),
         (
             "RepositoryEnvironmentDeploymentPolicy",
             {"repository": "code", "environment": "prod"},
@@ -175,15 +174,15 @@ def test_secret_scanning_is_switched_after_the_repository_is_there(engine: Engin
         ("ActionsVariable", {"repository": "code", "variableName": "GITHUB_X", "value": "a"}, "GITHUB_ prefix"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(engine: Engine, cloud: Cloud, kind: str, inputs: Props, words: str) -> None:
+def test_wrong_input_refused(engine: Engine, cloud: Cloud, kind: str, inputs: Props, words: str) -> None:
     table = TABLES[kind]
-    with pytest.raises((Refused, Failed), match=words):
+    with pytest.raises((RefusedError, RequestError), match=words):
         identity = table.create(cloud, inputs)
         if table.settle is not None:
             table.settle(cloud, identity, inputs)
 
 
-def test_a_person_is_told_from_an_organisation_and_a_member_is_listed(engine: Engine, cloud: Cloud) -> None:
+def test_members_and_account_types(engine: Engine, cloud: Cloud) -> None:
     assert cloud.get("/users/liam")[0]["type"] == "User"
     assert cloud.get("/users/acme")[0]["type"] == "Organization"
     engine.create("Membership", {"username": "liam", "role": "admin"})
@@ -191,14 +190,16 @@ def test_a_person_is_told_from_an_organisation_and_a_member_is_listed(engine: En
     assert {one["login"] for one in admins} == {"localcloud", "liam"}
 
 
-def test_an_issue_is_opened_said_something_about_closed_and_found_by_its_state(engine: Engine, served: Served) -> None:
-    issue = served.ask("POST", "repos/acme/code/issues", {"title": "Drift", "body": "<!-- a -->", "labels": ["x"]})
+def test_issue_life(engine: Engine, served: Served) -> None:
+    issue = served.request("POST", "repos/acme/code/issues", {"title": "Drift", "body": "<!-- a -->", "labels": ["x"]})
     assert issue.status_code == 201
     number = issue.json()["number"]
-    comment = served.ask("POST", f"repos/acme/code/issues/{number}/comments", {"body": "first"}).json()
-    served.ask("PATCH", f"repos/acme/code/issues/comments/{comment['id']}", {"body": "second"})
-    assert [one["body"] for one in served.ask("GET", f"repos/acme/code/issues/{number}/comments").json()] == ["second"]
-    assert [one["number"] for one in served.ask("GET", "repos/acme/code/issues?labels=x").json()] == [number]
-    assert served.ask("PATCH", f"repos/acme/code/issues/{number}", {"state": "closed"}).json()["closed_at"]
-    assert served.ask("GET", "repos/acme/code/issues").json() == []
-    assert served.ask("POST", "repos/acme/code/issues", {"title": "x", "assignees": ["liam"]}).status_code == 422
+    comment = served.request("POST", f"repos/acme/code/issues/{number}/comments", {"body": "first"}).json()
+    served.request("PATCH", f"repos/acme/code/issues/comments/{comment['id']}", {"body": "second"})
+    assert [one["body"] for one in served.request("GET", f"repos/acme/code/issues/{number}/comments").json()] == [
+        "second"
+    ]
+    assert [one["number"] for one in served.request("GET", "repos/acme/code/issues?labels=x").json()] == [number]
+    assert served.request("PATCH", f"repos/acme/code/issues/{number}", {"state": "closed"}).json()["closed_at"]
+    assert served.request("GET", "repos/acme/code/issues").json() == []
+    assert served.request("POST", "repos/acme/code/issues", {"title": "x", "assignees": ["liam"]}).status_code == 422
