@@ -17,19 +17,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from localcloud.github import (
-    access,
-    accounts,
-    actions,
-    branches,
-    environments,
-    issues,
-    memberships,
-    repositories,
-    rulesets,
-)
+from localcloud.github import access, accounts, actions, branches, environments, issues, memberships, rulesets
 from localcloud.github.call import Answer, Call
 from localcloud.github.errors import ApiError, MovedError, not_found, unsupported
+from localcloud.github.repositories import operations
 from localcloud.instance.state import JsonStore
 
 # The prefix of GitHub Enterprise Server, which clients with a configured base URL expect.
@@ -58,16 +49,16 @@ def _rate_limit(_call: Call) -> Answer:
 
 
 def _current_user(call: Call) -> Answer:
-    counted = repositories.count(call, accounts.USER)
+    counted = operations.count(call, accounts.USER)
     return Answer(200, accounts.own(accounts.USER, call.api, call.web, *counted))
 
 
 def _user(call: Call, user: str) -> Answer:
     """Return an account. A login with repositories is an organisation; others, except the token's user, are people."""
     person = call.accounts.person(user)
-    if person is None or person == accounts.USER or any(repositories.count(call, user)):
+    if person is None or person == accounts.USER or any(operations.count(call, user)):
         login = call.owner(user)
-        return Answer(200, accounts.public(login, call.api, call.web, repositories.count(call, login)[0]))
+        return Answer(200, accounts.public(login, call.api, call.web, operations.count(call, login)[0]))
     shown = accounts.public(person, call.api, call.web, 0)
     return Answer(200, {**shown, **accounts.person(person, call.api, call.web)})
 
@@ -76,7 +67,7 @@ def _organisation(call: Call, org: str) -> Answer:
     login = call.accounts.organisation(org)
     if login is None:
         raise not_found()
-    return Answer(200, accounts.organisation(login, call.api, call.web, *repositories.count(call, login)))
+    return Answer(200, accounts.organisation(login, call.api, call.web, *operations.count(call, login)))
 
 
 @dataclass(frozen=True)
@@ -105,49 +96,49 @@ OPERATIONS = (
         "rate-limit/rate-limit#get-rate-limit-status-for-the-authenticated-user",
     ),
     Operation("GET", "/user", _current_user, "users/users#get-the-authenticated-user"),
-    Operation("GET", "/user/repos", repositories.list_own, "repos/repos#list-repositories-for-the-authenticated-user"),
+    Operation("GET", "/user/repos", operations.list_own, "repos/repos#list-repositories-for-the-authenticated-user"),
     Operation(
-        "POST", "/user/repos", repositories.create_for_user,
+        "POST", "/user/repos", operations.create_for_user,
         "repos/repos#create-a-repository-for-the-authenticated-user",
     ),
     Operation("GET", "/users/<user>", _user, "users/users#get-a-user"),
-    Operation("GET", "/users/<user>/repos", repositories.list_of_user, "repos/repos#list-repositories-for-a-user"),
+    Operation("GET", "/users/<user>/repos", operations.list_of_user, "repos/repos#list-repositories-for-a-user"),
     Operation("GET", "/orgs/<org>", _organisation, "orgs/orgs#get-an-organization"),
     Operation(
-        "GET", "/orgs/<org>/repos", repositories.list_of_organisation,
+        "GET", "/orgs/<org>/repos", operations.list_of_organisation,
         "repos/repos#list-organization-repositories",
     ),
     Operation(
-        "POST", "/orgs/<org>/repos", repositories.create_in_organisation,
+        "POST", "/orgs/<org>/repos", operations.create_in_organisation,
         "repos/repos#create-an-organization-repository",
     ),
-    Operation("GET", _REPO, repositories.get, "repos/repos#get-a-repository"),
-    Operation("PATCH", _REPO, repositories.edit, "repos/repos#update-a-repository"),
-    Operation("DELETE", _REPO, repositories.delete, "repos/repos#delete-a-repository"),
-    Operation("GET", f"{_REPO}/topics", repositories.get_topics, "repos/repos#get-all-repository-topics"),
-    Operation("PUT", f"{_REPO}/topics", repositories.replace_topics, "repos/repos#replace-all-repository-topics"),
+    Operation("GET", _REPO, operations.get, "repos/repos#get-a-repository"),
+    Operation("PATCH", _REPO, operations.edit, "repos/repos#update-a-repository"),
+    Operation("DELETE", _REPO, operations.delete, "repos/repos#delete-a-repository"),
+    Operation("GET", f"{_REPO}/topics", operations.get_topics, "repos/repos#get-all-repository-topics"),
+    Operation("PUT", f"{_REPO}/topics", operations.replace_topics, "repos/repos#replace-all-repository-topics"),
     Operation(
-        "GET", f"{_REPO}/vulnerability-alerts", repositories.get_alerts,
+        "GET", f"{_REPO}/vulnerability-alerts", operations.get_alerts,
         "repos/repos#check-if-vulnerability-alerts-are-enabled-for-a-repository",
     ),
     Operation(
-        "PUT", f"{_REPO}/vulnerability-alerts", repositories.enable_alerts,
+        "PUT", f"{_REPO}/vulnerability-alerts", operations.enable_alerts,
         "repos/repos#enable-vulnerability-alerts",
     ),
     Operation(
-        "DELETE", f"{_REPO}/vulnerability-alerts", repositories.disable_alerts,
+        "DELETE", f"{_REPO}/vulnerability-alerts", operations.disable_alerts,
         "repos/repos#disable-vulnerability-alerts",
     ),
     Operation(
-        "GET", f"{_REPO}/automated-security-fixes", repositories.get_security_fixes,
+        "GET", f"{_REPO}/automated-security-fixes", operations.get_security_fixes,
         "repos/repos#check-if-dependabot-security-updates-are-enabled-for-a-repository",
     ),
     Operation(
-        "PUT", f"{_REPO}/automated-security-fixes", repositories.enable_security_fixes,
+        "PUT", f"{_REPO}/automated-security-fixes", operations.enable_security_fixes,
         "repos/repos#enable-dependabot-security-updates",
     ),
     Operation(
-        "DELETE", f"{_REPO}/automated-security-fixes", repositories.disable_security_fixes,
+        "DELETE", f"{_REPO}/automated-security-fixes", operations.disable_security_fixes,
         "repos/repos#disable-dependabot-security-updates",
     ),
     Operation("GET", f"{_REPO}/branches", branches.list_branches, "branches/branches#list-branches"),

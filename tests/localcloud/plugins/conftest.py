@@ -10,7 +10,7 @@ from localcloud.hetzner import Application
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.hcloud.cloud import Cloud as Hetzner
 from tests.localcloud.aws_harness import LocalAws, local_aws
-from tests.localcloud.plugins.hcloud_harness import application, connected, serving
+from tests.localcloud.plugins.hcloud.harness import application, connected, serving
 
 
 @pytest.fixture(scope="module")

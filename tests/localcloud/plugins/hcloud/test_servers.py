@@ -10,7 +10,7 @@ from hcloud import APIException
 from localcloud.hetzner import Application
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.table import GoneError, Props, RefusedError
-from tests.localcloud.plugins.hcloud_harness import (
+from tests.localcloud.plugins.hcloud.harness import (
     KEY,
     SERVER,
     TABLES,

@@ -11,7 +11,7 @@ from hcloud.actions import ActionFailedException
 from localcloud.network.certificate_authority import Authority
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.table import Props, RefusedError
-from tests.localcloud.plugins.hcloud_harness import (
+from tests.localcloud.plugins.hcloud.harness import (
     BALANCER,
     SERVER,
     TABLES,

@@ -18,15 +18,7 @@ from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.provider import Provider
 from localcloud.plugins.table import GoneError, Props, RefusedError, ResourceType
 from localcloud.plugins.wire import UNKNOWN, from_wire, to_wire
-from tests.localcloud.plugins.hcloud_harness import (
-    BALANCER,
-    KEY,
-    SERVER,
-    TABLES,
-    TOKEN,
-    made_network,
-    make,
-)
+from tests.localcloud.plugins.hcloud.harness import BALANCER, KEY, SERVER, TABLES, TOKEN, made_network, make
 
 # Inputs of the SDK that are refused by name. The tables give the reasons.
 UNMAPPED = {

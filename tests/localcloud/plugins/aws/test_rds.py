@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.table import GoneError, RefusedError
 from tests.localcloud.aws_harness import HERE, TABLES, THERE, LocalAws, Made
-from tests.localcloud.plugins.aws_network import network
+from tests.localcloud.plugins.aws.network import network
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Any
 
 from localcloud.github import accounts
 from localcloud.github.call import Call, Record, node_id
-from localcloud.github.repository_settings import MERGING, SECURITY
+from localcloud.github.repositories.settings import MERGING, SECURITY
 
 # The addresses below a repository, by the field that contains them.
 _ADDRESSES = {

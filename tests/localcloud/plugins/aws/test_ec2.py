@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.table import GoneError, RefusedError
 from tests.localcloud.aws_harness import TABLES, THERE, LocalAws, Made
-from tests.localcloud.plugins.aws_network import network
+from tests.localcloud.plugins.aws.network import network
 
 
 def test_network_with_routes(aws: LocalAws, cloud: Cloud) -> None:

@@ -9,7 +9,7 @@ from localcloud.github.branches import FIRST, first_commit
 from localcloud.github.call import Answer, Call, Record, key, now
 from localcloud.github.errors import ApiError, archived, field_error, not_found, validation_failed
 from localcloud.github.forms import listing, obj, text
-from localcloud.github.repository_settings import (
+from localcloud.github.repositories.settings import (
     CREATION,
     EDITING,
     SETTINGS,
@@ -19,7 +19,7 @@ from localcloud.github.repository_settings import (
     edited_security,
     edited_visibility,
 )
-from localcloud.github.repository_view import full, listed
+from localcloud.github.repositories.view import full, listed
 
 _NAME = re.compile(r"[^-\w.]", re.ASCII)
 _LONGEST_NAME = 100
