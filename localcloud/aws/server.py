@@ -27,11 +27,10 @@ from moto.core.base_backend import BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server import werkzeug_app
 
-from localcloud.aws import routing
-from localcloud.aws.backup import vaults
+from localcloud.aws import backup, routing
 from localcloud.aws.ec2 import network
 from localcloud.aws.errors import fault
-from localcloud.aws.iam import sts, users
+from localcloud.aws.iam import managed_policies, sts, users
 from localcloud.aws.iam.authorizer import Authority
 from localcloud.aws.iam.call_events import Told
 from localcloud.aws.iam.oidc_tokens import Issuers
@@ -275,12 +274,13 @@ def _amend_once() -> None:
             policies,
             s3_replication,
             replicas,
-            vaults,
+            backup,
             keys,
             network,
             nodes,
             logs_keys,
             users,
+            managed_policies,
         ):
             subject.amend()
         # Pages of other origins have no business here.

@@ -16,10 +16,10 @@ from moto.core.utils import utcnow
 from moto.rds.exceptions import RDSClientError
 from moto.rds.models import rds_backends
 
-from localcloud.aws.backup import job_progress, lifecycles, recovery_points, roles, vaults
+from localcloud.aws.backup import job_progress, lifecycles, records, recovery_points, roles
 from localcloud.aws.backup.errors import invalid, missing, refuse
 from localcloud.aws.backup.filters import Filters, equal, narrowed
-from localcloud.aws.backup.job_progress import Job
+from localcloud.aws.backup.records import Job
 from localcloud.aws.patching import add
 from localcloud.aws.rds import snapshots
 
@@ -42,14 +42,14 @@ def start_copy_job(self: BackupResponse) -> ActionResult:
     job = job_progress.same(backend, "copy", asked.get("IdempotencyToken"))
     if job is None:
         job = _start(backend, asked)
-        job_progress.jobs(backend)[job.id] = job
+        records.jobs(backend)[job.id] = job
     return ActionResult({"CopyJobId": job.id, "CreationDate": job.created, "IsParent": False})
 
 
 def _start(backend: BackupBackend, asked: dict[str, Any]) -> Job:
     source = recovery_points.in_vault(backend, asked["SourceBackupVaultName"], asked["RecoveryPointArn"])
     destination = _destination(backend, asked["DestinationBackupVaultArn"])
-    vault = vaults.vault_named(destination, asked["DestinationBackupVaultArn"].rsplit(":", 1)[1])
+    vault = records.vault_named(destination, asked["DestinationBackupVaultArn"].rsplit(":", 1)[1])
     roles.check(backend, asked["IamRoleArn"])
     lifecycle = asked.get("Lifecycle") or None
     wrong = lifecycles.wrong(lifecycle)
@@ -96,9 +96,9 @@ def _destination(backend: BackupBackend, arn: str) -> BackupBackend:
 
 def describe_copy_job(self: BackupResponse) -> ActionResult:
     job = job_progress.asked_for(self.backup_backend, "copy", self.params["CopyJobId"])
-    return ActionResult({"CopyJob": job.shown()})
+    return ActionResult({"CopyJob": job_progress.shown(job)})
 
 
 def list_copy_jobs(self: BackupResponse) -> ActionResult:
-    shown = job_progress.shown(self.backup_backend, "copy")
+    shown = job_progress.every(self.backup_backend, "copy")
     return PaginatedResult({"CopyJobs": narrowed(shown, _FILTERS, self.params)})

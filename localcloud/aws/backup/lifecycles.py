@@ -7,7 +7,6 @@ which AWS ignores for RDS) and `OptInToArchiveForSupportedResources`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 from moto.backup.models import Vault
@@ -61,9 +60,3 @@ def outside_lock(vault: Vault, lifecycle: Lifecycle | None) -> str | None:
             f"{vault.max_retention_days} days that the lock of backup vault {vault.backup_vault_name} allows."
         )
     return None
-
-
-def end(created: datetime, lifecycle: Lifecycle | None) -> datetime | None:
-    """When AWS deletes a recovery point by itself."""
-    days = (lifecycle or {}).get("DeleteAfterDays")
-    return None if days is None else created + timedelta(days=days)

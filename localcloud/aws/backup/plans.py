@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from moto.backup.models import BackupBackend, Plan
@@ -12,7 +12,7 @@ from moto.backup.responses import BackupResponse
 from moto.core.responses import ActionResult, PaginatedResult
 from moto.core.utils import unix_time
 
-from localcloud.aws.backup import lifecycles, schedules, selections
+from localcloud.aws.backup import lifecycles, records, schedules
 from localcloud.aws.backup.errors import invalid, missing, refuse
 from localcloud.aws.patching import add, mend
 
@@ -35,11 +35,6 @@ def amend() -> None:
     add(BackupResponse, update_backup_plan)
 
 
-def plans(backend: BackupBackend) -> Iterator[Plan]:
-    """Those that were not deleted."""
-    return (plan for plan in backend.plans.values() if plan.deletion_date is None)
-
-
 def _create(
     original: Callable[..., Plan],
     backend: BackupBackend,
@@ -49,7 +44,7 @@ def _create(
 ) -> Plan:
     _check(backend, backup_plan)
     made = Plan(copy.deepcopy(backup_plan), creator_request_id, backend)
-    if any(_says(plan) == _says(made) for plan in plans(backend)):
+    if any(_says(plan) == _says(made) for plan in records.plans(backend)):
         refuse("AlreadyExistsException", "Backup plan with the same plan document already exists")
     if backup_plan_tags:
         backend.tag_resource(made.backup_plan_arn, backup_plan_tags)
@@ -89,7 +84,7 @@ def _delete(
     original: Callable[..., tuple[str, str, float, str]], backend: BackupBackend, backup_plan_id: str
 ) -> tuple[str, str, float, str]:
     plan = backend.get_backup_plan(backup_plan_id, None)
-    if selections.of_plan(backend, backup_plan_id):
+    if records.of_plan(backend, backup_plan_id):
         refuse(
             "InvalidRequestException",
             "Related backup plan selections must be deleted prior to backup plan deletion.",
@@ -101,7 +96,7 @@ def _delete(
 
 def _list(original: Callable[..., str], response: BackupResponse) -> ActionResult:
     backend = response.backup_backend
-    shown = backend.plans.values() if response.params.get("IncludeDeleted") else plans(backend)
+    shown = backend.plans.values() if response.params.get("IncludeDeleted") else records.plans(backend)
     return PaginatedResult({"BackupPlansList": [plan.to_list_dict() for plan in shown]})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from moto.backup.responses import BackupResponse
 from moto.core.responses import ActionResult
 
-from localcloud.aws.backup import recovery_points
+from localcloud.aws.backup import records, recovery_points
 from localcloud.aws.backup.errors import invalid
 from localcloud.aws.patching import add
 
@@ -20,7 +20,7 @@ def amend() -> None:
 def get_recovery_point_restore_metadata(self: BackupResponse) -> ActionResult:
     """What a restore needs to know of the instance: texts, and lists as JSON."""
     point = recovery_points.asked_for(self)
-    snapshot = recovery_points.snapshot_of(point.arn)
+    snapshot = records.snapshot_of(point.arn)
     if snapshot is None:
         invalid(f"The snapshot of {point.arn} is gone")
     database = snapshot.database
