@@ -49,7 +49,25 @@ from localcloud.instance.state import write_atomically
 
 log = logging.getLogger(__name__)
 
-_VERSION: Final = f"moto {moto.__version__}, form 2\n"
+_VERSION: Final = f"moto {moto.__version__}, form 3\n"
+_READABLE: Final = (f"moto {moto.__version__}, form 2\n", _VERSION)
+"""Form 3 differs from form 2 in the modules of our classes only (`_MOVED`). A file of form 2 is written in form 3 when
+its backend changes."""
+
+_MOVED: Final = {
+    ("localcloud.aws.backup_jobs", "Job"): "localcloud.aws.backup.records",
+    ("localcloud.aws.backup_points", "RecoveryPoint"): "localcloud.aws.backup.records",
+    ("localcloud.aws.backup_selections", "Selection"): "localcloud.aws.backup.records",
+    ("localcloud.aws.backup.job_progress", "Job"): "localcloud.aws.backup.records",
+    ("localcloud.aws.backup.recovery_points", "RecoveryPoint"): "localcloud.aws.backup.records",
+    ("localcloud.aws.backup.selections", "Selection"): "localcloud.aws.backup.records",
+    ("localcloud.aws.kms_keys", "_NoPrivateKey"): "localcloud.aws.kms.keys",
+    ("localcloud.aws.rds_automated_backups", "AutomatedBackup"): "localcloud.aws.rds.automated_backups",
+    ("localcloud.aws.ssm_activations", "Activation"): "localcloud.aws.ssm.activations",
+    ("localcloud.aws.ssm_nodes", "Node"): "localcloud.aws.ssm.nodes",
+}
+"""The modules that our classes are in now, by the module and the class that form 2 names."""
+
 _PRIVATE_KEYS: Final = (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey)
 
 Address = tuple[str, str, str]
@@ -71,9 +89,7 @@ class Store:
             return
         version = self._folder / "version"
         found = version.read_text() if version.exists() else None
-        if found is None and not any(self._folder.glob("*.pickle")):
-            write_atomically(version, _VERSION.encode())
-        elif found != _VERSION:
+        if found not in _READABLE and (found is not None or any(self._folder.glob("*.pickle"))):
             raise self._unreadable(f"written by {(found or 'something unknown').strip()}, this is {_VERSION.strip()}")
         for service in self._services:
             for file in sorted(self._folder.glob(f"{service}.*.pickle")):
@@ -93,6 +109,8 @@ class Store:
             for name, bucket in backend.__dict__["buckets"].items():
                 buckets.bucket_accounts[name] = (bucket.partition, bucket.account_id)
         self._bodies.forget_the_unused()
+        if found != _VERSION:
+            write_atomically(version, _VERSION.encode())
 
     def save(self, services: Iterable[str]) -> None:
         """Write the backends of these services that have changed, and every one that is new.
@@ -207,6 +225,9 @@ class _Unpickler(pickle.Unpickler):
     def __init__(self, file: io.BytesIO, bodies: _Bodies) -> None:
         super().__init__(file)
         self._bodies = bodies
+
+    def find_class(self, module: str, name: str) -> Any:
+        return super().find_class(_MOVED.get((module, name), module), name)
 
     def persistent_load(self, pid: Any) -> Any:
         match pid:
