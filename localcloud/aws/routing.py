@@ -10,13 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from moto.s3.models import s3_backends
 from moto.s3.responses import S3Response
 from moto.s3.utils import bucket_name_from_url
 from werkzeug.wrappers import Request
+
+from localcloud.aws.signatures import credential_of
 
 # SSM's alone, which has a call that nobody signs and that stays in its region.
 _HOST: Final = re.compile(r"ssm\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(:\d+)?")
@@ -47,13 +49,10 @@ def needed(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
 
 
 def _signed_for(environ: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Region and service of `KEY/DATE/REGION/SERVICE/aws4_request`, in the header or in a presigned address."""
-    _, found, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
-    if not found:
-        scope = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0]
-    parts = scope.split(",")[0].split("/")
-    if len(parts) > 3:
-        return parts[2], parts[3].lower()
+    """The region and the service that a request is for."""
+    credential = credential_of(environ)
+    if credential.service:
+        return credential.region, credential.service
     unsigned = of_host(environ)
     return (unsigned, "ssm") if unsigned else (None, None)
 

@@ -43,6 +43,7 @@ from localcloud.aws.s3 import denials, object_lock, policies
 from localcloud.aws.s3 import lifecycle as s3_lifecycle
 from localcloud.aws.s3 import replication as s3_replication
 from localcloud.aws.secretsmanager import replicas
+from localcloud.aws.signatures import credential_of
 from localcloud.aws.ssm import nodes
 
 log = logging.getLogger(__name__)
@@ -166,7 +167,7 @@ class Application:
         region = _region(environ)
         if service not in ("s3", "s3control", "iam", "sts") and not _exists(service, region):
             return fault(service, 400, "InvalidRegion", f"{region!r} is no region of {service}")
-        ended = sts.refusal(service, _scope(environ)[0], is_json="HTTP_X_AMZ_TARGET" in environ)
+        ended = sts.refusal(service, credential_of(environ).access_key, is_json="HTTP_X_AMZ_TARGET" in environ)
         if ended is not None:
             return ended
         try:
@@ -217,10 +218,9 @@ def _service_and_action(environ: dict[str, Any]) -> tuple[str, str]:
     action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
     action = action or parse_qs(environ.get("QUERY_STRING", "")).get("Action", [""])[0]
     target = environ.get("HTTP_X_AMZ_TARGET", "")
-    scope = _scope(environ)
     if environ.get("PATH_INFO", "").startswith(("/moto-api", "/latest/")):
         return "moto-api", ""  # not AWS: a way to empty the cloud without a signature
-    service = scope[3].lower() if len(scope) >= 4 else _UNSIGNED.get(action or target, "s3")
+    service = credential_of(environ).service or _UNSIGNED.get(action or target, "s3")
     if service == "s3" and environ.get("PATH_INFO", "").startswith("/v20180820/"):
         service = "s3control"
     if service in _QUERY:
@@ -229,16 +229,7 @@ def _service_and_action(environ: dict[str, Any]) -> tuple[str, str]:
 
 
 def _region(environ: dict[str, Any]) -> str:
-    scope = _scope(environ)
-    return scope[2] if len(scope) >= 4 else routing.of_host(environ) or ""
-
-
-def _scope(environ: dict[str, Any]) -> list[str]:
-    """`KEY/DATE/REGION/SERVICE/aws4_request` of a signature, in the header or in a presigned address."""
-    _, found, rest = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
-    if not found:
-        rest = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0]
-    return str(rest).split(",")[0].split("/")
+    return credential_of(environ).region or routing.of_host(environ) or ""
 
 
 def _body(environ: dict[str, Any]) -> bytes:

@@ -21,6 +21,7 @@ from localcloud.aws.iam.oidc_tokens import Issuers
 from localcloud.aws.iam.principals import Principal, who
 from localcloud.aws.iam.requests import Asked
 from localcloud.aws.iam.sessions import RefusedError
+from localcloud.aws.signatures import credential_of
 
 # Calls that carry no signature, and whose own credentials the service checks itself.
 _UNSIGNED: Final = frozenset({"AssumeRoleWithSAML", "RegisterManagedInstance", "RequestManagedInstanceRoleToken"})
@@ -62,7 +63,7 @@ class Authority:
         except (LookupError, ValueError):
             # The service itself says what is wrong with it.
             asked = None
-        return Passed(asked, who(DEFAULT_ACCOUNT_ID, _access_key(environ), _session_token(environ)))
+        return Passed(asked, who(DEFAULT_ACCOUNT_ID, credential_of(environ).access_key, _session_token(environ)))
 
     def _enforce(self, service: str, asked: Asked | None, principal: Principal | None) -> None:
         if principal is None:
@@ -89,13 +90,6 @@ class Authority:
                     f"User: {principal.arn} is not authorized to perform: {call.action} on resource: "
                     f"{', '.join(call.resources)} {because}",
                 )
-
-
-def _access_key(environ: Mapping[str, Any]) -> str:
-    _, found, rest = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
-    if not found:
-        rest = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0]
-    return str(rest).partition("/")[0]
 
 
 def _session_token(environ: Mapping[str, Any]) -> str | None:
