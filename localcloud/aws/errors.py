@@ -14,7 +14,7 @@ _QUERY: Final = frozenset({"rds", "iam", "sts", "sns", "cloudformation", "autosc
 _REST_XML: Final = frozenset({"s3", "s3control", "cloudfront", "route53"})
 
 
-def fault(service: str, status: int, code: str, message: str) -> Response:
+def error_response(service: str, status: int, code: str, message: str) -> Response:
     """An error answer of `service`."""
     request = str(uuid.uuid4())
     code_xml, message_xml = escape(code), escape(message)

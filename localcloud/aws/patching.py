@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def add(owner: type, *functions: Callable[..., Any]) -> None:
+def add_methods(owner: type, *functions: Callable[..., Any]) -> None:
     """Give `owner` these methods, under their own names (a leading underscore is ours)."""
     for function in functions:
         name = function.__name__.lstrip("_")
@@ -26,18 +26,18 @@ def add_property(owner: type, getter: Callable[[Any], Any]) -> None:
     setattr(owner, name, property(getter))
 
 
-def mend(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
+def wrap_method(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
     """Replace the method `name`; `wrapper` gets the original first, then what the method gets."""
     original = getattr(owner, name)
 
     @functools.wraps(original)
-    def mended(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
         return wrapper(original, self, *args, **kwargs)
 
-    setattr(owner, name, mended)
+    setattr(owner, name, wrapped)
 
 
-def mend_property(owner: type, name: str, getter: Callable[[Callable[[Any], Any], Any], Any]) -> None:
+def wrap_property(owner: type, name: str, getter: Callable[[Callable[[Any], Any], Any], Any]) -> None:
     """Replace how the property `name` is read; `getter` gets the original's reader first."""
     original: Any = getattr(owner, name)
     setattr(owner, name, property(lambda self: getter(original.fget, self), original.fset))

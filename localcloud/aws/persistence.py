@@ -63,6 +63,7 @@ _MOVED: Final = {
     ("localcloud.aws.backup.selections", "Selection"): "localcloud.aws.backup.records",
     ("localcloud.aws.kms_keys", "_NoPrivateKey"): "localcloud.aws.kms.keys",
     ("localcloud.aws.rds_automated_backups", "AutomatedBackup"): "localcloud.aws.rds.automated_backups",
+    ("localcloud.aws.rds_servers", "Origin"): "localcloud.aws.rds.servers",
     ("localcloud.aws.ssm_activations", "Activation"): "localcloud.aws.ssm.activations",
     ("localcloud.aws.ssm_nodes", "Node"): "localcloud.aws.ssm.nodes",
 }

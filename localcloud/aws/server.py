@@ -27,24 +27,17 @@ from moto.core.base_backend import BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server import werkzeug_app
 
-from localcloud.aws import backup, routing
-from localcloud.aws.ec2 import network
-from localcloud.aws.errors import fault
-from localcloud.aws.iam import managed_policies, sts, users
-from localcloud.aws.iam.authorizer import Authority
-from localcloud.aws.iam.call_events import Told
+from localcloud.aws import backup, ec2, iam, kms, logs, rds, routing, s3, secretsmanager, ssm
+from localcloud.aws.errors import error_response
+from localcloud.aws.iam import sts
+from localcloud.aws.iam.authorizer import Authorizer
+from localcloud.aws.iam.call_events import EventDelivery
 from localcloud.aws.iam.oidc_tokens import Issuers
 from localcloud.aws.iam.sessions import RefusedError
-from localcloud.aws.kms import keys
-from localcloud.aws.logs import keys as logs_keys
 from localcloud.aws.persistence import Store
-from localcloud.aws.rds import backups, groups, instances, lifecycle, replication, restores, servers, snapshots, uploads
-from localcloud.aws.s3 import denials, object_lock, policies
-from localcloud.aws.s3 import lifecycle as s3_lifecycle
-from localcloud.aws.s3 import replication as s3_replication
-from localcloud.aws.secretsmanager import replicas
+from localcloud.aws.rds import lifecycle, snapshots, uploads
+from localcloud.aws.rds.servers import Servers, use_servers
 from localcloud.aws.signatures import credential_of
-from localcloud.aws.ssm import nodes
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +80,7 @@ _UNSIGNED: Final = {
     "AmazonSSM.RegisterManagedInstance": "ssm",
 }
 
-_amended = False
+_patched = False
 _latest: Application | None = None
 
 
@@ -96,7 +89,7 @@ class Application:
 
     def __init__(self, state_folder: Path | None, databases: Path | None, enforce_iam: bool) -> None:
         global _latest
-        _amend_once()
+        _patch_once()
         BackendDict.reset()
         self._lock = threading.RLock()
         self._store = Store(state_folder, SERVICES)
@@ -105,13 +98,13 @@ class Application:
         self._passing = None if state_folder is not None else TemporaryDirectory()
         identities = Path(self._passing.name) if self._passing is not None else state_folder or Path()
         self.issuers = Issuers(identities / "issuers")
-        self.told = Told(None if state_folder is None else state_folder.parent / "mail.jsonl")
-        self._authority = Authority(self.issuers, enforce_iam)
-        servers.use(None)
+        self.events = EventDelivery(None if state_folder is None else state_folder.parent / "mail.jsonl")
+        self._authorizer = Authorizer(self.issuers, enforce_iam)
+        use_servers(None)
         self._store.load()
         _latest = self
-        self._servers = None if databases is None else servers.Servers(databases, self.changing)
-        servers.use(self._servers)
+        self._servers = None if databases is None else Servers(databases, self.changing)
+        use_servers(self._servers)
         if self._servers is not None:
             snapshots.resume()
             lifecycle.resume(self._servers)
@@ -152,44 +145,50 @@ class Application:
     ) -> Response:
         """The answer to what IAM refuses, which those who listen hear of as well."""
         log.info("%s %s: %s", service, action, refusal)
-        passed = self._authority.look(service, action, environ, _body(environ), region)
-        if passed.asked is not None:
-            self.told.call(passed.asked, passed.principal, passed.subject, refusal.code)
-        return fault(service, refusal.status, refusal.code, str(refusal))
+        identified = self._authorizer.identify(service, action, environ, _body(environ), region)
+        if identified.request is not None:
+            self.events.deliver(identified.request, identified.principal, identified.subject, refusal.code)
+        return error_response(service, refusal.status, refusal.code, str(refusal))
 
     def _answer(self, service: str, action: str, environ: dict[str, Any]) -> Response:
         if service not in SERVICES:
             supported = ", ".join(sorted(set(SERVICES) - set(_SIGNED_AS)))
             spoken = "json" if "HTTP_X_AMZ_TARGET" in environ else service
-            return fault(
+            return error_response(
                 spoken, 501, "NotImplemented", f"the local cloud has no AWS service {service!r}; it has {supported}"
             )
         region = _region(environ)
         if service not in ("s3", "s3control", "iam", "sts") and not _exists(service, region):
-            return fault(service, 400, "InvalidRegion", f"{region!r} is no region of {service}")
+            return error_response(service, 400, "InvalidRegion", f"{region!r} is no region of {service}")
         ended = sts.refusal(service, credential_of(environ).access_key, is_json="HTTP_X_AMZ_TARGET" in environ)
         if ended is not None:
             return ended
         try:
-            passed = self._authority.check(service, action, environ, _body(environ), region)
+            identified = self._authorizer.authorize(service, action, environ, _body(environ), region)
         except RefusedError as refusal:
             return self._refused(service, action, environ, region, refusal)
         except NotImplementedError as refusal:
-            return fault(service, 501, "NotImplemented", f"{service}:{action}: {refusal}")
+            return error_response(service, 501, "NotImplemented", f"{service}:{action}: {refusal}")
         except Exception as error:
             # What cannot be judged is not let through.
             log.exception("%s %s", service, action)
-            return fault(service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}")
+            return error_response(
+                service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}"
+            )
         try:
             answer = Response.from_app(self._moto, environ, buffered=True)
         except NotImplementedError as refusal:
             log.info("%s %s: %s", service, action, refusal)
-            answer = fault(service, 501, "NotImplemented", f"the local cloud does not do {service}:{action or refusal}")
+            answer = error_response(
+                service, 501, "NotImplemented", f"the local cloud does not do {service}:{action or refusal}"
+            )
         except Exception as error:
             log.exception("%s %s", service, action)
-            answer = fault(service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}")
-        if passed.asked is not None:
-            self.told.call(passed.asked, passed.principal, passed.subject, _refusal(answer))
+            answer = error_response(
+                service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}"
+            )
+        if identified.request is not None:
+            self.events.deliver(identified.request, identified.principal, identified.subject, _refusal(answer))
         # A call that failed may have changed something before it did, so the answer's status says nothing.
         reading = (environ["REQUEST_METHOD"] in ("GET", "HEAD") if not action else action.startswith(_READING)) and (
             (service, action) not in _READS_THAT_WRITE
@@ -198,7 +197,7 @@ class Application:
             self._store.save(() if reading else (service, *_WRITES_ALSO.get(service, ())))
         except Exception as error:
             log.exception("%s %s was done but cannot be written down", service, action)
-            return fault(
+            return error_response(
                 service,
                 500,
                 "InternalFailure",
@@ -247,33 +246,12 @@ def _exists(service: str, region: str) -> bool:
     return region in known
 
 
-def _amend_once() -> None:
+def _patch_once() -> None:
     """Add to moto what it lacks. Its classes are the process's, so once is enough."""
-    global _amended
-    if not _amended:
-        for subject in (
-            instances,
-            groups,
-            backups,
-            replication,
-            restores,
-            snapshots,
-            lifecycle,
-            s3_lifecycle,
-            denials,
-            object_lock,
-            policies,
-            s3_replication,
-            replicas,
-            backup,
-            keys,
-            network,
-            nodes,
-            logs_keys,
-            users,
-            managed_policies,
-        ):
-            subject.amend()
+    global _patched
+    if not _patched:
+        for service in (rds, s3, secretsmanager, backup, kms, ec2, ssm, logs, iam):
+            service.patch()
         # Pages of other origins have no business here.
         vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
-        _amended = True
+        _patched = True

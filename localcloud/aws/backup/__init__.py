@@ -26,7 +26,7 @@ from localcloud.aws.backup import (
 )
 
 
-def amend() -> None:
+def patch() -> None:
     """Add AWS Backup's calls to moto."""
     for subject in (vaults, plans, selections, recovery_points, restore_metadata, backup_jobs, copy_jobs):
-        subject.amend()
+        subject.patch()

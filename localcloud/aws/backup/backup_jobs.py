@@ -21,7 +21,7 @@ from localcloud.aws.backup import job_progress, lifecycles, records, roles
 from localcloud.aws.backup.errors import invalid, missing
 from localcloud.aws.backup.filters import Filters, equal, narrowed
 from localcloud.aws.backup.records import Job
-from localcloud.aws.patching import add
+from localcloud.aws.patching import add_methods
 from localcloud.aws.rds import snapshots
 
 _ARN: Final = re.compile(
@@ -34,8 +34,8 @@ _SHORTEST_WINDOW: Final = 60
 _FILTERS: Final[Filters] = {**job_progress.FILTERS, "ByBackupVaultName": equal("BackupVaultName")}
 
 
-def amend() -> None:
-    add(BackupResponse, start_backup_job, describe_backup_job, list_backup_jobs)
+def patch() -> None:
+    add_methods(BackupResponse, start_backup_job, describe_backup_job, list_backup_jobs)
 
 
 def start_backup_job(self: BackupResponse) -> ActionResult:

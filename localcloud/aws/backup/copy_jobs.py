@@ -20,7 +20,7 @@ from localcloud.aws.backup import job_progress, lifecycles, records, recovery_po
 from localcloud.aws.backup.errors import invalid, missing, refuse
 from localcloud.aws.backup.filters import Filters, equal, narrowed
 from localcloud.aws.backup.records import Job
-from localcloud.aws.patching import add
+from localcloud.aws.patching import add_methods
 from localcloud.aws.rds import snapshots
 
 _VAULT_ARN: Final = re.compile(
@@ -33,8 +33,8 @@ _FILTERS: Final[Filters] = {
 }
 
 
-def amend() -> None:
-    add(BackupResponse, start_copy_job, describe_copy_job, list_copy_jobs)
+def patch() -> None:
+    add_methods(BackupResponse, start_copy_job, describe_copy_job, list_copy_jobs)
 
 
 def start_copy_job(self: BackupResponse) -> ActionResult:

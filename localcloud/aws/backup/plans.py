@@ -14,7 +14,7 @@ from moto.core.utils import unix_time
 
 from localcloud.aws.backup import lifecycles, records, schedules
 from localcloud.aws.backup.errors import invalid, missing, refuse
-from localcloud.aws.patching import add, mend
+from localcloud.aws.patching import add_methods, wrap_method
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,50}")
 _VAULT_ARN: Final = re.compile(
@@ -26,13 +26,13 @@ _SHORTEST_WINDOW: Final = 60
 _DEFAULT_START, _DEFAULT_COMPLETION = 480, 10080
 
 
-def amend() -> None:
-    mend(BackupBackend, "create_backup_plan", _create)
-    mend(BackupBackend, "get_backup_plan", _get)
-    mend(BackupBackend, "delete_backup_plan", _delete)
-    mend(BackupResponse, "get_backup_plan", _asked_for)
-    mend(BackupResponse, "list_backup_plans", _list)
-    add(BackupResponse, update_backup_plan)
+def patch() -> None:
+    wrap_method(BackupBackend, "create_backup_plan", _create)
+    wrap_method(BackupBackend, "get_backup_plan", _get)
+    wrap_method(BackupBackend, "delete_backup_plan", _delete)
+    wrap_method(BackupResponse, "get_backup_plan", _asked_for)
+    wrap_method(BackupResponse, "list_backup_plans", _list)
+    add_methods(BackupResponse, update_backup_plan)
 
 
 def _create(

@@ -17,13 +17,13 @@ from localcloud.aws.backup import lifecycles, records
 from localcloud.aws.backup.errors import invalid, missing, refuse
 from localcloud.aws.backup.filters import Filters, after, before, equal, narrowed
 from localcloud.aws.backup.records import RecoveryPoint
-from localcloud.aws.patching import add
+from localcloud.aws.patching import add_methods
 
 _GIBIBYTE: Final = 1 << 30
 
 
-def amend() -> None:
-    add(
+def patch() -> None:
+    add_methods(
         BackupResponse,
         describe_recovery_point,
         list_recovery_points_by_backup_vault,

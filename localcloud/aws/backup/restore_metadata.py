@@ -10,11 +10,11 @@ from moto.core.responses import ActionResult
 
 from localcloud.aws.backup import records, recovery_points
 from localcloud.aws.backup.errors import invalid
-from localcloud.aws.patching import add
+from localcloud.aws.patching import add_methods
 
 
-def amend() -> None:
-    add(BackupResponse, get_recovery_point_restore_metadata)
+def patch() -> None:
+    add_methods(BackupResponse, get_recovery_point_restore_metadata)
 
 
 def get_recovery_point_restore_metadata(self: BackupResponse) -> ActionResult:

@@ -14,7 +14,7 @@ from moto.core.utils import utcnow
 from localcloud.aws.backup import records, roles
 from localcloud.aws.backup.errors import invalid, missing, refuse
 from localcloud.aws.backup.records import Selection, of_plan
-from localcloud.aws.patching import add
+from localcloud.aws.patching import add_methods
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,50}")
 _RESOURCE: Final = re.compile(r"\*|arn:[a-z*-]+:[a-z0-9*-]+:[^:]*:[^:]*:.+")
@@ -22,8 +22,8 @@ _MOST: Final = 500
 """Resources and exclusions of one selection (API reference, BackupSelection)."""
 
 
-def amend() -> None:
-    add(
+def patch() -> None:
+    add_methods(
         BackupResponse,
         create_backup_selection,
         get_backup_selection,

@@ -22,26 +22,26 @@ from moto.kms.utils import RESERVED_ALIASES
 from localcloud.aws.backup import records
 from localcloud.aws.backup.errors import invalid, missing, refuse
 from localcloud.aws.backup.records import vault_named
-from localcloud.aws.patching import add, mend
+from localcloud.aws.patching import add_methods, wrap_method
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{2,50}")
 _DEFAULT_KEY: Final = "alias/aws/backup"
 
 
-def amend() -> None:
+def patch() -> None:
     # moto routes the paths that it knows. With this one the rest are answered by name too, if only as not done here.
     urls.url_paths.setdefault("{0}/(?P<route>.+)$", BackupResponse.dispatch)
     if _DEFAULT_KEY in RESERVED_ALIASES:
         raise TypeError(f"moto's KMS has {_DEFAULT_KEY} by now")
     RESERVED_ALIASES.append(_DEFAULT_KEY)  # made when it is first used, like other services' own keys
-    mend(BackupResponse, "__init__", _parse_parameters)
-    mend(BackupBackend, "create_backup_vault", _create)
-    mend(BackupBackend, "delete_backup_vault", _delete)
-    mend(BackupBackend, "put_backup_vault_lock_configuration", _lock)
-    mend(BackupResponse, "describe_backup_vault", _describe)
-    mend(BackupResponse, "list_backup_vaults", _list)
-    mend(BackupResponse, "tag_resource", _tag)
-    add(
+    wrap_method(BackupResponse, "__init__", _parse_parameters)
+    wrap_method(BackupBackend, "create_backup_vault", _create)
+    wrap_method(BackupBackend, "delete_backup_vault", _delete)
+    wrap_method(BackupBackend, "put_backup_vault_lock_configuration", _lock)
+    wrap_method(BackupResponse, "describe_backup_vault", _describe)
+    wrap_method(BackupResponse, "list_backup_vaults", _list)
+    wrap_method(BackupResponse, "tag_resource", _tag)
+    add_methods(
         BackupResponse,
         put_backup_vault_access_policy,
         get_backup_vault_access_policy,

@@ -13,17 +13,17 @@ from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses.security_groups import SecurityGroups
 from moto.rds.models import DBInstance, rds_backends
 
-from localcloud.aws.patching import mend, mend_property
+from localcloud.aws.patching import wrap_method, wrap_property
 
 
-def amend() -> None:
-    mend(SecurityGroupRule, "__init__", _remember_description)
-    mend_property(SecurityGroupRule, "description", _description)
-    mend(SecurityGroups, "authorize_security_group_ingress", _authorize("ingress"))
-    mend(SecurityGroups, "authorize_security_group_egress", _authorize("egress"))
-    mend(EC2Backend, "modify_security_group_rules", _modify_rules)
-    mend(EC2Backend, "delete_security_group", _delete_group)
-    mend(EC2Backend, "delete_subnet", _delete_subnet)
+def patch() -> None:
+    wrap_method(SecurityGroupRule, "__init__", _remember_description)
+    wrap_property(SecurityGroupRule, "description", _description)
+    wrap_method(SecurityGroups, "authorize_security_group_ingress", _authorize("ingress"))
+    wrap_method(SecurityGroups, "authorize_security_group_egress", _authorize("egress"))
+    wrap_method(EC2Backend, "modify_security_group_rules", _modify_rules)
+    wrap_method(EC2Backend, "delete_security_group", _delete_group)
+    wrap_method(EC2Backend, "delete_subnet", _delete_subnet)
 
 
 def _remember_description(original: Callable[..., None], rule: SecurityGroupRule, *args: Any, **kwargs: Any) -> None:

@@ -15,11 +15,11 @@ from urllib.parse import parse_qs
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
-from localcloud.aws.iam import requests, sessions
+from localcloud.aws.iam import actions, sessions
 from localcloud.aws.iam.evaluation import Decision
 from localcloud.aws.iam.oidc_tokens import Issuers
-from localcloud.aws.iam.principals import Principal, who
-from localcloud.aws.iam.requests import Asked
+from localcloud.aws.iam.principals import Principal, resolve_principal
+from localcloud.aws.iam.requests import ParsedRequest, parse_request
 from localcloud.aws.iam.sessions import RefusedError
 from localcloud.aws.signatures import credential_of
 
@@ -28,56 +28,62 @@ _UNSIGNED: Final = frozenset({"AssumeRoleWithSAML", "RegisterManagedInstance", "
 
 
 @dataclass(frozen=True)
-class Passed:
+class IdentifiedRequest:
     """A request that may go on, and who makes it."""
 
-    asked: Asked | None
+    request: ParsedRequest | None
     principal: Principal | None
     subject: str | None = None
     """Whose token it is, where it is a token that lets in."""
 
 
-class Authority:
+class Authorizer:
     """`enforcing`: whether calls are held to policies. Tokens of other issuers are checked in any case."""
 
     def __init__(self, issuers: Issuers, enforcing: bool) -> None:
         self.issuers = issuers
         self.enforcing = enforcing
 
-    def check(self, service: str, action: str, environ: Mapping[str, Any], body: bytes, region: str) -> Passed:
+    def authorize(
+        self, service: str, action: str, environ: Mapping[str, Any], body: bytes, region: str
+    ) -> IdentifiedRequest:
         """Let a request pass, or raise `RefusedError`."""
-        passed = self.look(service, action, environ, body, region)
-        asked = passed.asked
-        if asked is not None and asked.operation == "AssumeRoleWithWebIdentity":
-            return Passed(asked, None, sessions.check_web_identity(asked, self.issuers))
-        if asked is not None and asked.operation in _UNSIGNED:
-            return Passed(asked, None)
+        identified = self.identify(service, action, environ, body, region)
+        request = identified.request
+        if request is not None and request.operation == "AssumeRoleWithWebIdentity":
+            return IdentifiedRequest(request, None, sessions.check_web_identity(request, self.issuers))
+        if request is not None and request.operation in _UNSIGNED:
+            return IdentifiedRequest(request, None)
         if self.enforcing:
-            self._enforce(service, asked, passed.principal)
-        return passed
+            self._enforce(service, request, identified.principal)
+        return identified
 
-    def look(self, service: str, action: str, environ: Mapping[str, Any], body: bytes, region: str) -> Passed:
+    def identify(
+        self, service: str, action: str, environ: Mapping[str, Any], body: bytes, region: str
+    ) -> IdentifiedRequest:
         """What a request asks and who makes it, whether it may pass or not."""
         try:
-            asked = requests.take_apart(service, action, environ, body, region or "us-east-1", DEFAULT_ACCOUNT_ID)
+            request = parse_request(service, action, environ, body, region or "us-east-1", DEFAULT_ACCOUNT_ID)
         except (LookupError, ValueError):
             # The service itself says what is wrong with it.
-            asked = None
-        return Passed(asked, who(DEFAULT_ACCOUNT_ID, credential_of(environ).access_key, _session_token(environ)))
+            request = None
+        return IdentifiedRequest(
+            request, resolve_principal(DEFAULT_ACCOUNT_ID, credential_of(environ).access_key, _session_token(environ))
+        )
 
-    def _enforce(self, service: str, asked: Asked | None, principal: Principal | None) -> None:
+    def _enforce(self, service: str, request: ParsedRequest | None, principal: Principal | None) -> None:
         if principal is None:
             raise RefusedError("InvalidClientTokenId", "The security token included in the request is invalid.")
-        if asked is not None and asked.operation == "AssumeRole":
-            sessions.check_assume_role(asked, principal)
+        if request is not None and request.operation == "AssumeRole":
+            sessions.check_assume_role(request, principal)
             return
         if principal.root:
             return
-        if asked is None:
-            raise RefusedError("AccessDenied", f"{principal.arn} asked {service} for what it does not have")
-        if asked.operation == "GetCallerIdentity":
+        if request is None:
+            raise RefusedError("AccessDenied", f"{principal.arn} request {service} for what it does not have")
+        if request.operation == "GetCallerIdentity":
             return
-        for call in requests.calls(asked):
+        for call in actions.calls(request):
             decision = principal.may(call)
             if decision is not Decision.ALLOWED:
                 because = (

@@ -15,15 +15,15 @@ from typing import Any, Final
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, IAMBackend
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 
 _ARN: Final = re.compile(r"arn:(?P<partition>aws[a-z-]*):iam::aws:policy(?P<path>/.*?)(?P<name>[^/]+)")
 _BY_ARN: Final = ("get_policy", "attach_role_policy", "attach_user_policy", "attach_group_policy")
 
 
-def amend() -> None:
+def patch() -> None:
     for name in _BY_ARN:
-        mend(IAMBackend, name, _bring_in)
+        wrap_method(IAMBackend, name, _bring_in)
 
 
 def _bring_in(original: Callable[..., Any], backend: IAMBackend, *args: Any, **kwargs: Any) -> Any:

@@ -35,7 +35,7 @@ class Principal:
         return decide_with(known, self.identity, self.boundary)
 
 
-def who(account: str, access_key: str, token: str | None, partition: str = "aws") -> Principal | None:
+def resolve_principal(account: str, access_key: str, token: str | None, partition: str = "aws") -> Principal | None:
     """The holder of an access key; None when nobody has it, or its session is over or another one's."""
     if access_key.startswith(OWN_KEYS):
         return Principal(arn=f"arn:{partition}:iam::{account}:root", root=True)

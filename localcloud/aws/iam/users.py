@@ -8,15 +8,15 @@ from typing import Any, Final
 from moto.iam.exceptions import DeleteConflictException
 from moto.iam.models import AccountSummary, IAMBackend
 
-from localcloud.aws.patching import mend, mend_property
+from localcloud.aws.patching import wrap_method, wrap_property
 
 _OF_ROOT: Final = ":mfa/root-account-mfa-device"
 
 
-def amend() -> None:
-    mend(IAMBackend, "delete_policy", _delete_policy)
-    mend(IAMBackend, "delete_user", _delete_user)
-    mend_property(AccountSummary, "summary_map", _summary)
+def patch() -> None:
+    wrap_method(IAMBackend, "delete_policy", _delete_policy)
+    wrap_method(IAMBackend, "delete_user", _delete_user)
+    wrap_property(AccountSummary, "summary_map", _summary)
 
 
 def _delete_policy(original: Callable[..., None], backend: IAMBackend, policy_arn: str) -> None:

@@ -14,7 +14,7 @@ from moto.kms.responses import KmsResponse
 from moto.kms.utils import AbstractPrivateKey, KeySpec, decrypt, generate_private_key
 
 from localcloud.aws.kms import replicas
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 from localcloud.aws.rds import replication
 
 
@@ -37,18 +37,17 @@ def _private_key(key_spec: str) -> AbstractPrivateKey:
     return generate_private_key(key_spec) if asymmetric else _NoPrivateKey()
 
 
-def amend() -> None:
-    replicas.amend()
+def patch() -> None:
     vars(models)["generate_private_key"] = _private_key
-    mend(KmsBackend, "create_key", _create_key)
-    mend(KmsResponse, "enable_key_rotation", _enable_key_rotation)
-    mend(KmsResponse, "get_key_rotation_status", _get_key_rotation_status)
-    mend(KmsBackend, "encrypt", _encrypt)
-    mend(KmsBackend, "decrypt", _decrypt)
-    mend(KmsBackend, "enable_key", _by_any_name)
-    mend(KmsBackend, "cancel_key_deletion", _by_any_name)
-    mend(KmsBackend, "disable_key", _disable_key)
-    mend(KmsBackend, "schedule_key_deletion", _schedule_key_deletion)
+    wrap_method(KmsBackend, "create_key", _create_key)
+    wrap_method(KmsResponse, "enable_key_rotation", _enable_key_rotation)
+    wrap_method(KmsResponse, "get_key_rotation_status", _get_key_rotation_status)
+    wrap_method(KmsBackend, "encrypt", _encrypt)
+    wrap_method(KmsBackend, "decrypt", _decrypt)
+    wrap_method(KmsBackend, "enable_key", _by_any_name)
+    wrap_method(KmsBackend, "cancel_key_deletion", _by_any_name)
+    wrap_method(KmsBackend, "disable_key", _disable_key)
+    wrap_method(KmsBackend, "schedule_key_deletion", _schedule_key_deletion)
 
 
 def _create_key(original: Callable[..., Any], backend: KmsBackend, *args: Any, **kwargs: Any) -> Any:

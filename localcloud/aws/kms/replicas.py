@@ -19,21 +19,21 @@ from moto.kms.exceptions import ValidationException
 from moto.kms.models import Key, KmsBackend, kms_backends
 from moto.kms.responses import KmsResponse
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 
 _MULTI_REGION_ID: Final = re.compile(r"mrk-[0-9a-f]{32}")
 
 
-def amend() -> None:
+def patch() -> None:
     original = vars(models)["generate_key_id"]
     vars(models)["generate_key_id"] = lambda multi_region=False: (
         f"mrk-{uuid.uuid4().hex}" if multi_region else original()
     )
-    mend(KmsResponse, "_validate_cmk_id", _validate_key_id)
-    mend(KmsResponse, "replicate_key", _replicate_key)
-    mend(KmsBackend, "replicate_key", _replicate)
-    mend(KmsBackend, "enable_key_rotation", _rotate)
-    mend(KmsBackend, "disable_key_rotation", _rotate)
+    wrap_method(KmsResponse, "_validate_cmk_id", _validate_key_id)
+    wrap_method(KmsResponse, "replicate_key", _replicate_key)
+    wrap_method(KmsBackend, "replicate_key", _replicate)
+    wrap_method(KmsBackend, "enable_key_rotation", _rotate)
+    wrap_method(KmsBackend, "disable_key_rotation", _rotate)
 
 
 def related(key: Any) -> Iterator[Any]:

@@ -16,15 +16,15 @@ from moto.kms.models import KmsBackend, kms_backends
 from moto.logs.models import LogGroup, LogsBackend
 from moto.logs.responses import LogsResponse
 
-from localcloud.aws.patching import add, mend
+from localcloud.aws.patching import add_methods, wrap_method
 
 _NEEDED: Final = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
 
 
-def amend() -> None:
-    mend(LogsBackend, "create_log_group", _create)
-    mend(LogGroup, "to_describe_dict", _describe)
-    add(LogsResponse, associate_kms_key, disassociate_kms_key)
+def patch() -> None:
+    wrap_method(LogsBackend, "create_log_group", _create)
+    wrap_method(LogGroup, "to_describe_dict", _describe)
+    add_methods(LogsResponse, associate_kms_key, disassociate_kms_key)
 
 
 def _create(

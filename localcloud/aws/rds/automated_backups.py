@@ -21,8 +21,8 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.rds.models import DBInstance, RDSBackend, rds_backends
 
-from localcloud.aws.rds import servers as rds_servers
 from localcloud.aws.rds.inherited import carried
+from localcloud.aws.rds.servers import current_servers, naive
 
 
 @dataclass
@@ -55,7 +55,7 @@ class AutomatedBackup:
 
     def follow(self, database: DBInstance) -> None:
         """Take over what has become of the instance."""
-        servers = rds_servers.current()
+        servers = current_servers()
         if servers is None and database.backup_retention_period:
             self.latest = utcnow()
             self.earliest = max(self.earliest, self.latest - timedelta(days=self.retention_period))
@@ -87,10 +87,10 @@ class AutomatedBackup:
 
     def window(self) -> tuple[datetime, datetime] | None:
         """The first and the last moment that can be restored now (UTC, naive as moto's times are)."""
-        servers = rds_servers.current()
+        servers = current_servers()
         if servers is not None:
             window = servers.archive(self.region, self.dbi_resource_id).window()
-            return None if window is None else (rds_servers.naive(window[0]), rds_servers.naive(window[1]))
+            return None if window is None else (naive(window[0]), naive(window[1]))
         return None if self.latest is None else (self.earliest, self.latest)
 
     def end(self) -> None:
@@ -139,7 +139,7 @@ def up_to_date(backend: RDSBackend) -> list[AutomatedBackup]:
     for backup in list(kept(backend).values()):
         if backup.expired:
             forget(backend, backup)
-        elif backup.ended is None and not (backup.replica and rds_servers.current()):
+        elif backup.ended is None and not (backup.replica and current_servers()):
             source = source_of(backup, backend.account_id)
             if source is not None:
                 backup.follow(source)
@@ -149,7 +149,7 @@ def up_to_date(backend: RDSBackend) -> list[AutomatedBackup]:
 def forget(backend: RDSBackend, backup: AutomatedBackup) -> None:
     """Delete it, and what it holds."""
     del kept(backend)[backup.arn]
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         servers.archive(backup.region, backup.dbi_resource_id).remove()
 

@@ -10,19 +10,19 @@ from moto.core.utils import utcnow
 from moto.rds.models import DBInstance, RDSBackend, rds_backends
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws.patching import add, mend
+from localcloud.aws.patching import add_methods, wrap_method
 from localcloud.aws.rds import lifecycle, uploads
-from localcloud.aws.rds import servers as rds_servers
 from localcloud.aws.rds.automated_backups import AutomatedBackup, copies_of, forget, kept, new_arn, up_to_date
 from localcloud.aws.rds.errors import refuse
+from localcloud.aws.rds.servers import current_servers
 
 
-def amend() -> None:
-    mend(RDSBackend, "create_db_instance", _create_db_instance)
-    mend(RDSBackend, "modify_db_instance", _modify_db_instance)
-    mend(RDSBackend, "delete_db_instance", _delete_db_instance)
-    mend(RDSResponse, "describe_db_instance_automated_backups", _describe)
-    add(RDSResponse, delete_db_instance_automated_backup)
+def patch() -> None:
+    wrap_method(RDSBackend, "create_db_instance", _create_db_instance)
+    wrap_method(RDSBackend, "modify_db_instance", _modify_db_instance)
+    wrap_method(RDSBackend, "delete_db_instance", _delete_db_instance)
+    wrap_method(RDSResponse, "describe_db_instance_automated_backups", _describe)
+    add_methods(RDSResponse, delete_db_instance_automated_backup)
 
 
 # -- an instance's own backup comes, changes and goes with it ---------------------------------------------------------
@@ -114,7 +114,7 @@ def _delete_db_instance(
 
 def _copy_on(database: DBInstance, copy: AutomatedBackup) -> None:
     """What was uploaded last reaches the copy too, unless its region is dead."""
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None and not servers.is_dead(copy.region):
         uploads.replicate(servers, database, copy)
 

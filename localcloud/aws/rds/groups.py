@@ -10,19 +10,19 @@ from moto.rds.exceptions import DBParameterGroupNotFoundError, DBSubnetGroupNotF
 from moto.rds.models import DBParameterGroup, DBSubnetGroup, RDSBackend
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws.patching import add, mend
+from localcloud.aws.patching import add_methods, wrap_method
 from localcloud.aws.rds.errors import refuse
 
 
-def amend() -> None:
-    mend(RDSBackend, "create_subnet_group", _create_subnet_group)
-    mend(RDSBackend, "modify_db_subnet_group", _modify_subnet_group)
-    mend(RDSBackend, "delete_subnet_group", _delete_subnet_group)
-    mend(RDSBackend, "describe_db_parameter_groups", _describe_parameter_groups)
-    mend(RDSBackend, "modify_db_parameter_group", _modify_parameter_group)
-    mend(RDSBackend, "delete_db_parameter_group", _delete_parameter_group)
-    mend(RDSResponse, "describe_db_parameters", _describe_parameters)
-    add(RDSResponse, reset_db_parameter_group)
+def patch() -> None:
+    wrap_method(RDSBackend, "create_subnet_group", _create_subnet_group)
+    wrap_method(RDSBackend, "modify_db_subnet_group", _modify_subnet_group)
+    wrap_method(RDSBackend, "delete_subnet_group", _delete_subnet_group)
+    wrap_method(RDSBackend, "describe_db_parameter_groups", _describe_parameter_groups)
+    wrap_method(RDSBackend, "modify_db_parameter_group", _modify_parameter_group)
+    wrap_method(RDSBackend, "delete_db_parameter_group", _delete_parameter_group)
+    wrap_method(RDSResponse, "describe_db_parameters", _describe_parameters)
+    add_methods(RDSResponse, reset_db_parameter_group)
 
 
 def _create_subnet_group(

@@ -21,11 +21,10 @@ from moto.rds.exceptions import InvalidParameterCombination, InvalidParameterVal
 from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws.patching import mend, mend_property
+from localcloud.aws.patching import wrap_method, wrap_property
 from localcloud.aws.rds import lifecycle
-from localcloud.aws.rds import servers as rds_servers
 from localcloud.aws.rds.errors import refuse
-from localcloud.aws.rds.servers import Origin
+from localcloud.aws.rds.servers import Origin, current_servers, naive
 
 Kwargs = MutableMapping[str, Any]
 
@@ -64,16 +63,16 @@ _MODIFIERS: Final = frozenset(
 _HOSTED_ZONES: Final = {"eu-central-1": "Z1RLNUO7B9Q6NB", "eu-west-1": "Z29XKXDKYMONMX"}
 
 
-def amend() -> None:
-    mend(RDSResponse, "create_db_instance", _asked_to_create)
-    mend(RDSResponse, "delete_db_instance", _asked_to_delete)
-    mend(RDSBackend, "create_db_instance", _create)
-    mend(RDSBackend, "modify_db_instance", _modify)
-    mend(RDSBackend, "_validate_kms_key", _usable_key)
-    mend(MasterUserSecret, "_generate_secret_string", _generate_password)
-    mend(MasterUserSecret, "rotate_secret", _rotate)
-    mend_property(DBInstance, "latest_restorable_time", _latest_restorable_time)
-    mend_property(DBInstance, "endpoint", _endpoint)
+def patch() -> None:
+    wrap_method(RDSResponse, "create_db_instance", _asked_to_create)
+    wrap_method(RDSResponse, "delete_db_instance", _asked_to_delete)
+    wrap_method(RDSBackend, "create_db_instance", _create)
+    wrap_method(RDSBackend, "modify_db_instance", _modify)
+    wrap_method(RDSBackend, "_validate_kms_key", _usable_key)
+    wrap_method(MasterUserSecret, "_generate_secret_string", _generate_password)
+    wrap_method(MasterUserSecret, "rotate_secret", _rotate)
+    wrap_property(DBInstance, "latest_restorable_time", _latest_restorable_time)
+    wrap_property(DBInstance, "endpoint", _endpoint)
 
 
 # -- what a caller must say -------------------------------------------------------------------------------------------
@@ -143,7 +142,7 @@ def _create(original: Callable[..., DBInstance], backend: RDSBackend, asked: Kwa
         return clustered
     wanted = dict(asked)
     origin = wanted.pop("origin", None) or Origin()
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None and wanted["engine"] != "postgres":
         raise InvalidParameterCombination(
             f"Cannot create a DB instance of engine {wanted['engine']}: the local cloud runs postgres alone."
@@ -265,7 +264,7 @@ def _modify(original: Callable[..., DBInstance], backend: RDSBackend, identifier
         database.db_parameter_groups()  # the default group exists from its first use
     if wanted.get("db_port_number"):
         wanted["port"] = wanted["db_port_number"]
-        if rds_servers.current() is not None and wanted["port"] != database.port:
+        if current_servers() is not None and wanted["port"] != database.port:
             raise InvalidParameterCombination(f"The local cloud leaves {identifier} at port {database.port}.")
     for attribute, names, _ in _KEPT:
         for name in names:
@@ -322,7 +321,7 @@ def _check_retention(wanted: Kwargs) -> None:
 def _postgres(version: str) -> str:
     """A full version: RDS takes a major one for its newest minor one. Servers are all of the one version that runs."""
     major = version.split(".")[0]
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         if version not in (major_of(servers.version), servers.version):
             raise InvalidParameterCombination(
@@ -339,7 +338,7 @@ def major_of(version: str) -> str:
 
 
 def _default_version() -> str:
-    servers = rds_servers.current()
+    servers = current_servers()
     return _DEFAULT_POSTGRES if servers is None else servers.version
 
 
@@ -382,11 +381,11 @@ def _rotate(original: Callable[..., None], managed: MasterUserSecret) -> None:
 def _latest_restorable_time(original: Callable[..., datetime], database: DBInstance) -> datetime | None:
     if not database.backup_retention_period:
         return None
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is None:
         return utcnow()
     window = servers.archive(database.region, database.dbi_resource_id).window()
-    return None if window is None else rds_servers.naive(window[1]).replace(microsecond=0)
+    return None if window is None else naive(window[1]).replace(microsecond=0)
 
 
 def _endpoint(original: Callable[..., dict[str, Any]], database: Any) -> dict[str, Any] | None:

@@ -14,21 +14,20 @@ from typing import Any
 
 from moto.rds.models import DBInstance, DBSnapshot, RDSBackend
 
-from localcloud.aws.patching import mend
-from localcloud.aws.rds import servers as rds_servers
+from localcloud.aws.patching import wrap_method
 from localcloud.aws.rds.automated_backups import every_backend, kept
 from localcloud.aws.rds.errors import refuse
-from localcloud.aws.rds.servers import Origin, Servers
+from localcloud.aws.rds.servers import Origin, Servers, current_servers
 from localcloud.instance.folder import LocalCloudError
 
 log = logging.getLogger(__name__)
 
 
-def amend() -> None:
-    mend(RDSBackend, "stop_db_instance", _stop)
-    mend(RDSBackend, "start_db_instance", _start)
-    mend(RDSBackend, "reboot_db_instance", _reboot)
-    mend(RDSBackend, "modify_db_parameter_group", _modify_parameter_group)
+def patch() -> None:
+    wrap_method(RDSBackend, "stop_db_instance", _stop)
+    wrap_method(RDSBackend, "start_db_instance", _start)
+    wrap_method(RDSBackend, "reboot_db_instance", _reboot)
+    wrap_method(RDSBackend, "modify_db_parameter_group", _modify_parameter_group)
 
 
 def databases(account: str | None = None) -> list[tuple[RDSBackend, Any]]:
@@ -46,7 +45,7 @@ def databases(account: str | None = None) -> list[tuple[RDSBackend, Any]]:
 
 def begin(backend: RDSBackend, database: Any, origin: Origin) -> None:
     """A new instance: its server is made in the background. Called inside a request."""
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is None:
         return
     taken = (known.server_address for _, known in databases())
@@ -164,7 +163,7 @@ def follow(servers: Servers, is_dead: Callable[[str], bool]) -> None:
 
 def must_be_available(database: Any, to: str) -> None:
     """RDS changes, copies and deletes nothing that is still being made."""
-    if rds_servers.current() is not None and database.status == "creating":
+    if current_servers() is not None and database.status == "creating":
         refuse(
             "InvalidDBInstanceState",
             f"Instance {database.db_instance_identifier} is {database.status}: it must be available to {to}.",
@@ -173,7 +172,7 @@ def must_be_available(database: Any, to: str) -> None:
 
 def changed(backend: RDSBackend, database: Any, password_before: str | None) -> None:
     """An instance was modified: its server follows."""
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is None or not hasattr(database, "server_address") or database.status != "available":
         return
     cluster = servers.cluster(database)
@@ -185,7 +184,7 @@ def changed(backend: RDSBackend, database: Any, password_before: str | None) -> 
 
 def _modify_parameter_group(original: Callable[..., Any], backend: RDSBackend, name: str, parameters: Any) -> Any:
     group = original(backend, name, parameters)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         for mine, database in databases(backend.account_id):
             if mine is backend and database.db_parameter_group_name == name and database.status == "available":
@@ -195,7 +194,7 @@ def _modify_parameter_group(original: Callable[..., Any], backend: RDSBackend, n
 
 def _stop(original: Callable[..., DBInstance], backend: RDSBackend, identifier: str, *rest: Any) -> DBInstance:
     database: DBInstance = original(backend, identifier, *rest)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         servers.cluster(database).stop()
     return database
@@ -203,7 +202,7 @@ def _stop(original: Callable[..., DBInstance], backend: RDSBackend, identifier: 
 
 def _start(original: Callable[..., DBInstance], backend: RDSBackend, identifier: str) -> DBInstance:
     database: DBInstance = original(backend, identifier)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         _run(servers, backend, database)
     return database
@@ -211,7 +210,7 @@ def _start(original: Callable[..., DBInstance], backend: RDSBackend, identifier:
 
 def _reboot(original: Callable[..., DBInstance], backend: RDSBackend, identifier: str, *rest: Any) -> DBInstance:
     database: DBInstance = original(backend, identifier, *rest)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         must_be_available(database, "be rebooted")
         servers.cluster(database).stop()
@@ -224,7 +223,7 @@ def _reboot(original: Callable[..., DBInstance], backend: RDSBackend, identifier
 
 def last_words(backend: RDSBackend, database: Any, final_snapshot: str | None) -> None:
     """Before an instance is deleted: everything committed is uploaded and copied on, and the final snapshot taken."""
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is None or not hasattr(database, "server_address"):
         return
     cluster = servers.cluster(database)
@@ -237,12 +236,12 @@ def last_words(backend: RDSBackend, database: Any, final_snapshot: str | None) -
 
 
 def gone(database: Any) -> None:
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None and hasattr(database, "server_address"):
         servers.drop(database)
 
 
 def has_data(backend: RDSBackend, snapshot: DBSnapshot) -> bool:
     """Whether a snapshot's data are there."""
-    servers = rds_servers.current()
+    servers = current_servers()
     return servers is None or servers.snapshot(backend.region_name, snapshot.db_snapshot_identifier).exists()

@@ -16,10 +16,10 @@ from moto.rds.exceptions import DBInstanceNotFoundError, InvalidParameterCombina
 from moto.rds.models import DBInstance, RDSBackend, rds_backends
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws.patching import add, add_property
-from localcloud.aws.rds import servers as rds_servers
+from localcloud.aws.patching import add_methods, add_property
 from localcloud.aws.rds.automated_backups import AutomatedBackup, kept, new_arn, replications, source_of, up_to_date
 from localcloud.aws.rds.errors import refuse
+from localcloud.aws.rds.servers import current_servers
 
 QUOTA: Final = 20
 """Copies in one region (Amazon RDS User Guide, quotas)."""
@@ -34,8 +34,8 @@ _SUPPORTED: Final = {
 """Sources of a copy by its region, as far as they are in Europe (RDS User Guide, supported regions)."""
 
 
-def amend() -> None:
-    add(
+def patch() -> None:
+    add_methods(
         RDSResponse,
         start_db_instance_automated_backups_replication,
         stop_db_instance_automated_backups_replication,
@@ -87,7 +87,7 @@ def start_db_instance_automated_backups_replication(self: RDSResponse) -> Action
             source_arn=database.db_instance_arn,
             source_region=source_region,
             # With servers, there is something to restore from once the first copy has arrived.
-            status="replicating" if rds_servers.current() is None else "pending",
+            status="replicating" if current_servers() is None else "pending",
             earliest=utcnow(),
             latest=None,
             retention_period=days,
@@ -109,7 +109,7 @@ def start_db_instance_automated_backups_replication(self: RDSResponse) -> Action
     else:
         copy.status, copy.ended, copy.retention_period = "replicating", None, days
     copy.follow(database)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         servers.soon()
     return ActionResult({"DBInstanceAutomatedBackup": copy.shown()})

@@ -19,7 +19,7 @@ from moto.rds.exceptions import (
 from moto.rds.models import DBInstance, RDSBackend
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 from localcloud.aws.rds.automated_backups import AutomatedBackup, up_to_date
 from localcloud.aws.rds.errors import refuse
 from localcloud.aws.rds.inherited import carried
@@ -45,9 +45,9 @@ _MODIFIERS: Final = frozenset(
 )
 
 
-def amend() -> None:
-    mend(RDSResponse, "restore_db_instance_to_point_in_time", _to_point_in_time)
-    mend(RDSResponse, "restore_db_instance_from_db_snapshot", _from_snapshot)
+def patch() -> None:
+    wrap_method(RDSResponse, "restore_db_instance_to_point_in_time", _to_point_in_time)
+    wrap_method(RDSResponse, "restore_db_instance_from_db_snapshot", _from_snapshot)
 
 
 def _to_point_in_time(original: Callable[..., ActionResult], response: RDSResponse) -> ActionResult:

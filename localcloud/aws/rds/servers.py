@@ -145,12 +145,12 @@ class Servers:
 _current: Servers | None = None
 
 
-def current() -> Servers | None:
+def current_servers() -> Servers | None:
     """The servers behind this process's RDS; None where it has none."""
     return _current
 
 
-def use(servers: Servers | None) -> None:
+def use_servers(servers: Servers | None) -> None:
     global _current
     _current = servers
 

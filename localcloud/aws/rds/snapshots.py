@@ -17,21 +17,21 @@ from moto.rds.exceptions import DBSnapshotAlreadyExistsError, DBSnapshotNotFound
 from moto.rds.models import DBInstance, DBSnapshot, RDSBackend, rds_backends
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 from localcloud.aws.rds import lifecycle
-from localcloud.aws.rds import servers as rds_servers
 from localcloud.aws.rds.automated_backups import every_backend
 from localcloud.aws.rds.errors import refuse
+from localcloud.aws.rds.servers import current_servers
 
 log = logging.getLogger(__name__)
 
 
-def amend() -> None:
-    mend(RDSBackend, "create_db_snapshot", _create)
-    mend(RDSBackend, "copy_db_snapshot", _copy)
-    mend(RDSBackend, "delete_db_snapshot", _delete)
-    mend(RDSResponse, "delete_db_snapshot", _asked_to_delete)
-    mend(DBInstance, "save_automated_backup", _save_automated_backup)
+def patch() -> None:
+    wrap_method(RDSBackend, "create_db_snapshot", _create)
+    wrap_method(RDSBackend, "copy_db_snapshot", _copy)
+    wrap_method(RDSBackend, "delete_db_snapshot", _delete)
+    wrap_method(RDSResponse, "delete_db_snapshot", _asked_to_delete)
+    wrap_method(DBInstance, "save_automated_backup", _save_automated_backup)
 
 
 def take(backend: RDSBackend, identifier: str, name: str, kind: str) -> DBSnapshot:
@@ -64,7 +64,7 @@ def copy(backend: RDSBackend, source_arn: str, name: str, kind: str, kms_key_id:
     )
     made.source_db_snapshot_identifier = source.arn if elsewhere else source.db_snapshot_identifier
     backend.database_snapshots[made.db_snapshot_identifier] = made
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         origin = servers.snapshot(source.backend.region_name, source.db_snapshot_identifier)
         _fill(backend, made, lambda into: _copy_folder(origin, into))
@@ -110,7 +110,7 @@ def _create(
     **more: Any,
 ) -> DBSnapshot:
     database: Any = backend.databases.get(db_instance_identifier)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None and database is not None:
         lifecycle.must_be_available(database, "be copied")
     snapshot = original(backend, db_instance_identifier, db_snapshot_identifier, *rest, **more)
@@ -123,7 +123,7 @@ def _create(
 
 def _fill(backend: RDSBackend, snapshot: DBSnapshot, write: Callable[[Path], None]) -> None:
     """Write a snapshot's data in the background. A kill meanwhile leaves it `creating`, and `resume` says it failed."""
-    servers = rds_servers.current()
+    servers = current_servers()
     assert servers is not None  # noqa: S101 - whoever calls has looked
     snapshot.status = "creating"
     folder = servers.snapshot(backend.region_name, snapshot.db_snapshot_identifier)
@@ -179,7 +179,7 @@ def _asked_to_delete(original: Callable[..., Any], response: RDSResponse) -> Any
 
 def _delete(original: Callable[..., DBSnapshot], backend: RDSBackend, name: str) -> DBSnapshot:
     deleted = original(backend, name)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         shutil.rmtree(servers.snapshot(backend.region_name, deleted.db_snapshot_identifier), ignore_errors=True)
     return deleted

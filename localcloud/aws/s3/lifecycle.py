@@ -13,15 +13,15 @@ from moto.core.responses import ActionResult
 from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 from localcloud.aws.s3.documents import parsed
 
 _OPERATION = "GetBucketLifecycleConfiguration"
 
 
-def amend() -> None:
-    mend(S3Backend, "put_bucket_lifecycle", _put)
-    mend(S3Response, "get_bucket_lifecycle", _get)
+def patch() -> None:
+    wrap_method(S3Backend, "put_bucket_lifecycle", _put)
+    wrap_method(S3Response, "get_bucket_lifecycle", _get)
 
 
 def _put(original: Callable[..., None], backend: S3Backend, bucket_name: str, rules: list[dict[str, Any]]) -> None:

@@ -24,7 +24,7 @@ from moto.s3.models import FakeKey, S3Backend
 from moto.s3.responses import S3Response
 from werkzeug.datastructures import Headers
 
-from localcloud.aws.patching import add, mend
+from localcloud.aws.patching import add_methods, wrap_method
 
 _MODES: Final = ("GOVERNANCE", "COMPLIANCE")
 _LONGEST_DAYS, _LONGEST_YEARS = 36500, 100  # AWS's own limits
@@ -34,18 +34,18 @@ _LOCK: Final = "x-amz-object-lock-"
 _SETTINGS: Final = frozenset({"acl", "legal-hold", "retention", "tagging", "uploadId"})
 
 
-def amend() -> None:
-    mend(S3Response, "_lock_config_from_body", _lock_config_from_body)
-    mend(S3Response, "get_object_lock_configuration", _get_object_lock_configuration)
-    mend(S3Backend, "put_object_lock_configuration", _put_object_lock_configuration)
-    mend(S3Backend, "put_bucket_versioning", _put_bucket_versioning)
-    mend(S3Backend, "put_object", _put_object)
-    mend(S3Backend, "delete_object", _delete_object)
-    mend(S3Response, "_key_response_put", _key_response_put)
-    mend(S3Response, "_key_response_post", _key_response_post)
-    mend(S3Response, "_key_response_get", _key_response_get)
-    mend(S3Response, "put_object_retention", _put_object_retention)
-    add(S3Response, _get_object_retention)
+def patch() -> None:
+    wrap_method(S3Response, "_lock_config_from_body", _lock_config_from_body)
+    wrap_method(S3Response, "get_object_lock_configuration", _get_object_lock_configuration)
+    wrap_method(S3Backend, "put_object_lock_configuration", _put_object_lock_configuration)
+    wrap_method(S3Backend, "put_bucket_versioning", _put_bucket_versioning)
+    wrap_method(S3Backend, "put_object", _put_object)
+    wrap_method(S3Backend, "delete_object", _delete_object)
+    wrap_method(S3Response, "_key_response_put", _key_response_put)
+    wrap_method(S3Response, "_key_response_post", _key_response_post)
+    wrap_method(S3Response, "_key_response_get", _key_response_get)
+    wrap_method(S3Response, "put_object_retention", _put_object_retention)
+    add_methods(S3Response, _get_object_retention)
 
 
 # -- a bucket's configuration -----------------------------------------------------------------------------------------

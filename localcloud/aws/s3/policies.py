@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 
 _WITHOUT_TLS: Final = {"bool": {"aws:securetransport": "false"}}
 
 
-def amend() -> None:
-    mend(IAMPolicyStatement, "is_action_permitted", _is_action_permitted)
+def patch() -> None:
+    wrap_method(IAMPolicyStatement, "is_action_permitted", _is_action_permitted)
 
 
 def _is_action_permitted(

@@ -17,18 +17,18 @@ from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend, s3_
 from moto.s3.responses import S3Response
 
 from localcloud.aws import routing
-from localcloud.aws.patching import mend, mend_property
+from localcloud.aws.patching import wrap_method, wrap_property
 from localcloud.aws.s3.documents import parsed
 
 
-def amend() -> None:
-    mend(S3Backend, "put_bucket_replication", _put_rules)
-    mend(S3Response, "get_bucket_replication", _get_rules)
-    mend(S3Response, "put_object", _put_object)
-    mend(S3Response, "copy_object", _put_object)
-    mend(S3Response, "_key_response_post", _post_object)
-    mend(S3Backend, "_set_delete_marker", _set_delete_marker)
-    mend_property(FakeKey, "response_dict", _headers)
+def patch() -> None:
+    wrap_method(S3Backend, "put_bucket_replication", _put_rules)
+    wrap_method(S3Response, "get_bucket_replication", _get_rules)
+    wrap_method(S3Response, "put_object", _put_object)
+    wrap_method(S3Response, "copy_object", _put_object)
+    wrap_method(S3Response, "_key_response_post", _post_object)
+    wrap_method(S3Backend, "_set_delete_marker", _set_delete_marker)
+    wrap_property(FakeKey, "response_dict", _headers)
 
 
 # -- the rules --------------------------------------------------------------------------------------------------------

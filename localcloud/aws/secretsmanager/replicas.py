@@ -24,25 +24,25 @@ from moto.secretsmanager.models import FakeSecret, ReplicaSecret, SecretsManager
 from moto.secretsmanager.responses import SecretsManagerResponse
 
 from localcloud.aws import routing
-from localcloud.aws.patching import add, add_property, mend
+from localcloud.aws.patching import add_methods, add_property, wrap_method
 
 _DEFAULT_KEY = SecretsManagerBackend.DEFAULT_KMS_KEY_ALIAS
 
 
-def amend() -> None:
-    mend(FakeSecret, "create_replicas", _create_replicas)
-    mend(ReplicaSecret, "__init__", _replica)
-    mend(ReplicaSecret, "to_dict", _show_replica)
+def patch() -> None:
+    wrap_method(FakeSecret, "create_replicas", _create_replicas)
+    wrap_method(ReplicaSecret, "__init__", _replica)
+    wrap_method(ReplicaSecret, "to_dict", _show_replica)
     add_property(ReplicaSecret, _source)
     add_property(ReplicaSecret, _config)
-    mend(SecretsManagerBackend, "create_secret", _create_secret)
-    mend(SecretsManagerBackend, "update_secret", _update_secret)
-    mend(SecretsManagerBackend, "put_secret_value", _put_secret_value)
-    mend(SecretsManagerBackend, "get_secret_value", _get_secret_value)
-    mend(SecretsManagerBackend, "update_secret_version_stage", _update_secret_version_stage)
-    mend(SecretsManagerBackend, "replicate_secret_to_regions", _replicate_secret_to_regions)
-    mend(SecretsManagerBackend, "remove_regions_from_replication", _remove_regions_from_replication)
-    add(SecretsManagerResponse, _stop_replication_to_replica)
+    wrap_method(SecretsManagerBackend, "create_secret", _create_secret)
+    wrap_method(SecretsManagerBackend, "update_secret", _update_secret)
+    wrap_method(SecretsManagerBackend, "put_secret_value", _put_secret_value)
+    wrap_method(SecretsManagerBackend, "get_secret_value", _get_secret_value)
+    wrap_method(SecretsManagerBackend, "update_secret_version_stage", _update_secret_version_stage)
+    wrap_method(SecretsManagerBackend, "replicate_secret_to_regions", _replicate_secret_to_regions)
+    wrap_method(SecretsManagerBackend, "remove_regions_from_replication", _remove_regions_from_replication)
+    add_methods(SecretsManagerResponse, _stop_replication_to_replica)
 
 
 # -- the replica ------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from moto.iam.models import Role, iam_backends
 from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-from localcloud.aws.patching import add
+from localcloud.aws.patching import add_methods
 from localcloud.aws.ssm.errors import invalid, refuse
 
 _SERVICE: Final = "ssm.amazonaws.com"
@@ -68,8 +68,8 @@ class Activation:
         }
 
 
-def amend() -> None:
-    add(SimpleSystemManagerResponse, create_activation, describe_activations, delete_activation)
+def patch() -> None:
+    add_methods(SimpleSystemManagerResponse, create_activation, describe_activations, delete_activation)
 
 
 def activations(backend: SimpleSystemManagerBackend) -> dict[str, Activation]:

@@ -34,10 +34,9 @@ from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 from moto.sts.models import AssumedRole, sts_backends
 
-from localcloud.aws.iam import sts as sts_sessions
-from localcloud.aws.patching import add, mend
-from localcloud.aws.ssm import activations as ssm_activations
-from localcloud.aws.ssm.activations import Activation, activations, moment, page
+from localcloud.aws.iam.sts import forget_ended, session_end
+from localcloud.aws.patching import add_methods, wrap_method
+from localcloud.aws.ssm.activations import Activation, activations, moment, page, role_named
 from localcloud.aws.ssm.errors import refuse
 from localcloud.hosts.machine import ssm_agent
 from localcloud.instance.folder import LocalCloudError
@@ -92,11 +91,10 @@ class Node:
         }
 
 
-def amend() -> None:
-    ssm_activations.amend()
+def patch() -> None:
     # The region of a request that nobody signed stands in its address, not here.
     werkzeug_app.UNSIGNED_REQUESTS["AmazonSSM"] = ("ssm", "us-east-1")
-    add(
+    add_methods(
         SimpleSystemManagerResponse,
         register_managed_instance,
         request_managed_instance_role_token,
@@ -104,8 +102,8 @@ def amend() -> None:
         describe_instance_information,
         deregister_managed_instance,
     )
-    mend(SimpleSystemManagerBackend, "__init__", _writable)
-    mend(SimpleSystemManagerBackend, "_validate_resource_type_and_id", _taggable)
+    wrap_method(SimpleSystemManagerBackend, "__init__", _writable)
+    wrap_method(SimpleSystemManagerBackend, "_validate_resource_type_and_id", _taggable)
 
 
 def nodes(backend: SimpleSystemManagerBackend) -> dict[str, Node]:
@@ -139,7 +137,7 @@ def _taggable(original: Callable[..., str], backend: SimpleSystemManagerBackend,
 def register_managed_instance(self: SimpleSystemManagerResponse) -> str:
     backend = self.ssm_backend
     activation = _usable(backend, self._get_param("ActivationId") or "", self._get_param("ActivationCode") or "")
-    role = ssm_activations.role_named(backend, activation.iam_role)
+    role = role_named(backend, activation.iam_role)
     try:
         der = base64.b64decode(self._get_param("PublicKey") or "", validate=True)
         known = isinstance(load_der_public_key(der), rsa.RSAPublicKey)
@@ -172,8 +170,8 @@ def request_managed_instance_role_token(self: SimpleSystemManagerResponse) -> st
     node = _signing_node(self)
     if self._get_param("Fingerprint") != node.fingerprint:
         refuse("MachineFingerprintDoesNotMatch", "Fingerprint does not match")
-    role = ssm_activations.role_named(backend, node.iam_role)
-    sts_sessions.forget(backend.account_id, backend.partition)
+    role = role_named(backend, node.iam_role)
+    forget_ended(backend.account_id, backend.partition)
     session: AssumedRole = sts_backends[backend.account_id][backend.partition].assume_role(
         region_name=backend.region_name,
         role_session_name=node.id,
@@ -188,7 +186,7 @@ def request_managed_instance_role_token(self: SimpleSystemManagerResponse) -> st
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret_access_key,
             "SessionToken": session.session_token,
-            "TokenExpirationDate": sts_sessions.end(session),
+            "TokenExpirationDate": session_end(session),
             "UpdateKeyPair": False,
         }
     )

@@ -16,7 +16,7 @@ from moto.backup.models import backup_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.rds.models import rds_backends
 
-from localcloud.aws.rds import servers as rds_servers
+from localcloud.aws.rds.servers import current_servers
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.table import Gone, Refused
 from tests.localcloud.aws_harness import HERE, TABLES, THERE, LocalAws, Made, a_database, a_key, a_network, local_aws
@@ -532,7 +532,7 @@ def available(aws: LocalAws, identifier: str, region: str = HERE) -> Any:
 
 
 def connect(database: Any, secret: str) -> psycopg.Connection:
-    servers = rds_servers.current()
+    servers = current_servers()
     assert servers is not None
     endpoint = database["Endpoint"]
     return psycopg.connect(

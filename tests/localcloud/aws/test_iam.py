@@ -12,9 +12,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.aws.iam import requests
+from localcloud.aws.iam.actions import calls
 from localcloud.aws.iam.evaluation import Call, Decision, UnknownOperatorError, decide, decide_with
 from localcloud.aws.iam.oidc_tokens import Issuers
+from localcloud.aws.iam.requests import parse_request
 from localcloud.aws.iam.sessions import totp
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, local_aws
 
@@ -99,7 +100,7 @@ def test_a_boundary_bounds_and_grants_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_line", "calls"),
+    ("request_line", "expected"),
     [
         ("GET s3 /", [("s3:ListAllMyBuckets", "*")]),
         ("GET s3 /b?list-type=2&prefix=x", [("s3:ListBucket", "arn:aws:s3:::b")]),
@@ -123,14 +124,14 @@ def test_a_boundary_bounds_and_grants_nothing() -> None:
         ("GET backup /backup/plans/p/", [("backup:GetBackupPlan", f"arn:aws:backup:{HERE}:{ACCOUNT}:backup-plan:p")]),
     ],
 )
-def test_what_a_request_without_a_name_for_its_call_is(request_line: str, calls: list[tuple[str, str]]) -> None:
+def test_what_a_request_without_a_name_for_its_call_is(request_line: str, expected: list[tuple[str, str]]) -> None:
     method, service, target, *copied = request_line.split(" ")
     path, _, query = target.partition("?")
     environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
     if copied:
         environ["HTTP_X_AMZ_COPY_SOURCE"] = "/from/x%20y?versionId=1"
-    asked = requests.take_apart(service, "", environ, b"", HERE, ACCOUNT)
-    assert [(call.action, *call.resources) for call in requests.calls(asked)] == calls
+    asked = parse_request(service, "", environ, b"", HERE, ACCOUNT)
+    assert [(call.action, *call.resources) for call in calls(asked)] == expected
 
 
 # -- the service ------------------------------------------------------------------------------------------------------
@@ -289,22 +290,22 @@ def test_a_second_factor_is_asked_for_and_those_who_listen_hear_of_it(aws: Local
     ):
         with pytest.raises(ClientError, match="AccessDenied"):
             take(region, name, **factor)
-    aws.application.told.letters.clear()
+    aws.application.events.mails.clear()
     ends = take(**shown)["Credentials"]["Expiration"]
     assert ends - datetime.now(ends.tzinfo) <= timedelta(hours=1)
     # Both, with the name of whoever it was; and of the attempts before as well.
-    assert [(letter["to"], letter["text"]) for letter in aws.application.told.letters] == [
+    assert [(mail["to"], mail["text"]) for mail in aws.application.events.mails] == [
         (to, f"arn:aws:iam::{ACCOUNT}:user/ann took it") for to in ("ann@example.com", "bob@example.com")
     ]
-    aws.application.told.letters.clear()
+    aws.application.events.mails.clear()
     with pytest.raises(ClientError, match="AccessDenied"):
         take()
-    assert len(aws.application.told.letters) == 2
+    assert len(aws.application.events.mails) == 2
     # Nothing is heard while the trail is stopped.
     aws.client("cloudtrail", THERE).stop_logging(Name="calls")
-    aws.application.told.letters.clear()
+    aws.application.events.mails.clear()
     take(**shown)
-    assert aws.application.told.letters == []
+    assert aws.application.events.mails == []
 
 
 def listen(aws: LocalAws, role: str) -> None:

@@ -116,7 +116,7 @@ def test_a_state_that_it_cannot_read_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_state_of_form_2_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A state in which classes still have their earlier modules, such as `localcloud.aws.kms_keys`."""
+    """A state in which the classes still have the modules that they had before the packages."""
     with monkeypatch.context() as earlier, local_aws(tmp_path) as aws:
         for module, kind in (
             ("localcloud.aws.kms_keys", _NoPrivateKey),
