@@ -1,7 +1,7 @@
-"""The local AWS as one WSGI application: whose request it is, one request at a time, written down before answered.
+"""The local AWS as one WSGI application. It handles one request at a time, and saves the state before it answers.
 
-moto is not safe for threads, and what is being written must not change meanwhile, so requests pass one by one. They
-take milliseconds.
+moto is not safe for threads, and the state must not change while it is written. So requests are handled one by one,
+in milliseconds each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 
 from werkzeug.wrappers import Response
 
-# Thousands of machine images that nothing here starts, read and written again with every change of a network.
+# Thousands of machine images that nothing here starts. They would be written again with every change of a network.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 from moto.backends import get_backend
@@ -57,10 +57,10 @@ SERVICES: Final = (
     "events",
     "cloudtrail",
 )
-"""What stands here. Loaded in this order, because later ones refer to earlier ones."""
+"""The services, in load order: later ones refer to earlier ones."""
 
 _WRITES_ALSO: Final = {
-    "backup": ("rds", "kms"),  # snapshots; a vault without a key of its own gets AWS's
+    "backup": ("rds", "kms"),  # snapshots; a vault without its own key gets the one of AWS
     "rds": ("ec2", "kms", "secretsmanager"),  # default network, default keys, managed passwords
     "secretsmanager": ("kms",),
     "kms": ("rds",),  # losing a key stops the replication of backups
@@ -70,10 +70,10 @@ _WRITES_ALSO: Final = {
 _SIGNED_AS: Final = {"s3control": "s3"}
 _QUERY: Final = frozenset({"ec2", "iam", "rds", "sns", "sts"})
 _READING: Final = ("Describe", "Get", "List", "Head")
-# Reads that write: KMS makes an account's `aws/…` keys when they are first looked at, and whoever looks at a backup job
-# or a vault notes what has ended meanwhile.
+# Reads that write: KMS creates an account's `aws/…` keys at the first read, and reading a backup job or a vault records
+# the jobs and recovery points that have ended meanwhile.
 _READS_THAT_WRITE: Final = frozenset({("kms", "DescribeKey"), ("backup", "")})
-# Calls that anybody may make, without a signature.
+# Calls without a signature.
 _UNSIGNED: Final = {
     "AssumeRoleWithWebIdentity": "sts",
     "AssumeRoleWithSAML": "sts",
@@ -94,7 +94,7 @@ class Application:
         self._lock = threading.RLock()
         self._store = Store(state_folder, SERVICES)
         self._moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
-        # Without a folder, keys are nobody's after this.
+        # Without a folder, the issuers' keys end with the application.
         self._passing = None if state_folder is not None else TemporaryDirectory()
         identities = Path(self._passing.name) if self._passing is not None else state_folder or Path()
         self.issuers = Issuers(identities / "issuers")
@@ -112,7 +112,7 @@ class Application:
 
     @contextmanager
     def changing(self, *services: str) -> Iterator[None]:
-        """Change moto's objects of these services from outside a request, alone and written down at the end."""
+        """Change moto's objects of these services outside a request, under the lock; save them at the end."""
         with self._lock:
             try:
                 yield
@@ -120,13 +120,13 @@ class Application:
                 self._store.save(services)
 
     def follow(self, is_dead: Callable[[str], bool]) -> None:
-        """Which regions are dead now: the databases in them lose power, and come back when their region does."""
+        """Set the dead regions: their databases lose power, and start again when their region returns."""
         if self._servers is not None:
             with self._lock:
                 lifecycle.follow(self._servers, is_dead)
 
     def close(self) -> None:
-        """Stop the databases; what they hold stays."""
+        """Stop the databases and keep their data."""
         if self._servers is not None:
             self._servers.close()
         if self._passing is not None:
@@ -143,7 +143,7 @@ class Application:
     def _refused(
         self, service: str, action: str, environ: dict[str, Any], region: str, refusal: RefusedError
     ) -> Response:
-        """The answer to what IAM refuses, which those who listen hear of as well."""
+        """Return the error of a request that IAM refuses, and deliver its event."""
         log.info("%s %s: %s", service, action, refusal)
         identified = self._authorizer.identify(service, action, environ, _body(environ), region)
         if identified.request is not None:
@@ -159,7 +159,7 @@ class Application:
             )
         region = _region(environ)
         if service not in ("s3", "s3control", "iam", "sts") and not _exists(service, region):
-            return error_response(service, 400, "InvalidRegion", f"{region!r} is no region of {service}")
+            return error_response(service, 400, "InvalidRegion", f"{region!r} is not a region of {service}")
         ended = sts.refusal(service, credential_of(environ).access_key, is_json="HTTP_X_AMZ_TARGET" in environ)
         if ended is not None:
             return ended
@@ -170,7 +170,7 @@ class Application:
         except NotImplementedError as refusal:
             return error_response(service, 501, "NotImplemented", f"{service}:{action}: {refusal}")
         except Exception as error:
-            # What cannot be judged is not let through.
+            # A request that cannot be evaluated is refused.
             log.exception("%s %s", service, action)
             return error_response(
                 service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}"
@@ -196,29 +196,29 @@ class Application:
         try:
             self._store.save(() if reading else (service, *_WRITES_ALSO.get(service, ())))
         except Exception as error:
-            log.exception("%s %s was done but cannot be written down", service, action)
+            log.exception("%s %s was done but cannot be saved", service, action)
             return error_response(
                 service,
                 500,
                 "InternalFailure",
-                f"{service}:{action} was done, but the local cloud cannot write it down: {error}",
+                f"{service}:{action} was done, but the local cloud cannot save it: {error}",
             )
         return answer
 
 
 def _refusal(answer: Response) -> str | None:
-    """The name of the error that an answer is, for the record."""
+    """The name of the error in an answer, if it is an error."""
     return None if answer.status_code < 400 else answer.headers.get("x-amzn-ErrorType", str(answer.status_code))
 
 
 def _service_and_action(environ: dict[str, Any]) -> tuple[str, str]:
-    """moto's name of the service, and the operation's name (empty where the method and path say it: S3)."""
+    """moto's name of the service, and the operation's name (empty if the method and the path define it, as in S3)."""
     body = _body(environ) if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded") else b""
     action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
     action = action or parse_qs(environ.get("QUERY_STRING", "")).get("Action", [""])[0]
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if environ.get("PATH_INFO", "").startswith(("/moto-api", "/latest/")):
-        return "moto-api", ""  # not AWS: a way to empty the cloud without a signature
+        return "moto-api", ""  # not AWS: it can empty the cloud without a signature
     service = credential_of(environ).service or _UNSIGNED.get(action or target, "s3")
     if service == "s3" and environ.get("PATH_INFO", "").startswith("/v20180820/"):
         service = "s3control"
@@ -232,9 +232,9 @@ def _region(environ: dict[str, Any]) -> str:
 
 
 def _body(environ: dict[str, Any]) -> bytes:
-    """The body, which stays readable for who comes after."""
+    """Read the body, and leave it readable."""
     stream = environ["wsgi.input"]
-    # A body in chunks has no length, and an end of its own.
+    # A chunked body has no length, but it has an end.
     whole = environ.get("wsgi.input_terminated")
     body: bytes = stream.read() if whole else stream.read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
@@ -247,11 +247,11 @@ def _exists(service: str, region: str) -> bool:
 
 
 def _patch_once() -> None:
-    """Add to moto what it lacks. Its classes are the process's, so once is enough."""
+    """Patch moto once in a process, because its classes belong to the process."""
     global _patched
     if not _patched:
         for service in (rds, s3, secretsmanager, backup, kms, ec2, ssm, logs, iam):
             service.patch()
-        # Pages of other origins have no business here.
+        # Web pages of other origins get no access.
         vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
         _patched = True

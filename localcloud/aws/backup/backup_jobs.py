@@ -1,6 +1,6 @@
-"""AWS Backup's backups on demand. Only of RDS instances; what is backed up is a snapshot `awsbackup:job-ID`.
+"""Backup jobs on demand, of RDS instances only. The backup is a snapshot `awsbackup:job-ID`.
 
-It is encrypted as the database is, and carries the database's tags and those that the job was given.
+The snapshot is encrypted with the key of the database, and has the tags of the database and of the job.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ARN: Final = re.compile(
     r"arn:aws[a-z-]*:(?P<service>[a-z0-9-]+):(?P<region>[a-z0-9-]*):(?P<account>\d*):(?P<resource>.+)"
 )
 _NOT_DONE: Final = ("LogicallyAirGappedBackupVaultArn", "Index", "BackupOptions")
-# Minutes: how long AWS waits for a job to start, and the least that it takes for that.
+# Minutes: the default and the minimum of the time in which AWS starts a job.
 _START_WINDOW: Final = 480
 _SHORTEST_WINDOW: Final = 60
 _FILTERS: Final[Filters] = {**job_progress.FILTERS, "ByBackupVaultName": equal("BackupVaultName")}

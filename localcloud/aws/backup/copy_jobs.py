@@ -1,4 +1,4 @@
-"""AWS Backup's copies of recovery points to another vault, of this or another region of the account.
+"""Copy jobs of recovery points to another vault, in this or another region of the account.
 
 A copy is a snapshot `awsbackup:copyjob-ID` in the region of its vault, and is encrypted with that vault's key.
 """
@@ -76,7 +76,7 @@ def _start(backend: BackupBackend, asked: dict[str, Any]) -> Job:
     rds = rds_backends[destination.account_id][destination.region_name]
     try:
         snapshot = snapshots.copy(rds, source.arn, f"awsbackup:copyjob-{job.id}", "awsbackup", vault.encryption_key_arn)
-    except RDSClientError as error:  # the vault's key is disabled, for one: AWS says so in the job
+    except RDSClientError as error:  # the vault's key is disabled, for example: AWS reports it in the job
         job.fail(str(error))
         return job
     job_progress.keep(destination, job, snapshot.db_snapshot_arn)
@@ -86,7 +86,7 @@ def _start(backend: BackupBackend, asked: dict[str, Any]) -> Job:
 def _destination(backend: BackupBackend, arn: str) -> BackupBackend:
     match = _VAULT_ARN.fullmatch(arn)
     if match is None:
-        invalid(f"Invalid DestinationBackupVaultArn: {arn} is no ARN of a backup vault")
+        invalid(f"Invalid DestinationBackupVaultArn: {arn} is not the ARN of a backup vault")
     if match["account"] != backend.account_id:
         raise NotImplementedError(f"StartCopyJob to {arn}: it copies within the account {backend.account_id} only")
     if match["region"] not in backup_backends[backend.account_id].regions:

@@ -1,6 +1,6 @@
-"""AWS Backup's jobs: what they are told, how far they have come, and how they ended.
+"""The progress of AWS Backup's jobs, and how the API describes it.
 
-A job is `RUNNING` while its snapshot is being written; how it ended is found out when somebody asks.
+A job is `RUNNING` while its snapshot is being written. Its result is determined at the next read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FILTERS: Final[Filters] = {
     "ByCompleteBefore": before("CompletionDate"),
     "ByCompleteAfter": after("CompletionDate"),
 }
-"""What the listings of both kinds of jobs can be narrowed to."""
+"""The filters of the listings of both kinds of jobs."""
 
 
 def shown(job: Job) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def shown(job: Job) -> dict[str, Any]:
 
 
 def same(backend: BackupBackend, kind: str, token: str | None) -> Job | None:
-    """The job that an earlier call with the same IdempotencyToken has started."""
+    """The job that an earlier call with the same IdempotencyToken started."""
     return next(
         (job for job in records.jobs(backend).values() if token and (job.kind, job.token) == (kind, token)), None
     )
@@ -99,13 +99,13 @@ def asked_for(backend: BackupBackend, kind: str, job_id: str) -> Job:
 
 
 def every(backend: BackupBackend, kind: str) -> list[dict[str, Any]]:
-    """The newest first."""
+    """Describe all jobs of a kind, the newest first."""
     found = [job for job in records.jobs(backend).values() if job.kind == kind]
     return [shown(job) for job in reversed(found)]
 
 
 def keep(backend: BackupBackend, job: Job, arn: str) -> None:
-    """What a job makes is a recovery point of its vault, in the vault's region, from the start."""
+    """Store the job's recovery point in its vault, in the vault's region, from the start of the job."""
     job.arn = arn
     vault = job.vault_arn.rsplit(":", 1)[1]
     records.points(backend)[arn] = RecoveryPoint(

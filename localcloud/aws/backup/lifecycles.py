@@ -1,4 +1,4 @@
-"""How long AWS Backup keeps what it has stored: what a lifecycle may say, and what a vault's lock makes of it.
+"""Lifecycles of recovery points: the values that AWS allows, and the limits of a vault's lock.
 
 A lifecycle is AWS's document: `DeleteAfterDays` (days, kept forever without it), `MoveToColdStorageAfterDays` (days,
 which AWS ignores for RDS) and `OptInToArchiveForSupportedResources`.
@@ -19,7 +19,7 @@ _SHORTEST_IN_COLD_STORAGE: Final = 90
 
 
 def wrong(lifecycle: Lifecycle | None, continuous: bool = False) -> str | None:
-    """What AWS refuses in a lifecycle, in days; None where it is fine. Bounds are the API reference's."""
+    """Return the reason for which AWS refuses a lifecycle, or `None`. The bounds are from the API reference."""
     lifecycle = lifecycle or {}
     delete, cold = lifecycle.get("DeleteAfterDays"), lifecycle.get("MoveToColdStorageAfterDays")
     if lifecycle.get("DeleteAfterEvent") is not None:
@@ -45,7 +45,7 @@ def wrong(lifecycle: Lifecycle | None, continuous: bool = False) -> str | None:
 
 
 def outside_lock(vault: Vault, lifecycle: Lifecycle | None) -> str | None:
-    """Why a job with this lifecycle fails in this vault; None where it does not."""
+    """Return the reason for which a job with this lifecycle fails in this vault, or `None`."""
     days = (lifecycle or {}).get("DeleteAfterDays")
     if not vault.locked:
         return None

@@ -1,4 +1,4 @@
-"""AWS Backup's plans: checked as AWS checks them, updated, and really deleted. Old versions of a plan are not kept."""
+"""Plans of AWS Backup: checked by the rules of AWS, updated and deleted. Old versions of a plan are not kept."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _list(original: Callable[..., str], response: BackupResponse) -> ActionResul
     return PaginatedResult({"BackupPlansList": [plan.to_list_dict() for plan in shown]})
 
 
-# -- what a plan may say ----------------------------------------------------------------------------------------------
+# -- the rules of a plan -----------------------------------------------------------------------------------------------
 
 
 def _check(backend: BackupBackend, document: dict[str, Any]) -> None:
@@ -118,7 +118,7 @@ def _check(backend: BackupBackend, document: dict[str, Any]) -> None:
 
 
 def _wrong(backend: BackupBackend, rule: dict[str, Any]) -> str | None:
-    """What AWS refuses in a rule; None where it is fine."""
+    """Return the reason for which AWS refuses a rule, or `None`."""
     for member in _NOT_DONE:
         if rule.get(member):
             raise NotImplementedError(f"{member} of a plan's rule")
@@ -146,7 +146,7 @@ def _wrong_copy(backend: BackupBackend, action: dict[str, Any]) -> str | None:
     arn = action.get("DestinationBackupVaultArn") or ""
     match = _VAULT_ARN.fullmatch(arn)
     if match is None:
-        return f"Invalid DestinationBackupVaultArn. {arn} is no ARN of a backup vault"
+        return f"Invalid DestinationBackupVaultArn. {arn} is not the ARN of a backup vault"
     if match["account"] == backend.account_id and match["region"] == backend.region_name:
         name = arn.rsplit(":", 1)[1]
         if name not in backend.vaults:

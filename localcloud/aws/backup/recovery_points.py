@@ -1,8 +1,7 @@
-"""AWS Backup's recovery points. Those of RDS instances are snapshots, and have the snapshots' ARNs.
+"""Recovery points of AWS Backup. Those of RDS instances are snapshots, and have the snapshots' ARNs.
 
-A recovery point is what its snapshot is: `CREATING` while data are being written, `COMPLETED` when they are there,
-`PARTIAL` when that failed, `EXPIRED` when the snapshot is gone. When its lifecycle ends, it is deleted the next time
-that anybody looks.
+The status follows the snapshot: `CREATING` while data are being written, `COMPLETED` afterwards, `PARTIAL` if that
+failed, `EXPIRED` if the snapshot is gone. A recovery point is deleted at the first read after the end of its lifecycle.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def in_vault(backend: BackupBackend, vault: str, arn: str) -> RecoveryPoint:
 _FILTERS: Final[Filters] = {
     "ByResourceArn": equal("ResourceArn"),
     "ByResourceType": equal("ResourceType"),
-    "ByBackupPlanId": equal("BackupPlanId"),  # no plan is run, so none has made any
+    "ByBackupPlanId": equal("BackupPlanId"),  # no plan runs, so none has created any
     "ByParentRecoveryPointArn": equal("ParentRecoveryPointArn"),
     "ByCreatedBefore": before("CreationDate"),
     "ByCreatedAfter": after("CreationDate"),
@@ -99,7 +98,7 @@ def delete_recovery_point(self: BackupResponse) -> EmptyResult:
 def update_recovery_point_lifecycle(self: BackupResponse) -> ActionResult:
     backend, point = self.backup_backend, asked_for(self)
     lifecycle = self.params.get("Lifecycle") or None
-    _must_be_unlocked(backend, point, "given another lifecycle")
+    _must_be_unlocked(backend, point, "given a different lifecycle")
     wrong = lifecycles.wrong(lifecycle)
     if wrong is not None:
         invalid(wrong)
@@ -154,7 +153,7 @@ def _shown(backend: BackupBackend, point: RecoveryPoint) -> dict[str, Any]:
 
 
 def _protected(backend: BackupBackend) -> dict[str, dict[str, Any]]:
-    """What has recovery points here, by ARN."""
+    """The resources that have recovery points in this region, by ARN."""
     latest = {
         point.resource_arn: point for point in sorted(records.points(backend).values(), key=lambda point: point.created)
     }

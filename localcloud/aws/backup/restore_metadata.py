@@ -1,4 +1,4 @@
-"""What AWS Backup remembers of a database for its restore."""
+"""Metadata of a recovery point for its restore."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def patch() -> None:
 
 
 def get_recovery_point_restore_metadata(self: BackupResponse) -> ActionResult:
-    """What a restore needs to know of the instance: texts, and lists as JSON."""
+    """Return the settings of the instance for a restore: text, and lists as JSON."""
     point = recovery_points.asked_for(self)
     snapshot = records.snapshot_of(point.arn)
     if snapshot is None:

@@ -1,4 +1,4 @@
-"""What a plan of AWS Backup is applied to. Kept and checked only, because nothing runs a plan's schedule here."""
+"""Selections: the resources that a plan is applied to. They are stored and checked; no schedule runs here."""
 
 from __future__ import annotations
 

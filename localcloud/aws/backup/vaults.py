@@ -29,11 +29,11 @@ _DEFAULT_KEY: Final = "alias/aws/backup"
 
 
 def patch() -> None:
-    # moto routes the paths that it knows. With this one the rest are answered by name too, if only as not done here.
+    # moto routes the paths that it knows. With this route, the other calls are refused by name.
     urls.url_paths.setdefault("{0}/(?P<route>.+)$", BackupResponse.dispatch)
     if _DEFAULT_KEY in RESERVED_ALIASES:
-        raise TypeError(f"moto's KMS has {_DEFAULT_KEY} by now")
-    RESERVED_ALIASES.append(_DEFAULT_KEY)  # made when it is first used, like other services' own keys
+        raise TypeError(f"moto's KMS already has {_DEFAULT_KEY}")
+    RESERVED_ALIASES.append(_DEFAULT_KEY)  # created at its first use, like the keys of other services
     wrap_method(BackupResponse, "__init__", _parse_parameters)
     wrap_method(BackupBackend, "create_backup_vault", _create)
     wrap_method(BackupBackend, "delete_backup_vault", _delete)
@@ -72,7 +72,7 @@ def _create(
 
 
 def _usable_key(backend: BackupBackend, key: str) -> str:
-    """The ARN of a key of the vault's own region that can be used now."""
+    """The ARN of an enabled key in the vault's region."""
     kms: KmsBackend = kms_backends[backend.account_id][backend.region_name]
     if key != _DEFAULT_KEY and key.split(":")[:4] != ["arn", backend.partition, "kms", backend.region_name]:
         invalid(f"Invalid EncryptionKeyArn: {key}. It must be the ARN of a KMS key in {backend.region_name}")

@@ -18,7 +18,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from localcloud.aws.iam.evaluation import Call
 from localcloud.aws.iam.requests import ParsedRequest
 
-# S3's actions that are not called like its operations.
+# S3's actions whose names differ from those of its operations.
 _S3_ACTIONS: Final = {
     "CompleteMultipartUpload": "PutObject",
     "CopyObject": "PutObject",
@@ -63,7 +63,7 @@ _OF_A_VERSION: Final = {"GetObject": "GetObjectVersion", "DeleteObject": "Delete
 
 
 def calls(request: ParsedRequest) -> Iterator[Call]:
-    """What the request needs to be allowed: itself, and what it hands on."""
+    """The calls that a request needs to be allowed: itself, and the roles and objects that it passes on."""
     context = {key: tuple(values) for key, values in _context(request).items()}
     resources = tuple(_RESOURCES.get(request.service, _anything)(request)) or ("*",)
     yield Call(f"{_prefix(request.service)}:{_action(request)}", resources, context)
@@ -86,7 +86,7 @@ def _action(request: ParsedRequest) -> str:
     return _OF_A_VERSION.get(action, action) if request.parameters.get("versionId") else action
 
 
-# -- what it is done to -----------------------------------------------------------------------------------------------
+# -- resources --------------------------------------------------------------------------------------------------------
 
 
 def _anything(request: ParsedRequest) -> Iterator[str]:
@@ -148,7 +148,7 @@ def _known_key(request: ParsedRequest, name: str) -> Any:
     backend = kms_backends[request.account][parts[3] if len(parts) > 3 else request.region]
     try:
         return backend.keys.get(backend.any_id_to_key_id(name))
-    except AttributeError:  # moto's way to say that it has no such alias
+    except AttributeError:  # moto has no such alias
         return None
 
 
@@ -157,7 +157,7 @@ def _of_s3(request: ParsedRequest) -> Iterator[str]:
     if request.parameters.get("resourceArn"):
         yield request.parameters["resourceArn"]
     elif bucket:
-        # A deletion of several names them in its body: it is request about as one of all.
+        # DeleteObjects names the objects in its body. It is evaluated for all objects of the bucket.
         below = "/*" if request.operation == "DeleteObjects" else f"/{key}" if key else ""
         yield f"arn:{request.partition}:s3:::{bucket}{below}"
 
@@ -260,11 +260,11 @@ _RESOURCES: Final[Mapping[str, Callable[[ParsedRequest], Iterator[str]]]] = {
 }
 
 
-# -- what conditions ask about ----------------------------------------------------------------------------------------
+# -- values for conditions --------------------------------------------------------------------------------------------
 
 
 def _context(request: ParsedRequest) -> dict[str, list[str]]:
-    # IAM is one for all regions, and counts as this one.
+    # IAM is global, and its region in conditions is this one.
     context = {"aws:requestedregion": ["us-east-1" if request.service == "iam" else request.region]}
     for key, value in _tags(request).items():
         context[f"aws:requesttag/{key.lower()}"] = [value]
@@ -324,11 +324,11 @@ def _about_keys(request: ParsedRequest) -> dict[str, list[str]]:
     return {**about, "kms:resourcealiases": list(key.aliases)}
 
 
-# -- roles that are handed on -----------------------------------------------------------------------------------------
+# -- roles that a request passes to a service --------------------------------------------------------------------------
 
 
 def _passed_roles(request: ParsedRequest) -> Iterator[tuple[str, str]]:
-    """The roles that a request gives to services, and to which."""
+    """The roles that a request passes to services, each with its service."""
     given = request.parameters
     match request.service, request.operation:
         case "s3", "PutBucketReplication" if given.get("Role"):

@@ -1,9 +1,9 @@
-"""The local cloud's word on who may do what.
+"""Allow or refuse requests by IAM's policies.
 
-moto can check calls itself, but by actions alone: it reads no resource, hardly a condition, and no boundary. So what a
-call is allowed is decided here, by `evaluation.py`, from moto's users, roles and policies. Signatures are not
-recomputed; a session's token has to be the session's, and its time not over. Policies of resources (a bucket's, a
-key's) are not part of it.
+moto can check calls itself, but only by their actions: it ignores resources, boundaries and most conditions. So this
+module decides, with `evaluation.py`, from moto's users, roles and policies. Signatures are not recomputed. A session's
+token must belong to the session, and the session must not have ended. Policies of resources (of a bucket or a key) are
+not evaluated.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from localcloud.aws.iam.requests import ParsedRequest, parse_request
 from localcloud.aws.iam.sessions import RefusedError
 from localcloud.aws.signatures import credential_of
 
-# Calls that carry no signature, and whose own credentials the service checks itself.
+# Calls without a signature. The service checks the credentials in the call.
 _UNSIGNED: Final = frozenset({"AssumeRoleWithSAML", "RegisterManagedInstance", "RequestManagedInstanceRoleToken"})
 
 
 @dataclass(frozen=True)
 class IdentifiedRequest:
-    """A request that may go on, and who makes it."""
+    """A request and the principal that makes it."""
 
     request: ParsedRequest | None
     principal: Principal | None
     subject: str | None = None
-    """Whose token it is, where it is a token that lets in."""
+    """The subject of the token, if the request carries an identity token."""
 
 
 class Authorizer:
-    """`enforcing`: whether calls are held to policies. Tokens of other issuers are checked in any case."""
+    """Decides about requests. `enforcing`: whether policies apply. Tokens of other issuers are checked in any case."""
 
     def __init__(self, issuers: Issuers, enforcing: bool) -> None:
         self.issuers = issuers
@@ -47,7 +47,7 @@ class Authorizer:
     def authorize(
         self, service: str, action: str, environ: Mapping[str, Any], body: bytes, region: str
     ) -> IdentifiedRequest:
-        """Let a request pass, or raise `RefusedError`."""
+        """Identify a request that is allowed, or raise `RefusedError`."""
         identified = self.identify(service, action, environ, body, region)
         request = identified.request
         if request is not None and request.operation == "AssumeRoleWithWebIdentity":
@@ -61,11 +61,11 @@ class Authorizer:
     def identify(
         self, service: str, action: str, environ: Mapping[str, Any], body: bytes, region: str
     ) -> IdentifiedRequest:
-        """What a request asks and who makes it, whether it may pass or not."""
+        """Parse a request and resolve its principal, without a decision."""
         try:
             request = parse_request(service, action, environ, body, region or "us-east-1", DEFAULT_ACCOUNT_ID)
         except (LookupError, ValueError):
-            # The service itself says what is wrong with it.
+            # The service itself answers with an error.
             request = None
         return IdentifiedRequest(
             request, resolve_principal(DEFAULT_ACCOUNT_ID, credential_of(environ).access_key, _session_token(environ))
@@ -80,7 +80,7 @@ class Authorizer:
         if principal.root:
             return
         if request is None:
-            raise RefusedError("AccessDenied", f"{principal.arn} request {service} for what it does not have")
+            raise RefusedError("AccessDenied", f"{principal.arn} called an operation that {service} does not have")
         if request.operation == "GetCallerIdentity":
             return
         for call in actions.calls(request):

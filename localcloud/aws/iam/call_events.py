@@ -1,9 +1,9 @@
-"""What CloudTrail makes of calls, and who hears of it: rules of EventBridge, topics of SNS, and mail.
+"""CloudTrail's events about calls, and their delivery: rules of EventBridge, topics of SNS, and mail.
 
-An account with a trail that is logging has its calls turned into events, in the region that each was made to. Rules see
-them there; a rule sees what only reads, such as the taking of a role, when its state says so. Of a rule's targets,
-topics are served; of a topic's subscribers, mail, a line of JSON each in `mail.jsonl`. The trail writes no records of
-its own: every call stands in `requests.jsonl`.
+If a trail of the account is logging, each call becomes an event in the region of the call. The rules of that region
+match it. A rule matches calls that only read, such as assuming a role, only if its state includes them. Of a rule's
+targets, topics are supported. Of a topic's subscribers, email is supported: each mail is one line of JSON in
+`mail.jsonl`. The trail writes no log files: `requests.jsonl` records every call.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _READING: Final = ("AssumeRole", "Describe", "Get", "List", "Lookup", "Head")
 
 
 class EventDelivery:
-    """Where mail goes: a file, or nowhere but memory."""
+    """Delivers events as mail, to memory and, if there is one, to a file."""
 
     def __init__(self, mail: Path | None) -> None:
         self._mail = mail
@@ -37,7 +37,7 @@ class EventDelivery:
     def deliver(
         self, request: ParsedRequest, principal: Principal | None, subject: str | None, refused: str | None
     ) -> None:
-        """Tell whoever listens of one call. `refused` is the error's name, when it was."""
+        """Deliver the event of a call to the rules that match it. `refused` is the error's name, if any."""
         if not _is_logged(request):
             return
         event = _event(request, principal, subject, refused)
@@ -49,7 +49,7 @@ class EventDelivery:
     def _notify(self, request: ParsedRequest, target: Mapping[str, Any], event: dict[str, Any]) -> None:
         _, _, service, region, account, name = target["Arn"].split(":", 5)
         if service != "sns":
-            raise NotImplementedError(f"the local cloud's rules reach topics, and not {service}:{name}")
+            raise NotImplementedError(f"the local cloud's rules support topics, not {service}:{name}")
         message = _message(target, event)
         for subscription in sns_backends[account][region].subscriptions.values():
             if subscription.topic.arn == target["Arn"] and subscription.protocol == "email":
@@ -104,7 +104,7 @@ def _event(request: ParsedRequest, principal: Principal | None, subject: str | N
 
 
 def _message(target: Mapping[str, Any], event: dict[str, Any]) -> str:
-    """The event, or what the target makes of it: a text in which <name> stands for what a path leads to."""
+    """The event, or the target's template, in which <name> is replaced by the value at a path of the event."""
     transformer = target.get("InputTransformer")
     if not transformer:
         return json.dumps(event)

@@ -1,7 +1,7 @@
-"""AWS's own managed policies (`arn:aws:iam::aws:policy/…`), which moto has, and leaves out unless it loads them all.
+"""AWS's own managed policies (`arn:aws:iam::aws:policy/…`), which moto has but loads all or none of.
 
-There are more than a thousand, which would be written down again with every change of a role. So each comes in when it
-is first asked for by its ARN; a listing shows those that were.
+There are more than a thousand, and they would be saved again with every change of a role. So each is loaded at its
+first use by ARN. A listing shows the loaded ones.
 """
 
 from __future__ import annotations
@@ -40,6 +40,6 @@ def _bring_in(original: Callable[..., Any], backend: IAMBackend, *args: Any, **k
 
 @functools.cache
 def _data() -> dict[str, Any]:
-    """By name. Read at the first need: it takes 30 milliseconds."""
+    """The policies by name. Read at the first use, because it takes 30 milliseconds."""
     data: dict[str, Any] = json.loads(aws_managed_policies_data)
     return data

@@ -22,7 +22,7 @@ _QUERY: Final = ("ec2", "iam", "rds", "sns", "sts")
 
 @dataclass(frozen=True)
 class ParsedRequest:
-    """A request, taken apart: the operation, what it was given by the API's names, and where it was made to."""
+    """A request: the operation, its parameters by the API's names, and the region and account that it is for."""
 
     service: str
     operation: str
@@ -36,17 +36,17 @@ class ParsedRequest:
         return f"arn:{self.partition}:{service}:{where}:{self.account}:{name}"
 
     def arn_or(self, value: str, service: str, kind: str, region: str | None = None) -> str:
-        """What already is an ARN, or the ARN of the thing of that name."""
+        """Return `value` if it is an ARN, or the ARN of the resource with that name."""
         return value if value.startswith("arn:") else self.arn(service, f"{kind}{value}", region)
 
 
 def parse_request(
     service: str, action: str, environ: Mapping[str, Any], body: bytes, region: str, account: str
 ) -> ParsedRequest:
-    """The request in the words of the service's API.
+    """Parse a request to the service's API.
 
     Raises:
-        LookupError: it is no operation of the service.
+        LookupError: the service has no such operation.
     """
     if service in _REST:
         operation, given = _rest(service, environ, body)
@@ -58,7 +58,7 @@ def parse_request(
     return ParsedRequest(service, operation, given, region, account)
 
 
-# -- what a request says ----------------------------------------------------------------------------------------------
+# -- REST requests ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class _Route:
     path: re.Pattern[str]
     query: frozenset[str]
     headers: frozenset[str]
-    """What a request of this operation has to have in its query, and among its headers."""
+    """The query parameters and the headers that a request of this operation must have."""
 
     fixed: int
-    """How much of the path is written out."""
+    """The number of characters of the path outside its variables."""
 
     def fits(self, method: str, path: str, query: Iterable[str], environ: Mapping[str, Any]) -> bool:
         return (
@@ -82,8 +82,8 @@ class _Route:
         )
 
     @property
-    def says(self) -> tuple[int, int, int]:
-        """Of several routes that fit, the one that says most is meant."""
+    def rank(self) -> tuple[int, int, int]:
+        """The rank among several routes that fit: the most specific one is meant."""
         return len(self.query) + len(self.headers), self.path.groups, self.fixed
 
 
@@ -92,7 +92,7 @@ def _routes(service: str) -> list[_Route]:
     model = botocore.session.get_session().get_service_model(service)
     return sorted(
         (_route(model.operation_model(name)) for name in model.operation_names),
-        key=lambda route: route.says,
+        key=lambda route: route.rank,
         reverse=True,
     )
 
@@ -132,7 +132,7 @@ def _content(service: str, body: bytes) -> dict[str, Any]:
     if service == "backup":
         content: dict[str, Any] = json.loads(body or b"{}")
         return content
-    # Of S3's documents the one thing that matters here is the role that a replication is given.
+    # Of S3's documents, only the role of a replication matters here.
     if b"<ReplicationConfiguration" in body[:400]:
         for element in ElementTree.fromstring(body).iter():  # noqa: S314 - the caller is on loopback
             if element.tag.rpartition("}")[2] == "Role":

@@ -1,7 +1,7 @@
-"""Sessions in roles: who is let into one. moto gives one to everybody who asks for it, for any role.
+"""Checks of requests for a role's session. moto grants each of them, for any role.
 
-A token of another issuer's (AssumeRoleWithWebIdentity) is checked always: its signature, its time, and the role's trust
-policy. Whether somebody in the account may take a role (AssumeRole) is checked where the local cloud enforces IAM.
+An identity token (AssumeRoleWithWebIdentity) is always checked: its signature, its validity period, and the role's
+trust policy. AssumeRole by a principal of the account is checked if the local cloud enforces IAM.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STEP_SECONDS: Final = 30
 
 
 class RefusedError(Exception):
-    """A session that is not given. `code` is the API's name for the reason."""
+    """A refused request. `code` is the API's name for the reason."""
 
     def __init__(self, code: str, message: str, status: int = 403) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class RefusedError(Exception):
 
 
 def check_web_identity(request: ParsedRequest, issuers: Issuers) -> str:
-    """Let a token in, or raise `RefusedError`; gives the token's subject."""
+    """Check an identity token and return its subject, or raise `RefusedError`."""
     try:
         claims = issuers.check(str(request.parameters.get("WebIdentityToken", "")))
     except ExpiredError as expired:
@@ -51,7 +51,7 @@ def check_web_identity(request: ParsedRequest, issuers: Issuers) -> str:
     audiences = audiences if isinstance(audiences, list) else [audiences]
     if not set(audiences) & set(provider.client_id_list):
         raise RefusedError("InvalidIdentityToken", "Incorrect token audience", 400)
-    # Of a token's claims AWS lets conditions ask about these.
+    # The claims of a token that conditions can compare at AWS.
     context = {
         f"{host}:{name}".lower(): tuple(map(str, audiences if name == "aud" else [claims[name]]))
         for name in ("aud", "sub")
@@ -66,9 +66,10 @@ def check_web_identity(request: ParsedRequest, issuers: Issuers) -> str:
 
 
 def check_assume_role(request: ParsedRequest, principal: Principal) -> None:
-    """Let somebody of the account into a role, or raise `RefusedError`.
+    """Check that a principal of the account may assume a role, or raise `RefusedError`.
 
-    A role that names them in its trust needs nothing else; one that names the account needs their own policies too.
+    A trust policy that names the principal is sufficient. If it names the account, the principal's own policies must
+    allow the call as well.
     """
     context: dict[str, tuple[str, ...]] = {
         **principal.context,
@@ -96,7 +97,7 @@ def check_assume_role(request: ParsedRequest, principal: Principal) -> None:
 
 
 def totp(seed: str, at: float | None = None) -> str:
-    """The six digits that a virtual device shows now (RFC 6238), from the seed that IAM gave it."""
+    """The six digits that a virtual MFA device shows (RFC 6238), from the seed that IAM created."""
     counter = struct.pack(">Q", int((time.time() if at is None else at) // _STEP_SECONDS))
     digest = hmac.new(base64.b32decode(seed), counter, hashlib.sha1).digest()
     offset = digest[-1] & 15
@@ -111,7 +112,7 @@ def _check_second_factor(request: ParsedRequest, principal: Principal) -> None:
     device: Any = iam.virtual_mfa_devices.get(serial)
     if user is None or serial not in user.mfa_devices or device is None:
         raise RefusedError(
-            "AccessDenied", f"MultiFactorAuthentication failed: {serial} is no device of {principal.arn}"
+            "AccessDenied", f"MultiFactorAuthentication failed: {serial} is not a device of {principal.arn}"
         )
     now = time.time()
     if str(request.parameters["TokenCode"]) not in {totp(device.base32_string_seed, now - late) for late in (0, 30)}:
@@ -126,7 +127,7 @@ def _trust_policy(request: ParsedRequest, denied: RefusedError | None = None) ->
     try:
         return document(_role(request).assume_role_policy_document)
     except NotFoundException:
-        # Whether a role exists is nothing that a stranger learns.
+        # The answer does not reveal whether a role exists.
         raise denied or RefusedError(
             "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"
         ) from None

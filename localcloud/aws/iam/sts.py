@@ -1,4 +1,4 @@
-"""Sessions of roles that have ended: AWS answers nothing that is signed with their credentials, and moto everything."""
+"""Ended sessions of roles. AWS refuses requests with their credentials, and moto accepts them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from werkzeug.wrappers import Response
 from localcloud.aws.errors import error_response
 
 _KEPT: Final = 86400.0
-"""Seconds after its end for which a session is known as one that has ended."""
+"""Seconds for which an ended session is still stored."""
 
 
 def refusal(service: str, access_key: str, is_json: bool) -> Response | None:
-    """The answer to a request that is signed with this key, if its session has ended."""
+    """The error for a request that is signed with this key, if its session has ended."""
     if not access_key.startswith("ASIA"):
         return None
     for account in list(sts_backends.values()):
@@ -32,12 +32,12 @@ def refusal(service: str, access_key: str, is_json: bool) -> Response | None:
 
 
 def session_end(session: AssumedRole) -> int:
-    """Seconds since 1970."""
+    """The end of a session, in seconds since 1970."""
     return calendar.timegm(session.expiration.timetuple())
 
 
 def forget_ended(account: str, partition: str) -> None:
-    """Forget the sessions that ended long ago: nodes get credentials all day, which would be written down for ever."""
+    """Remove the sessions that ended long ago. Nodes get credentials all day, and these would be stored forever."""
     sts, iam = sts_backends[account][partition], iam_backends[account][partition]
     for session in list(_long_ended(sts.assumed_roles)):
         sts.assumed_roles.remove(session)

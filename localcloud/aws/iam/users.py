@@ -1,4 +1,4 @@
-"""IAM, where moto says something else: what hangs on something is not deleted; a root user can have an MFA device."""
+"""Patches of IAM: policies and users in use cannot be deleted, and the root user can have an MFA device."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def _delete_user(original: Callable[..., None], backend: IAMBackend, user_name: 
 
 
 def _summary(original: Callable[[Any], dict[str, Any]], summary: Any) -> dict[str, Any]:
-    """A virtual device of the name that the console gives the root user's is the root user's."""
+    """A virtual device with the console's name for the root user's device belongs to the root user."""
     devices = summary._iam_backend.virtual_mfa_devices
     return {**original(summary), "AccountMFAEnabled": int(any(serial.endswith(_OF_ROOT) for serial in devices))}

@@ -1,4 +1,4 @@
-"""KMS keys, where moto forgets a setting or uses a key that AWS would not."""
+"""Patches of KMS keys: settings that moto loses, and keys that AWS refuses to use."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from localcloud.aws.rds import replication
 
 
 class _NoPrivateKey(AbstractPrivateKey):
-    """What a symmetric key has in the place of a private key. moto makes an RSA key there, which nobody can use, and
-    which takes most of the time that making a key takes."""
+    """The private key of a symmetric key, which has none.
+
+    moto creates an RSA key that cannot be used. It takes most of the time of creating a key.
+    """
 
     def sign(self, message: bytes, signing_algorithm: str) -> NoReturn:
         raise JsonRESTError("InvalidKeyUsageException", "A symmetric key cannot sign.")
@@ -51,7 +53,7 @@ def patch() -> None:
 
 
 def _create_key(original: Callable[..., Any], backend: KmsBackend, *args: Any, **kwargs: Any) -> Any:
-    """A key that was asked for without saying so has KMS's defaults, and shows them."""
+    """A key that is created without these settings has and shows KMS's defaults."""
     key = original(backend, *args, **kwargs)
     key.key_usage = key.key_usage or "ENCRYPT_DECRYPT"
     key.multi_region = bool(key.multi_region)
@@ -107,7 +109,7 @@ def _must_be_enabled(backend: KmsBackend, key_id: str) -> None:
 
 
 def _by_any_name(original: Callable[..., None], backend: KmsBackend, key_id: str) -> None:
-    """moto takes an ARN here for the id of a key that it does not have."""
+    """moto does not find the key by its ARN here."""
     original(backend, backend.get_key_id(key_id))
 
 

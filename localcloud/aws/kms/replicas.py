@@ -1,7 +1,7 @@
-"""Multi-region KMS keys: one key in several regions, where moto copies it once and leaves the copies entangled.
+"""Multi-Region KMS keys. moto copies a key once, and the copies share objects that must be separate.
 
 A key and its replicas share their id, their material and their rotation; state, policy, aliases, tags and description
-are each one's own ("How multi-Region keys work" in the KMS developer guide).
+are separate ("How multi-Region keys work" in the KMS developer guide).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def related(key: Any) -> Iterator[Any]:
 
 
 def _validate_key_id(original: Callable[..., None], response: KmsResponse, key_id: str) -> None:
-    """moto knows the ids of multi-region keys in a form that AWS does not give them."""
+    """moto expects ids of multi-Region keys in a form that AWS does not use."""
     if _MULTI_REGION_ID.fullmatch(key_id):
         key_id = f"arn:aws:kms:{response.region}:{response.current_account}:key/{key_id}"
     original(response, key_id)
@@ -100,7 +100,7 @@ def _replicate(original: Callable[..., Any], backend: KmsBackend, key_id: str, r
 
 
 def _apart(key: Any, region: str) -> Any:
-    """A copy that shares nothing that changes."""
+    """A copy that shares no mutable object with its primary."""
     replica: Any = copy(key)
     replica.region, replica.arn = region, key.arn.replace(f":{key.region}:", f":{region}:")
     replica.policy, replica.description = Key.generate_default_policy(replica), ""
@@ -118,7 +118,7 @@ def _apart(key: Any, region: str) -> Any:
 
 
 def _rotate(original: Callable[..., None], backend: KmsBackend, key_id: str) -> None:
-    """Rotation is the primary's to say, and holds for all of its replicas."""
+    """Rotation is set on the primary key, and applies to all replicas."""
     key: Any = backend.keys[backend.get_key_id(key_id)]
     if key.multi_region and key.multi_region_configuration["PrimaryKey"]["Arn"] != key.arn:
         raise JsonRESTError("UnsupportedOperationException", f"{key.arn} is a replica: change its primary key.")

@@ -1,7 +1,7 @@
-"""CloudWatch Logs: keys, which moto takes unseen and cannot change; groups' classes, which it forgets.
+"""Patches of CloudWatch Logs: keys, which moto neither checks nor changes, and classes of groups, which it loses.
 
 A log group's key has to be one that CloudWatch Logs may use: its policy must let `logs.REGION.amazonaws.com` encrypt
-and decrypt. No role stands between: without that statement the service refuses the key, whoever asks.
+and decrypt. No role takes part: without that statement the service refuses the key to every caller.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _check(backend: LogsBackend, arn: str) -> None:
 
 
 def _allowed(policy: str, region: str) -> bool:
-    """Whether the statements that allow the service something allow it, together, all that it needs."""
+    """Whether the statements for the service together allow all actions that it needs."""
     statements = json.loads(policy).get("Statement", [])
     granted: list[str] = []
     for statement in statements if isinstance(statements, list) else [statements]:

@@ -1,4 +1,4 @@
-"""RDS's subnet groups and parameter groups, where moto lets pass what AWS refuses, or loses what it changed."""
+"""Patches of subnet groups and parameter groups, where moto accepts what AWS refuses, or loses a change."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _create_subnet_group(
 def _modify_subnet_group(
     original: Callable[..., DBSubnetGroup], backend: RDSBackend, name: str, description: str | None, subnets: Any
 ) -> DBSubnetGroup:
-    """moto takes the group out of its table and forgets to put it back."""
+    """moto removes the group from its table and does not put it back."""
     if name not in backend.subnet_groups:
         raise DBSubnetGroupNotFoundError(name)
     _check_subnets(subnets)
@@ -111,7 +111,7 @@ def _delete_parameter_group(
 
 
 def _describe_parameters(original: Callable[..., ActionResult], response: RDSResponse) -> ActionResult:
-    """Only what a user set is known here, so a question for the engine's own parameters finds none."""
+    """Only parameters set by the user are known here, so a query for the engine's own parameters finds none."""
     if response.params.get("Source") not in (None, "user"):
         response.backend.describe_db_parameter_groups(
             {"db_parameter_group_name": response.params["DBParameterGroupName"]}

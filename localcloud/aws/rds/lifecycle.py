@@ -1,8 +1,8 @@
-"""What happens to an instance's PostgreSQL server, from its first start to the instance's deletion.
+"""The life of an instance's PostgreSQL server, from its first start to the instance's deletion.
 
-An instance is `creating` until its server answers, which takes seconds, or minutes where much is recovered. That is
-done in the background. A local cloud that is killed meanwhile begins anew with it when it starts again: what an
-instance is made from stays with it until it is made.
+An instance is `creating` until its server answers. That takes seconds, or minutes after a long recovery, and runs in
+the background. If the local cloud is killed meanwhile, it begins again at its next start: the origin of an instance is
+stored until the server is ready.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def databases(account: str | None = None) -> list[tuple[RDSBackend, Any]]:
 
 
 def begin(backend: RDSBackend, database: Any, origin: Origin) -> None:
-    """A new instance: its server is made in the background. Called inside a request."""
+    """Create the server of a new instance in the background. Called inside a request."""
     servers = current_servers()
     if servers is None:
         return
@@ -85,7 +85,7 @@ def _make(servers: Servers, backend: RDSBackend, database: Any) -> None:
 
 
 def _start_soon(servers: Servers, backend: RDSBackend, database: Any) -> None:
-    """In the background. Its region may die, or be known to be dead, before its turn comes."""
+    """Start a server in the background, unless its region is dead by then."""
 
     def start() -> None:
         if not servers.is_dead(backend.region_name):
@@ -102,7 +102,7 @@ def _run(servers: Servers, backend: RDSBackend, database: Any) -> None:
 
 
 def keep_archive(servers: Servers, backend: RDSBackend, database: Any) -> None:
-    """Archive its WAL where it keeps backups, and nowhere where it keeps none."""
+    """Archive the WAL of an instance that has backups, and stop archiving without them."""
     cluster = servers.cluster(database)
     if database.backup_retention_period:
         cluster.archive_to(servers.archive(backend.region_name, database.dbi_resource_id))
@@ -111,7 +111,7 @@ def keep_archive(servers: Servers, backend: RDSBackend, database: Any) -> None:
 
 
 def _tls_required(database: Any) -> bool:
-    """`rds.force_ssl` of its parameter group, which since PostgreSQL 15 is on unless it is switched off."""
+    """`rds.force_ssl` of the parameter group. Since PostgreSQL 15 its default is on."""
     group = database.db_parameter_groups()[0]
     parameter = group.parameters.get("rds.force_ssl") or {}
     return str(parameter.get("ParameterValue", "1")) == "1"
@@ -121,7 +121,7 @@ def _tls_required(database: Any) -> bool:
 
 
 def resume(servers: Servers) -> None:
-    """Start what ran, make what was being made, and remove what no record speaks of."""
+    """Start the servers that ran, continue those in creation, and remove data without a record."""
     there = databases()
     every = every_backend()
     servers.forget_all_but("instances", ((backend.region_name, db.dbi_resource_id) for backend, db in there))
@@ -145,7 +145,7 @@ def resume(servers: Servers) -> None:
 
 
 def follow(servers: Servers, is_dead: Callable[[str], bool]) -> None:
-    """Regions died or came back: their servers lose power, or start and recover by themselves as after any crash."""
+    """Crash the servers of dead regions. Start those of the others, which recover by themselves."""
     servers.is_dead = is_dead
     for backend, database in databases():
         if database.status != "available":
@@ -162,7 +162,7 @@ def follow(servers: Servers, is_dead: Callable[[str], bool]) -> None:
 
 
 def must_be_available(database: Any, to: str) -> None:
-    """RDS changes, copies and deletes nothing that is still being made."""
+    """Refuse to change, copy or delete an instance that is still being created, like RDS."""
     if current_servers() is not None and database.status == "creating":
         refuse(
             "InvalidDBInstanceState",
@@ -171,7 +171,7 @@ def must_be_available(database: Any, to: str) -> None:
 
 
 def changed(backend: RDSBackend, database: Any, password_before: str | None) -> None:
-    """An instance was modified: its server follows."""
+    """Apply the changes of an instance to its server."""
     servers = current_servers()
     if servers is None or not hasattr(database, "server_address") or database.status != "available":
         return
@@ -218,11 +218,11 @@ def _reboot(original: Callable[..., DBInstance], backend: RDSBackend, identifier
     return database
 
 
-# -- its end ---------------------------------------------------------------------------------------------------------
+# -- deletion --------------------------------------------------------------------------------------------------------
 
 
 def last_words(backend: RDSBackend, database: Any, final_snapshot: str | None) -> None:
-    """Before an instance is deleted: everything committed is uploaded and copied on, and the final snapshot taken."""
+    """Before an instance is deleted, upload everything committed and take the final snapshot."""
     servers = current_servers()
     if servers is None or not hasattr(database, "server_address"):
         return
@@ -242,6 +242,6 @@ def gone(database: Any) -> None:
 
 
 def has_data(backend: RDSBackend, snapshot: DBSnapshot) -> bool:
-    """Whether a snapshot's data are there."""
+    """Whether a snapshot's data exist."""
     servers = current_servers()
     return servers is None or servers.snapshot(backend.region_name, snapshot.db_snapshot_identifier).exists()

@@ -1,5 +1,7 @@
-"""What S3 refuses and moto lets pass: what a bucket's policy denies of deletions, another owner than the one expected,
-and the suspension of versions that a replication needs.
+"""Requests that S3 refuses and moto accepts.
+
+These are deletions that the bucket's policy denies, an owner that differs from the expected one, and suspending the
+versioning that a replication needs.
 """
 
 from __future__ import annotations

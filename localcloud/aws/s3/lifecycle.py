@@ -1,6 +1,6 @@
-"""Lifecycle rules of S3 buckets: moto checks them and forgets parts; here they are shown as they were put.
+"""Lifecycle rules of S3 buckets. moto checks them and loses parts; here they are returned unchanged.
 
-Nobody carries them out: objects do not age in the local cloud.
+The rules are not executed: objects do not age in the local cloud.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _put(original: Callable[..., None], backend: S3Backend, bucket_name: str, ru
 
 
 def _get(original: Callable[..., Any], response: S3Response) -> Any:
-    answer = original(response)  # which refuses where there are no rules
+    answer = original(response)  # it refuses if there are no rules
     bucket: Any = response.backend.get_bucket(response.bucket_name)
     if not hasattr(bucket, "lifecycle_as_put"):
         return answer

@@ -237,7 +237,7 @@ def test_a_token_lets_in_when_issuer_audience_subject_and_signature_are_right(
     head, _, signature = issuers.sign(ISSUER, {**right, "sub": "x"}).split(".")
     with pytest.raises(ClientError, match="not signed by"):
         enter(aws, ".".join([head, issuers.sign(ISSUER, right).split(".")[1], signature]))
-    with pytest.raises(ClientError, match="no JSON Web Token"):
+    with pytest.raises(ClientError, match="not a JSON Web Token"):
         enter(aws, "nonsense")
     with pytest.raises(ClientError, match="Not authorized"):
         enter(aws, issuers.sign(ISSUER, right), role="nowhere")
@@ -276,7 +276,7 @@ def test_a_second_factor_is_asked_for_and_those_who_listen_hear_of_it(aws: Local
     made = iam.create_virtual_mfa_device(VirtualMFADeviceName="ann")["VirtualMFADevice"]
     serial, seed = made["SerialNumber"], made["Base32StringSeed"].decode()
     shown: dict[str, str] = {"SerialNumber": serial, "TokenCode": totp(seed)}
-    with pytest.raises(ClientError, match="is no device of"):
+    with pytest.raises(ClientError, match="is not a device of"):
         take(**shown)
     iam.enable_mfa_device(
         UserName="ann", SerialNumber=serial, AuthenticationCode1=totp(seed), AuthenticationCode2=totp(seed, 0)

@@ -83,7 +83,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_every_answer_is_on_disk_before_it_is_given(tmp_path: Path) -> None:
-    """Whatever kills the process after an answer: the folder, as it is at that moment, knows what was answered."""
+    """After a kill at any moment, the folder holds everything that was answered."""
     with local_aws(tmp_path / "one") as aws:
         for number in range(3):
             key = a_key(aws)
@@ -181,7 +181,7 @@ def test_a_bucket_is_not_made_anew_over_one_that_is_there(tmp_path: Path) -> Non
         aws.client("s3", "us-east-1").put_object(Bucket="mine", Key="one", Body=b"1")
     with local_aws(tmp_path) as aws:
         s3 = aws.client("s3", "us-east-1")
-        s3.create_bucket(Bucket="mine")  # in us-east-1, and there alone, this is no error for whoever owns it
+        s3.create_bucket(Bucket="mine")  # only in us-east-1, the owner can do this without an error
         assert s3.list_objects_v2(Bucket="mine")["KeyCount"] == 1
 
 

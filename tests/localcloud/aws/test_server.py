@@ -34,7 +34,7 @@ def test_what_is_not_there_is_refused_by_name(aws: LocalAws) -> None:
         with pytest.raises(ClientError, match=words) as refused:
             getattr(aws.client(service), call)()
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-    with pytest.raises(ClientError, match="is no region of rds"):
+    with pytest.raises(ClientError, match="is not a region of rds"):
         aws.client("rds", "eu-middle-1").describe_db_instances()
 
 
