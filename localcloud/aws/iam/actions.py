@@ -1,7 +1,7 @@
 """The actions that a request needs to be allowed, on which resources, and the values that conditions compare.
 
-After the "Service Authorization Reference", with one function for each service. What a service does with its caller's
-permissions during the call (RDS with the key of a database, for example) is not checked.
+After the "Service Authorization Reference", with one function for each service. The permissions that a
+service uses for its caller during the call (RDS with the key of a database, for example) are not checked.
 """
 
 from __future__ import annotations

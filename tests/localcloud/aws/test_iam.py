@@ -1,4 +1,4 @@
-"""The local AWS's word on who may do what: policies, boundaries, conditions, sessions, and who hears of them."""
+"""IAM in the local AWS: policies, boundaries, conditions, sessions, and events about calls."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def policy(*statements: dict[str, Any]) -> dict[str, Any]:
         ([{"Action": "*", "Resource": "arn:a:?"}], Call("a:Do", ("arn:a:12",)), Decision.NEITHER),
         ([{"Action": "*", "Resource": "arn:a:[1]"}], Call("a:Do", ("arn:a:1",)), Decision.NEITHER),
         ([{"Action": "*", "NotResource": "arn:a:*"}], Call("a:Do", ("arn:a:1",)), Decision.NEITHER),
-        # a variable that nobody knows matches nothing
+        # an unknown variable matches nothing
         ([{"Action": "*", "Resource": "u/${aws:username}"}], Call("a:Do", ("u/ann",)), Decision.NEITHER),
         (
             [{"Action": "*", "Resource": "u/${aws:username}"}],
@@ -293,7 +293,7 @@ def test_a_second_factor_is_asked_for_and_those_who_listen_hear_of_it(aws: Local
     aws.application.events.mails.clear()
     ends = take(**shown)["Credentials"]["Expiration"]
     assert ends - datetime.now(ends.tzinfo) <= timedelta(hours=1)
-    # Both, with the name of whoever it was; and of the attempts before as well.
+    # Both, with the name of the principal, and the attempts before as well.
     assert [(mail["to"], mail["text"]) for mail in aws.application.events.mails] == [
         (to, f"arn:aws:iam::{ACCOUNT}:user/ann took it") for to in ("ann@example.com", "bob@example.com")
     ]

@@ -1,4 +1,4 @@
-"""RDS with PostgreSQL behind it: what the API says of an instance is what its clients find.
+"""RDS with PostgreSQL servers: the API's description of an instance matches what its clients find.
 
 The tests of this module share one local AWS, and each makes what it needs.
 """
@@ -374,6 +374,6 @@ def test_a_restart_brings_the_servers_back_with_their_rows_and_addresses(
     with local_aws(*places) as aws:
         aws.application.follow(lambda region: region == HERE)  # it was cut off when the local cloud was stopped
         for _ in range(10):
-            with pytest.raises(psycopg.OperationalError, match="refused"):  # not the password: nobody is there
+            with pytest.raises(psycopg.OperationalError, match="refused"):  # not a wrong password: the server is down
                 connect(aws, made, secret="any", connect_timeout=2)
             time.sleep(0.2)

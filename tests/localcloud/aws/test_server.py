@@ -117,7 +117,7 @@ def test_replication_of_backups(aws: LocalAws) -> None:
 
 
 def test_copies_follow_their_own_instance_only(aws: LocalAws) -> None:
-    """A database that is made under the name of a deleted one is another, and its copy another too."""
+    """A database with the name of a deleted one is a new database, and so is its copy."""
     there = aws.client("rds", THERE)
     arns = []
     for _ in range(2):
