@@ -1,14 +1,15 @@
-"""AWS on loopback: moto's server, made to remember, and taught the calls that it lacks.
+"""AWS on loopback: moto's server, with its state on disk and with the calls that moto lacks.
 
-    server.py    one WSGI application for all services; an answer leaves once what it says is written down
-    persistence.py    how moto's objects get to disk and back
-    errors.py        errors in each service's own form
-    iam_*.py          what users and roles may do, and who is let into a role
-    iam/oidc_tokens.py  other issuers' tokens        call_events.py  who hears of calls
-    patching.py          how a call is added to moto, or one that tells an untruth mended
-    ec2_*.py kms_*.py logs_*.py rds_*.py s3_*.py ssm_*.py   those calls, a subject a file
+    server.py         one WSGI application for all services; the state is on disk before an answer leaves
+    persistence.py    moto's objects on disk
+    routing.py        the regions that a request needs, and the regions that do not answer
+    signatures.py     the credential that a request is signed with
+    errors.py         errors in the form of each service
+    patching.py       adds methods to moto's classes, and wraps those that are wrong
+    iam/              users, roles, sessions and policies; events about calls
+    backup/ ec2/ kms/ logs/ rds/ s3/ secretsmanager/ ssm/   the patches of each service, one module for each subject
 
-Services that are not in `application.SERVICES` are refused by name, as are calls that moto does not know.
+Services that are not in `server.SERVICES` are refused by name, and so are calls that moto does not know.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from localcloud.aws.server import Application
 
 
 def create_app(state_folder: Path | None, databases: Path | None = None, *, enforce_iam: bool = False) -> Application:
-    """The local AWS, with what it knew when it last answered; without a folder it forgets everything when it ends.
+    """Create the local AWS with the state in `state_folder`. Without a folder, the state ends with the process.
 
-    With a folder for `databases`, a PostgreSQL server stands behind each RDS instance; `Application.close` stops them.
+    With a folder for `databases`, each RDS instance has a PostgreSQL server; `Application.close` stops them.
 
-    With `enforce_iam`, users and roles may do what their policies say (`iam/authorizer.py`). The local cloud's own
-    credentials are the account's root user's, and may do everything.
+    With `enforce_iam`, users and roles may do what their policies allow (`iam/authorizer.py`). The credentials of the
+    local cloud are those of the account's root user, which may do everything.
 
-    moto keeps its state in the process, so there is one local AWS in a process: a later call starts afresh from its own
-    folder, and an application made before it refuses to answer.
+    moto keeps its state in the process, so a process has one local AWS. A later call loads its own folder, and an
+    application that was created before it refuses to answer.
 
-    Raises `LocalCloudError` when the folder holds a state that this version of moto cannot read.
+    Raises `LocalCloudError` if this version of moto cannot read the state in the folder.
     """
     return Application(state_folder, databases, enforce_iam)
 

@@ -1,4 +1,4 @@
-"""Errors in the form in which each service's clients expect them."""
+"""Error responses in the form that the clients of each service expect."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
-# The protocols of the services' models. A service that is refused is answered like one of its kind.
+# The protocols of the services' models. A service that the local cloud lacks gets the error of its protocol.
 _QUERY: Final = frozenset({"rds", "iam", "sts", "sns", "cloudformation", "autoscaling", "elasticloadbalancing", "sqs"})
 _REST_XML: Final = frozenset({"s3", "s3control", "cloudfront", "route53"})
 
 
-def fault(service: str, status: int, code: str, message: str) -> Response:
-    """An error answer of `service`."""
+def error_response(service: str, status: int, code: str, message: str) -> Response:
+    """Return an error response of `service`."""
     request = str(uuid.uuid4())
     code_xml, message_xml = escape(code), escape(message)
     kind = "Sender" if status < 500 else "Receiver"

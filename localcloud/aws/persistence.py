@@ -1,15 +1,15 @@
 """moto's objects on disk: one file for each service and region, written whole when it has changed.
 
-moto keeps a service's state in one object for each account and region (a backend), whose attributes are plain Python
-objects that can be pickled, with these exceptions, which are treated by name:
+moto keeps a service's state in one object for each account and region (a backend). Its attributes are plain Python
+objects that can be pickled, with these exceptions, which are handled by name:
 - Backends refer to each other and to themselves. A reference is written as (service, account, region), so that after
   loading there is one object for each again.
 - An RDS subnet group holds EC2's subnets, and an instance its password's secret: after loading they are EC2's and
   Secrets Manager's own objects again where these still have them.
 - Private keys are written in their standard form (DER, PKCS #8).
-- SSM's table of parameters is made with an account and a region, and its tags in tables that make themselves.
+- SSM's table of parameters is created with an account and a region.
 - A bucket's table of objects shows only the newest version of each, so it is written version by version.
-- The bodies of S3 objects are files of their own, named by their hash: a change of a bucket does not write them again.
+- The body of an S3 object is a separate file, named by its hash: a change of a bucket does not write it again.
 """
 
 from __future__ import annotations
@@ -49,7 +49,26 @@ from localcloud.instance.state import write_atomically
 
 log = logging.getLogger(__name__)
 
-_VERSION: Final = f"moto {moto.__version__}, form 2\n"
+_VERSION: Final = f"moto {moto.__version__}, form 3\n"
+_READABLE: Final = (f"moto {moto.__version__}, form 2\n", _VERSION)
+"""Form 3 differs from form 2 in the modules of our classes only (`_MOVED`). A file of form 2 is written in form 3 when
+its backend changes."""
+
+_MOVED: Final = {
+    ("localcloud.aws.backup_jobs", "Job"): "localcloud.aws.backup.records",
+    ("localcloud.aws.backup_points", "RecoveryPoint"): "localcloud.aws.backup.records",
+    ("localcloud.aws.backup_selections", "Selection"): "localcloud.aws.backup.records",
+    ("localcloud.aws.backup.job_progress", "Job"): "localcloud.aws.backup.records",
+    ("localcloud.aws.backup.recovery_points", "RecoveryPoint"): "localcloud.aws.backup.records",
+    ("localcloud.aws.backup.selections", "Selection"): "localcloud.aws.backup.records",
+    ("localcloud.aws.kms_keys", "_NoPrivateKey"): "localcloud.aws.kms.keys",
+    ("localcloud.aws.rds_automated_backups", "AutomatedBackup"): "localcloud.aws.rds.automated_backups",
+    ("localcloud.aws.rds_servers", "Origin"): "localcloud.aws.rds.servers",
+    ("localcloud.aws.ssm_activations", "Activation"): "localcloud.aws.ssm.activations",
+    ("localcloud.aws.ssm_nodes", "Node"): "localcloud.aws.ssm.nodes",
+}
+"""The modules that our classes are in now, by the module and the class that form 2 names."""
+
 _PRIVATE_KEYS: Final = (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey)
 
 Address = tuple[str, str, str]
@@ -57,7 +76,7 @@ Address = tuple[str, str, str]
 
 
 class Store:
-    """Where the backends of `services` are kept. Not safe for threads: the application has the lock."""
+    """The backends of `services` on disk. Not safe for threads: the application holds the lock."""
 
     def __init__(self, folder: Path | None, services: Sequence[str]) -> None:
         self._folder = folder
@@ -66,14 +85,12 @@ class Store:
         self._bodies = _Bodies((folder or Path()) / "s3-bodies")
 
     def load(self) -> None:
-        """Bring back what the folder holds into moto's fresh backends."""
+        """Load the state in the folder into moto's empty backends."""
         if self._folder is None:
             return
         version = self._folder / "version"
         found = version.read_text() if version.exists() else None
-        if found is None and not any(self._folder.glob("*.pickle")):
-            write_atomically(version, _VERSION.encode())
-        elif found != _VERSION:
+        if found not in _READABLE and (found is not None or any(self._folder.glob("*.pickle"))):
             raise self._unreadable(f"written by {(found or 'something unknown').strip()}, this is {_VERSION.strip()}")
         for service in self._services:
             for file in sorted(self._folder.glob(f"{service}.*.pickle")):
@@ -87,17 +104,19 @@ class Store:
                 backend.__dict__.clear()
                 backend.__dict__.update(state)
                 self._written[service, account, region] = hashlib.sha256(content).digest()
-        # Whose a bucket is stands outside the backends. Without it, a bucket could be made anew over one that is there.
+        # The owner of a bucket is stored outside the backends. Without it, creating a bucket again would replace it.
         buckets: Any = get_backend("s3")
         for _, backend in _backends("s3"):
             for name, bucket in backend.__dict__["buckets"].items():
                 buckets.bucket_accounts[name] = (bucket.partition, bucket.account_id)
         self._bodies.forget_the_unused()
+        if found != _VERSION:
+            write_atomically(version, _VERSION.encode())
 
     def save(self, services: Iterable[str]) -> None:
-        """Write the backends of these services that have changed, and every one that is new.
+        """Write the changed backends of these services, and every new backend.
 
-        A backend that is new counts always: making one draws the ids of its default network, for one, and these must
+        A new backend is always written: creating it draws ids, such as those of its default network, and these must
         be the same after a restart.
         """
         if self._folder is None:
@@ -120,7 +139,7 @@ class Store:
     def _unreadable(self, reason: str) -> LocalCloudError:
         return LocalCloudError(
             f"the local AWS cannot read its state in {self._folder} ({reason}). "
-            f"To start afresh, and lose what the local cloud holds: `make down`, or remove that folder"
+            f"To start with an empty local cloud, and lose its contents: `make down`, or remove that folder"
         )
 
 
@@ -132,7 +151,7 @@ def _backends(service: str) -> list[tuple[Address, BaseBackend]]:
 
 @dataclass(frozen=True)
 class _Body:
-    """Stands for an S3 object's body."""
+    """A reference to the body of an S3 object."""
 
     digest: str
 
@@ -142,7 +161,7 @@ class _Bodies:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # moto takes a key's body as fixed once it is made (it remembers its ETag), so one look is enough.
+        # moto takes a key's body as fixed once it is made (it remembers its ETag), so it is hashed once.
         self._known: WeakKeyDictionary[FakeKey, str] = WeakKeyDictionary()
         self._used: set[str] = set()
 
@@ -165,7 +184,7 @@ class _Bodies:
         return (self._folder / digest).read_bytes()
 
     def forget_the_unused(self) -> None:
-        """After loading: bodies of objects that were deleted, and what a kill left half-written."""
+        """After loading, remove the bodies of deleted objects and files that a kill left half-written."""
         if self._folder.exists():
             for file in self._folder.iterdir():
                 if file.name not in self._used:
@@ -208,6 +227,9 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._bodies = bodies
 
+    def find_class(self, module: str, name: str) -> Any:
+        return super().find_class(_MOVED.get((module, name), module), name)
+
     def persistent_load(self, pid: Any) -> Any:
         match pid:
             case ("backend", service, account, region):
@@ -215,7 +237,7 @@ class _Unpickler(pickle.Unpickler):
             case ("body", digest):
                 return self._bodies.read(digest)
             case _:
-                raise pickle.UnpicklingError(f"nothing is known as {pid!r}")
+                raise pickle.UnpicklingError(f"unknown reference {pid!r}")
 
 
 def _versions(lists: list[tuple[str, list[Any]]]) -> _VersionedKeyStore:
@@ -237,7 +259,7 @@ def _private_key(der: bytes) -> Any:
 
 
 def _subnet(account: str, region: str, subnet_id: str, state: dict[str, Any]) -> Subnet:
-    """EC2's own subnet, or what was known of it if EC2 has it no more."""
+    """EC2's own subnet, or its last known state if EC2 no longer has it."""
     for subnets in get_backend("ec2")[account][region].subnets.values():
         if subnet_id in subnets:
             own: Subnet = subnets[subnet_id]

@@ -1,8 +1,8 @@
-"""Which regions of AWS a request needs, and which of them answer.
+"""The regions of AWS that a request needs, and the regions that do not answer.
 
-A request needs the region that it was signed for, or without a signature the one in the name of its host. S3 also
-needs those where the buckets are that it names, because a bucket's objects lie there, whatever region's door they are
-asked for at. A listing of all buckets names none.
+A request needs the region that it was signed for. Without a signature it needs the region in the name of its host. A
+request to S3 also needs the regions of the buckets that it names, because their objects are stored there, although any
+region's endpoint accepts the request. A listing of all buckets names no bucket.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from moto.s3.models import s3_backends
@@ -18,25 +18,27 @@ from moto.s3.responses import S3Response
 from moto.s3.utils import bucket_name_from_url
 from werkzeug.wrappers import Request
 
-# SSM's alone, which has a call that nobody signs and that stays in its region.
+from localcloud.aws.signatures import credential_of
+
+# Of SSM only, which has a regional call without a signature.
 _HOST: Final = re.compile(r"ssm\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(:\d+)?")
 
-_is_dead: Callable[[str], bool] = lambda region: False  # noqa: E731 - until a local cloud says otherwise
+_is_dead: Callable[[str], bool] = lambda region: False  # noqa: E731 - until `follow`
 
 
 def follow(is_dead: Callable[[str], bool]) -> None:
-    """From now on take this for the word on which regions are dead. moto is the process's, and so is this."""
+    """Use this function to find out which regions are dead. It holds for the process, like moto's state."""
     global _is_dead
     _is_dead = is_dead
 
 
 def is_dead(region: str) -> bool:
-    """Whether a region is cut off, so that nothing inside the local AWS may read from it or write to it either."""
+    """Whether a region is cut off. Then nothing inside the local AWS may read from it or write to it."""
     return _is_dead(region)
 
 
 def needed(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
-    """The regions that a request needs: first the one that it was signed for (None without a signature of version 4).
+    """Return the regions that a request needs: first the one that it was signed for (`None` without a signature).
 
     `body` may be empty while it has not been received. It is not read from `environ`.
     """
@@ -47,13 +49,10 @@ def needed(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
 
 
 def _signed_for(environ: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Region and service of `KEY/DATE/REGION/SERVICE/aws4_request`, in the header or in a presigned address."""
-    _, found, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
-    if not found:
-        scope = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0]
-    parts = scope.split(",")[0].split("/")
-    if len(parts) > 3:
-        return parts[2], parts[3].lower()
+    """The region and the service that a request is for."""
+    credential = credential_of(environ)
+    if credential.service:
+        return credential.region, credential.service
     unsigned = of_host(environ)
     return (unsigned, "ssm") if unsigned else (None, None)
 
@@ -83,7 +82,7 @@ def _of_buckets(environ: dict[str, Any], body: bytes) -> Iterator[str]:
 
 
 def _home(bucket: str) -> Iterator[str]:
-    """Where a bucket is; names are unique over all accounts. Nothing for one that does not exist."""
+    """The region of a bucket, if it exists. Names are unique over all accounts."""
     for account in list(s3_backends.values()):  # lists, because other requests may add an account meanwhile
         for backend in list(account.values()):
             found = backend.buckets.get(bucket)
@@ -92,11 +91,11 @@ def _home(bucket: str) -> Iterator[str]:
 
 
 def _chosen_home(body: bytes) -> Iterator[str]:
-    """Where a bucket shall be made: the `LocationConstraint` of the body."""
+    """The region in which a bucket is to be created: the `LocationConstraint` of the body."""
     try:
         document = ElementTree.fromstring(body)  # noqa: S314 - expat's own limits hold, and the caller is on loopback
     except ElementTree.ParseError:
-        return  # S3 says so itself
+        return  # S3 itself answers with an error
     for element in document.iter():
         if element.tag.rpartition("}")[2] == "LocationConstraint" and element.text:
             yield element.text

@@ -1,7 +1,7 @@
-"""The local AWS as one WSGI application: whose request it is, one request at a time, written down before answered.
+"""The local AWS as one WSGI application. It handles one request at a time, and saves the state before it answers.
 
-moto is not safe for threads, and what is being written must not change meanwhile, so requests pass one by one. They
-take milliseconds.
+moto is not safe for threads, and the state must not change while it is written. So requests are handled one by one,
+in milliseconds each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 
 from werkzeug.wrappers import Response
 
-# Thousands of machine images that nothing here starts, read and written again with every change of a network.
+# Thousands of machine images that nothing here starts. They would be written again with every change of a network.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 from moto.backends import get_backend
@@ -27,24 +27,17 @@ from moto.core.base_backend import BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server import werkzeug_app
 
-from localcloud.aws import routing
-from localcloud.aws.backup import vaults
-from localcloud.aws.ec2 import network
-from localcloud.aws.errors import fault
-from localcloud.aws.iam import sts, users
-from localcloud.aws.iam.authorizer import Authority
-from localcloud.aws.iam.call_events import Told
+from localcloud.aws import backup, ec2, iam, kms, logs, rds, routing, s3, secretsmanager, ssm
+from localcloud.aws.errors import error_response
+from localcloud.aws.iam import sts
+from localcloud.aws.iam.authorizer import Authorizer
+from localcloud.aws.iam.call_events import EventDelivery
 from localcloud.aws.iam.oidc_tokens import Issuers
 from localcloud.aws.iam.sessions import RefusedError
-from localcloud.aws.kms import keys
-from localcloud.aws.logs import keys as logs_keys
 from localcloud.aws.persistence import Store
-from localcloud.aws.rds import backups, groups, instances, lifecycle, replication, restores, servers, snapshots, uploads
-from localcloud.aws.s3 import denials, object_lock, policies
-from localcloud.aws.s3 import lifecycle as s3_lifecycle
-from localcloud.aws.s3 import replication as s3_replication
-from localcloud.aws.secretsmanager import replicas
-from localcloud.aws.ssm import nodes
+from localcloud.aws.rds import lifecycle, snapshots, uploads
+from localcloud.aws.rds.servers import Servers, use_servers
+from localcloud.aws.signatures import credential_of
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +57,10 @@ SERVICES: Final = (
     "events",
     "cloudtrail",
 )
-"""What stands here. Loaded in this order, because later ones refer to earlier ones."""
+"""The services, in load order: later ones refer to earlier ones."""
 
 _WRITES_ALSO: Final = {
-    "backup": ("rds", "kms"),  # snapshots; a vault without a key of its own gets AWS's
+    "backup": ("rds", "kms"),  # snapshots; a vault without its own key gets the one of AWS
     "rds": ("ec2", "kms", "secretsmanager"),  # default network, default keys, managed passwords
     "secretsmanager": ("kms",),
     "kms": ("rds",),  # losing a key stops the replication of backups
@@ -77,17 +70,17 @@ _WRITES_ALSO: Final = {
 _SIGNED_AS: Final = {"s3control": "s3"}
 _QUERY: Final = frozenset({"ec2", "iam", "rds", "sns", "sts"})
 _READING: Final = ("Describe", "Get", "List", "Head")
-# Reads that write: KMS makes an account's `aws/…` keys when they are first looked at, and whoever looks at a backup job
-# or a vault notes what has ended meanwhile.
+# Reads that write: KMS creates an account's `aws/…` keys at the first read, and reading a backup job or a vault records
+# the jobs and recovery points that have ended meanwhile.
 _READS_THAT_WRITE: Final = frozenset({("kms", "DescribeKey"), ("backup", "")})
-# Calls that anybody may make, without a signature.
+# Calls without a signature.
 _UNSIGNED: Final = {
     "AssumeRoleWithWebIdentity": "sts",
     "AssumeRoleWithSAML": "sts",
     "AmazonSSM.RegisterManagedInstance": "ssm",
 }
 
-_amended = False
+_patched = False
 _latest: Application | None = None
 
 
@@ -96,22 +89,22 @@ class Application:
 
     def __init__(self, state_folder: Path | None, databases: Path | None, enforce_iam: bool) -> None:
         global _latest
-        _amend_once()
+        _patch_once()
         BackendDict.reset()
         self._lock = threading.RLock()
         self._store = Store(state_folder, SERVICES)
         self._moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
-        # Without a folder, keys are nobody's after this.
+        # Without a folder, the issuers' keys end with the application.
         self._passing = None if state_folder is not None else TemporaryDirectory()
         identities = Path(self._passing.name) if self._passing is not None else state_folder or Path()
         self.issuers = Issuers(identities / "issuers")
-        self.told = Told(None if state_folder is None else state_folder.parent / "mail.jsonl")
-        self._authority = Authority(self.issuers, enforce_iam)
-        servers.use(None)
+        self.events = EventDelivery(None if state_folder is None else state_folder.parent / "mail.jsonl")
+        self._authorizer = Authorizer(self.issuers, enforce_iam)
+        use_servers(None)
         self._store.load()
         _latest = self
-        self._servers = None if databases is None else servers.Servers(databases, self.changing)
-        servers.use(self._servers)
+        self._servers = None if databases is None else Servers(databases, self.changing)
+        use_servers(self._servers)
         if self._servers is not None:
             snapshots.resume()
             lifecycle.resume(self._servers)
@@ -119,7 +112,7 @@ class Application:
 
     @contextmanager
     def changing(self, *services: str) -> Iterator[None]:
-        """Change moto's objects of these services from outside a request, alone and written down at the end."""
+        """Change moto's objects of these services outside a request, under the lock; save them at the end."""
         with self._lock:
             try:
                 yield
@@ -127,13 +120,13 @@ class Application:
                 self._store.save(services)
 
     def follow(self, is_dead: Callable[[str], bool]) -> None:
-        """Which regions are dead now: the databases in them lose power, and come back when their region does."""
+        """Set the dead regions: their databases lose power, and start again when their region returns."""
         if self._servers is not None:
             with self._lock:
                 lifecycle.follow(self._servers, is_dead)
 
     def close(self) -> None:
-        """Stop the databases; what they hold stays."""
+        """Stop the databases and keep their data."""
         if self._servers is not None:
             self._servers.close()
         if self._passing is not None:
@@ -150,46 +143,52 @@ class Application:
     def _refused(
         self, service: str, action: str, environ: dict[str, Any], region: str, refusal: RefusedError
     ) -> Response:
-        """The answer to what IAM refuses, which those who listen hear of as well."""
+        """Return the error of a request that IAM refuses, and deliver its event."""
         log.info("%s %s: %s", service, action, refusal)
-        passed = self._authority.look(service, action, environ, _body(environ), region)
-        if passed.asked is not None:
-            self.told.call(passed.asked, passed.principal, passed.subject, refusal.code)
-        return fault(service, refusal.status, refusal.code, str(refusal))
+        identified = self._authorizer.identify(service, action, environ, _body(environ), region)
+        if identified.request is not None:
+            self.events.deliver(identified.request, identified.principal, identified.subject, refusal.code)
+        return error_response(service, refusal.status, refusal.code, str(refusal))
 
     def _answer(self, service: str, action: str, environ: dict[str, Any]) -> Response:
         if service not in SERVICES:
             supported = ", ".join(sorted(set(SERVICES) - set(_SIGNED_AS)))
             spoken = "json" if "HTTP_X_AMZ_TARGET" in environ else service
-            return fault(
+            return error_response(
                 spoken, 501, "NotImplemented", f"the local cloud has no AWS service {service!r}; it has {supported}"
             )
         region = _region(environ)
         if service not in ("s3", "s3control", "iam", "sts") and not _exists(service, region):
-            return fault(service, 400, "InvalidRegion", f"{region!r} is no region of {service}")
-        ended = sts.refusal(service, _scope(environ)[0], is_json="HTTP_X_AMZ_TARGET" in environ)
+            return error_response(service, 400, "InvalidRegion", f"{region!r} is not a region of {service}")
+        ended = sts.refusal(service, credential_of(environ).access_key, is_json="HTTP_X_AMZ_TARGET" in environ)
         if ended is not None:
             return ended
         try:
-            passed = self._authority.check(service, action, environ, _body(environ), region)
+            identified = self._authorizer.authorize(service, action, environ, _body(environ), region)
         except RefusedError as refusal:
             return self._refused(service, action, environ, region, refusal)
         except NotImplementedError as refusal:
-            return fault(service, 501, "NotImplemented", f"{service}:{action}: {refusal}")
+            return error_response(service, 501, "NotImplemented", f"{service}:{action}: {refusal}")
         except Exception as error:
-            # What cannot be judged is not let through.
+            # A request that cannot be evaluated is refused.
             log.exception("%s %s", service, action)
-            return fault(service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}")
+            return error_response(
+                service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}"
+            )
         try:
             answer = Response.from_app(self._moto, environ, buffered=True)
         except NotImplementedError as refusal:
             log.info("%s %s: %s", service, action, refusal)
-            answer = fault(service, 501, "NotImplemented", f"the local cloud does not do {service}:{action or refusal}")
+            answer = error_response(
+                service, 501, "NotImplemented", f"the local cloud does not do {service}:{action or refusal}"
+            )
         except Exception as error:
             log.exception("%s %s", service, action)
-            answer = fault(service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}")
-        if passed.asked is not None:
-            self.told.call(passed.asked, passed.principal, passed.subject, _refusal(answer))
+            answer = error_response(
+                service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}"
+            )
+        if identified.request is not None:
+            self.events.deliver(identified.request, identified.principal, identified.subject, _refusal(answer))
         # A call that failed may have changed something before it did, so the answer's status says nothing.
         reading = (environ["REQUEST_METHOD"] in ("GET", "HEAD") if not action else action.startswith(_READING)) and (
             (service, action) not in _READS_THAT_WRITE
@@ -197,31 +196,30 @@ class Application:
         try:
             self._store.save(() if reading else (service, *_WRITES_ALSO.get(service, ())))
         except Exception as error:
-            log.exception("%s %s was done but cannot be written down", service, action)
-            return fault(
+            log.exception("%s %s was done but cannot be saved", service, action)
+            return error_response(
                 service,
                 500,
                 "InternalFailure",
-                f"{service}:{action} was done, but the local cloud cannot write it down: {error}",
+                f"{service}:{action} was done, but the local cloud cannot save it: {error}",
             )
         return answer
 
 
 def _refusal(answer: Response) -> str | None:
-    """The name of the error that an answer is, for the record."""
+    """The name of the error in an answer, if it is an error."""
     return None if answer.status_code < 400 else answer.headers.get("x-amzn-ErrorType", str(answer.status_code))
 
 
 def _service_and_action(environ: dict[str, Any]) -> tuple[str, str]:
-    """moto's name of the service, and the operation's name (empty where the method and path say it: S3)."""
+    """moto's name of the service, and the operation's name (empty if the method and the path define it, as in S3)."""
     body = _body(environ) if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded") else b""
     action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
     action = action or parse_qs(environ.get("QUERY_STRING", "")).get("Action", [""])[0]
     target = environ.get("HTTP_X_AMZ_TARGET", "")
-    scope = _scope(environ)
     if environ.get("PATH_INFO", "").startswith(("/moto-api", "/latest/")):
-        return "moto-api", ""  # not AWS: a way to empty the cloud without a signature
-    service = scope[3].lower() if len(scope) >= 4 else _UNSIGNED.get(action or target, "s3")
+        return "moto-api", ""  # not AWS: it can empty the cloud without a signature
+    service = credential_of(environ).service or _UNSIGNED.get(action or target, "s3")
     if service == "s3" and environ.get("PATH_INFO", "").startswith("/v20180820/"):
         service = "s3control"
     if service in _QUERY:
@@ -230,22 +228,13 @@ def _service_and_action(environ: dict[str, Any]) -> tuple[str, str]:
 
 
 def _region(environ: dict[str, Any]) -> str:
-    scope = _scope(environ)
-    return scope[2] if len(scope) >= 4 else routing.of_host(environ) or ""
-
-
-def _scope(environ: dict[str, Any]) -> list[str]:
-    """`KEY/DATE/REGION/SERVICE/aws4_request` of a signature, in the header or in a presigned address."""
-    _, found, rest = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
-    if not found:
-        rest = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0]
-    return str(rest).split(",")[0].split("/")
+    return credential_of(environ).region or routing.of_host(environ) or ""
 
 
 def _body(environ: dict[str, Any]) -> bytes:
-    """The body, which stays readable for who comes after."""
+    """Read the body, and leave it readable."""
     stream = environ["wsgi.input"]
-    # A body in chunks has no length, and an end of its own.
+    # A chunked body has no length, but it has an end.
     whole = environ.get("wsgi.input_terminated")
     body: bytes = stream.read() if whole else stream.read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
@@ -257,32 +246,12 @@ def _exists(service: str, region: str) -> bool:
     return region in known
 
 
-def _amend_once() -> None:
-    """Add to moto what it lacks. Its classes are the process's, so once is enough."""
-    global _amended
-    if not _amended:
-        for subject in (
-            instances,
-            groups,
-            backups,
-            replication,
-            restores,
-            snapshots,
-            lifecycle,
-            s3_lifecycle,
-            denials,
-            object_lock,
-            policies,
-            s3_replication,
-            replicas,
-            vaults,
-            keys,
-            network,
-            nodes,
-            logs_keys,
-            users,
-        ):
-            subject.amend()
-        # Pages of other origins have no business here.
+def _patch_once() -> None:
+    """Patch moto once in a process, because its classes belong to the process."""
+    global _patched
+    if not _patched:
+        for service in (rds, s3, secretsmanager, backup, kms, ec2, ssm, logs, iam):
+            service.patch()
+        # Web pages of other origins get no access.
         vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
-        _amended = True
+        _patched = True

@@ -1,4 +1,4 @@
-"""A local AWS on a port of its own, the official clients for it, and the engine's way of using a table."""
+"""A local AWS on its own port, official clients for it, and tables that are used like by the engine."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class LocalAws:
 def local_aws(
     folder: Path | None = None, databases: Path | None = None, *, enforce_iam: bool = False
 ) -> Iterator[LocalAws]:
-    """With a folder for `databases`, real servers stand behind RDS."""
+    """With a folder for `databases`, RDS has real servers."""
     application = create_app(folder, databases, enforce_iam=enforce_iam)
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -197,6 +197,6 @@ class Made:
 
     def _known(self, props: Props) -> Props:
         """The inputs that a read can tell, where they were declared. Only a program can tell a version's prefix, and
-        whether a parameter's value is one that everybody may see."""
+        whether a parameter's value is public."""
         hidden = {*self._write_only(), "engineVersion", "insecureValue"}
         return {key: value for key, value in props.items() if key in self.inputs and key not in hidden}

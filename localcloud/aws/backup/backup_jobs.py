@@ -1,6 +1,6 @@
-"""AWS Backup's backups on demand. Only of RDS instances; what is backed up is a snapshot `awsbackup:job-ID`.
+"""Backup jobs on demand, of RDS instances only. The backup is a snapshot `awsbackup:job-ID`.
 
-It is encrypted as the database is, and carries the database's tags and those that the job was given.
+The snapshot is encrypted with the key of the database, and has the tags of the database and of the job.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from moto.core.utils import utcnow
 from moto.rds.exceptions import RDSClientError
 from moto.rds.models import rds_backends
 
-from localcloud.aws.backup import job_progress, lifecycles, roles, vaults
+from localcloud.aws.backup import job_progress, lifecycles, records, roles
 from localcloud.aws.backup.errors import invalid, missing
 from localcloud.aws.backup.filters import Filters, equal, narrowed
-from localcloud.aws.backup.job_progress import Job
-from localcloud.aws.patching import add
+from localcloud.aws.backup.records import Job
+from localcloud.aws.patching import add_methods
 from localcloud.aws.rds import snapshots
 
 _ARN: Final = re.compile(
     r"arn:aws[a-z-]*:(?P<service>[a-z0-9-]+):(?P<region>[a-z0-9-]*):(?P<account>\d*):(?P<resource>.+)"
 )
 _NOT_DONE: Final = ("LogicallyAirGappedBackupVaultArn", "Index", "BackupOptions")
-# Minutes: how long AWS waits for a job to start, and the least that it takes for that.
+# Minutes: the default and the minimum of the time in which AWS starts a job.
 _START_WINDOW: Final = 480
 _SHORTEST_WINDOW: Final = 60
 _FILTERS: Final[Filters] = {**job_progress.FILTERS, "ByBackupVaultName": equal("BackupVaultName")}
 
 
-def amend() -> None:
-    add(BackupResponse, start_backup_job, describe_backup_job, list_backup_jobs)
+def patch() -> None:
+    add_methods(BackupResponse, start_backup_job, describe_backup_job, list_backup_jobs)
 
 
 def start_backup_job(self: BackupResponse) -> ActionResult:
@@ -43,7 +43,7 @@ def start_backup_job(self: BackupResponse) -> ActionResult:
     job = job_progress.same(backend, "backup", asked.get("IdempotencyToken"))
     if job is None:
         job = _start(backend, asked)
-        job_progress.jobs(backend)[job.id] = job
+        records.jobs(backend)[job.id] = job
     return ActionResult(
         {"BackupJobId": job.id, "RecoveryPointArn": job.arn, "CreationDate": job.created, "IsParent": False}
     )
@@ -53,7 +53,7 @@ def _start(backend: BackupBackend, asked: dict[str, Any]) -> Job:
     for parameter in _NOT_DONE:
         if asked.get(parameter):
             raise NotImplementedError(f"StartBackupJob with {parameter}")
-    vault = vaults.vault_named(backend, asked["BackupVaultName"])
+    vault = records.vault_named(backend, asked["BackupVaultName"])
     identifier = _database(backend, asked["ResourceArn"])
     roles.check(backend, asked["IamRoleArn"])
     lifecycle = asked.get("Lifecycle") or None
@@ -113,9 +113,11 @@ def _database(backend: BackupBackend, arn: str) -> str:
 
 
 def describe_backup_job(self: BackupResponse) -> ActionResult:
-    return ActionResult(job_progress.asked_for(self.backup_backend, "backup", self.params["BackupJobId"]).shown())
+    return ActionResult(
+        job_progress.shown(job_progress.asked_for(self.backup_backend, "backup", self.params["BackupJobId"]))
+    )
 
 
 def list_backup_jobs(self: BackupResponse) -> ActionResult:
-    shown = job_progress.shown(self.backup_backend, "backup")
+    shown = job_progress.every(self.backup_backend, "backup")
     return PaginatedResult({"BackupJobs": narrowed(shown, _FILTERS, self.params)})

@@ -1,4 +1,4 @@
-"""AWS Backup's copies of recovery points to another vault, of this or another region of the account.
+"""Copy jobs of recovery points to another vault, in this or another region of the account.
 
 A copy is a snapshot `awsbackup:copyjob-ID` in the region of its vault, and is encrypted with that vault's key.
 """
@@ -16,11 +16,11 @@ from moto.core.utils import utcnow
 from moto.rds.exceptions import RDSClientError
 from moto.rds.models import rds_backends
 
-from localcloud.aws.backup import job_progress, lifecycles, recovery_points, roles, vaults
+from localcloud.aws.backup import job_progress, lifecycles, records, recovery_points, roles
 from localcloud.aws.backup.errors import invalid, missing, refuse
 from localcloud.aws.backup.filters import Filters, equal, narrowed
-from localcloud.aws.backup.job_progress import Job
-from localcloud.aws.patching import add
+from localcloud.aws.backup.records import Job
+from localcloud.aws.patching import add_methods
 from localcloud.aws.rds import snapshots
 
 _VAULT_ARN: Final = re.compile(
@@ -33,8 +33,8 @@ _FILTERS: Final[Filters] = {
 }
 
 
-def amend() -> None:
-    add(BackupResponse, start_copy_job, describe_copy_job, list_copy_jobs)
+def patch() -> None:
+    add_methods(BackupResponse, start_copy_job, describe_copy_job, list_copy_jobs)
 
 
 def start_copy_job(self: BackupResponse) -> ActionResult:
@@ -42,14 +42,14 @@ def start_copy_job(self: BackupResponse) -> ActionResult:
     job = job_progress.same(backend, "copy", asked.get("IdempotencyToken"))
     if job is None:
         job = _start(backend, asked)
-        job_progress.jobs(backend)[job.id] = job
+        records.jobs(backend)[job.id] = job
     return ActionResult({"CopyJobId": job.id, "CreationDate": job.created, "IsParent": False})
 
 
 def _start(backend: BackupBackend, asked: dict[str, Any]) -> Job:
     source = recovery_points.in_vault(backend, asked["SourceBackupVaultName"], asked["RecoveryPointArn"])
     destination = _destination(backend, asked["DestinationBackupVaultArn"])
-    vault = vaults.vault_named(destination, asked["DestinationBackupVaultArn"].rsplit(":", 1)[1])
+    vault = records.vault_named(destination, asked["DestinationBackupVaultArn"].rsplit(":", 1)[1])
     roles.check(backend, asked["IamRoleArn"])
     lifecycle = asked.get("Lifecycle") or None
     wrong = lifecycles.wrong(lifecycle)
@@ -76,7 +76,7 @@ def _start(backend: BackupBackend, asked: dict[str, Any]) -> Job:
     rds = rds_backends[destination.account_id][destination.region_name]
     try:
         snapshot = snapshots.copy(rds, source.arn, f"awsbackup:copyjob-{job.id}", "awsbackup", vault.encryption_key_arn)
-    except RDSClientError as error:  # the vault's key is disabled, for one: AWS says so in the job
+    except RDSClientError as error:  # the vault's key is disabled, for example: AWS reports it in the job
         job.fail(str(error))
         return job
     job_progress.keep(destination, job, snapshot.db_snapshot_arn)
@@ -86,7 +86,7 @@ def _start(backend: BackupBackend, asked: dict[str, Any]) -> Job:
 def _destination(backend: BackupBackend, arn: str) -> BackupBackend:
     match = _VAULT_ARN.fullmatch(arn)
     if match is None:
-        invalid(f"Invalid DestinationBackupVaultArn: {arn} is no ARN of a backup vault")
+        invalid(f"Invalid DestinationBackupVaultArn: {arn} is not the ARN of a backup vault")
     if match["account"] != backend.account_id:
         raise NotImplementedError(f"StartCopyJob to {arn}: it copies within the account {backend.account_id} only")
     if match["region"] not in backup_backends[backend.account_id].regions:
@@ -96,9 +96,9 @@ def _destination(backend: BackupBackend, arn: str) -> BackupBackend:
 
 def describe_copy_job(self: BackupResponse) -> ActionResult:
     job = job_progress.asked_for(self.backup_backend, "copy", self.params["CopyJobId"])
-    return ActionResult({"CopyJob": job.shown()})
+    return ActionResult({"CopyJob": job_progress.shown(job)})
 
 
 def list_copy_jobs(self: BackupResponse) -> ActionResult:
-    shown = job_progress.shown(self.backup_backend, "copy")
+    shown = job_progress.every(self.backup_backend, "copy")
     return PaginatedResult({"CopyJobs": narrowed(shown, _FILTERS, self.params)})

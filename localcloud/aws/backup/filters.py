@@ -1,4 +1,4 @@
-"""What the listings of AWS Backup can be narrowed to."""
+"""Filters of AWS Backup's listings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 Condition = Callable[[Mapping[str, Any], Any], bool]
-"""Whether one thing, as it is shown, goes with the value that is asked for."""
+"""Whether a described resource matches the requested value."""
 
 Filters = Mapping[str, Condition]
-"""By the name of the call's parameter."""
+"""Conditions by the name of the call's parameter."""
 
 
 def narrowed(shown: Iterable[dict[str, Any]], filters: Filters, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Those that go with everything that is asked for."""
+    """Return the resources that match all requested filters."""
     wanted = [(condition, asked[name]) for name, condition in filters.items() if asked.get(name) is not None]
     return [each for each in shown if all(condition(each, value) for condition, value in wanted)]
 
@@ -32,5 +32,5 @@ def after(name: str) -> Condition:
 
 
 def _plain(moment: datetime) -> datetime:
-    """moto's times are UTC and do not say so."""
+    """moto's times are UTC without a time zone."""
     return moment.replace(tzinfo=None)

@@ -1,4 +1,4 @@
-"""How long AWS Backup keeps what it has stored: what a lifecycle may say, and what a vault's lock makes of it.
+"""Lifecycles of recovery points: the values that AWS allows, and the limits of a vault's lock.
 
 A lifecycle is AWS's document: `DeleteAfterDays` (days, kept forever without it), `MoveToColdStorageAfterDays` (days,
 which AWS ignores for RDS) and `OptInToArchiveForSupportedResources`.
@@ -7,7 +7,6 @@ which AWS ignores for RDS) and `OptInToArchiveForSupportedResources`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 from moto.backup.models import Vault
@@ -20,7 +19,7 @@ _SHORTEST_IN_COLD_STORAGE: Final = 90
 
 
 def wrong(lifecycle: Lifecycle | None, continuous: bool = False) -> str | None:
-    """What AWS refuses in a lifecycle, in days; None where it is fine. Bounds are the API reference's."""
+    """Return the reason for which AWS refuses a lifecycle, or `None`. The bounds are from the API reference."""
     lifecycle = lifecycle or {}
     delete, cold = lifecycle.get("DeleteAfterDays"), lifecycle.get("MoveToColdStorageAfterDays")
     if lifecycle.get("DeleteAfterEvent") is not None:
@@ -46,7 +45,7 @@ def wrong(lifecycle: Lifecycle | None, continuous: bool = False) -> str | None:
 
 
 def outside_lock(vault: Vault, lifecycle: Lifecycle | None) -> str | None:
-    """Why a job with this lifecycle fails in this vault; None where it does not."""
+    """Return the reason for which a job with this lifecycle fails in this vault, or `None`."""
     days = (lifecycle or {}).get("DeleteAfterDays")
     if not vault.locked:
         return None
@@ -61,9 +60,3 @@ def outside_lock(vault: Vault, lifecycle: Lifecycle | None) -> str | None:
             f"{vault.max_retention_days} days that the lock of backup vault {vault.backup_vault_name} allows."
         )
     return None
-
-
-def end(created: datetime, lifecycle: Lifecycle | None) -> datetime | None:
-    """When AWS deletes a recovery point by itself."""
-    days = (lifecycle or {}).get("DeleteAfterDays")
-    return None if days is None else created + timedelta(days=days)

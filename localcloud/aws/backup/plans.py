@@ -1,10 +1,10 @@
-"""AWS Backup's plans: checked as AWS checks them, updated, and really deleted. Old versions of a plan are not kept."""
+"""Plans of AWS Backup: checked by the rules of AWS, updated and deleted. Old versions of a plan are not kept."""
 
 from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from moto.backup.models import BackupBackend, Plan
@@ -12,9 +12,9 @@ from moto.backup.responses import BackupResponse
 from moto.core.responses import ActionResult, PaginatedResult
 from moto.core.utils import unix_time
 
-from localcloud.aws.backup import lifecycles, schedules, selections
+from localcloud.aws.backup import lifecycles, records, schedules
 from localcloud.aws.backup.errors import invalid, missing, refuse
-from localcloud.aws.patching import add, mend
+from localcloud.aws.patching import add_methods, wrap_method
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,50}")
 _VAULT_ARN: Final = re.compile(
@@ -26,18 +26,13 @@ _SHORTEST_WINDOW: Final = 60
 _DEFAULT_START, _DEFAULT_COMPLETION = 480, 10080
 
 
-def amend() -> None:
-    mend(BackupBackend, "create_backup_plan", _create)
-    mend(BackupBackend, "get_backup_plan", _get)
-    mend(BackupBackend, "delete_backup_plan", _delete)
-    mend(BackupResponse, "get_backup_plan", _asked_for)
-    mend(BackupResponse, "list_backup_plans", _list)
-    add(BackupResponse, update_backup_plan)
-
-
-def plans(backend: BackupBackend) -> Iterator[Plan]:
-    """Those that were not deleted."""
-    return (plan for plan in backend.plans.values() if plan.deletion_date is None)
+def patch() -> None:
+    wrap_method(BackupBackend, "create_backup_plan", _create)
+    wrap_method(BackupBackend, "get_backup_plan", _get)
+    wrap_method(BackupBackend, "delete_backup_plan", _delete)
+    wrap_method(BackupResponse, "get_backup_plan", _asked_for)
+    wrap_method(BackupResponse, "list_backup_plans", _list)
+    add_methods(BackupResponse, update_backup_plan)
 
 
 def _create(
@@ -49,7 +44,7 @@ def _create(
 ) -> Plan:
     _check(backend, backup_plan)
     made = Plan(copy.deepcopy(backup_plan), creator_request_id, backend)
-    if any(_says(plan) == _says(made) for plan in plans(backend)):
+    if any(_says(plan) == _says(made) for plan in records.plans(backend)):
         refuse("AlreadyExistsException", "Backup plan with the same plan document already exists")
     if backup_plan_tags:
         backend.tag_resource(made.backup_plan_arn, backup_plan_tags)
@@ -89,7 +84,7 @@ def _delete(
     original: Callable[..., tuple[str, str, float, str]], backend: BackupBackend, backup_plan_id: str
 ) -> tuple[str, str, float, str]:
     plan = backend.get_backup_plan(backup_plan_id, None)
-    if selections.of_plan(backend, backup_plan_id):
+    if records.of_plan(backend, backup_plan_id):
         refuse(
             "InvalidRequestException",
             "Related backup plan selections must be deleted prior to backup plan deletion.",
@@ -101,11 +96,11 @@ def _delete(
 
 def _list(original: Callable[..., str], response: BackupResponse) -> ActionResult:
     backend = response.backup_backend
-    shown = backend.plans.values() if response.params.get("IncludeDeleted") else plans(backend)
+    shown = backend.plans.values() if response.params.get("IncludeDeleted") else records.plans(backend)
     return PaginatedResult({"BackupPlansList": [plan.to_list_dict() for plan in shown]})
 
 
-# -- what a plan may say ----------------------------------------------------------------------------------------------
+# -- the rules of a plan -----------------------------------------------------------------------------------------------
 
 
 def _check(backend: BackupBackend, document: dict[str, Any]) -> None:
@@ -123,7 +118,7 @@ def _check(backend: BackupBackend, document: dict[str, Any]) -> None:
 
 
 def _wrong(backend: BackupBackend, rule: dict[str, Any]) -> str | None:
-    """What AWS refuses in a rule; None where it is fine."""
+    """Return the reason for which AWS refuses a rule, or `None`."""
     for member in _NOT_DONE:
         if rule.get(member):
             raise NotImplementedError(f"{member} of a plan's rule")
@@ -151,7 +146,7 @@ def _wrong_copy(backend: BackupBackend, action: dict[str, Any]) -> str | None:
     arn = action.get("DestinationBackupVaultArn") or ""
     match = _VAULT_ARN.fullmatch(arn)
     if match is None:
-        return f"Invalid DestinationBackupVaultArn. {arn} is no ARN of a backup vault"
+        return f"Invalid DestinationBackupVaultArn. {arn} is not the ARN of a backup vault"
     if match["account"] == backend.account_id and match["region"] == backend.region_name:
         name = arn.rsplit(":", 1)[1]
         if name not in backend.vaults:

@@ -1,80 +1,28 @@
-"""AWS Backup's recovery points. Those of RDS instances are snapshots, and have the snapshots' ARNs.
+"""Recovery points of AWS Backup. Those of RDS instances are snapshots, and have the snapshots' ARNs.
 
-A recovery point is what its snapshot is: `CREATING` while data are being written, `COMPLETED` when they are there,
-`PARTIAL` when that failed, `EXPIRED` when the snapshot is gone. When its lifecycle ends, it is deleted the next time
-that anybody looks.
+The status follows the snapshot: `CREATING` while data are being written, `COMPLETED` afterwards, `PARTIAL` if that
+failed, `EXPIRED` if the snapshot is gone. A recovery point is deleted at the first read after the end of its lifecycle.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from moto.backup.models import BackupBackend
 from moto.backup.responses import BackupResponse
 from moto.core.responses import ActionResult, EmptyResult, PaginatedResult
-from moto.core.utils import utcnow
-from moto.rds.models import rds_backends
 
-from localcloud.aws.backup import job_progress, lifecycles, vaults
+from localcloud.aws.backup import lifecycles, records
 from localcloud.aws.backup.errors import invalid, missing, refuse
 from localcloud.aws.backup.filters import Filters, after, before, equal, narrowed
-from localcloud.aws.patching import add
-from localcloud.aws.rds import snapshots
+from localcloud.aws.backup.records import RecoveryPoint
+from localcloud.aws.patching import add_methods
 
-_STATUS: Final = {"creating": "CREATING", "available": "COMPLETED", "failed": "PARTIAL"}
 _GIBIBYTE: Final = 1 << 30
 
 
-@dataclass
-class RecoveryPoint:
-    """`vault` is a name. `resource_arn` is the database, though its copies are in other regions."""
-
-    arn: str
-    vault: str
-    resource_arn: str
-    role_arn: str
-    created: datetime
-    lifecycle: dict[str, Any] | None
-    source_vault_arn: str | None = None
-
-    @property
-    def status(self) -> str:
-        snapshot = snapshot_of(self.arn)
-        return "EXPIRED" if snapshot is None else _STATUS[snapshot.status]
-
-    def shown(self, vault_arn: str) -> dict[str, Any]:
-        """As DescribeRecoveryPoint shows it, and the listings with less."""
-        snapshot = snapshot_of(self.arn)
-        size = snapshot.allocated_storage * _GIBIBYTE if snapshot is not None else None
-        return {
-            "RecoveryPointArn": self.arn,
-            "BackupVaultName": self.vault,
-            "BackupVaultArn": vault_arn,
-            "SourceBackupVaultArn": self.source_vault_arn,
-            "ResourceArn": self.resource_arn,
-            "ResourceType": "RDS",
-            "ResourceName": self.resource_arn.rsplit(":", 1)[1],
-            "IamRoleArn": self.role_arn,
-            "Status": self.status,
-            "CreationDate": self.created,
-            "InitiationDate": self.created,
-            "CompletionDate": job_progress.completion(self.arn),
-            "BackupSizeInBytes": size,
-            "BackupSizeBytes": size,
-            "CalculatedLifecycle": {"DeleteAt": lifecycles.end(self.created, self.lifecycle)},
-            "Lifecycle": self.lifecycle,
-            "EncryptionKeyArn": snapshot.kms_key_id if snapshot is not None else None,
-            "IsEncrypted": bool(snapshot is not None and snapshot.encrypted),
-            "StorageClass": "WARM",
-            "IsParent": False,
-            "VaultType": "BACKUP_VAULT",
-        }
-
-
-def amend() -> None:
-    add(
+def patch() -> None:
+    add_methods(
         BackupResponse,
         describe_recovery_point,
         list_recovery_points_by_backup_vault,
@@ -86,32 +34,12 @@ def amend() -> None:
     )
 
 
-def points(backend: BackupBackend) -> dict[str, RecoveryPoint]:
-    """The recovery points of this region by ARN, without those whose time is over."""
-    kept: dict[str, RecoveryPoint] = backend.__dict__.setdefault("recovery_points", {})
-    for point in list(kept.values()):
-        over = lifecycles.end(point.created, point.lifecycle)
-        if over is not None and utcnow() > over and not job_progress.is_copied(point.arn):
-            _drop(backend, point)
-    return kept
-
-
-def of_vault(backend: BackupBackend, name: str) -> list[RecoveryPoint]:
-    return [point for point in points(backend).values() if point.vault == name]
-
-
 def in_vault(backend: BackupBackend, vault: str, arn: str) -> RecoveryPoint:
-    vaults.vault_named(backend, vault)
-    point = points(backend).get(arn)
+    records.vault_named(backend, vault)
+    point = records.points(backend).get(arn)
     if point is None or point.vault != vault:
         missing(f"Backup vault {vault} has no recovery point {arn}")
     return point
-
-
-def snapshot_of(arn: str) -> Any:
-    """The snapshot that a recovery point is, or None."""
-    _, _, _, region, account, _, name = arn.split(":", 6)
-    return rds_backends[account][region].database_snapshots.get(name)
 
 
 # -- calls ------------------------------------------------------------------------------------------------------------
@@ -119,7 +47,7 @@ def snapshot_of(arn: str) -> Any:
 _FILTERS: Final[Filters] = {
     "ByResourceArn": equal("ResourceArn"),
     "ByResourceType": equal("ResourceType"),
-    "ByBackupPlanId": equal("BackupPlanId"),  # no plan is run, so none has made any
+    "ByBackupPlanId": equal("BackupPlanId"),  # no plan runs, so none has created any
     "ByParentRecoveryPointArn": equal("ParentRecoveryPointArn"),
     "ByCreatedBefore": before("CreationDate"),
     "ByCreatedAfter": after("CreationDate"),
@@ -133,14 +61,14 @@ def describe_recovery_point(self: BackupResponse) -> ActionResult:
 
 def list_recovery_points_by_backup_vault(self: BackupResponse) -> ActionResult:
     backend, name = self.backup_backend, self.params["BackupVaultName"]
-    vaults.vault_named(backend, name)
-    shown = [_shown(backend, point) for point in of_vault(backend, name)]
+    records.vault_named(backend, name)
+    shown = [_shown(backend, point) for point in records.of_vault(backend, name)]
     return PaginatedResult({"RecoveryPoints": narrowed(shown, _FILTERS, self.params)})
 
 
 def list_recovery_points_by_resource(self: BackupResponse) -> ActionResult:
     backend, arn = self.backup_backend, self.params["ResourceArn"]
-    found = [point for point in points(backend).values() if point.resource_arn == arn]
+    found = [point for point in records.points(backend).values() if point.resource_arn == arn]
     return PaginatedResult({"RecoveryPoints": [_shown(backend, point) for point in found]})
 
 
@@ -158,19 +86,19 @@ def describe_protected_resource(self: BackupResponse) -> ActionResult:
 def delete_recovery_point(self: BackupResponse) -> EmptyResult:
     backend, point = self.backup_backend, asked_for(self)
     _must_be_unlocked(backend, point, "deleted")
-    if point.status == "CREATING" or job_progress.is_copied(point.arn):
+    if point.status == "CREATING" or records.is_copied(point.arn):
         refuse(
             "InvalidResourceStateException",
             f"AWS Backup is already performing an action on the recovery point {point.arn}. Try again later.",
         )
-    _drop(backend, point)
+    records.delete_point(backend, point)
     return EmptyResult()
 
 
 def update_recovery_point_lifecycle(self: BackupResponse) -> ActionResult:
     backend, point = self.backup_backend, asked_for(self)
     lifecycle = self.params.get("Lifecycle") or None
-    _must_be_unlocked(backend, point, "given another lifecycle")
+    _must_be_unlocked(backend, point, "given a different lifecycle")
     wrong = lifecycles.wrong(lifecycle)
     if wrong is not None:
         invalid(wrong)
@@ -180,7 +108,7 @@ def update_recovery_point_lifecycle(self: BackupResponse) -> ActionResult:
 
 def _must_be_unlocked(backend: BackupBackend, point: RecoveryPoint, what: str) -> None:
     if backend.vaults[point.vault].locked:
-        end = lifecycles.end(point.created, point.lifecycle)
+        end = point.deletion_time
         kept = f"until {end:%Y-%m-%dT%H:%M:%SZ}" if end is not None else "for ever"
         refuse(
             "InvalidRequestException",
@@ -195,12 +123,40 @@ def asked_for(response: BackupResponse) -> RecoveryPoint:
 
 
 def _shown(backend: BackupBackend, point: RecoveryPoint) -> dict[str, Any]:
-    return point.shown(backend.vaults[point.vault].backup_vault_arn)
+    """The description by DescribeRecoveryPoint, of which the listings show a part."""
+    job = records.creation_job(point.arn)
+    snapshot = records.snapshot_of(point.arn)
+    size = snapshot.allocated_storage * _GIBIBYTE if snapshot is not None else None
+    return {
+        "RecoveryPointArn": point.arn,
+        "BackupVaultName": point.vault,
+        "BackupVaultArn": backend.vaults[point.vault].backup_vault_arn,
+        "SourceBackupVaultArn": point.source_vault_arn,
+        "ResourceArn": point.resource_arn,
+        "ResourceType": "RDS",
+        "ResourceName": point.resource_arn.rsplit(":", 1)[1],
+        "IamRoleArn": point.role_arn,
+        "Status": point.status,
+        "CreationDate": point.created,
+        "InitiationDate": point.created,
+        "CompletionDate": job.completed if job is not None and job.state == "COMPLETED" else None,
+        "BackupSizeInBytes": size,
+        "BackupSizeBytes": size,
+        "CalculatedLifecycle": {"DeleteAt": point.deletion_time},
+        "Lifecycle": point.lifecycle,
+        "EncryptionKeyArn": snapshot.kms_key_id if snapshot is not None else None,
+        "IsEncrypted": bool(snapshot is not None and snapshot.encrypted),
+        "StorageClass": "WARM",
+        "IsParent": False,
+        "VaultType": "BACKUP_VAULT",
+    }
 
 
 def _protected(backend: BackupBackend) -> dict[str, dict[str, Any]]:
-    """What has recovery points here, by ARN."""
-    latest = {point.resource_arn: point for point in sorted(points(backend).values(), key=lambda point: point.created)}
+    """The resources that have recovery points in this region, by ARN."""
+    latest = {
+        point.resource_arn: point for point in sorted(records.points(backend).values(), key=lambda point: point.created)
+    }
     return {
         arn: {
             "ResourceArn": arn,
@@ -212,11 +168,3 @@ def _protected(backend: BackupBackend) -> dict[str, dict[str, Any]]:
         }
         for arn, point in latest.items()
     }
-
-
-def _drop(backend: BackupBackend, point: RecoveryPoint) -> None:
-    job_progress.follow(point.arn)  # a last look, while the snapshot tells how its job ended
-    if snapshot_of(point.arn) is not None:
-        name = point.arn.split(":", 6)[6]
-        snapshots.drop(rds_backends[backend.account_id][backend.region_name], name)
-    del backend.__dict__["recovery_points"][point.arn]

@@ -1,4 +1,4 @@
-"""What AWS Backup remembers of a database for its restore."""
+"""Metadata of a recovery point for its restore."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 from moto.backup.responses import BackupResponse
 from moto.core.responses import ActionResult
 
-from localcloud.aws.backup import recovery_points
+from localcloud.aws.backup import records, recovery_points
 from localcloud.aws.backup.errors import invalid
-from localcloud.aws.patching import add
+from localcloud.aws.patching import add_methods
 
 
-def amend() -> None:
-    add(BackupResponse, get_recovery_point_restore_metadata)
+def patch() -> None:
+    add_methods(BackupResponse, get_recovery_point_restore_metadata)
 
 
 def get_recovery_point_restore_metadata(self: BackupResponse) -> ActionResult:
-    """What a restore needs to know of the instance: texts, and lists as JSON."""
+    """Return the settings of the instance for a restore: text, and lists as JSON."""
     point = recovery_points.asked_for(self)
-    snapshot = recovery_points.snapshot_of(point.arn)
+    snapshot = records.snapshot_of(point.arn)
     if snapshot is None:
         invalid(f"The snapshot of {point.arn} is gone")
     database = snapshot.database

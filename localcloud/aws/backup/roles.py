@@ -1,4 +1,4 @@
-"""The roles that AWS Backup is told to assume. That it may is checked; what they permit is not enforced here."""
+"""The roles that AWS Backup assumes. Their trust policy is checked; their permissions are not enforced here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SERVICE: Final = "backup.amazonaws.com"
 
 
 def check(backend: BackupBackend, arn: str) -> None:
-    """Refused: a role that does not exist, or that does not trust AWS Backup."""
+    """Refuse a role that does not exist, or that does not trust AWS Backup."""
     try:
         role = iam_backends[backend.account_id][backend.partition].get_role_by_arn(arn)
         trust = json.loads(role.assume_role_policy_document)

@@ -1,4 +1,4 @@
-"""When a plan would run: the cron expressions that AWS Backup takes.
+"""Schedules of plans: the cron expressions that AWS Backup accepts.
 
 `cron(minutes hours day-of-month month day-of-week year)`, in the words of the EventBridge User Guide ("Cron-based
 schedules"): lists, ranges and steps everywhere, names of months and days, `?` for the day that the other one decides,
@@ -19,7 +19,7 @@ _DAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 @dataclass(frozen=True)
 class _Field:
-    """`names`: what its values may be called, from 1 on. `special`: words of its own, as a pattern."""
+    """A field of a cron expression. `names`: its values' names, from 1 on. `special`: a pattern of other words."""
 
     name: str
     lowest: int
@@ -42,24 +42,24 @@ _FIELDS: Final = (
 
 
 def wrong(expression: str | None, timezone: str | None) -> str | None:
-    """What is wrong with a schedule; None where it is fine, as it is when it is left out."""
+    """Return the reason for which AWS refuses a schedule, or `None`. A schedule may be left out."""
     if timezone is not None and timezone not in _UTC:
         try:
             ZoneInfo(timezone)
         except (KeyError, ValueError, OSError):
-            return f"Invalid ScheduleExpressionTimezone. {timezone} is no time zone"
+            return f"Invalid ScheduleExpressionTimezone. {timezone} is not a time zone"
     if expression is None:
         return None
     refusal = f"Invalid ScheduleExpression. {expression}"
     match = re.fullmatch(r"cron\((.*)\)", expression)
     if match is None:
-        return f"{refusal} is no cron expression, such as cron(0 5 ? * * *)"
+        return f"{refusal} is not a cron expression, such as cron(0 5 ? * * *)"
     parts = match[1].split()
     if len(parts) != len(_FIELDS):
         return f"{refusal} has {len(parts)} fields; it needs {len(_FIELDS)}"
     for field, part in zip(_FIELDS, parts, strict=True):
         if not all(_valid(field, item) for item in part.upper().split(",")):
-            return f"{refusal}: {part!r} is no {field.name}"
+            return f"{refusal}: {part!r} is not a valid value of {field.name}"
     if (parts[2] == "?") == (parts[4] == "?"):
         return f"{refusal}: one of day-of-month and day-of-week must be `?`, and not both"
     return None

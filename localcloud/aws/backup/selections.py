@@ -1,22 +1,20 @@
-"""What a plan of AWS Backup is applied to. Kept and checked only, because nothing runs a plan's schedule here."""
+"""Selections: the resources that a plan is applied to. They are stored and checked; no schedule runs here."""
 
 from __future__ import annotations
 
 import copy
 import re
 import uuid
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
-from moto.backup.models import BackupBackend
 from moto.backup.responses import BackupResponse
 from moto.core.responses import ActionResult, EmptyResult, PaginatedResult
 from moto.core.utils import utcnow
 
-from localcloud.aws.backup import plans, roles
+from localcloud.aws.backup import records, roles
 from localcloud.aws.backup.errors import invalid, missing, refuse
-from localcloud.aws.patching import add
+from localcloud.aws.backup.records import Selection, of_plan
+from localcloud.aws.patching import add_methods
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,50}")
 _RESOURCE: Final = re.compile(r"\*|arn:[a-z*-]+:[a-z0-9*-]+:[^:]*:[^:]*:.+")
@@ -24,44 +22,14 @@ _MOST: Final = 500
 """Resources and exclusions of one selection (API reference, BackupSelection)."""
 
 
-@dataclass
-class Selection:
-    """`document` is what the API calls BackupSelection."""
-
-    id: str
-    plan_id: str
-    document: dict[str, Any]
-    creator_request_id: str | None
-    created: datetime
-
-    def shown(self) -> dict[str, Any]:
-        return {
-            "BackupSelection": self.document,
-            "SelectionId": self.id,
-            "BackupPlanId": self.plan_id,
-            "CreationDate": self.created,
-            "CreatorRequestId": self.creator_request_id,
-        }
-
-
-def amend() -> None:
-    add(
+def patch() -> None:
+    add_methods(
         BackupResponse,
         create_backup_selection,
         get_backup_selection,
         list_backup_selections,
         delete_backup_selection,
     )
-
-
-def _kept(backend: BackupBackend) -> dict[str, Selection]:
-    """By their ids."""
-    kept: dict[str, Selection] = backend.__dict__.setdefault("selections", {})
-    return kept
-
-
-def of_plan(backend: BackupBackend, plan_id: str) -> list[Selection]:
-    return [selection for selection in _kept(backend).values() if selection.plan_id == plan_id]
 
 
 def create_backup_selection(self: BackupResponse) -> ActionResult:
@@ -84,15 +52,15 @@ def create_backup_selection(self: BackupResponse) -> ActionResult:
     if any(selection.document == document for selection in of_plan(backend, plan_id)):
         refuse("AlreadyExistsException", f"Backup plan {plan_id} has the selection {document['SelectionName']} already")
     made = Selection(str(uuid.uuid4()), plan_id, copy.deepcopy(document), self.params.get("CreatorRequestId"), utcnow())
-    _kept(backend)[made.id] = made
+    records.selections(backend)[made.id] = made
     return ActionResult({"SelectionId": made.id, "BackupPlanId": plan_id, "CreationDate": made.created})
 
 
 def get_backup_selection(self: BackupResponse) -> ActionResult:
-    found = _kept(self.backup_backend).get(self.params["SelectionId"])
+    found = records.selections(self.backup_backend).get(self.params["SelectionId"])
     if found is None or found.plan_id != _plan_asked_for(self):
         missing(f"Backup plan {self.params['BackupPlanId']} has no selection {self.params['SelectionId']}")
-    return ActionResult(found.shown())
+    return ActionResult(_shown(found))
 
 
 def list_backup_selections(self: BackupResponse) -> ActionResult:
@@ -101,14 +69,14 @@ def list_backup_selections(self: BackupResponse) -> ActionResult:
     return PaginatedResult(
         {
             "BackupSelectionsList": [
-                {**selection.shown(), **{name: selection.document[name] for name in names}} for selection in found
+                {**_shown(selection), **{name: selection.document[name] for name in names}} for selection in found
             ]
         }
     )
 
 
 def delete_backup_selection(self: BackupResponse) -> EmptyResult:
-    kept = _kept(self.backup_backend)
+    kept = records.selections(self.backup_backend)
     found = kept.get(self.params["SelectionId"])
     if found is None or found.plan_id != _plan_asked_for(self):
         invalid(f"Backup plan {self.params['BackupPlanId']} has no selection {self.params['SelectionId']}")
@@ -116,8 +84,18 @@ def delete_backup_selection(self: BackupResponse) -> EmptyResult:
     return EmptyResult()
 
 
+def _shown(selection: Selection) -> dict[str, Any]:
+    return {
+        "BackupSelection": selection.document,
+        "SelectionId": selection.id,
+        "BackupPlanId": selection.plan_id,
+        "CreationDate": selection.created,
+        "CreatorRequestId": selection.creator_request_id,
+    }
+
+
 def _plan_asked_for(response: BackupResponse) -> str:
     plan_id = str(response.params["BackupPlanId"])
-    if plan_id not in {plan.backup_plan_id for plan in plans.plans(response.backup_backend)}:
+    if plan_id not in {plan.backup_plan_id for plan in records.plans(response.backup_backend)}:
         invalid(f"Cannot find Backup plan with ID {plan_id}")
     return plan_id

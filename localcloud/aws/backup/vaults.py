@@ -1,17 +1,8 @@
-"""AWS Backup, where moto lacks it or lets pass what AWS refuses. This file: vaults, their keys, locks and policies.
+"""Vaults of AWS Backup, their keys, locks and access policies.
 
-plans.py, schedules.py    what a plan may say, and when it would run
-selections.py, roles.py   what a plan is applied to, and who does it
-job_progress.py, copy_jobs.py   what starts a job             job_progress.py         how far it has come
-recovery_points.py, restore_metadata.py    recovery points               lifecycles.py   how long they are kept
-
-Plans are kept and checked, but nothing runs their schedules: nobody waits here until five in the morning. Backups come
-from StartBackupJob and copies from StartCopyJob, as a person or a drill would start them at AWS; such jobs do not run a
-plan's copy actions there either. Only RDS instances can be backed up; other resources are refused by name.
-
-A lock is enforced in both modes: nobody deletes a recovery point of a locked vault or changes how long it is kept. A
-lock in governance mode can be taken away (whoever reaches the local cloud has every permission); one in compliance mode
-cannot be changed or taken away from its lock date on.
+A lock is enforced in both modes: a recovery point of a locked vault cannot be deleted, and its lifecycle cannot be
+changed. A lock in governance mode can be removed (each caller of the local cloud has every permission). A lock in
+compliance mode cannot be changed or removed from its lock date on.
 """
 
 from __future__ import annotations
@@ -28,56 +19,39 @@ from moto.core.responses import ActionResult, EmptyResult, PaginatedResult
 from moto.kms.models import KmsBackend, kms_backends
 from moto.kms.utils import RESERVED_ALIASES
 
-from localcloud.aws.backup import backup_jobs, copy_jobs, plans, recovery_points, restore_metadata, selections
+from localcloud.aws.backup import records
 from localcloud.aws.backup.errors import invalid, missing, refuse
-from localcloud.aws.iam import managed_policies
-from localcloud.aws.patching import add, mend
+from localcloud.aws.backup.records import vault_named
+from localcloud.aws.patching import add_methods, wrap_method
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{2,50}")
 _DEFAULT_KEY: Final = "alias/aws/backup"
 
 
-def amend() -> None:
-    # moto routes the paths that it knows. With this one the rest are answered by name too, if only as not done here.
+def patch() -> None:
+    # moto routes the paths that it knows. With this route, the other calls are refused by name.
     urls.url_paths.setdefault("{0}/(?P<route>.+)$", BackupResponse.dispatch)
     if _DEFAULT_KEY in RESERVED_ALIASES:
-        raise TypeError(f"moto's KMS has {_DEFAULT_KEY} by now")
-    RESERVED_ALIASES.append(_DEFAULT_KEY)  # made when it is first used, like other services' own keys
-    mend(BackupResponse, "__init__", _parse_parameters)
-    mend(BackupBackend, "create_backup_vault", _create)
-    mend(BackupBackend, "delete_backup_vault", _delete)
-    mend(BackupBackend, "put_backup_vault_lock_configuration", _lock)
-    mend(BackupResponse, "describe_backup_vault", _describe)
-    mend(BackupResponse, "list_backup_vaults", _list)
-    mend(BackupResponse, "tag_resource", _tag)
-    add(
+        raise TypeError(f"moto's KMS already has {_DEFAULT_KEY}")
+    RESERVED_ALIASES.append(_DEFAULT_KEY)  # created at its first use, like the keys of other services
+    wrap_method(BackupResponse, "__init__", _parse_parameters)
+    wrap_method(BackupBackend, "create_backup_vault", _create)
+    wrap_method(BackupBackend, "delete_backup_vault", _delete)
+    wrap_method(BackupBackend, "put_backup_vault_lock_configuration", _lock)
+    wrap_method(BackupResponse, "describe_backup_vault", _describe)
+    wrap_method(BackupResponse, "list_backup_vaults", _list)
+    wrap_method(BackupResponse, "tag_resource", _tag)
+    add_methods(
         BackupResponse,
         put_backup_vault_access_policy,
         get_backup_vault_access_policy,
         delete_backup_vault_access_policy,
     )
-    for subject in (
-        plans,
-        selections,
-        recovery_points,
-        restore_metadata,
-        backup_jobs,
-        copy_jobs,
-        managed_policies,
-    ):
-        subject.amend()
 
 
 def _parse_parameters(original: Callable[..., None], response: BackupResponse) -> None:
     original(response)
     response.automated_parameter_parsing = True
-
-
-def vault_named(backend: BackupBackend, name: str) -> Vault:
-    vault = backend.vaults.get(name)
-    if vault is None:
-        missing(f"Backup vault {name} does not exist in {backend.region_name}")
-    return vault
 
 
 # -- vaults -----------------------------------------------------------------------------------------------------------
@@ -98,7 +72,7 @@ def _create(
 
 
 def _usable_key(backend: BackupBackend, key: str) -> str:
-    """The ARN of a key of the vault's own region that can be used now."""
+    """The ARN of an enabled key in the vault's region."""
     kms: KmsBackend = kms_backends[backend.account_id][backend.region_name]
     if key != _DEFAULT_KEY and key.split(":")[:4] != ["arn", backend.partition, "kms", backend.region_name]:
         invalid(f"Invalid EncryptionKeyArn: {key}. It must be the ARN of a KMS key in {backend.region_name}")
@@ -113,7 +87,7 @@ def _usable_key(backend: BackupBackend, key: str) -> str:
 
 def _delete(original: Callable[..., None], backend: BackupBackend, backup_vault_name: str) -> None:
     vault = vault_named(backend, backup_vault_name)
-    if recovery_points.of_vault(backend, backup_vault_name):
+    if records.of_vault(backend, backup_vault_name):
         refuse("InvalidRequestException", "Backup vault cannot be deleted because it contains recovery points.")
     original(backend, backup_vault_name)
     backend.tagger.delete_all_tags_for_resource(vault.backup_vault_arn)
@@ -139,7 +113,7 @@ def _shown(backend: BackupBackend, vault: Vault) -> dict[str, Any]:
         "EncryptionKeyArn": vault.encryption_key_arn,
         "CreationDate": vault.creation_date,
         "CreatorRequestId": vault.creator_request_id,
-        "NumberOfRecoveryPoints": len(recovery_points.of_vault(backend, vault.backup_vault_name)),
+        "NumberOfRecoveryPoints": len(records.of_vault(backend, vault.backup_vault_name)),
         "Locked": vault.locked,
         "MinRetentionDays": vault.min_retention_days,
         "MaxRetentionDays": vault.max_retention_days,
@@ -150,7 +124,7 @@ def _shown(backend: BackupBackend, vault: Vault) -> dict[str, Any]:
 def _tag(original: Callable[..., str], response: BackupResponse) -> str:
     backend, arn = response.backup_backend, response.params["ResourceArn"]
     vaults = {vault.backup_vault_arn for vault in backend.vaults.values()}
-    if arn not in vaults | {plan.backup_plan_arn for plan in plans.plans(backend)}:
+    if arn not in vaults | {plan.backup_plan_arn for plan in records.plans(backend)}:
         missing(f"There is no vault or plan {arn}")
     return original(response)
 

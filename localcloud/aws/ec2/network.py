@@ -1,4 +1,4 @@
-"""EC2's network, where moto loses a rule's description, or lets go what something else still uses."""
+"""Patches of EC2's network: descriptions of rules, which moto loses, and deletions of resources that are in use."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses.security_groups import SecurityGroups
 from moto.rds.models import DBInstance, rds_backends
 
-from localcloud.aws.patching import mend, mend_property
+from localcloud.aws.patching import wrap_method, wrap_property
 
 
-def amend() -> None:
-    mend(SecurityGroupRule, "__init__", _remember_description)
-    mend_property(SecurityGroupRule, "description", _description)
-    mend(SecurityGroups, "authorize_security_group_ingress", _authorize("ingress"))
-    mend(SecurityGroups, "authorize_security_group_egress", _authorize("egress"))
-    mend(EC2Backend, "modify_security_group_rules", _modify_rules)
-    mend(EC2Backend, "delete_security_group", _delete_group)
-    mend(EC2Backend, "delete_subnet", _delete_subnet)
+def patch() -> None:
+    wrap_method(SecurityGroupRule, "__init__", _remember_description)
+    wrap_property(SecurityGroupRule, "description", _description)
+    wrap_method(SecurityGroups, "authorize_security_group_ingress", _authorize("ingress"))
+    wrap_method(SecurityGroups, "authorize_security_group_egress", _authorize("egress"))
+    wrap_method(EC2Backend, "modify_security_group_rules", _modify_rules)
+    wrap_method(EC2Backend, "delete_security_group", _delete_group)
+    wrap_method(EC2Backend, "delete_subnet", _delete_subnet)
 
 
 def _remember_description(original: Callable[..., None], rule: SecurityGroupRule, *args: Any, **kwargs: Any) -> None:
@@ -38,7 +38,7 @@ def _description(original: Callable[[Any], str | None], rule: SecurityGroupRule)
 
 
 def _authorize(direction: str) -> Callable[..., ActionResult]:
-    """moto answers with the rules of the last permission only."""
+    """moto returns the rules of the last permission only."""
 
     def authorize(original: Callable[..., ActionResult], response: SecurityGroups) -> ActionResult:
         response.error_on_dryrun()
@@ -50,7 +50,7 @@ def _authorize(direction: str) -> Callable[..., ActionResult]:
 
 
 def _modify_rules(original: Callable[..., None], backend: EC2Backend, group_id: str, rules: dict[str, Any]) -> None:
-    """moto insists on ports where a rule is for all protocols, which has none."""
+    """moto requires ports also for a rule for all protocols, which has none."""
     every = [rule_id for rule_id, rule in rules.items() if rule.get("IpProtocol") == "-1"]
     for rule_id in every:
         rules[rule_id] = {**rules[rule_id], "FromPort": -1, "ToPort": -1}
@@ -82,7 +82,7 @@ def _delete_group(
 
 
 def _delete_subnet(original: Callable[..., Any], backend: EC2Backend, subnet_id: str) -> Any:
-    """An instance has its network interface in the zones in which it stands."""
+    """An instance has its network interfaces in its zones."""
     for instance in _databases(backend):
         zones = {instance.availability_zone, getattr(instance, "secondary_availability_zone", None)}
         group: Any = getattr(instance, "db_subnet_group", None)
@@ -96,5 +96,5 @@ def _delete_subnet(original: Callable[..., Any], backend: EC2Backend, subnet_id:
 
 def _databases(backend: EC2Backend) -> Iterator[DBInstance]:
     regions = rds_backends[backend.account_id]
-    if backend.region_name in list(regions.keys()):  # asking for one would make it
+    if backend.region_name in list(regions.keys()):  # a look-up would create it
         yield from regions[backend.region_name].databases.values()

@@ -1,9 +1,9 @@
-"""The local cloud's word on who may do what.
+"""Allow or refuse requests by IAM's policies.
 
-moto can check calls itself, but by actions alone: it reads no resource, hardly a condition, and no boundary. So what a
-call is allowed is decided here, by `evaluation.py`, from moto's users, roles and policies. Signatures are not
-recomputed; a session's token has to be the session's, and its time not over. Policies of resources (a bucket's, a
-key's) are not part of it.
+moto can check calls itself, but only by their actions: it ignores resources, boundaries and most conditions. So this
+module decides, with `evaluation.py`, from moto's users, roles and policies. Signatures are not recomputed. A session's
+token must belong to the session, and the session must not have ended. Policies of resources (of a bucket or a key) are
+not evaluated.
 """
 
 from __future__ import annotations
@@ -15,68 +15,75 @@ from urllib.parse import parse_qs
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
-from localcloud.aws.iam import requests, sessions
+from localcloud.aws.iam import actions, sessions
 from localcloud.aws.iam.evaluation import Decision
 from localcloud.aws.iam.oidc_tokens import Issuers
-from localcloud.aws.iam.principals import Principal, who
-from localcloud.aws.iam.requests import Asked
+from localcloud.aws.iam.principals import Principal, resolve_principal
+from localcloud.aws.iam.requests import ParsedRequest, parse_request
 from localcloud.aws.iam.sessions import RefusedError
+from localcloud.aws.signatures import credential_of
 
-# Calls that carry no signature, and whose own credentials the service checks itself.
+# Calls without a signature. The service checks the credentials in the call.
 _UNSIGNED: Final = frozenset({"AssumeRoleWithSAML", "RegisterManagedInstance", "RequestManagedInstanceRoleToken"})
 
 
 @dataclass(frozen=True)
-class Passed:
-    """A request that may go on, and who makes it."""
+class IdentifiedRequest:
+    """A request and the principal that makes it."""
 
-    asked: Asked | None
+    request: ParsedRequest | None
     principal: Principal | None
     subject: str | None = None
-    """Whose token it is, where it is a token that lets in."""
+    """The subject of the token, if the request carries an identity token."""
 
 
-class Authority:
-    """`enforcing`: whether calls are held to policies. Tokens of other issuers are checked in any case."""
+class Authorizer:
+    """Decides about requests. `enforcing`: whether policies apply. Tokens of other issuers are checked in any case."""
 
     def __init__(self, issuers: Issuers, enforcing: bool) -> None:
         self.issuers = issuers
         self.enforcing = enforcing
 
-    def check(self, service: str, action: str, environ: Mapping[str, Any], body: bytes, region: str) -> Passed:
-        """Let a request pass, or raise `RefusedError`."""
-        passed = self.look(service, action, environ, body, region)
-        asked = passed.asked
-        if asked is not None and asked.operation == "AssumeRoleWithWebIdentity":
-            return Passed(asked, None, sessions.check_web_identity(asked, self.issuers))
-        if asked is not None and asked.operation in _UNSIGNED:
-            return Passed(asked, None)
+    def authorize(
+        self, service: str, action: str, environ: Mapping[str, Any], body: bytes, region: str
+    ) -> IdentifiedRequest:
+        """Identify a request that is allowed, or raise `RefusedError`."""
+        identified = self.identify(service, action, environ, body, region)
+        request = identified.request
+        if request is not None and request.operation == "AssumeRoleWithWebIdentity":
+            return IdentifiedRequest(request, None, sessions.check_web_identity(request, self.issuers))
+        if request is not None and request.operation in _UNSIGNED:
+            return IdentifiedRequest(request, None)
         if self.enforcing:
-            self._enforce(service, asked, passed.principal)
-        return passed
+            self._enforce(service, request, identified.principal)
+        return identified
 
-    def look(self, service: str, action: str, environ: Mapping[str, Any], body: bytes, region: str) -> Passed:
-        """What a request asks and who makes it, whether it may pass or not."""
+    def identify(
+        self, service: str, action: str, environ: Mapping[str, Any], body: bytes, region: str
+    ) -> IdentifiedRequest:
+        """Parse a request and resolve its principal, without a decision."""
         try:
-            asked = requests.take_apart(service, action, environ, body, region or "us-east-1", DEFAULT_ACCOUNT_ID)
+            request = parse_request(service, action, environ, body, region or "us-east-1", DEFAULT_ACCOUNT_ID)
         except (LookupError, ValueError):
-            # The service itself says what is wrong with it.
-            asked = None
-        return Passed(asked, who(DEFAULT_ACCOUNT_ID, _access_key(environ), _session_token(environ)))
+            # The service itself answers with an error.
+            request = None
+        return IdentifiedRequest(
+            request, resolve_principal(DEFAULT_ACCOUNT_ID, credential_of(environ).access_key, _session_token(environ))
+        )
 
-    def _enforce(self, service: str, asked: Asked | None, principal: Principal | None) -> None:
+    def _enforce(self, service: str, request: ParsedRequest | None, principal: Principal | None) -> None:
         if principal is None:
             raise RefusedError("InvalidClientTokenId", "The security token included in the request is invalid.")
-        if asked is not None and asked.operation == "AssumeRole":
-            sessions.check_assume_role(asked, principal)
+        if request is not None and request.operation == "AssumeRole":
+            sessions.check_assume_role(request, principal)
             return
         if principal.root:
             return
-        if asked is None:
-            raise RefusedError("AccessDenied", f"{principal.arn} asked {service} for what it does not have")
-        if asked.operation == "GetCallerIdentity":
+        if request is None:
+            raise RefusedError("AccessDenied", f"{principal.arn} called an operation that {service} does not have")
+        if request.operation == "GetCallerIdentity":
             return
-        for call in requests.calls(asked):
+        for call in actions.calls(request):
             decision = principal.may(call)
             if decision is not Decision.ALLOWED:
                 because = (
@@ -89,13 +96,6 @@ class Authority:
                     f"User: {principal.arn} is not authorized to perform: {call.action} on resource: "
                     f"{', '.join(call.resources)} {because}",
                 )
-
-
-def _access_key(environ: Mapping[str, Any]) -> str:
-    _, found, rest = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
-    if not found:
-        rest = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0]
-    return str(rest).partition("/")[0]
 
 
 def _session_token(environ: Mapping[str, Any]) -> str | None:

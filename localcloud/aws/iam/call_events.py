@@ -1,9 +1,9 @@
-"""What CloudTrail makes of calls, and who hears of it: rules of EventBridge, topics of SNS, and mail.
+"""CloudTrail's events about calls, and their delivery: rules of EventBridge, topics of SNS, and mail.
 
-An account with a trail that is logging has its calls turned into events, in the region that each was made to. Rules see
-them there; a rule sees what only reads, such as the taking of a role, when its state says so. Of a rule's targets,
-topics are served; of a topic's subscribers, mail, a line of JSON each in `mail.jsonl`. The trail writes no records of
-its own: every call stands in `requests.jsonl`.
+If a trail of the account is logging, each call becomes an event in the region of the call. The rules of that region
+match it. A rule matches calls that only read, such as assuming a role, only if its state includes them. Of a rule's
+targets, topics are supported. Of a topic's subscribers, email is supported: each mail is one line of JSON in
+`mail.jsonl`. The trail writes no log files: `requests.jsonl` records every call.
 """
 
 from __future__ import annotations
@@ -21,88 +21,90 @@ from moto.events.models import events_backends
 from moto.sns.models import sns_backends
 
 from localcloud.aws.iam.principals import Principal
-from localcloud.aws.iam.requests import Asked
+from localcloud.aws.iam.requests import ParsedRequest
 
 _WITH_READING: Final = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 _READING: Final = ("AssumeRole", "Describe", "Get", "List", "Lookup", "Head")
 
 
-class Told:
-    """Where mail goes: a file, or nowhere but memory."""
+class EventDelivery:
+    """Delivers events as mail, to memory and, if there is one, to a file."""
 
     def __init__(self, mail: Path | None) -> None:
         self._mail = mail
-        self.letters: list[dict[str, str]] = []
+        self.mails: list[dict[str, str]] = []
 
-    def call(self, asked: Asked, principal: Principal | None, subject: str | None, refused: str | None) -> None:
-        """Tell whoever listens of one call. `refused` is the error's name, when it was."""
-        if not _is_logged(asked):
+    def deliver(
+        self, request: ParsedRequest, principal: Principal | None, subject: str | None, refused: str | None
+    ) -> None:
+        """Deliver the event of a call to the rules that match it. `refused` is the error's name, if any."""
+        if not _is_logged(request):
             return
-        event = _event(asked, principal, subject, refused)
-        for rule in list(events_backends[asked.account][asked.region].event_buses["default"].rules.values()):
-            if _hears(rule, asked) and rule.event_pattern.matches_event(event):
+        event = _event(request, principal, subject, refused)
+        for rule in list(events_backends[request.account][request.region].event_buses["default"].rules.values()):
+            if _matches(rule, request) and rule.event_pattern.matches_event(event):
                 for target in rule.targets:
-                    self._tell(asked, target, event)
+                    self._notify(request, target, event)
 
-    def _tell(self, asked: Asked, target: Mapping[str, Any], event: dict[str, Any]) -> None:
+    def _notify(self, request: ParsedRequest, target: Mapping[str, Any], event: dict[str, Any]) -> None:
         _, _, service, region, account, name = target["Arn"].split(":", 5)
         if service != "sns":
-            raise NotImplementedError(f"the local cloud's rules reach topics, and not {service}:{name}")
+            raise NotImplementedError(f"the local cloud's rules support topics, not {service}:{name}")
         message = _message(target, event)
         for subscription in sns_backends[account][region].subscriptions.values():
             if subscription.topic.arn == target["Arn"] and subscription.protocol == "email":
-                self._post({"at": event["time"], "to": subscription.endpoint, "topic": name, "text": message})
+                self._send({"at": event["time"], "to": subscription.endpoint, "topic": name, "text": message})
 
-    def _post(self, letter: dict[str, str]) -> None:
-        self.letters.append(letter)
+    def _send(self, mail: dict[str, str]) -> None:
+        self.mails.append(mail)
         if self._mail is not None:
             with open(self._mail, "a", encoding="utf-8") as file:
-                file.write(json.dumps(letter) + "\n")
+                file.write(json.dumps(mail) + "\n")
 
 
-def _is_logged(asked: Asked) -> bool:
-    regions: Mapping[str, Any] = cloudtrail_backends[asked.account]
+def _is_logged(request: ParsedRequest) -> bool:
+    regions: Mapping[str, Any] = cloudtrail_backends[request.account]
     return any(
-        trail.status.is_logging and (trail.is_multi_region or region == asked.region)
+        trail.status.is_logging and (trail.is_multi_region or region == request.region)
         for region, backend in list(regions.items())
         for trail in backend.trails.values()
     )
 
 
-def _hears(rule: Any, asked: Asked) -> bool:
-    if asked.operation.startswith(_READING):
+def _matches(rule: Any, request: ParsedRequest) -> bool:
+    if request.operation.startswith(_READING):
         return bool(rule.state == _WITH_READING)
     return bool(rule.state != "DISABLED")
 
 
-def _event(asked: Asked, principal: Principal | None, subject: str | None, refused: str | None) -> Any:
+def _event(request: ParsedRequest, principal: Principal | None, subject: str | None, refused: str | None) -> Any:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
         "detail-type": "AWS API Call via CloudTrail",
-        "source": f"aws.{asked.service}",
-        "account": asked.account,
+        "source": f"aws.{request.service}",
+        "account": request.account,
         "time": now,
-        "region": asked.region,
+        "region": request.region,
         "resources": [],
         "detail": {
             "eventVersion": "1.11",
             "eventTime": now,
-            "eventSource": f"{asked.service}.amazonaws.com",
-            "eventName": asked.operation,
-            "awsRegion": asked.region,
+            "eventSource": f"{request.service}.amazonaws.com",
+            "eventName": request.operation,
+            "awsRegion": request.region,
             "sourceIPAddress": "127.0.0.1",
-            "readOnly": asked.operation.startswith(_READING),
+            "readOnly": request.operation.startswith(_READING),
             "userIdentity": {"arn": principal.arn if principal else "", "userName": subject or ""},
-            "requestParameters": {key[:1].lower() + key[1:]: value for key, value in asked.given.items()},
+            "requestParameters": {key[:1].lower() + key[1:]: value for key, value in request.parameters.items()},
             **({"errorCode": refused} if refused else {}),
         },
     }
 
 
 def _message(target: Mapping[str, Any], event: dict[str, Any]) -> str:
-    """The event, or what the target makes of it: a text in which <name> stands for what a path leads to."""
+    """The event, or the target's template, in which <name> is replaced by the value at a path of the event."""
     transformer = target.get("InputTransformer")
     if not transformer:
         return json.dumps(event)

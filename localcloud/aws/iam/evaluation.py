@@ -1,8 +1,8 @@
-"""Whether policies allow a call, by IAM's own rules: what is not allowed is denied, and a denial beats every allowance.
+"""Decide whether policies allow a call, by IAM's rules: the default is to deny, and an explicit deny wins.
 
-After "Policy evaluation logic" and "IAM JSON policy elements: Condition operators" in the IAM User Guide. Pure: nothing
-here knows moto. An operator that is not here is refused by name, and never passed over: that would let calls through
-which AWS refuses.
+After "Policy evaluation logic" and "IAM JSON policy elements: Condition operators" in the IAM User Guide. This
+module does not depend on moto. An unknown operator is refused by name and never ignored: ignoring it would allow calls
+that AWS refuses.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Document = Mapping[str, Any]
 
 
 class UnknownOperatorError(NotImplementedError):
-    """A condition that is not evaluated here."""
+    """An operator of a condition that is not evaluated here."""
 
 
 class Decision(Enum):
-    """What policies say of a call."""
+    """The result of evaluating policies for a call."""
 
     ALLOWED = "allowed"
     DENIED = "explicitly denied"
@@ -33,9 +33,9 @@ class Decision(Enum):
 
 @dataclass(frozen=True)
 class Call:
-    """A call as policies see it: `iam:CreateRole`, what it is done to, and what is known about it.
+    """A call to evaluate: its action (`iam:CreateRole`), its resources, and the values that conditions compare.
 
-    The keys of `context` are in small letters, as conditions do not tell large ones from them.
+    The keys of `context` are in lowercase, because conditions ignore case.
     """
 
     action: str
@@ -49,7 +49,7 @@ def document(text: str | Document) -> Document:
 
 
 def decide(call: Call, policies: Iterable[Document]) -> Decision:
-    """What these policies together say: every one of the call's resources has to be allowed, and none denied."""
+    """Evaluate these policies together: each of the call's resources must be allowed, and none denied."""
     statements = [each for policy in policies for each in _list(policy.get("Statement"))]
     allowed = []
     for resource in call.resources:
@@ -61,7 +61,7 @@ def decide(call: Call, policies: Iterable[Document]) -> Decision:
 
 
 def decide_with(call: Call, identity: Iterable[Document], boundary: Iterable[Document] | None) -> Decision:
-    """What a principal's policies say, within the principal's boundary if there is one."""
+    """Evaluate a principal's policies within the principal's permissions boundary, if there is one."""
     decision = decide(call, identity)
     if boundary is None or decision is Decision.DENIED:
         return decision
@@ -72,7 +72,7 @@ def decide_with(call: Call, identity: Iterable[Document], boundary: Iterable[Doc
 
 
 def trusts(call: Call, policy: Document, kind: str, principals: Iterable[str]) -> bool:
-    """Whether a role's trust policy lets one of these in, which are `AWS`, `Federated` or `Service` principals."""
+    """Whether a role's trust policy allows one of these principals. `kind` is `AWS`, `Federated` or `Service`."""
     named = set(principals)
     effects = {
         statement["Effect"]
@@ -118,7 +118,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def substituted(pattern: str, call: Call) -> str:
-    """A pattern with its variables replaced. One whose value is not known stays, and so matches nothing."""
+    """Replace the variables of a pattern. A variable without a value stays, and so matches nothing."""
 
     def value(match: re.Match[str]) -> str:
         found = call.context.get(match[1].lower())

@@ -1,7 +1,7 @@
-"""AWS's own managed policies (`arn:aws:iam::aws:policy/…`), which moto has, and leaves out unless it loads them all.
+"""AWS's own managed policies (`arn:aws:iam::aws:policy/…`), which moto has but loads all or none of.
 
-There are more than a thousand, which would be written down again with every change of a role. So each comes in when it
-is first asked for by its ARN; a listing shows those that were.
+There are more than a thousand, and they would be saved again with every change of a role. So each is loaded at its
+first use by ARN. A listing shows the loaded ones.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any, Final
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, IAMBackend
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 
 _ARN: Final = re.compile(r"arn:(?P<partition>aws[a-z-]*):iam::aws:policy(?P<path>/.*?)(?P<name>[^/]+)")
 _BY_ARN: Final = ("get_policy", "attach_role_policy", "attach_user_policy", "attach_group_policy")
 
 
-def amend() -> None:
+def patch() -> None:
     for name in _BY_ARN:
-        mend(IAMBackend, name, _bring_in)
+        wrap_method(IAMBackend, name, _bring_in)
 
 
 def _bring_in(original: Callable[..., Any], backend: IAMBackend, *args: Any, **kwargs: Any) -> Any:
@@ -40,6 +40,6 @@ def _bring_in(original: Callable[..., Any], backend: IAMBackend, *args: Any, **k
 
 @functools.cache
 def _data() -> dict[str, Any]:
-    """By name. Read at the first need: it takes 30 milliseconds."""
+    """The policies by name. Read at the first use, because it takes 30 milliseconds."""
     data: dict[str, Any] = json.loads(aws_managed_policies_data)
     return data

@@ -1,8 +1,8 @@
-"""Issuers of identity tokens (OpenID Connect), stood in for: their keys, what they sign, and how it is checked.
+"""Emulated issuers of identity tokens (OpenID Connect): their keys, and how tokens are signed and checked.
 
-AWS fetches an issuer's public keys from the issuer. Here both are kept in the local cloud's folder: `HOST.jwks.json` is
-what the issuer would publish, and all that a check reads; `HOST.pem` is what it would never show. Tokens are JSON Web
-Tokens signed with RS256 (RFC 7519, RFC 7515), as GitHub's are.
+AWS fetches an issuer's public keys from the issuer. Here both are in the local cloud's folder: `HOST.jwks.json` has
+the public keys, which are all that a check reads, and `HOST.pem` has the private key. Tokens are JSON Web Tokens signed
+with RS256 (RFC 7519, RFC 7515), like those of GitHub.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from localcloud.instance.folder import Folder
 from localcloud.instance.state import write_atomically
 
 LIFETIME_SECONDS: Final = 300
-"""How long a token is good for, when nothing else is asked: as long as GitHub's."""
+"""The default lifetime of a token, which is that of GitHub's."""
 
 
 class BadTokenError(Exception):
-    """A token that is not one, or not this issuer's."""
+    """The token is malformed, or its issuer did not sign it."""
 
 
 class ExpiredError(BadTokenError):
-    """A token whose time is over."""
+    """The token has expired or is not valid yet."""
 
 
 class Issuers:
-    """The issuers that are stood in for, each by its address. A key is made when an issuer first signs."""
+    """The emulated issuers, by URL. An issuer's key is created when it first signs."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @classmethod
     def of(cls, folder: Folder) -> Issuers:
-        """Those of a local cloud."""
+        """The issuers of a local cloud."""
         return cls(folder.path / "aws" / "issuers")
 
     def sign(self, issuer: str, claims: Mapping[str, Any]) -> str:
-        """A token with these claims; `iss`, `iat`, `nbf` and `exp` are added where they are not among them."""
+        """Return a token with these claims. `iss`, `iat`, `nbf` and `exp` are added if they are missing."""
         key = self._key(issuer)
         now = int(time.time())
         payload = {"iss": issuer, "iat": now, "nbf": now, "exp": now + LIFETIME_SECONDS, **claims}
@@ -63,10 +63,10 @@ class Issuers:
         return f"{signed}.{_encoded(key.sign(signed.encode(), PKCS1v15(), SHA256()))}"
 
     def check(self, token: str) -> dict[str, Any]:
-        """The claims of a token, once its signature is that of the issuer that it names.
+        """Return the claims of a token whose issuer has signed it.
 
         Raises:
-            BadTokenError: it is none, or another one's; ExpiredError: it was one.
+            BadTokenError: it is malformed or not signed by its issuer. ExpiredError: it is not valid now.
         """
         try:
             head, body, signature = token.split(".")
@@ -74,7 +74,7 @@ class Issuers:
             issuer = str(claims["iss"])
             expires = float(claims["exp"])
         except (ValueError, KeyError, TypeError):
-            raise BadTokenError("the token is no JSON Web Token with an issuer and an end") from None
+            raise BadTokenError("the token is not a JSON Web Token with an issuer and an expiry") from None
         if header.get("alg") != "RS256":
             raise BadTokenError(f"the token is signed with {header.get('alg')!r}; it must be RS256")
         published = [key for key in self.published(issuer) if key["kid"] == header.get("kid")]
@@ -86,11 +86,11 @@ class Issuers:
         except InvalidSignature:
             raise BadTokenError(f"the token is not signed by {issuer}") from None
         if not float(claims.get("nbf", 0)) - 60 <= time.time() < expires:
-            raise ExpiredError("the token's time is over, or not come")
+            raise ExpiredError("the token has expired, or is not valid yet")
         return dict(claims)
 
     def published(self, issuer: str) -> list[dict[str, str]]:
-        """The issuer's public keys; none of an issuer that has signed nothing."""
+        """The issuer's public keys. An issuer that has signed nothing has none."""
         try:
             keys: list[dict[str, str]] = json.loads(self._file(issuer, "jwks.json").read_bytes())["keys"]
         except FileNotFoundError:
@@ -113,7 +113,7 @@ class Issuers:
     def _file(self, issuer: str, ending: str) -> Path:
         parts = urlsplit(issuer)
         if parts.scheme != "https" or not parts.hostname:
-            raise BadTokenError(f"an issuer is an address that begins with https://, and not {issuer!r}")
+            raise BadTokenError(f"an issuer is a URL that begins with https://, not {issuer!r}")
         return self._folder / f"{(parts.hostname + parts.path).replace('/', '_')}.{ending}"
 
 

@@ -1,4 +1,4 @@
-"""Who makes a request, and what their policies are: a user by an access key, or somebody in a role's session."""
+"""The principal that makes a request, and its policies: a user by access key, or a role's session."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from moto.sts.models import AssumedRole, sts_backends
 from localcloud.aws.iam.evaluation import Call, Decision, Document, decide_with, document
 
 OWN_KEYS: Final = "LKIA"
-"""How the access keys begin that a local cloud makes up for itself: who has one is the account's root user."""
+"""The prefix of the access keys that a local cloud creates for itself. Their holder is the account's root user."""
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who it is: the ARN, what conditions can ask about them, and their policies. The root user has no limit."""
+    """A principal: its ARN, the values that conditions compare, and its policies. The root user may do everything."""
 
     arn: str
     identity: tuple[Document, ...] = ()
@@ -35,8 +35,8 @@ class Principal:
         return decide_with(known, self.identity, self.boundary)
 
 
-def who(account: str, access_key: str, token: str | None, partition: str = "aws") -> Principal | None:
-    """The holder of an access key; None when nobody has it, or its session is over or another one's."""
+def resolve_principal(account: str, access_key: str, token: str | None, partition: str = "aws") -> Principal | None:
+    """Return the holder of an access key, or `None`: unknown key, ended session, or wrong token."""
     if access_key.startswith(OWN_KEYS):
         return Principal(arn=f"arn:{partition}:iam::{account}:root", root=True)
     iam = iam_backends[account][partition]
@@ -84,7 +84,7 @@ def _in_role(iam: IAMBackend, session: AssumedRole) -> Principal | None:
 
 
 def _boundary(iam: IAMBackend, arn: str | None) -> tuple[Document, ...] | None:
-    """The limit of a principal. A policy that is gone allows nothing, so that its loss opens nothing."""
+    """The permissions boundary. A boundary whose policy is deleted allows nothing."""
     if not arn:
         return None
     found = iam.managed_policies.get(arn)

@@ -1,4 +1,4 @@
-"""Sessions of roles that have ended: AWS answers nothing that is signed with their credentials, and moto everything."""
+"""Ended sessions of roles. AWS refuses requests with their credentials, and moto accepts them."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from moto.iam.models import iam_backends
 from moto.sts.models import AssumedRole, sts_backends
 from werkzeug.wrappers import Response
 
-from localcloud.aws.errors import fault
+from localcloud.aws.errors import error_response
 
 _KEPT: Final = 86400.0
-"""Seconds after its end for which a session is known as one that has ended."""
+"""Seconds for which an ended session is still stored."""
 
 
 def refusal(service: str, access_key: str, is_json: bool) -> Response | None:
-    """The answer to a request that is signed with this key, if its session has ended."""
+    """The error for a request that is signed with this key, if its session has ended."""
     if not access_key.startswith("ASIA"):
         return None
     for account in list(sts_backends.values()):
         for backend in account.values():
             session = backend.get_assumed_role_from_access_key(access_key)
-            if session is not None and time.time() >= end(session):
+            if session is not None and time.time() >= session_end(session):
                 code = "ExpiredTokenException" if is_json else "ExpiredToken"
                 status = 400 if is_json or service.startswith("s3") else 403
-                return fault(service, status, code, "The security token included in the request is expired")
+                return error_response(service, status, code, "The security token included in the request is expired")
     return None
 
 
-def end(session: AssumedRole) -> int:
-    """Seconds since 1970."""
+def session_end(session: AssumedRole) -> int:
+    """The end of a session, in seconds since 1970."""
     return calendar.timegm(session.expiration.timetuple())
 
 
-def forget(account: str, partition: str) -> None:
-    """Forget the sessions that ended long ago: nodes get credentials all day, which would be written down for ever."""
+def forget_ended(account: str, partition: str) -> None:
+    """Remove the sessions that ended long ago. Nodes get credentials all day, and these would be stored forever."""
     sts, iam = sts_backends[account][partition], iam_backends[account][partition]
     for session in list(_long_ended(sts.assumed_roles)):
         sts.assumed_roles.remove(session)
@@ -45,4 +45,4 @@ def forget(account: str, partition: str) -> None:
 
 
 def _long_ended(sessions: list[AssumedRole]) -> Iterator[AssumedRole]:
-    return (each for each in sessions if time.time() >= end(each) + _KEPT)
+    return (each for each in sessions if time.time() >= session_end(each) + _KEPT)

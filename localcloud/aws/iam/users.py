@@ -1,4 +1,4 @@
-"""IAM, where moto says something else: what hangs on something is not deleted; a root user can have an MFA device."""
+"""Patches of IAM: policies and users in use cannot be deleted, and the root user can have an MFA device."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, Final
 from moto.iam.exceptions import DeleteConflictException
 from moto.iam.models import AccountSummary, IAMBackend
 
-from localcloud.aws.patching import mend, mend_property
+from localcloud.aws.patching import wrap_method, wrap_property
 
 _OF_ROOT: Final = ":mfa/root-account-mfa-device"
 
 
-def amend() -> None:
-    mend(IAMBackend, "delete_policy", _delete_policy)
-    mend(IAMBackend, "delete_user", _delete_user)
-    mend_property(AccountSummary, "summary_map", _summary)
+def patch() -> None:
+    wrap_method(IAMBackend, "delete_policy", _delete_policy)
+    wrap_method(IAMBackend, "delete_user", _delete_user)
+    wrap_property(AccountSummary, "summary_map", _summary)
 
 
 def _delete_policy(original: Callable[..., None], backend: IAMBackend, policy_arn: str) -> None:
@@ -40,6 +40,6 @@ def _delete_user(original: Callable[..., None], backend: IAMBackend, user_name: 
 
 
 def _summary(original: Callable[[Any], dict[str, Any]], summary: Any) -> dict[str, Any]:
-    """A virtual device of the name that the console gives the root user's is the root user's."""
+    """A virtual device with the console's name for the root user's device belongs to the root user."""
     devices = summary._iam_backend.virtual_mfa_devices
     return {**original(summary), "AccountMFAEnabled": int(any(serial.endswith(_OF_ROOT) for serial in devices))}

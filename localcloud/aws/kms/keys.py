@@ -1,4 +1,4 @@
-"""KMS keys, where moto forgets a setting or uses a key that AWS would not."""
+"""Patches of KMS keys: settings that moto loses, and keys that AWS refuses to use."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from moto.kms.responses import KmsResponse
 from moto.kms.utils import AbstractPrivateKey, KeySpec, decrypt, generate_private_key
 
 from localcloud.aws.kms import replicas
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 from localcloud.aws.rds import replication
 
 
 class _NoPrivateKey(AbstractPrivateKey):
-    """What a symmetric key has in the place of a private key. moto makes an RSA key there, which nobody can use, and
-    which takes most of the time that making a key takes."""
+    """The private key of a symmetric key, which has none.
+
+    moto creates an RSA key that cannot be used. It takes most of the time of creating a key.
+    """
 
     def sign(self, message: bytes, signing_algorithm: str) -> NoReturn:
         raise JsonRESTError("InvalidKeyUsageException", "A symmetric key cannot sign.")
@@ -37,22 +39,21 @@ def _private_key(key_spec: str) -> AbstractPrivateKey:
     return generate_private_key(key_spec) if asymmetric else _NoPrivateKey()
 
 
-def amend() -> None:
-    replicas.amend()
+def patch() -> None:
     vars(models)["generate_private_key"] = _private_key
-    mend(KmsBackend, "create_key", _create_key)
-    mend(KmsResponse, "enable_key_rotation", _enable_key_rotation)
-    mend(KmsResponse, "get_key_rotation_status", _get_key_rotation_status)
-    mend(KmsBackend, "encrypt", _encrypt)
-    mend(KmsBackend, "decrypt", _decrypt)
-    mend(KmsBackend, "enable_key", _by_any_name)
-    mend(KmsBackend, "cancel_key_deletion", _by_any_name)
-    mend(KmsBackend, "disable_key", _disable_key)
-    mend(KmsBackend, "schedule_key_deletion", _schedule_key_deletion)
+    wrap_method(KmsBackend, "create_key", _create_key)
+    wrap_method(KmsResponse, "enable_key_rotation", _enable_key_rotation)
+    wrap_method(KmsResponse, "get_key_rotation_status", _get_key_rotation_status)
+    wrap_method(KmsBackend, "encrypt", _encrypt)
+    wrap_method(KmsBackend, "decrypt", _decrypt)
+    wrap_method(KmsBackend, "enable_key", _by_any_name)
+    wrap_method(KmsBackend, "cancel_key_deletion", _by_any_name)
+    wrap_method(KmsBackend, "disable_key", _disable_key)
+    wrap_method(KmsBackend, "schedule_key_deletion", _schedule_key_deletion)
 
 
 def _create_key(original: Callable[..., Any], backend: KmsBackend, *args: Any, **kwargs: Any) -> Any:
-    """A key that was asked for without saying so has KMS's defaults, and shows them."""
+    """A key that is created without these settings has and shows KMS's defaults."""
     key = original(backend, *args, **kwargs)
     key.key_usage = key.key_usage or "ENCRYPT_DECRYPT"
     key.multi_region = bool(key.multi_region)
@@ -108,7 +109,7 @@ def _must_be_enabled(backend: KmsBackend, key_id: str) -> None:
 
 
 def _by_any_name(original: Callable[..., None], backend: KmsBackend, key_id: str) -> None:
-    """moto takes an ARN here for the id of a key that it does not have."""
+    """moto does not find the key by its ARN here."""
     original(backend, backend.get_key_id(key_id))
 
 

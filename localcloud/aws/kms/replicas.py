@@ -1,7 +1,7 @@
-"""Multi-region KMS keys: one key in several regions, where moto copies it once and leaves the copies entangled.
+"""Multi-Region KMS keys. moto copies a key once, and the copies share objects that must be separate.
 
 A key and its replicas share their id, their material and their rotation; state, policy, aliases, tags and description
-are each one's own ("How multi-Region keys work" in the KMS developer guide).
+are separate ("How multi-Region keys work" in the KMS developer guide).
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from moto.kms.exceptions import ValidationException
 from moto.kms.models import Key, KmsBackend, kms_backends
 from moto.kms.responses import KmsResponse
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 
 _MULTI_REGION_ID: Final = re.compile(r"mrk-[0-9a-f]{32}")
 
 
-def amend() -> None:
+def patch() -> None:
     original = vars(models)["generate_key_id"]
     vars(models)["generate_key_id"] = lambda multi_region=False: (
         f"mrk-{uuid.uuid4().hex}" if multi_region else original()
     )
-    mend(KmsResponse, "_validate_cmk_id", _validate_key_id)
-    mend(KmsResponse, "replicate_key", _replicate_key)
-    mend(KmsBackend, "replicate_key", _replicate)
-    mend(KmsBackend, "enable_key_rotation", _rotate)
-    mend(KmsBackend, "disable_key_rotation", _rotate)
+    wrap_method(KmsResponse, "_validate_cmk_id", _validate_key_id)
+    wrap_method(KmsResponse, "replicate_key", _replicate_key)
+    wrap_method(KmsBackend, "replicate_key", _replicate)
+    wrap_method(KmsBackend, "enable_key_rotation", _rotate)
+    wrap_method(KmsBackend, "disable_key_rotation", _rotate)
 
 
 def related(key: Any) -> Iterator[Any]:
@@ -48,7 +48,7 @@ def related(key: Any) -> Iterator[Any]:
 
 
 def _validate_key_id(original: Callable[..., None], response: KmsResponse, key_id: str) -> None:
-    """moto knows the ids of multi-region keys in a form that AWS does not give them."""
+    """moto expects ids of multi-Region keys in a form that AWS does not use."""
     if _MULTI_REGION_ID.fullmatch(key_id):
         key_id = f"arn:aws:kms:{response.region}:{response.current_account}:key/{key_id}"
     original(response, key_id)
@@ -100,7 +100,7 @@ def _replicate(original: Callable[..., Any], backend: KmsBackend, key_id: str, r
 
 
 def _apart(key: Any, region: str) -> Any:
-    """A copy that shares nothing that changes."""
+    """A copy that shares no mutable object with its primary."""
     replica: Any = copy(key)
     replica.region, replica.arn = region, key.arn.replace(f":{key.region}:", f":{region}:")
     replica.policy, replica.description = Key.generate_default_policy(replica), ""
@@ -118,7 +118,7 @@ def _apart(key: Any, region: str) -> Any:
 
 
 def _rotate(original: Callable[..., None], backend: KmsBackend, key_id: str) -> None:
-    """Rotation is the primary's to say, and holds for all of its replicas."""
+    """Rotation is set on the primary key, and applies to all replicas."""
     key: Any = backend.keys[backend.get_key_id(key_id)]
     if key.multi_region and key.multi_region_configuration["PrimaryKey"]["Arn"] != key.arn:
         raise JsonRESTError("UnsupportedOperationException", f"{key.arn} is a replica: change its primary key.")

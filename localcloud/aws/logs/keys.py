@@ -1,7 +1,7 @@
-"""CloudWatch Logs: keys, which moto takes unseen and cannot change; groups' classes, which it forgets.
+"""Patches of CloudWatch Logs: keys, which moto neither checks nor changes, and classes of groups, which it loses.
 
 A log group's key has to be one that CloudWatch Logs may use: its policy must let `logs.REGION.amazonaws.com` encrypt
-and decrypt. No role stands between: without that statement the service refuses the key, whoever asks.
+and decrypt. No role takes part: without that statement the service refuses the key to every caller.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from moto.kms.models import KmsBackend, kms_backends
 from moto.logs.models import LogGroup, LogsBackend
 from moto.logs.responses import LogsResponse
 
-from localcloud.aws.patching import add, mend
+from localcloud.aws.patching import add_methods, wrap_method
 
 _NEEDED: Final = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
 
 
-def amend() -> None:
-    mend(LogsBackend, "create_log_group", _create)
-    mend(LogGroup, "to_describe_dict", _describe)
-    add(LogsResponse, associate_kms_key, disassociate_kms_key)
+def patch() -> None:
+    wrap_method(LogsBackend, "create_log_group", _create)
+    wrap_method(LogGroup, "to_describe_dict", _describe)
+    add_methods(LogsResponse, associate_kms_key, disassociate_kms_key)
 
 
 def _create(
@@ -53,7 +53,7 @@ def _check(backend: LogsBackend, arn: str) -> None:
 
 
 def _allowed(policy: str, region: str) -> bool:
-    """Whether the statements that allow the service something allow it, together, all that it needs."""
+    """Whether the statements for the service together allow all actions that it needs."""
     statements = json.loads(policy).get("Statement", [])
     granted: list[str] = []
     for statement in statements if isinstance(statements, list) else [statements]:

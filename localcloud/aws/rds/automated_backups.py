@@ -1,13 +1,13 @@
-"""What an automated backup is: one for each instance that keeps some, at home and wherever it is replicated to.
+"""Automated backups: one for each instance with backups, in its own region and in each region of a replication.
 
     active        of an instance that is there        pending, replicating   a copy of one, in another region
     retained      of one that was deleted, or a copy that is no longer fed; it ends with its retention period
 
-What it says of the instance is what it took over when it last followed it. A copy in another region follows its
-instance only when something is copied, so what it says stands still when nothing is.
+Its description of the instance is updated when the backup follows the instance. A copy in another region follows its
+instance only when something is copied, so otherwise its description does not change.
 
-`RDSBackend` keeps them by ARN. With servers behind RDS (`servers.py`) the window that can be restored is what the
-archive holds; without them RDS is a record of instances alone, and a window follows the clock.
+`RDSBackend` keeps them by ARN. With servers (`servers.py`) the restore window is that of the archive. Without
+them RDS only records instances, and the window follows the clock.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.rds.models import DBInstance, RDSBackend, rds_backends
 
-from localcloud.aws.rds import servers as rds_servers
 from localcloud.aws.rds.inherited import carried
+from localcloud.aws.rds.servers import current_servers, naive
 
 
 @dataclass
 class AutomatedBackup:
-    """`described` is what the API shows of the instance, `carried` what a restore takes over from it."""
+    """`described`: the API's description of the instance. `carried`: the settings that a restore takes over from it."""
 
     arn: str
     dbi_resource_id: str
@@ -45,17 +45,17 @@ class AutomatedBackup:
 
     @property
     def region(self) -> str:
-        """Where it is kept."""
+        """The region in which it is stored."""
         return self.arn.split(":")[3]
 
     @property
     def replica(self) -> bool:
-        """Whether it is kept in another region than its instance."""
+        """Whether its region differs from that of its instance."""
         return self.region != self.source_region
 
     def follow(self, database: DBInstance) -> None:
-        """Take over what has become of the instance."""
-        servers = rds_servers.current()
+        """Update the description from the instance."""
+        servers = current_servers()
         if servers is None and database.backup_retention_period:
             self.latest = utcnow()
             self.earliest = max(self.earliest, self.latest - timedelta(days=self.retention_period))
@@ -82,19 +82,19 @@ class AutomatedBackup:
             "PreferredBackupWindow": shown.preferred_backup_window,
             "BackupTarget": "region",
         }
-        # The key is the one that this backup is encrypted with, which in another region is another one.
+        # The key that this backup is encrypted with. It differs in each region.
         self.carried = {**carried(database), "kms_key_id": self.kms_key_id}
 
     def window(self) -> tuple[datetime, datetime] | None:
-        """The first and the last moment that can be restored now (UTC, naive as moto's times are)."""
-        servers = rds_servers.current()
+        """The first and the last moment that can be restored now (UTC, without a time zone, like moto's times)."""
+        servers = current_servers()
         if servers is not None:
             window = servers.archive(self.region, self.dbi_resource_id).window()
-            return None if window is None else (rds_servers.naive(window[0]), rds_servers.naive(window[1]))
+            return None if window is None else (naive(window[0]), naive(window[1]))
         return None if self.latest is None else (self.earliest, self.latest)
 
     def end(self) -> None:
-        """It is fed no longer."""
+        """Mark it as retained: it gets no more data."""
         self.status = "retained"
         self.ended = utcnow()
 
@@ -103,7 +103,7 @@ class AutomatedBackup:
         return self.ended is not None and utcnow() > self.ended + timedelta(days=self.retention_period)
 
     def shown(self) -> dict[str, Any]:
-        """As DescribeDBInstanceAutomatedBackups shows it."""
+        """The description by DescribeDBInstanceAutomatedBackups."""
         window = self.window()
         return {
             **self.described,
@@ -123,7 +123,7 @@ class AutomatedBackup:
 
 
 def every_backend(account: str | None = None) -> list[RDSBackend]:
-    """The backends of all regions that RDS has been asked in."""
+    """The backends of all regions that have one."""
     found: list[tuple[str, str, Any]] = list(rds_backends.iter_backends())
     return [backend for number, _, backend in found if account is None or number == account]
 
@@ -135,11 +135,11 @@ def kept(backend: RDSBackend) -> dict[str, AutomatedBackup]:
 
 
 def up_to_date(backend: RDSBackend) -> list[AutomatedBackup]:
-    """The same, following the instances that are there, without those whose time is over."""
+    """The automated backups of a region, after following their instances and deleting the expired ones."""
     for backup in list(kept(backend).values()):
         if backup.expired:
             forget(backend, backup)
-        elif backup.ended is None and not (backup.replica and rds_servers.current()):
+        elif backup.ended is None and not (backup.replica and current_servers()):
             source = source_of(backup, backend.account_id)
             if source is not None:
                 backup.follow(source)
@@ -147,15 +147,15 @@ def up_to_date(backend: RDSBackend) -> list[AutomatedBackup]:
 
 
 def forget(backend: RDSBackend, backup: AutomatedBackup) -> None:
-    """Delete it, and what it holds."""
+    """Delete a backup with its data."""
     del kept(backend)[backup.arn]
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         servers.archive(backup.region, backup.dbi_resource_id).remove()
 
 
 def source_of(backup: AutomatedBackup, account: str) -> DBInstance | None:
-    """The instance that it backs up; one of the same name that was made later is another."""
+    """The instance of a backup. A later instance with the same name does not count."""
     database = rds_backends[account][backup.source_region].databases.get(backup.source_arn.rsplit(":", 1)[1])
     return database if database is not None and database.dbi_resource_id == backup.dbi_resource_id else None
 
@@ -176,13 +176,13 @@ def copies_of(account: str, dbi_resource_id: str) -> list[AutomatedBackup]:
 
 
 def replications(source_arn: str, dbi_resource_id: str) -> list[dict[str, str]]:
-    """The same, as an instance's description lists them."""
+    """These copies in the form of an instance's description."""
     account = source_arn.split(":")[4]
     return [{"DBInstanceAutomatedBackupsArn": backup.arn} for backup in copies_of(account, dbi_resource_id)]
 
 
 def _in_whole_seconds(earliest: datetime, latest: datetime) -> dict[str, datetime]:
-    """RDS shows whole seconds. What is shown can be restored: the first moment is rounded up, the last one down."""
+    """RDS shows whole seconds. To stay restorable, the first is rounded up and the last down."""
     last = latest.replace(microsecond=0)
     first = earliest.replace(microsecond=0) + timedelta(seconds=bool(earliest.microsecond))
     return {"EarliestTime": min(first, last), "LatestTime": last}

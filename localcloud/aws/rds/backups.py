@@ -1,4 +1,4 @@
-"""RDS's automated backups: they come, change and go with their instance; the calls that show and delete them."""
+"""Automated backups follow the creation, changes and deletion of their instance. Calls describe and delete them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from moto.core.utils import utcnow
 from moto.rds.models import DBInstance, RDSBackend, rds_backends
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws.patching import add, mend
+from localcloud.aws.patching import add_methods, wrap_method
 from localcloud.aws.rds import lifecycle, uploads
-from localcloud.aws.rds import servers as rds_servers
 from localcloud.aws.rds.automated_backups import AutomatedBackup, copies_of, forget, kept, new_arn, up_to_date
 from localcloud.aws.rds.errors import refuse
+from localcloud.aws.rds.servers import current_servers
 
 
-def amend() -> None:
-    mend(RDSBackend, "create_db_instance", _create_db_instance)
-    mend(RDSBackend, "modify_db_instance", _modify_db_instance)
-    mend(RDSBackend, "delete_db_instance", _delete_db_instance)
-    mend(RDSResponse, "describe_db_instance_automated_backups", _describe)
-    add(RDSResponse, delete_db_instance_automated_backup)
+def patch() -> None:
+    wrap_method(RDSBackend, "create_db_instance", _create_db_instance)
+    wrap_method(RDSBackend, "modify_db_instance", _modify_db_instance)
+    wrap_method(RDSBackend, "delete_db_instance", _delete_db_instance)
+    wrap_method(RDSResponse, "describe_db_instance_automated_backups", _describe)
+    add_methods(RDSResponse, delete_db_instance_automated_backup)
 
 
-# -- an instance's own backup comes, changes and goes with it ---------------------------------------------------------
+# -- the backup of an instance in its own region ----------------------------------------------------------------------
 
 
 def _create_db_instance(original: Callable[..., DBInstance], backend: RDSBackend, asked: Any) -> DBInstance:
@@ -94,7 +94,7 @@ def _delete_db_instance(
             lifecycle.last_words(backend, database, None if skip_final_snapshot else final_db_snapshot_identifier)
             for copy in copies_of(backend.account_id, database.dbi_resource_id):
                 _copy_on(database, copy)
-        for region in every:  # the last look while the instance is there
+        for region in every:  # the last update while the instance exists
             up_to_date(region)
     deleted = original(
         backend, db_instance_identifier, final_db_snapshot_identifier, skip_final_snapshot, delete_automated_backups
@@ -103,7 +103,7 @@ def _delete_db_instance(
         for backup in list(kept(region).values()):
             if backup.dbi_resource_id != deleted.dbi_resource_id or backup.ended is not None:
                 continue
-            # Copies in other regions stay, whatever happens to the instance's own backup.
+            # Copies in other regions stay, regardless of the instance's own backup.
             if backup.replica or delete_automated_backups is False:
                 backup.end()
             else:
@@ -113,8 +113,8 @@ def _delete_db_instance(
 
 
 def _copy_on(database: DBInstance, copy: AutomatedBackup) -> None:
-    """What was uploaded last reaches the copy too, unless its region is dead."""
-    servers = rds_servers.current()
+    """Copy the last uploads too, unless the copy's region is dead."""
+    servers = current_servers()
     if servers is not None and not servers.is_dead(copy.region):
         uploads.replicate(servers, database, copy)
 
@@ -161,7 +161,7 @@ def _matching(
 
 
 def delete_db_instance_automated_backup(self: RDSResponse) -> ActionResult:
-    """DeleteDBInstanceAutomatedBackup: a retained backup, or a copy that is no longer fed."""
+    """DeleteDBInstanceAutomatedBackup: a retained backup, or a copy whose replication has ended."""
     resource_id, arn = self.params.get("DbiResourceId"), self.params.get("DBInstanceAutomatedBackupsArn")
     if not resource_id and not arn:
         refuse(

@@ -1,4 +1,4 @@
-"""RDS's errors that moto has not, or has under another code than RDS gives."""
+"""RDS's errors that moto lacks, or has with a different code."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from moto.rds.exceptions import RDSClientError
 
 
 def refuse(code: str, message: str) -> NoReturn:
-    """`code` as in the error's `Code` on the wire, which is not always the name of its shape."""
+    """`code` is the error's `Code` in the response, which is not always the name of its shape."""
     raise RDSClientError(code, message)

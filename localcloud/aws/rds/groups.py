@@ -1,4 +1,4 @@
-"""RDS's subnet groups and parameter groups, where moto lets pass what AWS refuses, or loses what it changed."""
+"""Patches of subnet groups and parameter groups, where moto accepts what AWS refuses, or loses a change."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from moto.rds.exceptions import DBParameterGroupNotFoundError, DBSubnetGroupNotF
 from moto.rds.models import DBParameterGroup, DBSubnetGroup, RDSBackend
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws.patching import add, mend
+from localcloud.aws.patching import add_methods, wrap_method
 from localcloud.aws.rds.errors import refuse
 
 
-def amend() -> None:
-    mend(RDSBackend, "create_subnet_group", _create_subnet_group)
-    mend(RDSBackend, "modify_db_subnet_group", _modify_subnet_group)
-    mend(RDSBackend, "delete_subnet_group", _delete_subnet_group)
-    mend(RDSBackend, "describe_db_parameter_groups", _describe_parameter_groups)
-    mend(RDSBackend, "modify_db_parameter_group", _modify_parameter_group)
-    mend(RDSBackend, "delete_db_parameter_group", _delete_parameter_group)
-    mend(RDSResponse, "describe_db_parameters", _describe_parameters)
-    add(RDSResponse, reset_db_parameter_group)
+def patch() -> None:
+    wrap_method(RDSBackend, "create_subnet_group", _create_subnet_group)
+    wrap_method(RDSBackend, "modify_db_subnet_group", _modify_subnet_group)
+    wrap_method(RDSBackend, "delete_subnet_group", _delete_subnet_group)
+    wrap_method(RDSBackend, "describe_db_parameter_groups", _describe_parameter_groups)
+    wrap_method(RDSBackend, "modify_db_parameter_group", _modify_parameter_group)
+    wrap_method(RDSBackend, "delete_db_parameter_group", _delete_parameter_group)
+    wrap_method(RDSResponse, "describe_db_parameters", _describe_parameters)
+    add_methods(RDSResponse, reset_db_parameter_group)
 
 
 def _create_subnet_group(
@@ -37,7 +37,7 @@ def _create_subnet_group(
 def _modify_subnet_group(
     original: Callable[..., DBSubnetGroup], backend: RDSBackend, name: str, description: str | None, subnets: Any
 ) -> DBSubnetGroup:
-    """moto takes the group out of its table and forgets to put it back."""
+    """moto removes the group from its table and does not put it back."""
     if name not in backend.subnet_groups:
         raise DBSubnetGroupNotFoundError(name)
     _check_subnets(subnets)
@@ -111,7 +111,7 @@ def _delete_parameter_group(
 
 
 def _describe_parameters(original: Callable[..., ActionResult], response: RDSResponse) -> ActionResult:
-    """Only what a user set is known here, so a question for the engine's own parameters finds none."""
+    """Only parameters set by the user are known here, so a query for the engine's own parameters finds none."""
     if response.params.get("Source") not in (None, "user"):
         response.backend.describe_db_parameter_groups(
             {"db_parameter_group_name": response.params["DBParameterGroupName"]}

@@ -1,4 +1,4 @@
-"""What a restored RDS instance takes over from its source, and what falls back to a default.
+"""Settings that a restored RDS instance takes over from its source. The others get their defaults.
 
 After RestoreDBInstanceToPointInTime and RestoreDBInstanceFromDBSnapshot in the RDS API reference: "most of the original
 configuration", but a single zone, the default security group, subnet group and parameter group; deletion protection,
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-# Attributes of moto's instance that are also what its creation is asked with.
+# Attributes of moto's instance that are also parameters of its creation.
 _CARRIED: Final = (
     "engine",
     "engine_version",
@@ -33,9 +33,9 @@ _CARRIED: Final = (
 
 
 def carried(database: Any) -> dict[str, Any]:
-    """As the arguments of a creation. The password is that of the day, and comes with the data."""
+    """Return the arguments of the restored instance's creation. The password is part of the data."""
     taken = {name: value for name in _CARRIED if (value := getattr(database, name, None)) is not None}
-    # What gp3 comes with is not asked for: RDS takes these below 400 GiB from nobody.
+    # RDS refuses these for gp3 below 400 GiB, which has fixed values.
     if taken.get("storage_type") == "gp3" and taken["allocated_storage"] < 400:
         taken.pop("iops", None)
         taken.pop("storage_throughput", None)

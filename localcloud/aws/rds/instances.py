@@ -1,7 +1,7 @@
-"""RDS instances as AWS creates, changes, shows and deletes them, where moto does otherwise.
+"""Patches of RDS instances: creation, changes, descriptions and deletion, where moto differs from AWS.
 
-Restores (`RestoreDBInstance…`) come through `RDSBackend.create_db_instance` too, with what they copied from their
-source, so what must hold for every instance stands there and what is asked of a caller stands at the call.
+Restores (`RestoreDBInstance…`) also call `RDSBackend.create_db_instance`, with the settings of their source. So that
+method checks what must hold for every instance, and the API's calls check what a caller must specify.
 """
 
 from __future__ import annotations
@@ -21,20 +21,19 @@ from moto.rds.exceptions import InvalidParameterCombination, InvalidParameterVal
 from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws.patching import mend, mend_property
+from localcloud.aws.patching import wrap_method, wrap_property
 from localcloud.aws.rds import lifecycle
-from localcloud.aws.rds import servers as rds_servers
 from localcloud.aws.rds.errors import refuse
-from localcloud.aws.rds.servers import Origin
+from localcloud.aws.rds.servers import Origin, current_servers, naive
 
 Kwargs = MutableMapping[str, Any]
 
 NEWEST_POSTGRES: Final = {"13": "13.23", "14": "14.20", "15": "15.15", "16": "16.11", "17": "17.7", "18": "18.1"}
-"""The minor version that a bare major one stands for. RDS moves these on every quarter; ours stand still."""
+"""The minor version for each major version. RDS updates these every quarter; here they are fixed."""
 _DEFAULT_POSTGRES: Final = "17"
 
-# What CreateDBInstance and ModifyDBInstance take and moto's instance does not keep: attribute, the names under which
-# it may come (a restore brings the attribute itself), and what RDS gives an instance that was made without it.
+# Parameters of CreateDBInstance and ModifyDBInstance that moto's instance does not store: the attribute, the
+# parameter's names (a restore uses the attribute's name), and RDS's default.
 _KEPT: Final[tuple[tuple[str, tuple[str, ...], Any], ...]] = (
     ("performance_insights_enabled", ("enable_performance_insights",), False),
     ("performance_insights_kms_key_id", (), None),
@@ -48,7 +47,7 @@ _KEPT: Final[tuple[tuple[str, tuple[str, ...], Any], ...]] = (
     ("custom_iam_instance_profile", (), None),
     ("replica_mode", (), None),
 )
-# Parameters of a change that say how, not what.
+# Parameters of a change that are not settings of the instance.
 _MODIFIERS: Final = frozenset(
     {
         "apply_immediately",
@@ -64,19 +63,19 @@ _MODIFIERS: Final = frozenset(
 _HOSTED_ZONES: Final = {"eu-central-1": "Z1RLNUO7B9Q6NB", "eu-west-1": "Z29XKXDKYMONMX"}
 
 
-def amend() -> None:
-    mend(RDSResponse, "create_db_instance", _asked_to_create)
-    mend(RDSResponse, "delete_db_instance", _asked_to_delete)
-    mend(RDSBackend, "create_db_instance", _create)
-    mend(RDSBackend, "modify_db_instance", _modify)
-    mend(RDSBackend, "_validate_kms_key", _usable_key)
-    mend(MasterUserSecret, "_generate_secret_string", _generate_password)
-    mend(MasterUserSecret, "rotate_secret", _rotate)
-    mend_property(DBInstance, "latest_restorable_time", _latest_restorable_time)
-    mend_property(DBInstance, "endpoint", _endpoint)
+def patch() -> None:
+    wrap_method(RDSResponse, "create_db_instance", _asked_to_create)
+    wrap_method(RDSResponse, "delete_db_instance", _asked_to_delete)
+    wrap_method(RDSBackend, "create_db_instance", _create)
+    wrap_method(RDSBackend, "modify_db_instance", _modify)
+    wrap_method(RDSBackend, "_validate_kms_key", _usable_key)
+    wrap_method(MasterUserSecret, "_generate_secret_string", _generate_password)
+    wrap_method(MasterUserSecret, "rotate_secret", _rotate)
+    wrap_property(DBInstance, "latest_restorable_time", _latest_restorable_time)
+    wrap_property(DBInstance, "endpoint", _endpoint)
 
 
-# -- what a caller must say -------------------------------------------------------------------------------------------
+# -- what a caller must specify ---------------------------------------------------------------------------------------
 
 
 def _asked_to_create(original: Callable[..., ActionResult], response: RDSResponse) -> ActionResult:
@@ -143,10 +142,10 @@ def _create(original: Callable[..., DBInstance], backend: RDSBackend, asked: Kwa
         return clustered
     wanted = dict(asked)
     origin = wanted.pop("origin", None) or Origin()
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None and wanted["engine"] != "postgres":
         raise InvalidParameterCombination(
-            f"Cannot create a DB instance of engine {wanted['engine']}: the local cloud runs postgres alone."
+            f"Cannot create a DB instance of engine {wanted['engine']}: the local cloud runs postgres only."
         )
     if wanted["engine"] == "postgres":
         wanted["engine_version"] = _postgres(wanted.get("engine_version") or _default_version())
@@ -160,12 +159,12 @@ def _create(original: Callable[..., DBInstance], backend: RDSBackend, asked: Kwa
     if not wanted.get("allocated_storage"):
         wanted["allocated_storage"] = 100 if wanted["storage_type"].startswith("io") else 20
     if wanted["storage_type"] == "gp3" and wanted["allocated_storage"] < 400:
-        wanted["iops"] = wanted.get("iops") or 3000  # what gp3 comes with
+        wanted["iops"] = wanted.get("iops") or 3000  # the fixed values of gp3
         wanted["storage_throughput"] = wanted.get("storage_throughput") or 125
     wanted.setdefault("ca_certificate_identifier", "rds-ca-rsa2048-g1")
     _place(backend, wanted)
-    # moto keeps the automated snapshot that it makes at once; without backups there is none, and an instance that has a
-    # server takes it once that answers.
+    # moto creates an automated snapshot at once. Without backups there is none, and an instance with a server takes it
+    # when the server answers.
     database = original(backend, wanted)
     if database.backup_retention_period == 0 or servers is not None:
         for name, snapshot in list(backend.database_snapshots.items()):
@@ -188,7 +187,7 @@ def _create(original: Callable[..., DBInstance], backend: RDSBackend, asked: Kwa
 
 
 def _place(backend: RDSBackend, wanted: Kwargs) -> None:
-    """Network, zones and group of an instance that was asked for without them."""
+    """Set the network, the zones and the security groups that the request leaves out."""
     ec2 = ec2_backends[backend.account_id][backend.region_name]
     name = wanted.get("db_subnet_group_name")
     if not name:
@@ -262,11 +261,13 @@ def _modify(original: Callable[..., DBInstance], backend: RDSBackend, identifier
         wanted.pop("availability_zone", None)
     group = wanted.get("db_parameter_group_name")
     if group and group.startswith("default."):
-        database.db_parameter_groups()  # the default group exists from its first use
+        database.db_parameter_groups()  # this creates the default group
     if wanted.get("db_port_number"):
         wanted["port"] = wanted["db_port_number"]
-        if rds_servers.current() is not None and wanted["port"] != database.port:
-            raise InvalidParameterCombination(f"The local cloud leaves {identifier} at port {database.port}.")
+        if current_servers() is not None and wanted["port"] != database.port:
+            raise InvalidParameterCombination(
+                f"The local cloud cannot change the port of {identifier}, which is {database.port}."
+            )
     for attribute, names, _ in _KEPT:
         for name in names:
             if wanted.get(name) is not None:
@@ -292,7 +293,7 @@ def _modify(original: Callable[..., DBInstance], backend: RDSBackend, identifier
 
 
 def _take_password(database: DBInstance) -> None:
-    """The password that was made for it becomes the instance's."""
+    """Set the instance's password to the one in its secret."""
     kept = database.master_user_secret
     value = kept.secretsmanager.get_secret_value(kept.secret.arn, version_id="", version_stage="AWSCURRENT")
     database.master_user_password = json.loads(value["SecretString"])["password"]
@@ -320,13 +321,13 @@ def _check_retention(wanted: Kwargs) -> None:
 
 
 def _postgres(version: str) -> str:
-    """A full version: RDS takes a major one for its newest minor one. Servers are all of the one version that runs."""
+    """Return a full version: the newest minor version of a major one. All servers run the same version."""
     major = version.split(".")[0]
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         if version not in (major_of(servers.version), servers.version):
             raise InvalidParameterCombination(
-                f"Cannot find version {version} for postgres: the local cloud runs {servers.version} alone."
+                f"Cannot find version {version} for postgres: the local cloud runs {servers.version} only."
             )
         return servers.version
     if major not in NEWEST_POSTGRES:
@@ -339,12 +340,12 @@ def major_of(version: str) -> str:
 
 
 def _default_version() -> str:
-    servers = rds_servers.current()
+    servers = current_servers()
     return _DEFAULT_POSTGRES if servers is None else servers.version
 
 
 def _usable_key(original: Callable[..., str], backend: RDSBackend, key: str) -> str:
-    """The ARN of a key of this region that can be used now."""
+    """The ARN of an enabled key of this region."""
     try:
         if key.startswith("arn:") and key.split(":")[3] != backend.region_name:
             raise KMSKeyNotAccessibleFault(key)
@@ -361,14 +362,14 @@ def _resource_id() -> str:
 
 
 def _generate_password(original: Callable[..., str], managed: MasterUserSecret) -> str:
-    """A password of its own for each instance, in the form of RDS's secrets."""
+    """Create the password of an instance, in the form of RDS's secrets."""
     letters = string.ascii_letters + string.digits + "!#$%&()*+-.:;<=>?[]^_{|}~"
     password = "".join(secrets.choice(letters) for _ in range(28))
     return json.dumps({"username": managed.resource.master_username, "password": password})
 
 
 def _rotate(original: Callable[..., None], managed: MasterUserSecret) -> None:
-    """moto leaves the old value. RDS's rotation is its own: there is no function of a customer's to wait for."""
+    """moto keeps the old value. RDS rotates its secrets itself, without a function of the customer."""
     managed._status = "rotating"
     managed.secretsmanager.put_secret_value(
         managed.secret.arn,
@@ -382,11 +383,11 @@ def _rotate(original: Callable[..., None], managed: MasterUserSecret) -> None:
 def _latest_restorable_time(original: Callable[..., datetime], database: DBInstance) -> datetime | None:
     if not database.backup_retention_period:
         return None
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is None:
         return utcnow()
     window = servers.archive(database.region, database.dbi_resource_id).window()
-    return None if window is None else rds_servers.naive(window[1]).replace(microsecond=0)
+    return None if window is None else naive(window[1]).replace(microsecond=0)
 
 
 def _endpoint(original: Callable[..., dict[str, Any]], database: Any) -> dict[str, Any] | None:
@@ -395,5 +396,5 @@ def _endpoint(original: Callable[..., dict[str, Any]], database: Any) -> dict[st
         return None
     zone = _HOSTED_ZONES.get(database.region) or "Z" + hashlib.sha256(database.region.encode()).hexdigest()[:13].upper()
     endpoint = {**original(database), "HostedZoneId": zone}
-    # A name would have to be resolved; a loopback address is reached by everything on this machine as it is.
+    # A name would have to be resolved. Every program on this machine can reach a loopback address.
     return endpoint if address is None else {**endpoint, "Address": address}

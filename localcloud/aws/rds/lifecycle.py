@@ -1,8 +1,8 @@
-"""What happens to an instance's PostgreSQL server, from its first start to the instance's deletion.
+"""The life of an instance's PostgreSQL server, from its first start to the instance's deletion.
 
-An instance is `creating` until its server answers, which takes seconds, or minutes where much is recovered. That is
-done in the background. A local cloud that is killed meanwhile begins anew with it when it starts again: what an
-instance is made from stays with it until it is made.
+An instance is `creating` until its server answers. That takes seconds, or minutes after a long recovery, and runs in
+the background. If the local cloud is killed meanwhile, it begins again at its next start: the origin of an instance is
+stored until the server is ready.
 """
 
 from __future__ import annotations
@@ -14,21 +14,20 @@ from typing import Any
 
 from moto.rds.models import DBInstance, DBSnapshot, RDSBackend
 
-from localcloud.aws.patching import mend
-from localcloud.aws.rds import servers as rds_servers
+from localcloud.aws.patching import wrap_method
 from localcloud.aws.rds.automated_backups import every_backend, kept
 from localcloud.aws.rds.errors import refuse
-from localcloud.aws.rds.servers import Origin, Servers
+from localcloud.aws.rds.servers import Origin, Servers, current_servers
 from localcloud.instance.folder import LocalCloudError
 
 log = logging.getLogger(__name__)
 
 
-def amend() -> None:
-    mend(RDSBackend, "stop_db_instance", _stop)
-    mend(RDSBackend, "start_db_instance", _start)
-    mend(RDSBackend, "reboot_db_instance", _reboot)
-    mend(RDSBackend, "modify_db_parameter_group", _modify_parameter_group)
+def patch() -> None:
+    wrap_method(RDSBackend, "stop_db_instance", _stop)
+    wrap_method(RDSBackend, "start_db_instance", _start)
+    wrap_method(RDSBackend, "reboot_db_instance", _reboot)
+    wrap_method(RDSBackend, "modify_db_parameter_group", _modify_parameter_group)
 
 
 def databases(account: str | None = None) -> list[tuple[RDSBackend, Any]]:
@@ -45,8 +44,8 @@ def databases(account: str | None = None) -> list[tuple[RDSBackend, Any]]:
 
 
 def begin(backend: RDSBackend, database: Any, origin: Origin) -> None:
-    """A new instance: its server is made in the background. Called inside a request."""
-    servers = rds_servers.current()
+    """Create the server of a new instance in the background. Called inside a request."""
+    servers = current_servers()
     if servers is None:
         return
     taken = (known.server_address for _, known in databases())
@@ -86,7 +85,7 @@ def _make(servers: Servers, backend: RDSBackend, database: Any) -> None:
 
 
 def _start_soon(servers: Servers, backend: RDSBackend, database: Any) -> None:
-    """In the background. Its region may die, or be known to be dead, before its turn comes."""
+    """Start a server in the background, unless its region is dead by then."""
 
     def start() -> None:
         if not servers.is_dead(backend.region_name):
@@ -103,7 +102,7 @@ def _run(servers: Servers, backend: RDSBackend, database: Any) -> None:
 
 
 def keep_archive(servers: Servers, backend: RDSBackend, database: Any) -> None:
-    """Archive its WAL where it keeps backups, and nowhere where it keeps none."""
+    """Archive the WAL of an instance that has backups, and stop archiving without them."""
     cluster = servers.cluster(database)
     if database.backup_retention_period:
         cluster.archive_to(servers.archive(backend.region_name, database.dbi_resource_id))
@@ -112,7 +111,7 @@ def keep_archive(servers: Servers, backend: RDSBackend, database: Any) -> None:
 
 
 def _tls_required(database: Any) -> bool:
-    """`rds.force_ssl` of its parameter group, which since PostgreSQL 15 is on unless it is switched off."""
+    """`rds.force_ssl` of the parameter group. Since PostgreSQL 15 its default is on."""
     group = database.db_parameter_groups()[0]
     parameter = group.parameters.get("rds.force_ssl") or {}
     return str(parameter.get("ParameterValue", "1")) == "1"
@@ -122,7 +121,7 @@ def _tls_required(database: Any) -> bool:
 
 
 def resume(servers: Servers) -> None:
-    """Start what ran, make what was being made, and remove what no record speaks of."""
+    """Start the servers that ran, continue those in creation, and remove data without a record."""
     there = databases()
     every = every_backend()
     servers.forget_all_but("instances", ((backend.region_name, db.dbi_resource_id) for backend, db in there))
@@ -146,7 +145,7 @@ def resume(servers: Servers) -> None:
 
 
 def follow(servers: Servers, is_dead: Callable[[str], bool]) -> None:
-    """Regions died or came back: their servers lose power, or start and recover by themselves as after any crash."""
+    """Crash the servers of dead regions. Start those of the others, which recover by themselves."""
     servers.is_dead = is_dead
     for backend, database in databases():
         if database.status != "available":
@@ -163,8 +162,8 @@ def follow(servers: Servers, is_dead: Callable[[str], bool]) -> None:
 
 
 def must_be_available(database: Any, to: str) -> None:
-    """RDS changes, copies and deletes nothing that is still being made."""
-    if rds_servers.current() is not None and database.status == "creating":
+    """Refuse to change, copy or delete an instance that is still being created, like RDS."""
+    if current_servers() is not None and database.status == "creating":
         refuse(
             "InvalidDBInstanceState",
             f"Instance {database.db_instance_identifier} is {database.status}: it must be available to {to}.",
@@ -172,8 +171,8 @@ def must_be_available(database: Any, to: str) -> None:
 
 
 def changed(backend: RDSBackend, database: Any, password_before: str | None) -> None:
-    """An instance was modified: its server follows."""
-    servers = rds_servers.current()
+    """Apply the changes of an instance to its server."""
+    servers = current_servers()
     if servers is None or not hasattr(database, "server_address") or database.status != "available":
         return
     cluster = servers.cluster(database)
@@ -185,7 +184,7 @@ def changed(backend: RDSBackend, database: Any, password_before: str | None) -> 
 
 def _modify_parameter_group(original: Callable[..., Any], backend: RDSBackend, name: str, parameters: Any) -> Any:
     group = original(backend, name, parameters)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         for mine, database in databases(backend.account_id):
             if mine is backend and database.db_parameter_group_name == name and database.status == "available":
@@ -195,7 +194,7 @@ def _modify_parameter_group(original: Callable[..., Any], backend: RDSBackend, n
 
 def _stop(original: Callable[..., DBInstance], backend: RDSBackend, identifier: str, *rest: Any) -> DBInstance:
     database: DBInstance = original(backend, identifier, *rest)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         servers.cluster(database).stop()
     return database
@@ -203,7 +202,7 @@ def _stop(original: Callable[..., DBInstance], backend: RDSBackend, identifier: 
 
 def _start(original: Callable[..., DBInstance], backend: RDSBackend, identifier: str) -> DBInstance:
     database: DBInstance = original(backend, identifier)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         _run(servers, backend, database)
     return database
@@ -211,7 +210,7 @@ def _start(original: Callable[..., DBInstance], backend: RDSBackend, identifier:
 
 def _reboot(original: Callable[..., DBInstance], backend: RDSBackend, identifier: str, *rest: Any) -> DBInstance:
     database: DBInstance = original(backend, identifier, *rest)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         must_be_available(database, "be rebooted")
         servers.cluster(database).stop()
@@ -219,12 +218,12 @@ def _reboot(original: Callable[..., DBInstance], backend: RDSBackend, identifier
     return database
 
 
-# -- its end ---------------------------------------------------------------------------------------------------------
+# -- deletion --------------------------------------------------------------------------------------------------------
 
 
 def last_words(backend: RDSBackend, database: Any, final_snapshot: str | None) -> None:
-    """Before an instance is deleted: everything committed is uploaded and copied on, and the final snapshot taken."""
-    servers = rds_servers.current()
+    """Before an instance is deleted, upload everything committed and take the final snapshot."""
+    servers = current_servers()
     if servers is None or not hasattr(database, "server_address"):
         return
     cluster = servers.cluster(database)
@@ -237,12 +236,12 @@ def last_words(backend: RDSBackend, database: Any, final_snapshot: str | None) -
 
 
 def gone(database: Any) -> None:
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None and hasattr(database, "server_address"):
         servers.drop(database)
 
 
 def has_data(backend: RDSBackend, snapshot: DBSnapshot) -> bool:
-    """Whether a snapshot's data are there."""
-    servers = rds_servers.current()
+    """Whether a snapshot's data exist."""
+    servers = current_servers()
     return servers is None or servers.snapshot(backend.region_name, snapshot.db_snapshot_identifier).exists()

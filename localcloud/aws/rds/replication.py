@@ -1,8 +1,8 @@
 """Replication of RDS's automated backups to another region, which moto lacks.
 
-All calls are made in the destination region. A copy follows its instance while that is there; it stays, as retained,
-when the instance is deleted, when it is stopped, and when a key of either region is disabled or deleted (then by AWS
-itself, and it must be started again by hand).
+All calls are made in the destination region. A copy follows its instance. It stays, as retained, when the instance is
+deleted, when the replication is stopped, and when a key of either region is disabled or deleted. In the last case AWS
+itself stops the replication, and an operator must start it again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from moto.rds.exceptions import DBInstanceNotFoundError, InvalidParameterCombina
 from moto.rds.models import DBInstance, RDSBackend, rds_backends
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws.patching import add, add_property
-from localcloud.aws.rds import servers as rds_servers
+from localcloud.aws.patching import add_methods, add_property
 from localcloud.aws.rds.automated_backups import AutomatedBackup, kept, new_arn, replications, source_of, up_to_date
 from localcloud.aws.rds.errors import refuse
+from localcloud.aws.rds.servers import current_servers
 
 QUOTA: Final = 20
 """Copies in one region (Amazon RDS User Guide, quotas)."""
@@ -34,8 +34,8 @@ _SUPPORTED: Final = {
 """Sources of a copy by its region, as far as they are in Europe (RDS User Guide, supported regions)."""
 
 
-def amend() -> None:
-    add(
+def patch() -> None:
+    add_methods(
         RDSResponse,
         start_db_instance_automated_backups_replication,
         stop_db_instance_automated_backups_replication,
@@ -87,7 +87,7 @@ def start_db_instance_automated_backups_replication(self: RDSResponse) -> Action
             source_arn=database.db_instance_arn,
             source_region=source_region,
             # With servers, there is something to restore from once the first copy has arrived.
-            status="replicating" if rds_servers.current() is None else "pending",
+            status="replicating" if current_servers() is None else "pending",
             earliest=utcnow(),
             latest=None,
             retention_period=days,
@@ -101,7 +101,7 @@ def start_db_instance_automated_backups_replication(self: RDSResponse) -> Action
             f"Automated backups of {source_arn} are replicating to {backend.region_name} already.",
         )
     elif copy.kms_key_id != key:
-        # What was copied is encrypted with the key of that time.
+        # The copied data are encrypted with the earlier key.
         refuse(
             "InvalidDBInstanceAutomatedBackupState",
             f"Retained backups of {source_arn} are encrypted with {copy.kms_key_id}: use that key, or delete them.",
@@ -109,7 +109,7 @@ def start_db_instance_automated_backups_replication(self: RDSResponse) -> Action
     else:
         copy.status, copy.ended, copy.retention_period = "replicating", None, days
     copy.follow(database)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         servers.soon()
     return ActionResult({"DBInstanceAutomatedBackup": copy.shown()})
@@ -135,7 +135,7 @@ def stop_db_instance_automated_backups_replication(self: RDSResponse) -> ActionR
 
 
 def describe_source_regions(self: RDSResponse) -> ActionResult:
-    """The regions from which this one can get copies: of snapshots from all, of automated backups from some."""
+    """List the source regions of copies: all for snapshots, some for automated backups."""
     here = self.backend.region_name
     wanted = self.params.get("RegionName")
     regions = sorted(
@@ -167,7 +167,7 @@ def describe_source_regions(self: RDSResponse) -> ActionResult:
 
 
 def key_was_lost(account: str, key_arn: str) -> None:
-    """A key was disabled or is being deleted: what it encrypts is replicated no longer."""
+    """Stop the replications that use a key which was disabled or is being deleted."""
     for region in list(rds_backends[account]):
         for backup in up_to_date(rds_backends[account][region]):
             if backup.replica and backup.ended is None:

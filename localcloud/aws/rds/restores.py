@@ -1,6 +1,6 @@
 """Restores: to a point in time of an instance or of its automated backups, here or from another region; from snapshots.
 
-moto copies the whole source. RDS takes over what `inherited.py` says, and leaves the rest at its defaults.
+moto copies the whole source. RDS takes over the settings in `inherited.py`, and the others get their defaults.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from moto.rds.exceptions import (
 from moto.rds.models import DBInstance, RDSBackend
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 from localcloud.aws.rds.automated_backups import AutomatedBackup, up_to_date
 from localcloud.aws.rds.errors import refuse
 from localcloud.aws.rds.inherited import carried
@@ -27,7 +27,7 @@ from localcloud.aws.rds.servers import Origin, aware
 from localcloud.aws.rds.snapshots import by_arn
 
 _SOURCES: Final = ("SourceDBInstanceIdentifier", "SourceDbiResourceId", "SourceDBInstanceAutomatedBackupsArn")
-# What says where from and where to, and is no property of the instance.
+# Parameters that name the source or the target, and are not settings of the instance.
 _MODIFIERS: Final = frozenset(
     {
         "source_db_instance_identifier",
@@ -38,16 +38,16 @@ _MODIFIERS: Final = frozenset(
         "db_cluster_snapshot_identifier",
         "restore_time",
         "use_latest_restorable_time",
-        # "Applies to RDS for Oracle only" (API reference): PostgreSQL's is changed once it is restored.
+        # "Applies to RDS for Oracle only" (API reference): for PostgreSQL it is changed after the restore.
         "manage_master_user_password",
         "master_user_secret_kms_key_id",
     }
 )
 
 
-def amend() -> None:
-    mend(RDSResponse, "restore_db_instance_to_point_in_time", _to_point_in_time)
-    mend(RDSResponse, "restore_db_instance_from_db_snapshot", _from_snapshot)
+def patch() -> None:
+    wrap_method(RDSResponse, "restore_db_instance_to_point_in_time", _to_point_in_time)
+    wrap_method(RDSResponse, "restore_db_instance_from_db_snapshot", _from_snapshot)
 
 
 def _to_point_in_time(original: Callable[..., ActionResult], response: RDSResponse) -> ActionResult:
@@ -65,7 +65,7 @@ def _to_point_in_time(original: Callable[..., ActionResult], response: RDSRespon
 
 
 def _backup(backend: RDSBackend, by: str, value: str) -> AutomatedBackup:
-    """The automated backup of this region that is asked for."""
+    """Return the requested automated backup of this region."""
     backups = up_to_date(backend)
     if by == "SourceDBInstanceAutomatedBackupsArn":
         found = [backup for backup in backups if backup.arn.lower() == value.lower()]
@@ -77,7 +77,7 @@ def _backup(backend: RDSBackend, by: str, value: str) -> AutomatedBackup:
         for database in backend.databases.values()
         if value.lower() in (database.db_instance_identifier, database.dbi_resource_id.lower())
     ]
-    # An instance is the source while it is there; one that was deleted has a resource id, and retained backups.
+    # An existing instance is the source. A deleted one has a resource id and retained backups.
     resource_id = databases[0].dbi_resource_id if databases else value
     found = [
         backup for backup in backups if not backup.replica and backup.dbi_resource_id.lower() == resource_id.lower()

@@ -1,12 +1,12 @@
-"""The PostgreSQL servers behind RDS: where their data are, which regions are dead, and who works in the background.
+"""The PostgreSQL servers of RDS: their folders, the dead regions, and the work in the background.
 
     site/                                what all servers share: their certificate authority, the superuser's password
     instances/REGION/RESOURCE_ID/        an instance's server
     archives/REGION/RESOURCE_ID/         the automated backups of an instance that this region holds
     snapshots/REGION/NAME/               a snapshot
 
-Without servers, RDS is a record of instances alone: that is enough to try its API, and is how most tests use it. What
-happens to an instance's server is in `lifecycle.py`; this file knows nothing of moto's objects but their names.
+Without servers, RDS only records instances. That is sufficient to test its API, and most tests use it this way. The
+life of an instance's server is in `lifecycle.py`; this module uses only the names of moto's objects.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.instance.folder import LocalCloudError
 
-# Imported where servers are asked for: an RDS without them needs none of it.
+# Imported only for an RDS with servers.
 if TYPE_CHECKING:
     from localcloud.postgres import Archive, Cluster
 
@@ -33,12 +33,12 @@ log = logging.getLogger(__name__)
 
 UPLOAD_VARIABLE: Final = "LOCALCLOUD_RDS_UPLOAD_SECONDS"
 _UPLOAD_SECONDS: Final = 5.0
-"""How often WAL is uploaded. RDS does it every 300 s (RDS User Guide, automated backups); here nobody waits so long."""
+"""How often WAL is uploaded. RDS does it every 300 s (RDS User Guide, automated backups), too long for tests."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a server's data are made from.
+    """The source of a server's data.
 
     kind: `new`, `archive` (an automated backup, at `moment`, or at its latest when that is None) or `snapshot`.
     """
@@ -52,7 +52,7 @@ class Origin:
 class Servers:
     """All servers of one local AWS.
 
-    `changing` is the application's: RDS's objects are changed inside it, and written down when it ends.
+    `changing` is the application's context: RDS's objects are changed inside it, and saved at its end.
     """
 
     def __init__(self, folder: Path, changing: Callable[..., AbstractContextManager[None]]) -> None:
@@ -62,19 +62,19 @@ class Servers:
         self._postgres = postgres
         self.changing = changing
         self.site = postgres.Site(folder / "site")
-        self.site.ca  # noqa: B018 - clients look for the file before the first server is there
+        self.site.ca  # noqa: B018 - clients need the file before the first server exists
         self.version: str = postgres.version()
         self.upload_seconds = _seconds()
         self.is_dead: Callable[[str], bool] = lambda region: False
         self._clusters: dict[str, Cluster] = {}
         self._making = threading.Lock()
-        # Two at once: as many as a small machine has cores for, and one that recovers much does not hold up the rest.
+        # Two at once: a small machine has two cores, and a long recovery does not delay the others.
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="rds")
         self.ending = threading.Event()
         self._changed = threading.Event()
 
     def cluster(self, database: Any) -> Cluster:
-        """The server of an instance; whether it is made, and runs, is another matter."""
+        """The server of an instance, which may not be created or running yet."""
         key = str(database.dbi_resource_id)
         with self._making:
             if key not in self._clusters:
@@ -83,11 +83,11 @@ class Servers:
             return self._clusters[key]
 
     def free_address(self, taken: Iterable[str], port: int) -> str:
-        """A loopback address that no other server has been given, on which the port is free."""
+        """Return a loopback address that no other server has, and on which the port is free."""
         return self._postgres.free_address(set(taken), port)
 
     def drop(self, database: Any) -> None:
-        """The instance is gone, and its server with it."""
+        """Remove the server of a deleted instance."""
         self.cluster(database).remove()
         with self._making:
             self._clusters.pop(str(database.dbi_resource_id), None)
@@ -99,7 +99,7 @@ class Servers:
         return self._folder / "snapshots" / region / name
 
     def forget_all_but(self, kind: str, kept: Iterable[tuple[str, str]]) -> None:
-        """Remove what no record speaks of any more: a kill came between the record's end and that of its data.
+        """Remove data without a record. A kill between deleting the record and deleting its data leaves them.
 
         kind: `instances`, `archives` or `snapshots`; kept: (region, name) of each that has a record.
         """
@@ -109,30 +109,30 @@ class Servers:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def work(self, what: Callable[[], None]) -> None:
-        """Do it in the background. What fails there says so in the log; nobody waits for its answer."""
+        """Run a function in the background. Its errors are logged."""
 
         def done() -> None:
             try:
                 what()
             except Exception:
                 if not self.ending.is_set():
-                    log.exception("behind RDS")
+                    log.exception("background work of RDS")
 
         if not self.ending.is_set():
             self._pool.submit(done)
 
     def soon(self) -> None:
-        """Something is to be uploaded or copied now, not when it would be due."""
+        """Upload and copy now, before it is due."""
         self._changed.set()
 
     def wait_for_upload(self) -> bool:
-        """Sleep until uploads are due; whether there is still somebody to do them for."""
+        """Sleep until uploads are due. Return False if the servers are being closed."""
         self._changed.wait(self.upload_seconds)
         self._changed.clear()
         return not self.ending.is_set()
 
     def close(self) -> None:
-        """Stop every server: what it holds stays."""
+        """Stop every server and keep its data."""
         self.ending.set()
         self._changed.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -145,23 +145,23 @@ class Servers:
 _current: Servers | None = None
 
 
-def current() -> Servers | None:
-    """The servers behind this process's RDS; None where it has none."""
+def current_servers() -> Servers | None:
+    """The servers of this process's RDS, or `None` for an RDS without servers."""
     return _current
 
 
-def use(servers: Servers | None) -> None:
+def use_servers(servers: Servers | None) -> None:
     global _current
     _current = servers
 
 
 def naive(moment: datetime) -> datetime:
-    """A moment as moto keeps it: UTC, without saying so."""
+    """Convert a time to moto's form: UTC, without a time zone."""
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def aware(moment: datetime) -> datetime:
-    """And back again."""
+    """Convert a time of moto to one with a time zone."""
     return moment.replace(tzinfo=UTC)
 
 

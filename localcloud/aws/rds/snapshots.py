@@ -17,31 +17,31 @@ from moto.rds.exceptions import DBSnapshotAlreadyExistsError, DBSnapshotNotFound
 from moto.rds.models import DBInstance, DBSnapshot, RDSBackend, rds_backends
 from moto.rds.responses import RDSResponse
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 from localcloud.aws.rds import lifecycle
-from localcloud.aws.rds import servers as rds_servers
 from localcloud.aws.rds.automated_backups import every_backend
 from localcloud.aws.rds.errors import refuse
+from localcloud.aws.rds.servers import current_servers
 
 log = logging.getLogger(__name__)
 
 
-def amend() -> None:
-    mend(RDSBackend, "create_db_snapshot", _create)
-    mend(RDSBackend, "copy_db_snapshot", _copy)
-    mend(RDSBackend, "delete_db_snapshot", _delete)
-    mend(RDSResponse, "delete_db_snapshot", _asked_to_delete)
-    mend(DBInstance, "save_automated_backup", _save_automated_backup)
+def patch() -> None:
+    wrap_method(RDSBackend, "create_db_snapshot", _create)
+    wrap_method(RDSBackend, "copy_db_snapshot", _copy)
+    wrap_method(RDSBackend, "delete_db_snapshot", _delete)
+    wrap_method(RDSResponse, "delete_db_snapshot", _asked_to_delete)
+    wrap_method(DBInstance, "save_automated_backup", _save_automated_backup)
 
 
 def take(backend: RDSBackend, identifier: str, name: str, kind: str) -> DBSnapshot:
-    """A snapshot of an instance that is there."""
+    """Take a snapshot of an existing instance."""
     snapshot: DBSnapshot = backend.create_db_snapshot(identifier, name, snapshot_type=kind)
     return snapshot
 
 
 def copy(backend: RDSBackend, source_arn: str, name: str, kind: str, kms_key_id: str | None) -> DBSnapshot:
-    """A copy, in this backend's region, of a snapshot of this or another one."""
+    """Copy a snapshot of any region to this backend's region."""
     source = by_arn(backend.account_id, source_arn)
     if source.status != "available":
         refuse("InvalidDBSnapshotState", f"The snapshot {source_arn} is {source.status}, not available.")
@@ -64,7 +64,7 @@ def copy(backend: RDSBackend, source_arn: str, name: str, kind: str, kms_key_id:
     )
     made.source_db_snapshot_identifier = source.arn if elsewhere else source.db_snapshot_identifier
     backend.database_snapshots[made.db_snapshot_identifier] = made
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         origin = servers.snapshot(source.backend.region_name, source.db_snapshot_identifier)
         _fill(backend, made, lambda into: _copy_folder(origin, into))
@@ -92,7 +92,7 @@ def by_arn(account: str, arn_or_name: str, backend: RDSBackend | None = None) ->
 
 
 def _save_automated_backup(original: Callable[..., None], database: DBInstance) -> None:
-    """Its name has the minute. An instance of the same name that was made in the same minute may have left its own."""
+    """The snapshot's name has the minute. An earlier instance may have left a snapshot with the same name."""
     taken = f"rds:{database.db_instance_identifier}-{utcnow():%Y-%m-%d-%H-%M}"
     if taken not in database.backend.database_snapshots:
         original(database)
@@ -110,21 +110,21 @@ def _create(
     **more: Any,
 ) -> DBSnapshot:
     database: Any = backend.databases.get(db_instance_identifier)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None and database is not None:
         lifecycle.must_be_available(database, "be copied")
     snapshot = original(backend, db_instance_identifier, db_snapshot_identifier, *rest, **more)
     if servers is not None and hasattr(database, "server_address"):
         cluster = servers.cluster(database)
-        if not lifecycle.has_data(backend, snapshot):  # a final snapshot's data are there before its record
+        if not lifecycle.has_data(backend, snapshot):  # the data of a final snapshot exist before its record
             _fill(backend, snapshot, cluster.snapshot)
     return snapshot
 
 
 def _fill(backend: RDSBackend, snapshot: DBSnapshot, write: Callable[[Path], None]) -> None:
-    """Write a snapshot's data in the background. A kill meanwhile leaves it `creating`, and `resume` says it failed."""
-    servers = rds_servers.current()
-    assert servers is not None  # noqa: S101 - whoever calls has looked
+    """Write a snapshot's data in the background. After a kill, `resume` marks an incomplete one as failed."""
+    servers = current_servers()
+    assert servers is not None  # noqa: S101 - callers have checked this
     snapshot.status = "creating"
     folder = servers.snapshot(backend.region_name, snapshot.db_snapshot_identifier)
 
@@ -144,7 +144,7 @@ def _fill(backend: RDSBackend, snapshot: DBSnapshot, write: Callable[[Path], Non
 
 
 def resume() -> None:
-    """After a restart: a snapshot that was being taken is complete, or it never will be."""
+    """After a restart, mark each unfinished snapshot as available or failed."""
     for backend in every_backend():
         for snapshot in backend.database_snapshots.values():
             if snapshot.status == "creating":
@@ -155,13 +155,13 @@ def _copy(original: Callable[..., DBSnapshot], backend: RDSBackend, *args: Any, 
     wanted = dict(zip(("source_db_snapshot_identifier", "target_db_snapshot_identifier"), args, strict=False)) | asked
     source = by_arn(backend.account_id, wanted["source_db_snapshot_identifier"], backend)
     made = copy(backend, source.arn, wanted["target_db_snapshot_identifier"], "manual", wanted.get("kms_key_id"))
-    # Tags that are given replace the source's; the source's come along only where they are asked for.
+    # Given tags replace those of the source. Those of the source are copied only on request.
     made.tags = wanted.get("tags") or (list(source.tags) if wanted.get("copy_tags") else [])
     return made
 
 
 def _copy_folder(origin: Path, into: Path) -> None:
-    """Whole, or not at all."""
+    """Copy a folder completely or not at all."""
     half = into.with_name(f".{into.name}")
     shutil.rmtree(half, ignore_errors=True)
     shutil.copytree(origin, half)
@@ -179,7 +179,7 @@ def _asked_to_delete(original: Callable[..., Any], response: RDSResponse) -> Any
 
 def _delete(original: Callable[..., DBSnapshot], backend: RDSBackend, name: str) -> DBSnapshot:
     deleted = original(backend, name)
-    servers = rds_servers.current()
+    servers = current_servers()
     if servers is not None:
         shutil.rmtree(servers.snapshot(backend.region_name, deleted.db_snapshot_identifier), ignore_errors=True)
     return deleted

@@ -1,7 +1,7 @@
-"""What RDS does by itself, all the time: uploads WAL, copies backups to other regions, and lets old ones go.
+"""The continuous work of RDS: upload WAL, copy backups to other regions, and delete old ones.
 
-A round is due every `Servers.upload_seconds`. A copy gets what had been uploaded when the round begins, and only then
-is uploaded anew: so its window lags its source's, here by a round as there by minutes.
+A round is due every `Servers.upload_seconds`. It first sends the earlier uploads to the copies, and then uploads again.
+So the window of a copy is one round behind its source's; at AWS it is minutes behind.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def _rounds(servers: Servers) -> None:
                 try:
                     _round(servers, backend, database)
                 except (LocalCloudError, OSError) as fault:
-                    # It was deleted, or its region lost power, between one look and the next; or a disk is full. The
-                    # window shows how far it came.
+                    # The instance was deleted or its region lost power meanwhile, or a disk is full. The window
+                    # shows the last uploads.
                     if not servers.ending.is_set() and not servers.is_dead(backend.region_name):
                         log.warning("backups of %s: %s", database.db_instance_identifier, fault)
 
@@ -61,7 +61,7 @@ def _round(servers: Servers, backend: RDSBackend, database: Any) -> None:
 
 
 def replicate(servers: Servers, database: Any, copy: AutomatedBackup) -> None:
-    """Copy on what has been uploaded, and what is known of the instance with it."""
+    """Copy the uploads and the description of the instance to a copy in another region."""
     archive = servers.archive(copy.source_region, copy.dbi_resource_id)
     held = servers.archive(copy.region, copy.dbi_resource_id)
     archive.replicate(held)

@@ -1,5 +1,7 @@
-"""What S3 refuses and moto lets pass: what a bucket's policy denies of deletions, another owner than the one expected,
-and the suspension of versions that a replication needs.
+"""Requests that S3 refuses and moto accepts.
+
+These are deletions that the bucket's policy denies, an owner that differs from the expected one, and suspending the
+versioning that a replication needs.
 """
 
 from __future__ import annotations
@@ -12,15 +14,15 @@ from moto.s3.exceptions import AccessDeniedByLock, S3AccessDeniedError, S3Client
 from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 
 
-def amend() -> None:
-    mend(S3Response, "_bucket_response", _of_the_expected_owner)
-    mend(S3Response, "_key_response", _of_the_expected_owner)
-    mend(S3Response, "delete_bucket", _delete_bucket)
-    mend(S3Backend, "delete_object", _delete_object)
-    mend(S3Backend, "put_bucket_versioning", _put_versioning)
+def patch() -> None:
+    wrap_method(S3Response, "_bucket_response", _of_the_expected_owner)
+    wrap_method(S3Response, "_key_response", _of_the_expected_owner)
+    wrap_method(S3Response, "delete_bucket", _delete_bucket)
+    wrap_method(S3Backend, "delete_object", _delete_object)
+    wrap_method(S3Backend, "put_bucket_versioning", _put_versioning)
 
 
 def _of_the_expected_owner(original: Callable[..., Any], response: S3Response, request: Any, *args: Any) -> Any:

@@ -1,4 +1,4 @@
-"""S3's XML documents in the words of its model, so that what was put can be shown as it was."""
+"""S3's XML documents, parsed by its model, so that a configuration can be returned unchanged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from moto.core.utils import get_service_model
 
 
 def parsed(operation: str, member: str, node: Any) -> Any:
-    """An element that xmltodict has read, as the output member `member` of `operation` would show it."""
+    """Convert an element that xmltodict has read to the output member `member` of `operation`."""
     shape = get_service_model("s3").operation_model(operation).output_shape
     return _parsed(shape.members[member], node)
 

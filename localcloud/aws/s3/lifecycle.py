@@ -1,6 +1,6 @@
-"""Lifecycle rules of S3 buckets: moto checks them and forgets parts; here they are shown as they were put.
+"""Lifecycle rules of S3 buckets. moto checks them and loses parts; here they are returned unchanged.
 
-Nobody carries them out: objects do not age in the local cloud.
+The rules are not executed: objects do not age in the local cloud.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from moto.core.responses import ActionResult
 from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 from localcloud.aws.s3.documents import parsed
 
 _OPERATION = "GetBucketLifecycleConfiguration"
 
 
-def amend() -> None:
-    mend(S3Backend, "put_bucket_lifecycle", _put)
-    mend(S3Response, "get_bucket_lifecycle", _get)
+def patch() -> None:
+    wrap_method(S3Backend, "put_bucket_lifecycle", _put)
+    wrap_method(S3Response, "get_bucket_lifecycle", _get)
 
 
 def _put(original: Callable[..., None], backend: S3Backend, bucket_name: str, rules: list[dict[str, Any]]) -> None:
@@ -33,7 +33,7 @@ def _put(original: Callable[..., None], backend: S3Backend, bucket_name: str, ru
 
 
 def _get(original: Callable[..., Any], response: S3Response) -> Any:
-    answer = original(response)  # which refuses where there are no rules
+    answer = original(response)  # it refuses if there are no rules
     bucket: Any = response.backend.get_bucket(response.bucket_name)
     if not hasattr(bucket, "lifecycle_as_put"):
         return answer

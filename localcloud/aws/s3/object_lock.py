@@ -1,8 +1,8 @@
-"""S3's object lock, where moto lets pass what AWS refuses, or refuses what AWS takes.
+"""S3 Object Lock, where moto accepts what AWS refuses, or refuses what AWS accepts.
 
-Here a lock can also be put on a bucket that has objects, a default retention reaches every new version however it is
-written, a retention in force is shortened by nobody in compliance mode and in governance mode only with the bypass, and
-versioning stays on.
+Here a bucket that has objects can be locked too. A default retention applies to every new version, for each way of
+writing it. A retention in force cannot be shortened in compliance mode, and in governance mode only with the bypass.
+Versioning stays on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from moto.s3.models import FakeKey, S3Backend
 from moto.s3.responses import S3Response
 from werkzeug.datastructures import Headers
 
-from localcloud.aws.patching import add, mend
+from localcloud.aws.patching import add_methods, wrap_method
 
 _MODES: Final = ("GOVERNANCE", "COMPLIANCE")
 _LONGEST_DAYS, _LONGEST_YEARS = 36500, 100  # AWS's own limits
@@ -34,18 +34,18 @@ _LOCK: Final = "x-amz-object-lock-"
 _SETTINGS: Final = frozenset({"acl", "legal-hold", "retention", "tagging", "uploadId"})
 
 
-def amend() -> None:
-    mend(S3Response, "_lock_config_from_body", _lock_config_from_body)
-    mend(S3Response, "get_object_lock_configuration", _get_object_lock_configuration)
-    mend(S3Backend, "put_object_lock_configuration", _put_object_lock_configuration)
-    mend(S3Backend, "put_bucket_versioning", _put_bucket_versioning)
-    mend(S3Backend, "put_object", _put_object)
-    mend(S3Backend, "delete_object", _delete_object)
-    mend(S3Response, "_key_response_put", _key_response_put)
-    mend(S3Response, "_key_response_post", _key_response_post)
-    mend(S3Response, "_key_response_get", _key_response_get)
-    mend(S3Response, "put_object_retention", _put_object_retention)
-    add(S3Response, _get_object_retention)
+def patch() -> None:
+    wrap_method(S3Response, "_lock_config_from_body", _lock_config_from_body)
+    wrap_method(S3Response, "get_object_lock_configuration", _get_object_lock_configuration)
+    wrap_method(S3Backend, "put_object_lock_configuration", _put_object_lock_configuration)
+    wrap_method(S3Backend, "put_bucket_versioning", _put_bucket_versioning)
+    wrap_method(S3Backend, "put_object", _put_object)
+    wrap_method(S3Backend, "delete_object", _delete_object)
+    wrap_method(S3Response, "_key_response_put", _key_response_put)
+    wrap_method(S3Response, "_key_response_post", _key_response_post)
+    wrap_method(S3Response, "_key_response_get", _key_response_get)
+    wrap_method(S3Response, "put_object_retention", _put_object_retention)
+    add_methods(S3Response, _get_object_retention)
 
 
 # -- a bucket's configuration -----------------------------------------------------------------------------------------
@@ -70,16 +70,14 @@ def _put_object_lock_configuration(
     backend: S3Backend,
     bucket_name: str,
     lock_enabled: bool,
-    mode: str | None = None,
-    days: int | None = None,
-    years: int | None = None,
+    *default_retention: Any,
 ) -> None:
-    """moto's own takes only empty buckets, as AWS did until November 2023."""
+    """moto accepts only empty buckets, like AWS until November 2023. `default_retention`: mode, days, years."""
     bucket = backend.get_bucket(bucket_name)
     if not bucket.is_versioned:
         raise InvalidBucketState("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
     bucket.object_lock_enabled = lock_enabled
-    bucket.default_lock_mode, bucket.default_lock_days, bucket.default_lock_years = mode, days, years
+    bucket.default_lock_mode, bucket.default_lock_days, bucket.default_lock_years = default_retention
 
 
 def _get_object_lock_configuration(original: Callable[..., Any], response: S3Response) -> Any:
@@ -105,7 +103,7 @@ def _put_bucket_versioning(original: Callable[..., None], backend: S3Backend, bu
 def _put_object(
     original: Callable[..., FakeKey], backend: S3Backend, bucket_name: str, *args: Any, **kwargs: Any
 ) -> Any:
-    """Every version is made here: put, copied, posted, put together from parts, and a replica."""
+    """Every version is created here: by put, copy, post, multipart upload and replication."""
     mode, until, bucket = kwargs.get("lock_mode"), kwargs.get("lock_until"), backend.get_bucket(bucket_name)
     if mode or until:
         kwargs["lock_until"] = _checked(mode, until)
@@ -122,14 +120,14 @@ def _delete_object(
     version_id: str | None = None,
     bypass: bool | str | None = False,
 ) -> Any:
-    """moto takes the header's `false` for a yes."""
+    """moto treats the header's `false` as true."""
     return original(backend, bucket_name, key_name, version_id=version_id, bypass=str(bypass).lower() == "true")
 
 
 def _key_response_put(original: Callable[..., Any], response: S3Response, query: dict[str, Any], key_name: str) -> Any:
-    """Like AWS, ask for a checksum only where a body is locked, and take any of the kinds that there are.
+    """Require a checksum only for a locked body, and accept all kinds, like AWS.
 
-    moto asks for it in copies and settings too, and knows but two of its headers.
+    moto requires it for copies and settings too, and knows only two of the headers.
     """
     locked = any(header.lower().startswith(_LOCK) for header, _ in response.headers.items())
     has_body = _SETTINGS.isdisjoint(query) and "x-amz-copy-source" not in response.headers
@@ -145,16 +143,17 @@ def _key_response_put(original: Callable[..., Any], response: S3Response, query:
             "parameters",
         )
     response.headers = Headers(list(response.headers.items()))
-    response.headers.setdefault("Content-Md5", "checked")  # moto only looks whether it is there
+    response.headers.setdefault("Content-Md5", "checked")  # moto only checks that the header exists
     return original(response, query, key_name)
 
 
 def _key_response_post(
-    original: Callable[..., Any], response: S3Response, request: Any, body: bytes, bucket: str, query: Any, key: str
+    original: Callable[..., Any], response: S3Response, request: Any, body: bytes, *place: Any
 ) -> Any:
+    _, query, _ = place  # bucket, query, key
     if "uploads" in query and any(header.lower().startswith(_LOCK) for header, _ in response.headers.items()):
-        raise NotImplementedError("CreateMultipartUpload with a lock of its own; a default retention works")
-    return original(response, request, body, bucket, query, key)
+        raise NotImplementedError("CreateMultipartUpload with its own lock; a default retention works")
+    return original(response, request, body, *place)
 
 
 def _key_response_get(original: Callable[..., Any], response: S3Response, query: dict[str, Any], key_name: str) -> Any:
@@ -198,7 +197,7 @@ def _version(response: S3Response) -> FakeKey:
 
 
 def _checked(mode: str | None, until: str | None) -> str:
-    """The end of a retention in the form that moto reads."""
+    """Check a retention, and return its end in the form that moto reads."""
     if not mode or not until:
         raise _invalid("x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")
     if mode not in _MODES:

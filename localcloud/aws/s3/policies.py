@@ -1,7 +1,7 @@
-"""Bucket policies: moto looks at who, what and which object, and takes a condition for one that is met.
+"""Bucket policies. moto checks principal, action and resource, and treats each condition as met.
 
-A policy that refuses whatever does not come over TLS would so refuse everything. On loopback there is nobody to listen
-in, and plain HTTP stands for TLS: a statement about requests without it concerns none.
+So a policy that denies requests without TLS would deny every request. Traffic on loopback cannot be intercepted, so
+plain HTTP counts as TLS here: a statement about requests without TLS matches no request.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 
-from localcloud.aws.patching import mend
+from localcloud.aws.patching import wrap_method
 
 _WITHOUT_TLS: Final = {"bool": {"aws:securetransport": "false"}}
 
 
-def amend() -> None:
-    mend(IAMPolicyStatement, "is_action_permitted", _is_action_permitted)
+def patch() -> None:
+    wrap_method(IAMPolicyStatement, "is_action_permitted", _is_action_permitted)
 
 
 def _is_action_permitted(

@@ -1,9 +1,10 @@
-"""Replication of S3 buckets: moto keeps the rules, shows others than it was given, and copies nothing.
+"""Replication of S3 buckets. moto stores the rules, returns them changed, and copies nothing.
 
-Here the rules are checked and shown as they are, and what they select is copied before the answer leaves, where S3
-itself takes seconds to minutes. As in S3, objects that were there before the rule, deletions of versions, and copies
-themselves (of objects and of delete markers) are not replicated, and delete markers and objects under KMS keys only
-when asked. What cannot be copied because a region is dead stays `PENDING` and is copied when both regions answer.
+Here the rules are checked and returned unchanged. The selected objects are copied before the answer leaves; S3 itself
+takes seconds to minutes. Like in S3, three things are not replicated: objects that are older than the rule, deletions
+of versions, and replicas themselves (of objects and of delete markers). Delete markers, and objects under KMS keys, are
+replicated only if the rule includes them. An object that cannot be copied because a region is dead stays `PENDING`, and
+is copied when both regions answer.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend, s3_
 from moto.s3.responses import S3Response
 
 from localcloud.aws import routing
-from localcloud.aws.patching import mend, mend_property
+from localcloud.aws.patching import wrap_method, wrap_property
 from localcloud.aws.s3.documents import parsed
 
 
-def amend() -> None:
-    mend(S3Backend, "put_bucket_replication", _put_rules)
-    mend(S3Response, "get_bucket_replication", _get_rules)
-    mend(S3Response, "put_object", _put_object)
-    mend(S3Response, "copy_object", _put_object)
-    mend(S3Response, "_key_response_post", _post_object)
-    mend(S3Backend, "_set_delete_marker", _set_delete_marker)
-    mend_property(FakeKey, "response_dict", _headers)
+def patch() -> None:
+    wrap_method(S3Backend, "put_bucket_replication", _put_rules)
+    wrap_method(S3Response, "get_bucket_replication", _get_rules)
+    wrap_method(S3Response, "put_object", _put_object)
+    wrap_method(S3Response, "copy_object", _put_object)
+    wrap_method(S3Response, "_key_response_post", _post_object)
+    wrap_method(S3Backend, "_set_delete_marker", _set_delete_marker)
+    wrap_property(FakeKey, "response_dict", _headers)
 
 
 # -- the rules --------------------------------------------------------------------------------------------------------
@@ -81,7 +82,7 @@ def _get_rules(original: Callable[..., Any], response: S3Response) -> Any:
     return response.serialized(ActionResult({"ReplicationConfiguration": shown}))
 
 
-# -- what they do -----------------------------------------------------------------------------------------------------
+# -- copying ----------------------------------------------------------------------------------------------------------
 
 
 def _put_object(original: Callable[..., Any], response: S3Response) -> Any:
@@ -90,10 +91,9 @@ def _put_object(original: Callable[..., Any], response: S3Response) -> Any:
     return answer
 
 
-def _post_object(
-    original: Callable[..., Any], response: S3Response, request: Any, body: bytes, bucket: str, query: Any, key: str
-) -> Any:
-    answer = original(response, request, body, bucket, query, key)
+def _post_object(original: Callable[..., Any], response: S3Response, request: Any, body: bytes, *place: Any) -> Any:
+    bucket, query, key = place
+    answer = original(response, request, body, *place)
     if query.get("uploadId"):  # the end of an upload in parts
         _replicate(response.backend, bucket, key)
     return answer
@@ -110,7 +110,7 @@ def _replicate(backend: S3Backend, bucket_name: str, key_name: str) -> None:
 
 
 def _send(backend: S3Backend, bucket: FakeBucket, version: FakeKey | FakeDeleteMarker, rule: dict[str, Any]) -> str:
-    """Copy a version to where a rule wants it, or note it for later; what has become of it."""
+    """Copy a version to the destination of a rule, or queue it. Return its replication status."""
     destination = backend.buckets.get(_bucket_of(rule))
     if destination is None or not destination.is_versioned:
         return "FAILED"
@@ -128,14 +128,14 @@ def _send(backend: S3Backend, bucket: FakeBucket, version: FakeKey | FakeDeleteM
 
 
 def _note(key: FakeKey, statuses: list[str]) -> None:
-    """Of several destinations, one that fails is told first, then one that waits."""
+    """Set the status. Of several destinations, a failed one has priority over a waiting one."""
     if statuses:
         status: Any = key
         status.replication_status = next(one for one in ("FAILED", "PENDING", "COMPLETED") if one in statuses)
 
 
 def catch_up() -> None:
-    """Copy what waited for a region that answers again, in the order in which it was written."""
+    """Copy the versions that waited for a region, in the order in which they were written."""
     every: list[Any] = [backend for _, _, backend in s3_backends.iter_backends()]
     for backend in every:
         for bucket in backend.buckets.values():
@@ -156,7 +156,7 @@ def catch_up() -> None:
 
 
 def _waiting(bucket: FakeBucket) -> list[tuple[str, str, dict[str, Any]]]:
-    """What a bucket has still to send, the oldest first: the object's name, its version, and the rule that chose it."""
+    """The queue of a bucket, the oldest first: the object's name, its version, and the rule that selects it."""
     return getattr(bucket, "replication_waiting", [])
 
 
@@ -185,7 +185,7 @@ def _copy(backend: S3Backend, key: FakeKey, wanted: dict[str, Any], destination:
 
 
 def _add(bucket: FakeBucket, copy: FakeKey | FakeDeleteMarker) -> None:
-    """Place a copy among the versions by when its original was written: late, it does not hide what is newer."""
+    """Sort a copy among the versions by the time of its original, so that a late copy does not hide a newer version."""
     versions = [version for version in bucket.keys.getlist(copy.name) if version is not copy]
     bucket.keys.setlist(copy.name, sorted([*versions, copy], key=lambda version: version.last_modified))
 

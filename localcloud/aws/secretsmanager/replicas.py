@@ -1,7 +1,7 @@
-"""Secrets Manager: replicas in other regions, and which keys secrets may be under, where moto does otherwise than AWS.
+"""Patches of Secrets Manager: replicas in other regions, and the keys that secrets can be encrypted with.
 
-A replica has its primary's value and settings, an ARN and a key of its own region, and is read-only. It holds what it
-has received itself: while one of the two regions does not answer it receives nothing, and what it has stays readable.
+A replica is read-only. It has its primary's value and settings, and an ARN and a key of its region. It stores what it
+has received: while one of the two regions does not answer, it receives nothing, and its contents stay readable.
 Its primary is found by name and not as an object, so that each region's state can be written and read back alone.
 """
 
@@ -24,25 +24,25 @@ from moto.secretsmanager.models import FakeSecret, ReplicaSecret, SecretsManager
 from moto.secretsmanager.responses import SecretsManagerResponse
 
 from localcloud.aws import routing
-from localcloud.aws.patching import add, add_property, mend
+from localcloud.aws.patching import add_methods, add_property, wrap_method
 
 _DEFAULT_KEY = SecretsManagerBackend.DEFAULT_KMS_KEY_ALIAS
 
 
-def amend() -> None:
-    mend(FakeSecret, "create_replicas", _create_replicas)
-    mend(ReplicaSecret, "__init__", _replica)
-    mend(ReplicaSecret, "to_dict", _show_replica)
+def patch() -> None:
+    wrap_method(FakeSecret, "create_replicas", _create_replicas)
+    wrap_method(ReplicaSecret, "__init__", _replica)
+    wrap_method(ReplicaSecret, "to_dict", _show_replica)
     add_property(ReplicaSecret, _source)
     add_property(ReplicaSecret, _config)
-    mend(SecretsManagerBackend, "create_secret", _create_secret)
-    mend(SecretsManagerBackend, "update_secret", _update_secret)
-    mend(SecretsManagerBackend, "put_secret_value", _put_secret_value)
-    mend(SecretsManagerBackend, "get_secret_value", _get_secret_value)
-    mend(SecretsManagerBackend, "update_secret_version_stage", _update_secret_version_stage)
-    mend(SecretsManagerBackend, "replicate_secret_to_regions", _replicate_secret_to_regions)
-    mend(SecretsManagerBackend, "remove_regions_from_replication", _remove_regions_from_replication)
-    add(SecretsManagerResponse, _stop_replication_to_replica)
+    wrap_method(SecretsManagerBackend, "create_secret", _create_secret)
+    wrap_method(SecretsManagerBackend, "update_secret", _update_secret)
+    wrap_method(SecretsManagerBackend, "put_secret_value", _put_secret_value)
+    wrap_method(SecretsManagerBackend, "get_secret_value", _get_secret_value)
+    wrap_method(SecretsManagerBackend, "update_secret_version_stage", _update_secret_version_stage)
+    wrap_method(SecretsManagerBackend, "replicate_secret_to_regions", _replicate_secret_to_regions)
+    wrap_method(SecretsManagerBackend, "remove_regions_from_replication", _remove_regions_from_replication)
+    add_methods(SecretsManagerResponse, _stop_replication_to_replica)
 
 
 # -- the replica ------------------------------------------------------------------------------------------------------
@@ -53,14 +53,14 @@ def _replica(
     replica: Any,
     source: FakeSecret,
     region: str,
-    status: str | None = None,
-    message: str | None = None,
-    kms_key_id: str | None = None,
+    *settings: str | None,
 ) -> None:
-    """moto's own keeps the primary itself, and puts the region wherever the primary's stands in the ARN, name or not.
+    """moto stores the primary itself, and replaces the primary's region everywhere in the ARN, even in the name.
 
-    `status`: only where it has failed; then it is an entry of its primary's and nothing in its region.
+    `settings`: status, message, KMS key. A status is given only for a replica that failed. Such a replica is an entry
+    of its primary and does not exist in its region.
     """
+    status, message, kms_key_id = settings
     replica.primary = (source.account_id, source.region, source.name)
     replica.arn = _arn_in(source, region)
     replica.region = region
@@ -79,7 +79,7 @@ def _arn_in(secret: FakeSecret, region: str) -> str:
 
 
 def _source(replica: Any) -> FakeSecret:
-    """The primary as this region knows it."""
+    """The primary, as far as this region has received it."""
     primary = _primary(replica)
     if _answer(replica):
         if primary is None:
@@ -98,7 +98,7 @@ def _primary(replica: Any) -> FakeSecret | None:
 
 
 def _answer(replica: Any) -> bool:
-    """Whether both regions do."""
+    """Whether both regions answer."""
     return not routing.is_dead(replica.primary[1]) and not routing.is_dead(replica.region)
 
 
@@ -107,7 +107,7 @@ def _receive(replica: Any, primary: FakeSecret) -> None:
 
 
 def catch_up() -> None:
-    """After a change, or once a region answers again: every replica that can receive has what its primary has."""
+    """Update every replica whose regions answer, after a change or when a region answers again."""
     for _, _, backend in list(secretsmanager_backends.iter_backends()):
         for replica in list(backend.__dict__["secrets"].values()):
             if isinstance(replica, ReplicaSecret) and _answer(replica):
@@ -117,7 +117,7 @@ def catch_up() -> None:
 
 
 def _config(replica: Any) -> dict[str, str]:
-    """As the primary shows it. Nobody knows what has come to a region that does not answer."""
+    """The replica in the description of its primary. The state in a region that does not answer is not known."""
     waits = replica.has_replica and routing.is_dead(replica.region)
     return {
         "Region": replica.region,
@@ -148,7 +148,7 @@ def _create_replicas(
 
 
 def _create_replica(secret: FakeSecret, region: str, key: str | None, force_overwrite: bool) -> ReplicaSecret:
-    """AWS takes the call and says afterwards, in the replica's status, that it could not be made."""
+    """AWS accepts the call, and reports a failure in the replica's status."""
     secrets, make = secretsmanager_backends[secret.account_id][region].secrets, _maker(secret, region, key)
     flaw = _flaw_of_key(secret.account_id, region, key)
     if flaw:
@@ -173,7 +173,7 @@ def _maker(secret: FakeSecret, region: str, key: str | None) -> Callable[[str | 
 
 
 def _disconnect(replica: ReplicaSecret) -> None:
-    """Take a replica from its primary's list. After a restart the two hold it as two objects, so its region counts."""
+    """Remove a replica from its primary's list. After a restart these are two objects, so it is found by its region."""
     primary = _primary(replica)
     if primary is not None:
         primary.replicas = [one for one in primary.replicas if one.region != replica.region]
@@ -210,7 +210,7 @@ def _remove_regions_from_replication(
 
 
 def _stop_replication_to_replica(response: SecretsManagerResponse) -> str:
-    """The replica becomes a secret of its own, with the value and the settings that it has now."""
+    """Make the replica an independent secret, with its present value and settings."""
     backend = response.backend
     replica = backend.describe_secret(response._get_param("SecretId"))
     if not isinstance(replica, ReplicaSecret):
@@ -251,7 +251,7 @@ def _update_secret(
     secret = _own(backend, secret_id)
     _must_encrypt(backend, kwargs.get("kms_key_id") or secret.kms_key_id)
     answer = original(backend, secret_id, *args, **kwargs)
-    if kwargs.get("description") == "":  # moto takes it for nothing asked
+    if kwargs.get("description") == "":  # moto ignores an empty description
         secret.description = ""
     catch_up()
     return answer
@@ -274,7 +274,7 @@ def _get_secret_value(
 ) -> dict[str, Any]:
     answer = original(backend, secret_id, *args, **kwargs)
     secret: Any = backend.secrets[secret_id]
-    # What RDS manages it reads itself, whatever has come of the key.
+    # RDS itself reads the secrets that it manages, even if the key is unusable.
     flaw = None if secret.owning_service else _flaw_of_key(backend.account_id, backend.region_name, secret.kms_key_id)
     if flaw:
         raise JsonRESTError(
@@ -294,7 +294,7 @@ def _update_secret_version_stage(
 
 
 def _own(backend: SecretsManagerBackend, secret_id: str) -> FakeSecret:
-    """A secret of this region, which may be changed here."""
+    """A primary secret of this region, which can be changed here."""
     secret = backend.describe_secret(secret_id)
     if isinstance(secret, ReplicaSecret):
         raise OperationNotPermittedOnReplica()
@@ -322,7 +322,7 @@ def _must_encrypt(backend: SecretsManagerBackend, key: str | None) -> None:
 
 
 def _flaw_of_key(account: str, region: str, key: str | None) -> str | None:
-    """Why a key cannot be used in a region, if it cannot. Without a key of its own a secret is under AWS's."""
+    """Return why a key cannot be used in a region, or `None`. Without its own key, a secret uses that of AWS."""
     if key is None or key.endswith(_DEFAULT_KEY):
         return None
     if key.startswith("arn:") and key.split(":")[3] != region:

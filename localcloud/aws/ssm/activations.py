@@ -1,7 +1,7 @@
-"""SSM's hybrid activations, which moto lacks: the right to make machines outside AWS managed nodes with a role.
+"""SSM's hybrid activations, which moto lacks: they register machines outside AWS as managed nodes with a role.
 
-An activation is used up by as many registrations as it allows, and it expires; the nodes that it made stay (see
-nodes.py). Its code is told once, to whoever makes it.
+An activation has a limit of registrations and an expiry. The nodes that it registered stay (nodes.py). Its code is
+returned only once, when it is created.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from moto.iam.models import Role, iam_backends
 from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-from localcloud.aws.patching import add
+from localcloud.aws.patching import add_methods
 from localcloud.aws.ssm.errors import invalid, refuse
 
 _SERVICE: Final = "ssm.amazonaws.com"
@@ -68,12 +68,12 @@ class Activation:
         }
 
 
-def amend() -> None:
-    add(SimpleSystemManagerResponse, create_activation, describe_activations, delete_activation)
+def patch() -> None:
+    add_methods(SimpleSystemManagerResponse, create_activation, describe_activations, delete_activation)
 
 
 def activations(backend: SimpleSystemManagerBackend) -> dict[str, Activation]:
-    """By id."""
+    """The activations of this region, by id."""
     kept: dict[str, Activation] = backend.__dict__.setdefault("activations", {})
     return kept
 
@@ -83,7 +83,7 @@ def moment(seconds: float) -> datetime:
 
 
 def role_named(backend: SimpleSystemManagerBackend, name: str) -> Role:
-    """The role, which has to trust SSM."""
+    """Return the role, or refuse one that does not trust SSM."""
     iam = iam_backends[backend.account_id][backend.partition]
     arn = f"arn:{backend.partition}:iam::{backend.account_id}:role/{name}"
     try:
@@ -134,7 +134,7 @@ def describe_activations(self: SimpleSystemManagerResponse) -> ActionResult:
 
 
 def page(key: str, every: list[dict[str, Any]], most: int | None, token: str | None) -> dict[str, Any]:
-    """The answer with the part of `every` that starts where `token` says; what is None is left out of its entries."""
+    """Return the page of `every` that starts at `token`. Entries leave out members that are None."""
     if token is not None and not token.isdecimal():
         refuse("InvalidNextToken", "The specified token is not valid.")
     start = int(token or 0)

@@ -1,4 +1,4 @@
-"""SSM's errors that its calls for managed nodes give. They are answered with status 400, and their code says which."""
+"""Errors of SSM's calls for managed nodes. All have status 400; the code names the error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from moto.core.exceptions import JsonRESTError
 
 
 def refuse(code: str, message: str) -> NoReturn:
-    """`code` is the name of the error's shape, or what the agent is told where no model of the API names it."""
+    """`code` is the name of the error's shape, or the code that the agent expects if the API's model has none."""
     raise JsonRESTError(code, message)
 
 

@@ -1,12 +1,12 @@
-"""SSM's managed nodes outside AWS: how one registers, gets credentials and is seen; its side is ssm_agent.py.
+"""SSM's managed nodes outside AWS: registration, credentials and listing. The node's side is ssm_agent.py.
 
 `RegisterManagedInstance`, `RequestManagedInstanceRoleToken` and `UpdateInstanceInformation` are the agent's own: no
-published model of the API has them. The codes of their errors are those that agents' logs show; what the real service
-does beyond (comparing the hardware, asking for a new key from time to time) is left out.
+published model of the API has them. The codes of their errors are from agents' logs. Other functions of the
+service (comparing the hardware, requesting a new key from time to time) are left out.
 
-The credentials are a session of the role in STS, named by the node's id, as `AssumeRole` would make one: moto knows
-whose they are, and `GetCallerIdentity` says so. After an hour they are refused (`LOCALCLOUD_SSM_TOKEN_SECONDS` makes it
-less, so that one need not wait to see them renewed).
+The credentials are a session of the role in STS, named after the node's id, like a session from `AssumeRole`. So
+`GetCallerIdentity` returns the node. They expire after an hour. `LOCALCLOUD_SSM_TOKEN_SECONDS` shortens that, to show
+their renewal without a long wait.
 """
 
 from __future__ import annotations
@@ -34,10 +34,9 @@ from moto.ssm.models import SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 from moto.sts.models import AssumedRole, sts_backends
 
-from localcloud.aws.iam import sts as sts_sessions
-from localcloud.aws.patching import add, mend
-from localcloud.aws.ssm import activations as ssm_activations
-from localcloud.aws.ssm.activations import Activation, activations, moment, page
+from localcloud.aws.iam.sts import forget_ended, session_end
+from localcloud.aws.patching import add_methods, wrap_method
+from localcloud.aws.ssm.activations import Activation, activations, moment, page, role_named
 from localcloud.aws.ssm.errors import refuse
 from localcloud.hosts.machine import ssm_agent
 from localcloud.instance.folder import LocalCloudError
@@ -45,7 +44,7 @@ from localcloud.instance.folder import LocalCloudError
 TOKEN_VARIABLE: Final = "LOCALCLOUD_SSM_TOKEN_SECONDS"  # noqa: S105 - a variable of the environment
 _TOKEN_SECONDS: Final = 3600
 _ONLINE: Final = 600.0
-"""Seconds since the last contact for which a node counts as online: two signs of life of the agent."""
+"""Seconds since the last contact for which a node counts as online: two heartbeats of the agent."""
 _CLOCK: Final = 900.0
 """Seconds by which the time of a signature may differ from the time here."""
 _FILTERS: Final = {
@@ -73,7 +72,7 @@ class Node:
     """Seconds since 1970, like the other time."""
     seen_at: float = field(default_factory=time.time)
     told: dict[str, str] = field(default_factory=dict)
-    """What the agent says of itself and its machine."""
+    """The properties that the agent reports."""
 
     def shown(self) -> dict[str, Any]:
         return {
@@ -92,11 +91,10 @@ class Node:
         }
 
 
-def amend() -> None:
-    ssm_activations.amend()
-    # The region of a request that nobody signed stands in its address, not here.
+def patch() -> None:
+    # moto needs a region for unsigned requests. The real one is in the host name of the request.
     werkzeug_app.UNSIGNED_REQUESTS["AmazonSSM"] = ("ssm", "us-east-1")
-    add(
+    add_methods(
         SimpleSystemManagerResponse,
         register_managed_instance,
         request_managed_instance_role_token,
@@ -104,12 +102,12 @@ def amend() -> None:
         describe_instance_information,
         deregister_managed_instance,
     )
-    mend(SimpleSystemManagerBackend, "__init__", _writable)
-    mend(SimpleSystemManagerBackend, "_validate_resource_type_and_id", _taggable)
+    wrap_method(SimpleSystemManagerBackend, "__init__", _writable)
+    wrap_method(SimpleSystemManagerBackend, "_validate_resource_type_and_id", _taggable)
 
 
 def nodes(backend: SimpleSystemManagerBackend) -> dict[str, Node]:
-    """By id."""
+    """The nodes of this region, by id."""
     kept: dict[str, Node] = backend.__dict__.setdefault("managed_nodes", {})
     return kept
 
@@ -122,7 +120,7 @@ def _node(backend: SimpleSystemManagerBackend, name: str) -> Node:
 
 
 def _writable(original: Callable[..., None], backend: SimpleSystemManagerBackend, *args: Any, **kwargs: Any) -> None:
-    """moto's table of tags makes its entries by a nameless function, which cannot be written down."""
+    """moto's table of tags creates its entries with a lambda, which cannot be pickled."""
     original(backend, *args, **kwargs)
     backend._resource_tags = defaultdict(partial(defaultdict, dict))
 
@@ -139,7 +137,7 @@ def _taggable(original: Callable[..., str], backend: SimpleSystemManagerBackend,
 def register_managed_instance(self: SimpleSystemManagerResponse) -> str:
     backend = self.ssm_backend
     activation = _usable(backend, self._get_param("ActivationId") or "", self._get_param("ActivationCode") or "")
-    role = ssm_activations.role_named(backend, activation.iam_role)
+    role = role_named(backend, activation.iam_role)
     try:
         der = base64.b64decode(self._get_param("PublicKey") or "", validate=True)
         known = isinstance(load_der_public_key(der), rsa.RSAPublicKey)
@@ -172,8 +170,8 @@ def request_managed_instance_role_token(self: SimpleSystemManagerResponse) -> st
     node = _signing_node(self)
     if self._get_param("Fingerprint") != node.fingerprint:
         refuse("MachineFingerprintDoesNotMatch", "Fingerprint does not match")
-    role = ssm_activations.role_named(backend, node.iam_role)
-    sts_sessions.forget(backend.account_id, backend.partition)
+    role = role_named(backend, node.iam_role)
+    forget_ended(backend.account_id, backend.partition)
     session: AssumedRole = sts_backends[backend.account_id][backend.partition].assume_role(
         region_name=backend.region_name,
         role_session_name=node.id,
@@ -188,7 +186,7 @@ def request_managed_instance_role_token(self: SimpleSystemManagerResponse) -> st
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret_access_key,
             "SessionToken": session.session_token,
-            "TokenExpirationDate": sts_sessions.end(session),
+            "TokenExpirationDate": session_end(session),
             "UpdateKeyPair": False,
         }
     )
@@ -210,7 +208,7 @@ def _signing_node(response: SimpleSystemManagerResponse) -> Node:
     )
     name, _, scope = parts.get("Credential", "").partition("/")
     if not name.startswith("mi-"):
-        refuse("UnrecognizedClientException", "Only a managed node asks for its token, with the key that it registered")
+        refuse("UnrecognizedClientException", "Only a managed node can request its token, with its registered key")
     node = _node(response.ssm_backend, name)
     key: Any = load_der_public_key(node.public_key)
     pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.AUTO)
@@ -222,7 +220,7 @@ def _signing_node(response: SimpleSystemManagerResponse) -> Node:
     except (InvalidSignature, KeyError, ValueError):
         refuse("InvalidSignatureException", f"The request is not signed with the key that {name} registered")
     if abs(time.time() - signed_at) > _CLOCK or not {"host", "x-amz-date"} <= set(headers):
-        refuse("InvalidSignatureException", "The signature is too old, or leaves out what it has to cover")
+        refuse("InvalidSignatureException", "The signature is too old, or does not cover the required headers")
     return node
 
 
@@ -232,7 +230,7 @@ def update_instance_information(self: SimpleSystemManagerResponse) -> str:
     sts = sts_backends[backend.account_id][backend.partition]
     session = sts.get_assumed_role_from_access_key(self.get_access_key())
     if session is None or session.session_name != node.id:
-        refuse("AccessDeniedException", f"Only {node.id} itself may say how it is")
+        refuse("AccessDeniedException", f"Only {node.id} itself can report its state")
     node.seen_at = time.time()
     told = {key: self._get_param(key) for key in ("AgentVersion", "PlatformType", "ComputerName")}
     node.told = {key: value for key, value in told.items() if value}
@@ -255,7 +253,7 @@ def describe_instance_information(self: SimpleSystemManagerResponse) -> ActionRe
 
 
 def deregister_managed_instance(self: SimpleSystemManagerResponse) -> EmptyResult:
-    """The node gets no more credentials; those that it has are good until they end, as at AWS."""
+    """The node gets no more credentials. Those that it has stay valid until they expire, like at AWS."""
     backend = self.ssm_backend
     node = _node(backend, self._get_param("InstanceId") or "")
     del nodes(backend)[node.id]

@@ -1,4 +1,4 @@
-"""The local AWS's word on who may do what: policies, boundaries, conditions, sessions, and who hears of them."""
+"""IAM in the local AWS: policies, boundaries, conditions, sessions, and events about calls."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.aws.iam import requests
+from localcloud.aws.iam.actions import calls
 from localcloud.aws.iam.evaluation import Call, Decision, UnknownOperatorError, decide, decide_with
 from localcloud.aws.iam.oidc_tokens import Issuers
+from localcloud.aws.iam.requests import parse_request
 from localcloud.aws.iam.sessions import totp
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, local_aws
 
@@ -42,7 +43,7 @@ def policy(*statements: dict[str, Any]) -> dict[str, Any]:
         ([{"Action": "*", "Resource": "arn:a:?"}], Call("a:Do", ("arn:a:12",)), Decision.NEITHER),
         ([{"Action": "*", "Resource": "arn:a:[1]"}], Call("a:Do", ("arn:a:1",)), Decision.NEITHER),
         ([{"Action": "*", "NotResource": "arn:a:*"}], Call("a:Do", ("arn:a:1",)), Decision.NEITHER),
-        # a variable that nobody knows matches nothing
+        # an unknown variable matches nothing
         ([{"Action": "*", "Resource": "u/${aws:username}"}], Call("a:Do", ("u/ann",)), Decision.NEITHER),
         (
             [{"Action": "*", "Resource": "u/${aws:username}"}],
@@ -99,7 +100,7 @@ def test_a_boundary_bounds_and_grants_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_line", "calls"),
+    ("request_line", "expected"),
     [
         ("GET s3 /", [("s3:ListAllMyBuckets", "*")]),
         ("GET s3 /b?list-type=2&prefix=x", [("s3:ListBucket", "arn:aws:s3:::b")]),
@@ -123,14 +124,14 @@ def test_a_boundary_bounds_and_grants_nothing() -> None:
         ("GET backup /backup/plans/p/", [("backup:GetBackupPlan", f"arn:aws:backup:{HERE}:{ACCOUNT}:backup-plan:p")]),
     ],
 )
-def test_what_a_request_without_a_name_for_its_call_is(request_line: str, calls: list[tuple[str, str]]) -> None:
+def test_what_a_request_without_a_name_for_its_call_is(request_line: str, expected: list[tuple[str, str]]) -> None:
     method, service, target, *copied = request_line.split(" ")
     path, _, query = target.partition("?")
     environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
     if copied:
         environ["HTTP_X_AMZ_COPY_SOURCE"] = "/from/x%20y?versionId=1"
-    asked = requests.take_apart(service, "", environ, b"", HERE, ACCOUNT)
-    assert [(call.action, *call.resources) for call in requests.calls(asked)] == calls
+    asked = parse_request(service, "", environ, b"", HERE, ACCOUNT)
+    assert [(call.action, *call.resources) for call in calls(asked)] == expected
 
 
 # -- the service ------------------------------------------------------------------------------------------------------
@@ -236,7 +237,7 @@ def test_a_token_lets_in_when_issuer_audience_subject_and_signature_are_right(
     head, _, signature = issuers.sign(ISSUER, {**right, "sub": "x"}).split(".")
     with pytest.raises(ClientError, match="not signed by"):
         enter(aws, ".".join([head, issuers.sign(ISSUER, right).split(".")[1], signature]))
-    with pytest.raises(ClientError, match="no JSON Web Token"):
+    with pytest.raises(ClientError, match="not a JSON Web Token"):
         enter(aws, "nonsense")
     with pytest.raises(ClientError, match="Not authorized"):
         enter(aws, issuers.sign(ISSUER, right), role="nowhere")
@@ -275,7 +276,7 @@ def test_a_second_factor_is_asked_for_and_those_who_listen_hear_of_it(aws: Local
     made = iam.create_virtual_mfa_device(VirtualMFADeviceName="ann")["VirtualMFADevice"]
     serial, seed = made["SerialNumber"], made["Base32StringSeed"].decode()
     shown: dict[str, str] = {"SerialNumber": serial, "TokenCode": totp(seed)}
-    with pytest.raises(ClientError, match="is no device of"):
+    with pytest.raises(ClientError, match="is not a device of"):
         take(**shown)
     iam.enable_mfa_device(
         UserName="ann", SerialNumber=serial, AuthenticationCode1=totp(seed), AuthenticationCode2=totp(seed, 0)
@@ -289,22 +290,22 @@ def test_a_second_factor_is_asked_for_and_those_who_listen_hear_of_it(aws: Local
     ):
         with pytest.raises(ClientError, match="AccessDenied"):
             take(region, name, **factor)
-    aws.application.told.letters.clear()
+    aws.application.events.mails.clear()
     ends = take(**shown)["Credentials"]["Expiration"]
     assert ends - datetime.now(ends.tzinfo) <= timedelta(hours=1)
-    # Both, with the name of whoever it was; and of the attempts before as well.
-    assert [(letter["to"], letter["text"]) for letter in aws.application.told.letters] == [
+    # Both, with the name of the principal, and the attempts before as well.
+    assert [(mail["to"], mail["text"]) for mail in aws.application.events.mails] == [
         (to, f"arn:aws:iam::{ACCOUNT}:user/ann took it") for to in ("ann@example.com", "bob@example.com")
     ]
-    aws.application.told.letters.clear()
+    aws.application.events.mails.clear()
     with pytest.raises(ClientError, match="AccessDenied"):
         take()
-    assert len(aws.application.told.letters) == 2
+    assert len(aws.application.events.mails) == 2
     # Nothing is heard while the trail is stopped.
     aws.client("cloudtrail", THERE).stop_logging(Name="calls")
-    aws.application.told.letters.clear()
+    aws.application.events.mails.clear()
     take(**shown)
-    assert aws.application.told.letters == []
+    assert aws.application.events.mails == []
 
 
 def listen(aws: LocalAws, role: str) -> None:

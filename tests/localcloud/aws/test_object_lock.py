@@ -77,7 +77,7 @@ def test_a_lock_on_a_bucket_that_was_there(s3: Any, cloud: Cloud) -> None:
     made = Made.create(
         cloud, LOCK, bucket="later-locked", rule={"defaultRetention": {"mode": "COMPLIANCE", "days": 30}}
     )
-    assert bucket.drift() == set()  # else the engine would make it anew
+    assert bucket.drift() == set()  # else the engine would replace it
     assert bucket.outputs["objectLockEnabled"] is True
     assert code_of(s3.get_object_retention, Bucket="later-locked", Key="old") == "NoSuchObjectLockConfiguration"
     made.change(rule={"defaultRetention": {"mode": "GOVERNANCE", "years": 1}})

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from botocore.exceptions import ClientError
@@ -12,6 +16,9 @@ from moto.kms.models import kms_backends
 from werkzeug.test import Client
 
 from localcloud.aws import create_app
+from localcloud.aws.kms.keys import _NoPrivateKey
+from localcloud.aws.persistence import _MOVED, _Bodies, _Unpickler
+from localcloud.aws.ssm.activations import Activation
 from localcloud.instance.folder import LocalCloudError
 from tests.localcloud.aws_harness import HERE, THERE, a_database, a_key, a_network, local_aws
 
@@ -76,7 +83,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_every_answer_is_on_disk_before_it_is_given(tmp_path: Path) -> None:
-    """Whatever kills the process after an answer: the folder, as it is at that moment, knows what was answered."""
+    """After a kill at any moment, the folder holds everything that was answered."""
     with local_aws(tmp_path / "one") as aws:
         for number in range(3):
             key = a_key(aws)
@@ -100,10 +107,45 @@ def test_a_state_that_it_cannot_read_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match=rf"{re.escape(str(tmp_path))} \(kms.*make down"):
         create_app(tmp_path)
     file.write_bytes(whole)
-    (tmp_path / "version").write_text("moto 4.0.0, form 1\n")
-    with pytest.raises(LocalCloudError, match=r"written by moto 4\.0\.0"):
-        create_app(tmp_path)
+    for unknown in ("moto 4.0.0, form 2", "moto 5.2.5, form 1"):
+        (tmp_path / "version").write_text(f"{unknown}\n")
+        with pytest.raises(LocalCloudError, match=f"written by {re.escape(unknown)}, this is"):
+            create_app(tmp_path)
+        assert (tmp_path / "version").read_text() == f"{unknown}\n"
     assert file.read_bytes() == whole
+
+
+def test_state_of_form_2_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state in which the classes still have the modules that they had before the packages."""
+    with monkeypatch.context() as earlier, local_aws(tmp_path) as aws:
+        for module, kind in (
+            ("localcloud.aws.kms_keys", _NoPrivateKey),
+            ("localcloud.aws.ssm_activations", Activation),
+        ):
+            earlier.setitem(sys.modules, module, ModuleType(module))
+            earlier.setattr(sys.modules[module], kind.__name__, kind, raising=False)
+            earlier.setattr(kind, "__module__", module)
+        key = a_key(aws)
+        trust = {"Statement": {"Effect": "Allow", "Principal": {"Service": "ssm.amazonaws.com"}}}
+        aws.client("iam").create_role(RoleName="node", AssumeRolePolicyDocument=json.dumps(trust))
+        activation = aws.client("ssm").create_activation(IamRole="node")["ActivationId"]
+    assert b"localcloud.aws.kms_keys" in (tmp_path / f"kms.123456789012.{HERE}.pickle").read_bytes()
+    assert b"localcloud.aws.ssm_activations" in (tmp_path / f"ssm.123456789012.{HERE}.pickle").read_bytes()
+    version = tmp_path / "version"
+    written = version.read_text()
+    version.write_text(written.replace("form 3", "form 2"))
+
+    with local_aws(tmp_path) as aws:
+        assert [entry["KeyArn"] for entry in aws.client("kms").list_keys()["Keys"]] == [key]
+        found = aws.client("ssm").describe_activations()["ActivationList"]
+        assert [entry["ActivationId"] for entry in found] == [activation]
+    assert version.read_text() == written
+
+
+@pytest.mark.parametrize(("module", "name"), _MOVED)
+def test_moved_class_is_found(module: str, name: str, tmp_path: Path) -> None:
+    found = _Unpickler(io.BytesIO(), _Bodies(tmp_path)).find_class(module, name)
+    assert (found.__module__, found.__name__) == (_MOVED[module, name], name)
 
 
 def test_a_change_from_outside_a_request_is_written_down(tmp_path: Path) -> None:
@@ -139,7 +181,7 @@ def test_a_bucket_is_not_made_anew_over_one_that_is_there(tmp_path: Path) -> Non
         aws.client("s3", "us-east-1").put_object(Bucket="mine", Key="one", Body=b"1")
     with local_aws(tmp_path) as aws:
         s3 = aws.client("s3", "us-east-1")
-        s3.create_bucket(Bucket="mine")  # in us-east-1, and there alone, this is no error for whoever owns it
+        s3.create_bucket(Bucket="mine")  # only in us-east-1, the owner can do this without an error
         assert s3.list_objects_v2(Bucket="mine")["KeyCount"] == 1
 
 

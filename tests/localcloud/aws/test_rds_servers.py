@@ -1,4 +1,4 @@
-"""RDS with PostgreSQL behind it: what the API says of an instance is what its clients find.
+"""RDS with PostgreSQL servers: the API's description of an instance matches what its clients find.
 
 The tests of this module share one local AWS, and each makes what it needs.
 """
@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.aws.rds import servers as rds_servers
+from localcloud.aws.rds.servers import UPLOAD_VARIABLE, current_servers
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, a_database, a_key, a_network, local_aws
 
 PATIENCE = 60.0
@@ -26,7 +26,7 @@ PATIENCE = 60.0
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """Uploads every half second: what RDS does in minutes, the tests see in a moment."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(rds_servers.UPLOAD_VARIABLE, "0.5")
+        patch.setenv(UPLOAD_VARIABLE, "0.5")
         with local_aws(None, tmp_path_factory.mktemp("databases")) as running:
             yield running
 
@@ -50,7 +50,7 @@ def password(aws: LocalAws, database: Any) -> str:
 
 
 def connect(aws: LocalAws, database: Any, secret: str | None = None, **options: Any) -> psycopg.Connection:
-    servers = rds_servers.current()
+    servers = current_servers()
     assert servers is not None
     return psycopg.connect(
         **{
@@ -351,7 +351,7 @@ def test_what_the_servers_cannot_do_is_refused_by_name(aws: LocalAws) -> None:
 def test_a_restart_brings_the_servers_back_with_their_rows_and_addresses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(rds_servers.UPLOAD_VARIABLE, "0.5")
+    monkeypatch.setenv(UPLOAD_VARIABLE, "0.5")
     places = (tmp_path / "aws", tmp_path / "databases")
     with local_aws(*places) as aws:
         made = new(aws, "lasting")
@@ -374,6 +374,6 @@ def test_a_restart_brings_the_servers_back_with_their_rows_and_addresses(
     with local_aws(*places) as aws:
         aws.application.follow(lambda region: region == HERE)  # it was cut off when the local cloud was stopped
         for _ in range(10):
-            with pytest.raises(psycopg.OperationalError, match="refused"):  # not the password: nobody is there
+            with pytest.raises(psycopg.OperationalError, match="refused"):  # not a wrong password: the server is down
                 connect(aws, made, secret="any", connect_timeout=2)
             time.sleep(0.2)

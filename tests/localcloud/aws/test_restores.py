@@ -76,7 +76,7 @@ def secret_of(aws: LocalAws, database: dict[str, Any], region: str = HERE) -> di
 
 
 def test_a_recovery_in_the_other_region_is_as_declared(aws: LocalAws, cloud: Cloud, copy: dict[str, Any]) -> None:
-    """What the restore alone leaves at a default is what production needs, and is there when the creation ends."""
+    """Settings that a restore leaves at their defaults have production's values when the creation ends."""
     insights = a_key(aws, THERE)
     made = Made.create(
         cloud,

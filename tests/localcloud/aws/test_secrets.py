@@ -153,7 +153,7 @@ def test_a_program_may_ask_for_a_secret_and_for_a_replica(aws: LocalAws, cloud: 
 
 
 def test_a_replica_follows_and_takes_no_changes(aws: LocalAws) -> None:
-    name = f"of-{HERE}"  # a region in a name is no region in its ARN
+    name = f"of-{HERE}"  # a region in a name is not the region of the ARN
     primary, far = replicated(aws, name), secrets(aws, THERE)
     shown = far.get_secret_value(SecretId=name)
     assert shown["SecretString"] == "one"

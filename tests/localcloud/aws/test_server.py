@@ -34,7 +34,7 @@ def test_what_is_not_there_is_refused_by_name(aws: LocalAws) -> None:
         with pytest.raises(ClientError, match=words) as refused:
             getattr(aws.client(service), call)()
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-    with pytest.raises(ClientError, match="is no region of rds"):
+    with pytest.raises(ClientError, match="is not a region of rds"):
         aws.client("rds", "eu-middle-1").describe_db_instances()
 
 
@@ -117,7 +117,7 @@ def test_replication_of_backups(aws: LocalAws) -> None:
 
 
 def test_copies_follow_their_own_instance_only(aws: LocalAws) -> None:
-    """A database that is made under the name of a deleted one is another, and its copy another too."""
+    """A database with the name of a deleted one is a new database, and so is its copy."""
     there = aws.client("rds", THERE)
     arns = []
     for _ in range(2):

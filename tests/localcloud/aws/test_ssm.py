@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from moto.sts.models import sts_backends
 
 from localcloud.aws import routing
-from localcloud.aws.iam import sts as sts_sessions
+from localcloud.aws.iam.sts import forget_ended
 from localcloud.aws.ssm import nodes
 from localcloud.hosts.machine import ssm_agent
 from localcloud.hosts.machine.ssm_agent import Registration, SsmError
@@ -232,7 +232,7 @@ def test_sessions_that_ended_long_ago_are_forgotten(aws: LocalAws, monkeypatch: 
     now = time.time
     for hours, kept in ((24, True), (26, False)):
         monkeypatch.setattr(time, "time", lambda hours=hours: now() + hours * 3600)
-        sts_sessions.forget("123456789012", "aws")
+        forget_ended("123456789012", "aws")
         assert (sts.get_assumed_role_from_access_key(old.access_key_id) is not None) is kept
 
 

@@ -1,0 +1,1 @@
+"""Tests of AWS Backup in the local AWS."""
