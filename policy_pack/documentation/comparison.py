@@ -67,7 +67,7 @@ COMPARISON: Final = (
         " `backup_recovery_point_min_retention_35_days`, `backup_recovery_point_manual_deletion_disabled`,"
         " `backup_plan_region_configured`, `backup_vault_region_configured`;"
         " PW `backup_recovery_point_encrypted`",
-        ("backup-plan-daily", "backup-vault-kept", "backup-vault-locked", "aws-region-in-eu"),
+        ("backup-plan-daily", "backup-vault-retention", "backup-vault-locked", "aws-region-in-eu"),
         "Deletion is prevented by the vault's lock, and not by a policy on the vault that an administrator can change.",
     ),
     Compared(
@@ -78,11 +78,11 @@ COMPARISON: Final = (
         "That one exists says nothing. Ours asks of each database whether one is for it. A report plan is left out: the"
         " drill's log is the report.",
     ),
-    Compared("A vault has a key of ours", "CKV_AWS_166; PW `backup_vaults_encrypted`", ("backup-vault-kept",)),
+    Compared("A vault has a key of ours", "CKV_AWS_166; PW `backup_vaults_encrypted`", ("backup-vault-retention",)),
     Compared(
         "A vault is locked",
         "only as a parameter of Config `RDS_RESOURCES_PROTECTED_BY_BACKUP_PLAN`",
-        ("backup-vault-locked", "backup-vault-kept"),
+        ("backup-vault-locked", "backup-vault-retention"),
     ),
     Compared(
         "RDS storage is encrypted",
@@ -97,7 +97,7 @@ COMPARISON: Final = (
         "CKV_AWS_266, CKV_AWS_302, CKV_AWS_146; PW `rds_snapshots_encrypted`, `rds_snapshots_public_access`;"
         " Config `RDS_SNAPSHOT_ENCRYPTED`, `RDS_SNAPSHOTS_PUBLIC_PROHIBITED`;"
         " SP `rds_db_snapshot_encrypted_at_rest`, `rds_db_snapshot_prohibit_public_access`",
-        ("not-for-everybody", "database-encrypted"),
+        ("no-public-principal", "database-encrypted"),
         "A snapshot of an encrypted database is encrypted, and there is no other kind of database here.",
     ),
     Compared(
@@ -121,7 +121,7 @@ COMPARISON: Final = (
         " Config `RDS_INSTANCE_SUBNET_IGW_CHECK`; SP `rds_db_instance_prohibit_public_access`,"
         " `rds_db_instance_no_public_subnet`; PG `rds-instance-public-access`;"
         " PC `aws-rds-instance-disallow-public-access`",
-        ("database-walled", "database-reached-by-hosts-alone", "no-open-ingress", "database-over-tls"),
+        ("database-private-network", "database-ingress-hosts-only", "no-open-ingress", "database-over-tls"),
         "The hosts are at another provider, so the database has a public address. Ours checks what that is meant to"
         " prevent: nobody is admitted but the addresses of the stack's own hosts, one by one, and only over TLS.",
     ),
@@ -129,7 +129,7 @@ COMPARISON: Final = (
         "RDS forces TLS",
         "CKV2_AWS_69; PW `rds_instance_transport_encrypted`; Config `RDS_POSTGRES_INSTANCE_ENCRYPTED_IN_TRANSIT`;"
         " SP `rds_db_instance_connections_encryption_enabled`",
-        ("database-over-tls", "database-parameters-here"),
+        ("database-over-tls", "database-parameter-group-in-stack"),
         "CKV2_AWS_69 lets a database without a parameter group pass. Ours refuses it, and a group of another stack.",
     ),
     Compared(
@@ -157,7 +157,7 @@ COMPARISON: Final = (
         "guard `RDS_MASTER_USER_PASSWORD_NO_PLAINTEXT_PASSWORD`; Config `SECRETSMANAGER_ROTATION_ENABLED_CHECK`,"
         " `SECRETSMANAGER_USING_CMK`; CKV_AWS_149, CKV2_AWS_57; PW `secretsmanager_automatic_rotation_enabled`;"
         " PC `aws-secretsmanager-secret-configure-customer-managed-key`",
-        ("database-password-unknown", "secret-recoverable", "secret-replicated"),
+        ("database-password-managed", "secret-recoverable", "secret-replicated"),
         "RDS rotates the database's password itself. The application's secrets are keys of other companies' services,"
         " which nothing at AWS can rotate: people do.",
     ),
@@ -168,7 +168,7 @@ COMPARISON: Final = (
         " `KMS_CMK_NOT_SCHEDULED_FOR_DELETION`, guard `KMS_NO_WILDCARD_PRINCIPAL`; SP `kms_cmk_rotation_enabled`,"
         " `kms_key_not_pending_deletion`; PG `cmk-backing-key-rotation-enabled`;"
         " PC `aws-kms-key-enable-key-rotation`",
-        ("key-rotated", "key-deletion-noticed", "not-for-everybody", "protected-in-pulumi"),
+        ("key-rotated", "key-deletion-window", "no-public-principal", "protected-in-pulumi"),
     ),
     Compared(
         "KMS keys are in one region",
@@ -180,7 +180,7 @@ COMPARISON: Final = (
         "S3 versioning",
         "CKV_AWS_21; PW `s3_bucket_object_versioning`; Config, guard `S3_BUCKET_VERSIONING_ENABLED`;"
         " SP `s3_bucket_versioning_enabled`",
-        ("bucket-versioned", "bucket-complete", "bucket-versions-kept"),
+        ("bucket-versioned", "bucket-baseline", "bucket-versions-kept"),
         "And no rule takes the versions away before the plan's days.",
     ),
     Compared(
@@ -188,7 +188,7 @@ COMPARISON: Final = (
         "CKV_AWS_144; PW `s3_bucket_cross_region_replication`; Config `S3_BUCKET_CROSS_REGION_REPLICATION_ENABLED`;"
         " Config, guard `S3_BUCKET_REPLICATION_ENABLED`; SP `s3_bucket_cross_region_replication_enabled`;"
         " PC `aws-s3-bucket-enable-replication-configuration`, `aws-s3-bucket-configure-replication-configuration`",
-        ("bucket-replicates", "bucket-replicated"),
+        ("bucket-replication-complete", "bucket-replicated"),
         "Most of theirs look at the status alone. Ours demands that encrypted objects are copied too, in the time that"
         " S3 promises, under a key of another region.",
     ),
@@ -196,7 +196,7 @@ COMPARISON: Final = (
         "S3 object lock",
         "CKV_AWS_143; PW `s3_bucket_object_lock`; Config, guard `S3_BUCKET_DEFAULT_LOCK_ENABLED`;"
         " SP `s3_bucket_object_lock_enabled`",
-        ("bucket-not-destroyed", "bucket-locked", "bucket-complete"),
+        ("bucket-force-destroy-off", "bucket-locked", "bucket-baseline"),
     ),
     Compared(
         "S3 MFA delete",
@@ -211,7 +211,7 @@ COMPARISON: Final = (
         " `S3_BUCKET_SSL_REQUESTS_ONLY`, `S3_BUCKET_LEVEL_PUBLIC_ACCESS_PROHIBITED`; SP `s3_bucket_enforces_ssl`,"
         " `s3_public_access_block_bucket`; PC `aws-s3-bucket-configure-server-side-encryption-kms`,"
         " `aws-s3-bucket-disallow-public-read`",
-        ("bucket-encrypted", "bucket-over-tls", "bucket-private", "not-for-everybody", "bucket-complete"),
+        ("bucket-encrypted", "bucket-over-tls", "bucket-private", "no-public-principal", "bucket-baseline"),
         "Of each bucket. The block for the account as a whole is a setting of the account's bootstrap.",
     ),
     Compared(
@@ -232,7 +232,7 @@ COMPARISON: Final = (
         "CKV_AWS_62, CKV_AWS_63, CKV_AWS_273; PW `iam_policy_attached_only_to_group_or_roles`,"
         " `iam_aws_attached_policy_no_administrative_privileges`, `iam_user_mfa_enabled_console_access`;"
         " Config, guard `IAM_POLICY_NO_STATEMENTS_WITH_ADMIN_ACCESS`; SP `iam_user_mfa_enabled`",
-        ("no-wildcard-administrator", "people-need-mfa"),
+        ("no-wildcard-administrator", "mfa-required"),
         "Of roles that are declared. Whether each person has MFA is read from AWS and GitHub, not from a program.",
     ),
     Compared(
@@ -251,17 +251,17 @@ COMPARISON: Final = (
         "none for Hetzner",
         (
             "pool-redundant",
-            "host-in-pool",
+            "host-labelled",
             "host-spread",
             "load-balancer-checks-health",
-            "load-balancer-complete",
-            "address-forgotten-soon",
+            "load-balancer-baseline",
+            "dns-record-ttl",
         ),
     ),
     Compared(
         "Everything is in the regions that are allowed",
         "PW `organizations_scp_check_deny_regions`, at run time; no other collection has it",
-        ("aws-region-in-eu", "aws-region-in-arguments", "hetzner-location-in-eu", "provider-judged"),
+        ("aws-region-in-eu", "aws-region-in-arguments", "hetzner-location-in-eu", "provider-allowed"),
         "PW's lets a policy pass that allows more than the list, and its list is empty by default. Ours judges what is"
         " declared, wherever the place is written, and refuses what it does not know.",
     ),
@@ -279,7 +279,7 @@ COMPARISON: Final = (
     Compared(
         "Other stores: their encryption, backups, protection",
         "many, for Aurora, Redshift, EFS, ElastiCache, OpenSearch and more",
-        ("data-store-judged",),
+        ("data-store-reviewed",),
         "None of these is used, so each is refused by name until somebody writes the policy on its backups.",
     ),
     Compared(

@@ -53,7 +53,7 @@ _SHOWN_THRESHOLD: Final = "retention.object_version_days"
 
 _SECTIONS: Final = {
     "aws-region-in-eu": "Where data may be",
-    "data-store-judged": "What can be brought back",
+    "data-store-reviewed": "What can be brought back",
     "database-multi-az": "What stands in for what",
     "host-firewalled": "Who gets in",
     "database-replicated": "What belongs together, in the stack as a whole",

@@ -632,7 +632,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
     ),
     Example(policy="hetzner-location-in-eu", family=entrance, at="balancer", path="location", refused=_value("ash")),
     Example(
-        policy="provider-judged",
+        policy="provider-allowed",
         family=queue,
         at="queue",
         path=TYPE,
@@ -652,7 +652,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
     ),
     # What can be brought back.
     Example(
-        policy="data-store-judged",
+        policy="data-store-reviewed",
         family=queue,
         at="queue",
         path=TYPE,
@@ -703,7 +703,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         path="pointInTimeRecovery.enabled",
         refused=_value(False),
     ),
-    Example(policy="bucket-not-destroyed", family=bucket, at="bucket", path="objectLockEnabled", refused=_value(False)),
+    Example(policy="bucket-force-destroy-off", family=bucket, at="bucket", path="objectLockEnabled", refused=_value(False)),
     Example(
         policy="bucket-versioned",
         family=bucket,
@@ -733,14 +733,14 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         refused=_value("AES256"),
     ),
     Example(
-        policy="bucket-replicates",
+        policy="bucket-replication-complete",
         family=bucket,
         at="replication",
         path="rules.0.sourceSelectionCriteria.sseKmsEncryptedObjects.status",
         refused=_value("Disabled"),
     ),
     Example(
-        policy="backup-vault-kept",
+        policy="backup-vault-retention",
         family=database,
         at="lock",
         path="minRetentionDays",
@@ -755,7 +755,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
     ),
     Example(policy="key-rotated", family=key, at="key", path="enableKeyRotation", refused=_value(False)),
     Example(
-        policy="key-deletion-noticed",
+        policy="key-deletion-window",
         family=key,
         at="key",
         path="deletionWindowInDays",
@@ -780,7 +780,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
     # What stands in for what.
     Example(policy="database-multi-az", family=database, at="database", path="multiAz", refused=_value(False)),
     Example(policy="hetzner-protected", family=entrance, at="host-1", path="deleteProtection", refused=_value(False)),
-    Example(policy="host-in-pool", family=entrance, at="host-1", path="labels.role", refused=_value("")),
+    Example(policy="host-labelled", family=entrance, at="host-1", path="labels.role", refused=_value("")),
     Example(policy="host-spread", family=entrance, at="group", path="type", refused=_value("other")),
     Example(
         policy="load-balancer-checks-health",
@@ -789,7 +789,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         path="healthCheck.interval",
         refused=_value(15),
     ),
-    Example(policy="address-forgotten-soon", family=name, at="name", path="ttl", refused=_value(3600)),
+    Example(policy="dns-record-ttl", family=name, at="name", path="ttl", refused=_value(3600)),
     # Who gets in.
     Example(
         policy="host-firewalled",
@@ -809,7 +809,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         refused=_value("0"),
     ),
     Example(
-        policy="database-walled",
+        policy="database-private-network",
         family=database,
         at="database",
         path="dbSubnetGroupName",
@@ -817,7 +817,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         unknown=False,
     ),
     Example(
-        policy="database-password-unknown",
+        policy="database-password-managed",
         family=database,
         at="database",
         path="manageMasterUserPassword",
@@ -849,7 +849,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         unknown=False,
     ),
     Example(
-        policy="not-for-everybody",
+        policy="no-public-principal",
         family=queue,
         at="queue",
         path="policy",
@@ -858,7 +858,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         unknown=False,
     ),
     Example(
-        policy="people-need-mfa",
+        policy="mfa-required",
         family=people,
         at="role",
         path="assumeRolePolicy",
@@ -894,7 +894,7 @@ EXAMPLES: Final[tuple[Example, ...]] = (
     ),
     Example(policy="database-second-copy", family=database, at="selection", hidden=("selection", "resources")),
     Example(
-        policy="database-parameters-here",
+        policy="database-parameter-group-in-stack",
         family=database,
         at="database",
         path="parameterGroupName",
@@ -902,18 +902,18 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         left_out=True,
     ),
     Example(
-        policy="database-reached-by-hosts-alone",
+        policy="database-ingress-hosts-only",
         family=database,
         at="admission",
         path="cidrIpv4",
         refused=_value("203.0.113.7/32"),
         left_out=False,
     ),
-    Example(policy="bucket-complete", family=bucket, at="versioning", hidden=("versioning", "bucket")),
+    Example(policy="bucket-baseline", family=bucket, at="versioning", hidden=("versioning", "bucket")),
     Example(policy="bucket-replicated", family=bucket, at="replication", hidden=("replication", "bucket")),
     Example(policy="backup-vault-locked", family=database, at="lock", hidden=("lock", "backupVaultName")),
     Example(policy="pool-redundant", family=entrance, at="host-1", path="labels.state", refused=_value("standby")),
-    Example(policy="load-balancer-complete", family=entrance, at="target", hidden=("target", "loadBalancerId")),
+    Example(policy="load-balancer-baseline", family=entrance, at="target", hidden=("target", "loadBalancerId")),
     Example(policy="repository-protected", family=repository, at="ruleset", hidden=("ruleset", "repository")),
 )
 """One for each policy, in the order of the catalogue."""

@@ -189,7 +189,7 @@ PROTECTED: Final = Policy(
 )
 
 IN_POOL: Final = Policy(
-    id="host-in-pool",
+    id="host-labelled",
     title="A host says what it does and whether it works or stands by, so that its pool can be counted.",
     severity="high",
     control="A.8.14",
@@ -257,7 +257,7 @@ PRIVATE_TARGETS: Final = Policy(
 )
 
 FORGOTTEN_SOON: Final = Policy(
-    id="address-forgotten-soon",
+    id="dns-record-ttl",
     title="A name leads to an address for no longer than promised, so that another location can take over.",
     severity="high",
     control="A.8.14",

@@ -267,7 +267,7 @@ SECOND_COPY: Final = StackPolicy(
 )
 
 DATABASE_PARAMETERS: Final = StackPolicy(
-    id="database-parameters-here",
+    id="database-parameter-group-in-stack",
     title="Each database has a parameter group of its stack, in which TLS is forced.",
     severity="high",
     control="A.5.29",
@@ -277,7 +277,7 @@ DATABASE_PARAMETERS: Final = StackPolicy(
 )
 
 HOSTS_ALONE: Final = StackPolicy(
-    id="database-reached-by-hosts-alone",
+    id="database-ingress-hosts-only",
     title="Nobody is admitted to a database but the hosts of its stack.",
     severity="critical",
     control="A.5.29",
@@ -287,7 +287,7 @@ HOSTS_ALONE: Final = StackPolicy(
 )
 
 BUCKET_COMPLETE: Final = StackPolicy(
-    id="bucket-complete",
+    id="bucket-baseline",
     title="Each bucket has its versioning, lock, retention, encryption, access block and policy.",
     severity="critical",
     control="A.8.13",
@@ -327,7 +327,7 @@ POOL_REDUNDANT: Final = StackPolicy(
 )
 
 ENTRANCE_COMPLETE: Final = StackPolicy(
-    id="load-balancer-complete",
+    id="load-balancer-baseline",
     title="Each load balancer has a service and a whole pool behind it, and each pool more than one in front.",
     severity="critical",
     control="A.8.14",

@@ -77,7 +77,7 @@ TLS: Final = Policy(
 )
 
 PASSWORD: Final = Policy(
-    id="database-password-unknown",
+    id="database-password-managed",
     title="Nobody knows a database's master password: RDS makes it, keeps it and rotates it.",
     severity="high",
     control="A.5.29",
@@ -88,7 +88,7 @@ PASSWORD: Final = Policy(
 )
 
 WALLED: Final = Policy(
-    id="database-walled",
+    id="database-private-network",
     title="A database is behind a security group and in subnets of ours.",
     severity="critical",
     control="A.5.29",

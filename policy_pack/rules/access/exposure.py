@@ -227,7 +227,7 @@ BUCKET_OVER_TLS: Final = Policy(
 )
 
 NOT_FOR_EVERYBODY: Final = Policy(
-    id="not-for-everybody",
+    id="no-public-principal",
     title="No policy and no switch of a resource at AWS opens it to everybody.",
     severity="critical",
     control="A.5.29",

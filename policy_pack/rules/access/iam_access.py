@@ -63,7 +63,7 @@ _ADMINISTRATORS: Final = ("AdministratorAccess", "IAMFullAccess", "PowerUserAcce
 
 def _no_wildcard(resource: Resource, plan: Plan) -> Iterator[Finding]:
     if resource.type == ATTACHMENT and resource.props.get("role") == plan.access.emergency_role:
-        return  # which `people-need-mfa` judges, and whose taking both are told of
+        return  # which `mfa-required` judges, and whose taking both are told of
     for leaf in texts(resource.props):
         if leaf.path[:1] in (("assumeRolePolicy",), ("tags",)):
             continue
@@ -87,7 +87,7 @@ def _texts(value: object) -> list[str]:
 
 
 MFA: Final = Policy(
-    id="people-need-mfa",
+    id="mfa-required",
     title="Whoever is a person gets in with a second factor, and holds no key that lasts.",
     severity="critical",
     control="A.5.29",

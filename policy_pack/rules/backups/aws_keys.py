@@ -77,7 +77,7 @@ ROTATED: Final = Policy(
 )
 
 KEPT: Final = Policy(
-    id="key-deletion-noticed",
+    id="key-deletion-window",
     title="A key that is deleted by mistake can be brought back for as long as the plan says, and is never off.",
     severity="critical",
     control="A.8.13",

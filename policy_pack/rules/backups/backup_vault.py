@@ -96,7 +96,7 @@ def _elsewhere(resource: Resource, copy: object, name: str) -> Iterator[Finding]
 _COPY_DAYS: Final = Threshold("days", "retention.vault_copy_days", "at least")
 
 VAULT_LOCKED: Final = Policy(
-    id="backup-vault-kept",
+    id="backup-vault-retention",
     title="Nobody takes a backup out of its vault before its time, and the vault has a key of ours.",
     severity="critical",
     control="A.8.13",

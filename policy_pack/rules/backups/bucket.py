@@ -128,7 +128,7 @@ _REPLICATES: Final = (
 )
 
 NOT_DESTROYED: Final = Policy(
-    id="bucket-not-destroyed",
+    id="bucket-force-destroy-off",
     title="Deleting a bucket never deletes what is in it, and its versions can be locked.",
     severity="critical",
     control="A.8.13",
@@ -187,7 +187,7 @@ VERSIONS_KEPT: Final = Policy(
 )
 
 REPLICATES: Final = Policy(
-    id="bucket-replicates",
+    id="bucket-replication-complete",
     title="A bucket's replication copies everything, encrypted objects included, to another region, and in time.",
     severity="critical",
     control="A.8.13",

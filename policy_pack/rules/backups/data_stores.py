@@ -105,7 +105,7 @@ def _table(resource: Resource, plan: Plan) -> Iterator[Finding]:
 
 
 JUDGED: Final = Policy(
-    id="data-store-judged",
+    id="data-store-reviewed",
     title="Data are only in stores whose backups a policy judges.",
     severity="critical",
     control="A.8.13",

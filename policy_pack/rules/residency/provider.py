@@ -96,7 +96,7 @@ def _provider_judged(resource: Resource, _plan: Plan) -> Iterator[Finding]:
 
 
 PROVIDER_JUDGED: Final = Policy(
-    id="provider-judged",
+    id="provider-allowed",
     title="Every resource is deployed by a provider whose places the continuity policies judge, or is allowed by name.",
     severity="critical",
     control="A.5.29",
