@@ -11,7 +11,7 @@ from typing import Final
 
 from plan import Plan, load
 from policy_pack.catalogue import ALL, judge, judge_stack
-from policy_pack.documentation.comparison import COMPARISON
+from policy_pack.documentation.comparison import comparison
 from policy_pack.documentation.examples import EXAMPLES, LEFT_OUT, TYPE, Example, Ref, declared_as
 from policy_pack.rules.policy import AnyPolicy, Policy
 
@@ -160,7 +160,7 @@ def _comparison() -> Iterator[str]:
     )
     yield "| what | theirs | ours | how they differ, or why not |"
     yield "|---|---|---|---|"
-    for row in COMPARISON:
+    for row in comparison():
         ours = ", ".join(f"[{one}](#{one})" for one in row.ours) or "none"
         yield f"| {row.what} | {row.theirs} | {ours} | {row.why} |"
 

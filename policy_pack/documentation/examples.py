@@ -12,19 +12,39 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from plan import Plan
-from policy_pack.rules.access.database_access import PARAMETER_GROUP
-from policy_pack.rules.access.exposure import INGRESS_RULE, SECURITY_GROUPS
-from policy_pack.rules.access.iam_access import ROLE
-from policy_pack.rules.access.repository import REPOSITORY, RULESET
-from policy_pack.rules.backups import bucket_types
-from policy_pack.rules.backups.aws_keys import KEY
-from policy_pack.rules.backups.backup_vault import LOCK, PLAN, SELECTION, VAULT
-from policy_pack.rules.backups.data_stores import TABLE
-from policy_pack.rules.backups.database import INSTANCE
-from policy_pack.rules.backups.database_replica import REPLICATION
-from policy_pack.rules.backups.secrets import SECRET
-from policy_pack.rules.hosts import FIREWALL, LOAD_BALANCER, PLACEMENT_GROUP, RRSET, SERVER, SERVICE, TARGET
 from policy_pack.rules.policy import Provider, Resource
+from policy_pack.rules.resource_types import (
+    BACKUP_PLAN,
+    BACKUP_SELECTION,
+    BACKUP_VAULT,
+    BACKUP_VAULT_LOCK,
+    BUCKET,
+    BUCKET_ACCESS_BLOCK,
+    BUCKET_ENCRYPTION,
+    BUCKET_LIFECYCLE,
+    BUCKET_LOCK,
+    BUCKET_POLICY,
+    BUCKET_REPLICATION,
+    BUCKET_VERSIONING,
+    DYNAMODB_TABLE,
+    FIREWALL,
+    IAM_ROLE,
+    INGRESS_RULE,
+    KMS_KEY,
+    LOAD_BALANCER,
+    LOAD_BALANCER_SERVICE,
+    LOAD_BALANCER_TARGET,
+    PLACEMENT_GROUP,
+    RDS_BACKUP_REPLICATION,
+    RDS_INSTANCE,
+    RDS_PARAMETER_GROUP,
+    REPOSITORY,
+    REPOSITORY_RULESET,
+    SECRET,
+    SECURITY_GROUPS,
+    SERVER,
+    ZONE_RRSET,
+)
 from policy_pack.rules.values import UNKNOWN
 
 
@@ -184,7 +204,7 @@ def _without(family: Family, name: str) -> Family:
 
 def key(_plan: Plan) -> Family:
     """A key, with the defaults that comply left out."""
-    return {"key": Declared(KEY, {"description": "what it is for", "enableKeyRotation": True})}
+    return {"key": Declared(KMS_KEY, {"description": "what it is for", "enableKeyRotation": True})}
 
 
 def database(plan: Plan) -> Family:
@@ -209,11 +229,11 @@ def database(plan: Plan) -> Family:
         ),
         "subnets": Declared("aws:rds/subnetGroup:SubnetGroup", {"subnetIds": ["subnet-1", "subnet-2"]}),
         "parameters": Declared(
-            PARAMETER_GROUP,
+            RDS_PARAMETER_GROUP,
             {"family": "postgres18", "parameters": [{"name": "rds.force_ssl", "value": "1"}]},
         ),
         "database": Declared(
-            INSTANCE,
+            RDS_INSTANCE,
             {
                 "engine": "postgres",
                 "backupRetentionPeriod": plan.retention.database_backup_days,
@@ -233,7 +253,7 @@ def database(plan: Plan) -> Family:
             },
         ),
         "replication": Declared(
-            REPLICATION,
+            RDS_BACKUP_REPLICATION,
             {
                 "region": recovery,
                 "sourceDbInstanceArn": Ref("database", "arn"),
@@ -248,9 +268,9 @@ def database(plan: Plan) -> Family:
 def _second_copy(plan: Plan, of: str) -> Family:
     recovery, days = plan.residency.aws.recovery_region, plan.retention.vault_copy_days
     return {
-        "vault": Declared(VAULT, {"kmsKeyArn": Ref("key", "arn")}),
+        "vault": Declared(BACKUP_VAULT, {"kmsKeyArn": Ref("key", "arn")}),
         "lock": Declared(
-            LOCK,
+            BACKUP_VAULT_LOCK,
             {
                 "backupVaultName": Ref("vault"),
                 "minRetentionDays": days,
@@ -258,7 +278,7 @@ def _second_copy(plan: Plan, of: str) -> Family:
             },
         ),
         "plan": Declared(
-            PLAN,
+            BACKUP_PLAN,
             {
                 "rules": [
                     {
@@ -276,7 +296,7 @@ def _second_copy(plan: Plan, of: str) -> Family:
                 ]
             },
         ),
-        "selection": Declared(SELECTION, {"planId": Ref("plan"), "resources": [Ref(of, "arn")]}),
+        "selection": Declared(BACKUP_SELECTION, {"planId": Ref("plan"), "resources": [Ref(of, "arn")]}),
     }
 
 
@@ -286,7 +306,7 @@ def table(plan: Plan) -> Family:
     return {
         "key": key(plan)["key"],
         "table": Declared(
-            TABLE,
+            DYNAMODB_TABLE,
             {
                 "pointInTimeRecovery": {"enabled": True},
                 "deletionProtectionEnabled": True,
@@ -304,14 +324,14 @@ def bucket(plan: Plan) -> Family:
     of = {"bucket": Ref("bucket")}
     return {
         "key": key(plan)["key"],
-        "bucket": Declared(bucket_types.BUCKET[0], {"objectLockEnabled": True}),
-        "versioning": Declared(bucket_types.VERSIONING[0], {**of, "versioningConfiguration": {"status": "Enabled"}}),
+        "bucket": Declared(BUCKET[0], {"objectLockEnabled": True}),
+        "versioning": Declared(BUCKET_VERSIONING[0], {**of, "versioningConfiguration": {"status": "Enabled"}}),
         "lock": Declared(
-            bucket_types.LOCK[0],
+            BUCKET_LOCK[0],
             {**of, "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": plan.retention.object_lock_days}}},
         ),
         "lifecycle": Declared(
-            bucket_types.LIFECYCLE[0],
+            BUCKET_LIFECYCLE[0],
             {
                 **of,
                 "rules": [
@@ -324,7 +344,7 @@ def bucket(plan: Plan) -> Family:
             },
         ),
         "encryption": Declared(
-            bucket_types.ENCRYPTION[0],
+            BUCKET_ENCRYPTION[0],
             {
                 **of,
                 "rules": [
@@ -338,7 +358,7 @@ def bucket(plan: Plan) -> Family:
             },
         ),
         "block": Declared(
-            bucket_types.ACCESS_BLOCK[0],
+            BUCKET_ACCESS_BLOCK[0],
             {
                 **of,
                 "blockPublicAcls": True,
@@ -347,9 +367,9 @@ def bucket(plan: Plan) -> Family:
                 "restrictPublicBuckets": True,
             },
         ),
-        "policy": Declared(bucket_types.POLICY[0], {**of, "policy": _policy(_ONLY_TLS)}),
+        "policy": Declared(BUCKET_POLICY[0], {**of, "policy": _policy(_ONLY_TLS)}),
         "replication": Declared(
-            bucket_types.REPLICATION[0],
+            BUCKET_REPLICATION[0],
             {
                 **of,
                 "role": "arn:aws:iam::123456789012:role/replication",
@@ -450,7 +470,7 @@ def _balancer(plan: Plan, index: int) -> Family:
             LOAD_BALANCER, {"loadBalancerType": "lb11", "location": _home(plan, index), "deleteProtection": True}
         ),
         f"target{end}": Declared(
-            TARGET,
+            LOAD_BALANCER_TARGET,
             {
                 "loadBalancerId": Ref(f"balancer{end}"),
                 "type": "label_selector",
@@ -459,7 +479,7 @@ def _balancer(plan: Plan, index: int) -> Family:
             },
         ),
         f"service{end}": Declared(
-            SERVICE,
+            LOAD_BALANCER_SERVICE,
             {
                 "loadBalancerId": Ref(f"balancer{end}"),
                 "protocol": "https",
@@ -484,7 +504,7 @@ def name(plan: Plan) -> Family:
     return {
         "zone": Declared("hcloud:index/zone:Zone", {"mode": "primary", "deleteProtection": True}),
         "name": Declared(
-            RRSET,
+            ZONE_RRSET,
             {
                 "zone": Ref("zone", "name"),
                 "name": "api",
@@ -506,7 +526,7 @@ def repository(_plan: Plan) -> Family:
     return {
         "repository": Declared(REPOSITORY, {"visibility": "private", "archiveOnDestroy": True}),
         "ruleset": Declared(
-            RULESET,
+            REPOSITORY_RULESET,
             {
                 "repository": Ref("repository", "name"),
                 "target": "branch",
@@ -539,7 +559,7 @@ def people(_plan: Plan) -> Family:
     condition = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     allowed = {"Effect": "Allow", "Action": "rds:RestoreDBInstanceToPointInTime", "Resource": "*"}
     return {
-        "role": Declared(ROLE, {"assumeRolePolicy": _policy({**_PERSON, "Condition": condition})}),
+        "role": Declared(IAM_ROLE, {"assumeRolePolicy": _policy({**_PERSON, "Condition": condition})}),
         "policy": Declared("aws:iam/rolePolicy:RolePolicy", {"role": Ref("role"), "policy": _policy(allowed)}),
     }
 
@@ -703,7 +723,9 @@ EXAMPLES: Final[tuple[Example, ...]] = (
         path="pointInTimeRecovery.enabled",
         refused=_value(False),
     ),
-    Example(policy="bucket-force-destroy-off", family=bucket, at="bucket", path="objectLockEnabled", refused=_value(False)),
+    Example(
+        policy="bucket-force-destroy-off", family=bucket, at="bucket", path="objectLockEnabled", refused=_value(False)
+    ),
     Example(
         policy="bucket-versioned",
         family=bucket,

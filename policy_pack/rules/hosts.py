@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Final
 from policy_pack.rules.checks import WRITE_IT_OUT, at, given, is_number, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import compute, security
+from policy_pack.rules.resource_types import (
+    FIREWALL,
+    LOAD_BALANCER,
+    LOAD_BALANCER_SERVICE,
+    LOAD_BALANCER_TARGET,
+    PLACEMENT_GROUP,
+    SERVER,
+    ZONE_RRSET,
+)
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:
     from plan import Plan
 
-SERVER: Final = "hcloud:index/server:Server"
-FIREWALL: Final = "hcloud:index/firewall:Firewall"
-PLACEMENT_GROUP: Final = "hcloud:index/placementGroup:PlacementGroup"
-LOAD_BALANCER: Final = "hcloud:index/loadBalancer:LoadBalancer"
-SERVICE: Final = "hcloud:index/loadBalancerService:LoadBalancerService"
-TARGET: Final = "hcloud:index/loadBalancerTarget:LoadBalancerTarget"
-
-RRSET: Final = "hcloud:index/zoneRrset:ZoneRrset"
 
 STATES: Final = ("active", "standby")
 
@@ -228,7 +229,7 @@ HEALTH_CHECKED: Final = Policy(
     control="A.8.14",
     promise=compute,
     remedy="Add a health check over HTTP that counts successes alone and is quick enough.",
-    concerns=of_type(SERVICE),
+    concerns=of_type(LOAD_BALANCER_SERVICE),
     rule=_health_checked,
     thresholds=(Threshold("seconds", "redundancy.host_failover_seconds", "at most"),),
 )
@@ -240,7 +241,7 @@ OVER_TLS: Final = Policy(
     control="A.5.29",
     promise=security,
     remedy="Set the service's protocol to https, with a certificate.",
-    concerns=of_type(SERVICE),
+    concerns=of_type(LOAD_BALANCER_SERVICE),
     rule=_over_tls,
 )
 
@@ -251,7 +252,7 @@ PRIVATE_TARGETS: Final = Policy(
     control="A.5.29",
     promise=security,
     remedy="Set `use_private_ip` to true.",
-    concerns=of_type(TARGET),
+    concerns=of_type(LOAD_BALANCER_TARGET),
     rule=_private_targets,
     fixes={"usePrivateIp": lambda _plan: True},
 )
@@ -263,7 +264,7 @@ FORGOTTEN_SOON: Final = Policy(
     control="A.8.14",
     promise=compute,
     remedy="Set `ttl` to the plan's `redundancy.dns_ttl_seconds`.",
-    concerns=of_type(RRSET),
+    concerns=of_type(ZONE_RRSET),
     rule=_forgotten_soon,
     fixes={"ttl": lambda plan: plan.redundancy.dns_ttl_seconds},
     thresholds=(Threshold("seconds", "redundancy.dns_ttl_seconds", "at most"),),

@@ -10,27 +10,45 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.access.database_access import PARAMETER_GROUP
-from policy_pack.rules.access.exposure import INGRESS_RULE, SECURITY_GROUP_RULE, SECURITY_GROUPS
-from policy_pack.rules.access.repository import DEFAULT_BRANCH, REPOSITORY, RULESET
-from policy_pack.rules.backups import bucket_types
-from policy_pack.rules.backups.backup_vault import LOCK, PLAN, SELECTION, VAULT
-from policy_pack.rules.backups.data_stores import TABLE
-from policy_pack.rules.backups.database import INSTANCE
-from policy_pack.rules.backups.database_replica import REPLICATION
+from policy_pack.rules.access.repository import DEFAULT_BRANCH
 from policy_pack.rules.checks import at, listed
-from policy_pack.rules.hosts import LOAD_BALANCER, SERVER, SERVICE, TARGET
 from policy_pack.rules.policy import Finding, Resource, Stack, StackPolicy, leads
 from policy_pack.rules.promises import code, compute, recovery, security
 from policy_pack.rules.residency.aws_region import effective_region
+from policy_pack.rules.resource_types import (
+    BACKUP_PLAN,
+    BACKUP_SELECTION,
+    BACKUP_VAULT,
+    BACKUP_VAULT_LOCK,
+    BUCKET,
+    BUCKET_ACCESS_BLOCK,
+    BUCKET_ENCRYPTION,
+    BUCKET_LIFECYCLE,
+    BUCKET_LOCK,
+    BUCKET_POLICY,
+    BUCKET_REPLICATION,
+    BUCKET_VERSIONING,
+    DYNAMODB_TABLE,
+    INGRESS_RULE,
+    LOAD_BALANCER,
+    LOAD_BALANCER_SERVICE,
+    LOAD_BALANCER_TARGET,
+    PRIMARY_IP,
+    RDS_BACKUP_REPLICATION,
+    RDS_INSTANCE,
+    RDS_PARAMETER_GROUP,
+    REPOSITORY,
+    REPOSITORY_RULESET,
+    SECURITY_GROUP_RULE,
+    SECURITY_GROUPS,
+    SERVER,
+)
 from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:
     from plan import Plan
 
 StackFindings = Iterator[tuple[Resource, Finding]]
-
-_PRIMARY_IP: Final = "hcloud:index/primaryIp:PrimaryIp"
 
 
 def _region(resource: Resource) -> object:
@@ -48,11 +66,11 @@ def _is_the_copy(resource: Resource, plan: Plan) -> bool:
 
 
 def _replicated(stack: Stack, plan: Plan) -> StackFindings:
-    for database in stack.of([INSTANCE]):
+    for database in stack.of([RDS_INSTANCE]):
         if _is_the_copy(database, plan):
             continue
         own = _region(database)
-        copies = stack.leading_to(database, [REPLICATION], "sourceDbInstanceArn")
+        copies = stack.leading_to(database, [RDS_BACKUP_REPLICATION], "sourceDbInstanceArn")
         regions = [_region(copy) for copy in copies]
         if not any(region in plan.residency.aws.allowed_regions and region != own for region in regions):
             remedy = "Add an `aws.rds.InstanceAutomatedBackupsReplication` of it, in the plan's recovery region."
@@ -61,9 +79,9 @@ def _replicated(stack: Stack, plan: Plan) -> StackFindings:
 
 
 def _second_copy(stack: Stack, _plan: Plan) -> StackFindings:
-    for store in stack.of([INSTANCE, TABLE]):
-        selections = stack.leading_to(store, [SELECTION], "resources")
-        plans = [plan for one in selections for plan in stack.of([PLAN]) if leads(one, "planId", plan)]
+    for store in stack.of([RDS_INSTANCE, DYNAMODB_TABLE]):
+        selections = stack.leading_to(store, [BACKUP_SELECTION], "resources")
+        plans = [plan for one in selections for plan in stack.of([BACKUP_PLAN]) if leads(one, "planId", plan)]
         if not plans:
             remedy = (
                 "Select it for a backup plan, whose vault nobody can empty: one service's fault reaches all it made."
@@ -72,8 +90,8 @@ def _second_copy(stack: Stack, _plan: Plan) -> StackFindings:
 
 
 def _parameter_group(stack: Stack, _plan: Plan) -> StackFindings:
-    groups = stack.of([PARAMETER_GROUP])
-    for database in stack.of([INSTANCE]):
+    groups = stack.of([RDS_PARAMETER_GROUP])
+    for database in stack.of([RDS_INSTANCE]):
         if not any(leads(database, "parameterGroupName", group) for group in groups):
             found = database.props.get("parameterGroupName")
             remedy = "Give it one of this stack's groups: what another one says of TLS, nobody here can see."
@@ -85,9 +103,9 @@ def _hosts_alone(stack: Stack, _plan: Plan) -> StackFindings:
     groups = [
         group
         for group in stack.of(SECURITY_GROUPS)
-        if any(leads(database, "vpcSecurityGroupIds", group) for database in stack.of([INSTANCE]))
+        if any(leads(database, "vpcSecurityGroupIds", group) for database in stack.of([RDS_INSTANCE]))
     ]
-    hosts = stack.of([_PRIMARY_IP, SERVER])
+    hosts = stack.of([PRIMARY_IP, SERVER])
     known = {
         f"{address}/32"
         for host in hosts
@@ -109,7 +127,7 @@ def _hosts_alone(stack: Stack, _plan: Plan) -> StackFindings:
 
 
 def _complete_buckets(stack: Stack, plan: Plan) -> StackFindings:
-    for bucket in stack.of(bucket_types.BUCKET):
+    for bucket in stack.of(BUCKET):
         for types, what in _SETTINGS:
             if not stack.leading_to(bucket, types, "bucket"):
                 remedy = f"Add `aws.s3.{types[0].rpartition(':')[2]}` for it: S3's own default is none."
@@ -117,34 +135,34 @@ def _complete_buckets(stack: Stack, plan: Plan) -> StackFindings:
 
 
 _SETTINGS: Final = (
-    (bucket_types.VERSIONING, "versioning"),
-    (bucket_types.LOCK, "a lock on its versions"),
-    (bucket_types.LIFECYCLE, "a rule on how long its versions stay"),
-    (bucket_types.ENCRYPTION, "encryption with a key of ours"),
-    (bucket_types.ACCESS_BLOCK, "a block on public access"),
-    (bucket_types.POLICY, "a policy that wants TLS"),
+    (BUCKET_VERSIONING, "versioning"),
+    (BUCKET_LOCK, "a lock on its versions"),
+    (BUCKET_LIFECYCLE, "a rule on how long its versions stay"),
+    (BUCKET_ENCRYPTION, "encryption with a key of ours"),
+    (BUCKET_ACCESS_BLOCK, "a block on public access"),
+    (BUCKET_POLICY, "a policy that wants TLS"),
 )
 
 
 def _replicated_buckets(stack: Stack, plan: Plan) -> StackFindings:
-    for bucket in stack.of(bucket_types.BUCKET):
+    for bucket in stack.of(BUCKET):
         if _is_the_copy(bucket, plan):
             continue
-        if not stack.leading_to(bucket, bucket_types.REPLICATION, "bucket"):
+        if not stack.leading_to(bucket, BUCKET_REPLICATION, "bucket"):
             remedy = "Add `aws.s3.BucketReplicationConfig` for it: it is lost with its region otherwise."
             yield bucket, Finding("a replication", None, "one that copies from it to another region", remedy)
             continue
         own = _region(bucket)
-        for replication in stack.leading_to(bucket, bucket_types.REPLICATION, "bucket"):
-            for other in stack.of(bucket_types.BUCKET):
+        for replication in stack.leading_to(bucket, BUCKET_REPLICATION, "bucket"):
+            for other in stack.of(BUCKET):
                 if other is not bucket and leads(replication, "rules", other) and _region(other) == own:
                     remedy = "Copy to a bucket in another region: a copy beside it is lost with it."
                     yield bucket, Finding("the region of its replica", own, "another region", remedy)
 
 
 def _locked_vaults(stack: Stack, _plan: Plan) -> StackFindings:
-    for vault in stack.of([VAULT]):
-        if not stack.leading_to(vault, [LOCK], "backupVaultName"):
+    for vault in stack.of([BACKUP_VAULT]):
+        if not stack.leading_to(vault, [BACKUP_VAULT_LOCK], "backupVaultName"):
             remedy = "Add `aws.backup.VaultLockConfiguration` for it, or whoever gets in deletes the backups first."
             yield vault, Finding("a lock", None, "one that names it", remedy)
 
@@ -184,10 +202,10 @@ def _least_locations(used: set[str], plan: Plan) -> int:
 
 def _entrances(stack: Stack, plan: Plan) -> StackFindings:
     for balancer in stack.of([LOAD_BALANCER]):
-        if not stack.leading_to(balancer, [SERVICE], "loadBalancerId"):
+        if not stack.leading_to(balancer, [LOAD_BALANCER_SERVICE], "loadBalancerId"):
             remedy = "Add `hcloud.LoadBalancerService` with a health check: without one it answers nothing."
             yield balancer, Finding("a service", None, "one that names it", remedy)
-        targets = stack.leading_to(balancer, [TARGET], "loadBalancerId")
+        targets = stack.leading_to(balancer, [LOAD_BALANCER_TARGET], "loadBalancerId")
         behind = sum(_behind(target, stack) for target in targets)
         least = plan.redundancy.minimum_active_hosts + plan.redundancy.minimum_standby_hosts
         if behind < least:
@@ -206,7 +224,7 @@ def _entrances(stack: Stack, plan: Plan) -> StackFindings:
 def _in_front(stack: Stack) -> dict[str, list[Resource]]:
     """The load balancers of each pool, by the selector of its hosts."""
     found: dict[str, list[Resource]] = {}
-    for target in stack.of([TARGET]):
+    for target in stack.of([LOAD_BALANCER_TARGET]):
         selector = target.props.get("labelSelector")
         if isinstance(selector, str):
             balancers = [one for one in stack.of([LOAD_BALANCER]) if leads(target, "loadBalancerId", one)]
@@ -233,7 +251,7 @@ def _protected_repositories(stack: Stack, _plan: Plan) -> StackFindings:
     for repository in stack.of([REPOSITORY]):
         if repository.props.get("archived") is True:
             continue
-        rulesets = stack.leading_to(repository, [RULESET], "repository")
+        rulesets = stack.leading_to(repository, [REPOSITORY_RULESET], "repository")
         covered = [
             branch
             for ruleset in rulesets

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.backups.database import INSTANCE
 from policy_pack.rules.checks import WRITE_IT_OUT, at, given, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import access, security
+from policy_pack.rules.resource_types import RDS_INSTANCE, RDS_PARAMETER_GROUP
 from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:
     from plan import Plan
 
-PARAMETER_GROUP: Final = "aws:rds/parameterGroup:ParameterGroup"
 _ON: Final = ("1", 1, True, "true", "on")
 
 
 def _tls(resource: Resource, _plan: Plan) -> Iterator[Finding]:
-    if resource.type == INSTANCE:
+    if resource.type == RDS_INSTANCE:
         remedy = "Give it a parameter group with rds.force_ssl=1. What a default group says is AWS's to change."
         yield from given(resource, "parameterGroupName", "the name of a parameter group of ours", remedy)
         name = resource.props.get("parameterGroupName")
@@ -71,7 +70,7 @@ TLS: Final = Policy(
     control="A.5.29",
     promise=security,
     remedy="Give it a parameter group of ours in which `rds.force_ssl` is 1.",
-    concerns=of_type(INSTANCE, PARAMETER_GROUP),
+    concerns=of_type(RDS_INSTANCE, RDS_PARAMETER_GROUP),
     rule=_tls,
     asks_again=frozenset({"parameterGroupName"}),
 )
@@ -83,7 +82,7 @@ PASSWORD: Final = Policy(
     control="A.5.29",
     promise=access,
     remedy="Set `manage_master_user_password` to true and leave `password` out.",
-    concerns=of_type(INSTANCE),
+    concerns=of_type(RDS_INSTANCE),
     rule=_password,
 )
 
@@ -94,7 +93,7 @@ WALLED: Final = Policy(
     control="A.5.29",
     promise=security,
     remedy="Set `vpc_security_group_ids` and `db_subnet_group_name`.",
-    concerns=of_type(INSTANCE),
+    concerns=of_type(RDS_INSTANCE),
     rule=_walled,
 )
 
@@ -105,7 +104,7 @@ MAINTAINED: Final = Policy(
     control="A.5.29",
     promise=security,
     remedy="Leave minor upgrades on, export the logs, and switch on IAM authentication.",
-    concerns=of_type(INSTANCE),
+    concerns=of_type(RDS_INSTANCE),
     rule=_maintained,
     fixes={"iamDatabaseAuthenticationEnabled": lambda _plan: True},
     advisory=True,

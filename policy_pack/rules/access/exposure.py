@@ -7,21 +7,23 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 
-from policy_pack.rules.backups.bucket_types import ACCESS_BLOCK, ACL, BUCKET, POLICY
 from policy_pack.rules.checks import WRITE_IT_OUT, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import security
+from policy_pack.rules.resource_types import (
+    BUCKET,
+    BUCKET_ACCESS_BLOCK,
+    BUCKET_ACL,
+    BUCKET_POLICY,
+    INGRESS_RULE,
+    SECURITY_GROUP_RULE,
+    SECURITY_GROUPS,
+)
 from policy_pack.rules.values import UNKNOWN, texts, written
 
 if TYPE_CHECKING:
     from plan import Plan
 
-INGRESS_RULE: Final = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-SECURITY_GROUP_RULE: Final = "aws:ec2/securityGroupRule:SecurityGroupRule"
-SECURITY_GROUPS: Final = (
-    "aws:ec2/securityGroup:SecurityGroup",
-    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
-)
 
 _FOR_EVERYBODY: Final = (80, 443)
 """The ports of a public entrance. Everything else is for hosts that are named one by one."""
@@ -72,7 +74,7 @@ def _one_host(text: str) -> bool:
 
 
 def _private_bucket(resource: Resource, _plan: Plan) -> Iterator[Finding]:
-    if resource.type in ACCESS_BLOCK:
+    if resource.type in BUCKET_ACCESS_BLOCK:
         for name in _BLOCKS:
             remedy = "Set it to true. Left out it is false, and a policy or an ACL can open the bucket to everybody."
             yield from literally(resource, name, True, remedy)
@@ -210,7 +212,7 @@ PRIVATE_BUCKET: Final = Policy(
     control="A.5.29",
     promise=security,
     remedy="Switch on all four blocks, and grant nothing to groups of everybody.",
-    concerns=of_type(*ACCESS_BLOCK, *ACL, *BUCKET),
+    concerns=of_type(*BUCKET_ACCESS_BLOCK, *BUCKET_ACL, *BUCKET),
     rule=_private_bucket,
 )
 
@@ -221,7 +223,7 @@ BUCKET_OVER_TLS: Final = Policy(
     control="A.5.29",
     promise=security,
     remedy="Deny everything where `aws:SecureTransport` is false.",
-    concerns=of_type(*POLICY),
+    concerns=of_type(*BUCKET_POLICY),
     rule=_bucket_over_tls,
     asks_again=frozenset({"policy"}),
 )

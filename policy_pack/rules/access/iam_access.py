@@ -9,13 +9,12 @@ from policy_pack.rules.access.exposure import statements
 from policy_pack.rules.checks import listed
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import access
+from policy_pack.rules.resource_types import IAM_ROLE, IAM_ROLE_POLICY_ATTACHMENT
 from policy_pack.rules.values import UNKNOWN, texts, written
 
 if TYPE_CHECKING:
     from plan import Plan
 
-ROLE: Final = "aws:iam/role:Role"
-ATTACHMENT: Final = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 _KEYS_OF_PEOPLE: Final = ("aws:iam/accessKey:AccessKey", "aws:iam/userLoginProfile:UserLoginProfile")
 _MFA: Final = ("aws:multifactorauthpresent", "aws:multifactorauthage")
 
@@ -62,7 +61,7 @@ _ADMINISTRATORS: Final = ("AdministratorAccess", "IAMFullAccess", "PowerUserAcce
 
 
 def _no_wildcard(resource: Resource, plan: Plan) -> Iterator[Finding]:
-    if resource.type == ATTACHMENT and resource.props.get("role") == plan.access.emergency_role:
+    if resource.type == IAM_ROLE_POLICY_ATTACHMENT and resource.props.get("role") == plan.access.emergency_role:
         return  # which `mfa-required` judges, and whose taking both are told of
     for leaf in texts(resource.props):
         if leaf.path[:1] in (("assumeRolePolicy",), ("tags",)):
@@ -93,7 +92,7 @@ MFA: Final = Policy(
     control="A.5.29",
     promise=access,
     remedy="Let people assume roles whose trust demands `aws:MultiFactorAuthPresent`.",
-    concerns=of_type(ROLE, *_KEYS_OF_PEOPLE),
+    concerns=of_type(IAM_ROLE, *_KEYS_OF_PEOPLE),
     rule=_mfa,
     asks_again=frozenset({"assumeRolePolicy"}),
 )

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Final
 from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import code
+from policy_pack.rules.resource_types import REPOSITORY, REPOSITORY_RULESET
 from policy_pack.rules.values import UNKNOWN
 
 if TYPE_CHECKING:
     from plan import Plan
 
-REPOSITORY: Final = "github:index/repository:Repository"
-RULESET: Final = "github:index/repositoryRuleset:RepositoryRuleset"
 DEFAULT_BRANCH: Final = "~DEFAULT_BRANCH"
 _EVERY_BRANCH: Final = ("~ALL", DEFAULT_BRANCH)
 
@@ -77,6 +76,6 @@ PROTECTED: Final = Policy(
     control="A.5.30",
     promise=code,
     remedy="Let an active ruleset on the default branch demand an approval and forbid deletion and force pushes.",
-    concerns=of_type(RULESET),
+    concerns=of_type(REPOSITORY_RULESET),
     rule=_protected,
 )

@@ -10,14 +10,12 @@ from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.arns import arns
 from policy_pack.rules.residency.aws_region import effective_region
+from policy_pack.rules.resource_types import KMS_KEY, KMS_REPLICA_KEY
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:
     from plan import Plan
-
-KEY: Final = "aws:kms/key:Key"
-REPLICA_KEY: Final = "aws:kms/replicaKey:ReplicaKey"
 
 
 def region_of_arn(value: object) -> str | None:
@@ -60,7 +58,7 @@ def _kept(resource: Resource, plan: Plan) -> Iterator[Finding]:
         remedy = "Leave time to notice a wrong deletion: what is encrypted with the key is lost with it."
         yield from at_least(resource, "deletionWindowInDays", window, "days", remedy)
     remedy = "Leave the key on: replications that use it stop when it is off, silently and for good."
-    name = "enabled" if resource.type == REPLICA_KEY else "isEnabled"
+    name = "enabled" if resource.type == KMS_REPLICA_KEY else "isEnabled"
     yield from unless_left_out(resource, name, True, remedy)
 
 
@@ -71,7 +69,7 @@ ROTATED: Final = Policy(
     control="A.5.29",
     promise=recovery,
     remedy="Set `enable_key_rotation` to true.",
-    concerns=of_type(KEY),
+    concerns=of_type(KMS_KEY),
     rule=_rotated,
     fixes={"enableKeyRotation": lambda _plan: True},
 )
@@ -83,7 +81,7 @@ KEPT: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Set `deletion_window_in_days` to the plan's `retention.key_deletion_window_days`, or leave it out.",
-    concerns=of_type(KEY, REPLICA_KEY),
+    concerns=of_type(KMS_KEY, KMS_REPLICA_KEY),
     rule=_kept,
     fixes={"deletionWindowInDays": lambda plan: plan.retention.key_deletion_window_days},
     thresholds=(Threshold("days", "retention.key_deletion_window_days", "at least"),),

@@ -11,23 +11,20 @@ from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, is_number, list
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.aws_region import effective_region
+from policy_pack.rules.resource_types import BACKUP_PLAN, BACKUP_VAULT, BACKUP_VAULT_LOCK
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:
     from plan import Plan
 
-VAULT: Final = "aws:backup/vault:Vault"
-LOCK: Final = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
-PLAN: Final = "aws:backup/plan:Plan"
-SELECTION: Final = "aws:backup/selection:Selection"
 
 _DAILY: Final = re.compile(r"cron\(\s*\S+\s+\S+\s+(\*|\?|1/1|\*/1)\s+\*\s+(\*|\?)\s+\*\s*\)")
 _RATE: Final = re.compile(r"rate\(\s*(?:1 day|(1?[0-9]|2[0-4]) hours?)\s*\)")
 
 
 def _vault(resource: Resource, plan: Plan) -> Iterator[Finding]:
-    if resource.type == VAULT:
+    if resource.type == BACKUP_VAULT:
         remedy = "Give it a key of ours, in its region: what is restored from it is encrypted with that key."
         yield from key_of_ours(resource, "kmsKeyArn", remedy)
         remedy = "Leave it out: with it, deleting the vault deletes the backups that are in it."
@@ -102,7 +99,7 @@ VAULT_LOCKED: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Lock the vault for the plan's `retention.vault_copy_days`, and encrypt it with a key of ours.",
-    concerns=of_type(VAULT, LOCK),
+    concerns=of_type(BACKUP_VAULT, BACKUP_VAULT_LOCK),
     rule=_vault,
     asks_again=frozenset({"kmsKeyArn"}),
     thresholds=(_COPY_DAYS, Threshold("cooling_off_days", "retention.vault_lock_cooling_off_days", "at least")),
@@ -116,7 +113,7 @@ PLAN_DAILY: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Back up daily, keep it for the plan's `retention.vault_copy_days`, and copy it to the recovery region.",
-    concerns=of_type(PLAN),
+    concerns=of_type(BACKUP_PLAN),
     rule=_plan,
     asks_again=frozenset({"rules"}),
     thresholds=(_COPY_DAYS,),

@@ -9,11 +9,18 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from policy_pack.rules.backups.aws_keys import own_key_in_region, region_of_arn
-from policy_pack.rules.backups.bucket_types import BUCKET, ENCRYPTION, LIFECYCLE, LOCK, REPLICATION, VERSIONING
 from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, is_number, listed, literally, unless_left_out
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.aws_region import effective_region
+from policy_pack.rules.resource_types import (
+    BUCKET,
+    BUCKET_ENCRYPTION,
+    BUCKET_LIFECYCLE,
+    BUCKET_LOCK,
+    BUCKET_REPLICATION,
+    BUCKET_VERSIONING,
+)
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
 
@@ -146,7 +153,7 @@ VERSIONED: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Set the status of `versioning_configuration` to Enabled.",
-    concerns=of_type(*VERSIONING),
+    concerns=of_type(*BUCKET_VERSIONING),
     rule=_versioned,
 )
 
@@ -157,7 +164,7 @@ LOCKED: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Give the lock a default retention of the plan's `retention.object_lock_days`.",
-    concerns=of_type(*LOCK),
+    concerns=of_type(*BUCKET_LOCK),
     rule=_locked,
     thresholds=(Threshold("days", "retention.object_lock_days", "at least"),),
 )
@@ -169,7 +176,7 @@ ENCRYPTED: Final = Policy(
     control="A.5.29",
     promise=recovery,
     remedy="Encrypt with `aws:kms` and the ARN of a key in the bucket's region.",
-    concerns=of_type(*ENCRYPTION),
+    concerns=of_type(*BUCKET_ENCRYPTION),
     rule=_encrypted,
     asks_again=frozenset({"rules"}),
 )
@@ -181,7 +188,7 @@ VERSIONS_KEPT: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Let no rule expire noncurrent versions before the plan's `retention.object_version_days`.",
-    concerns=of_type(*LIFECYCLE),
+    concerns=of_type(*BUCKET_LIFECYCLE),
     rule=_versions_kept,
     thresholds=(Threshold("days", "retention.object_version_days", "at least"),),
 )
@@ -193,7 +200,7 @@ REPLICATES: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Copy everything with S3 Replication Time Control, under a key in the destination's region.",
-    concerns=of_type(*REPLICATION),
+    concerns=of_type(*BUCKET_REPLICATION),
     rule=_replicates,
     asks_again=frozenset({"rules"}),
 )

@@ -14,12 +14,12 @@ from policy_pack.rules.checks import at, at_least, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.aws_region import effective_region
+from policy_pack.rules.resource_types import DYNAMODB_TABLE
 from policy_pack.rules.thresholds import Threshold
 
 if TYPE_CHECKING:
     from plan import Plan
 
-TABLE: Final = "aws:dynamodb/table:Table"
 
 _RELATIONAL: Final = "Use `aws.rds.Instance` with PostgreSQL, whose backups are replicated and tested."
 _FILES: Final = "Keep files in a bucket, which has versions, a lock and a replica."
@@ -122,7 +122,7 @@ TABLE_RECOVERABLE: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Switch on point-in-time recovery, deletion protection and encryption, and add a replica.",
-    concerns=of_type(TABLE),
+    concerns=of_type(DYNAMODB_TABLE),
     rule=_table,
     asks_again=frozenset({"serverSideEncryption"}),
     fixes={"deletionProtectionEnabled": lambda _plan: True},

@@ -13,12 +13,11 @@ from policy_pack.rules.backups.aws_keys import key_of_ours, own_key_in_region
 from policy_pack.rules.checks import at_least, given, literally, unless_left_out
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import provider_failure, recovery
+from policy_pack.rules.resource_types import RDS_INSTANCE
 from policy_pack.rules.thresholds import Threshold
 
 if TYPE_CHECKING:
     from plan import Plan
-
-INSTANCE: Final = "aws:rds/instance:Instance"
 
 
 def _retention(resource: Resource, plan: Plan) -> Iterator[Finding]:
@@ -78,7 +77,7 @@ RETENTION: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Set `backup_retention_period` to the plan's `retention.database_backup_days`.",
-    concerns=of_type(INSTANCE),
+    concerns=of_type(RDS_INSTANCE),
     rule=_retention,
     fixes={"backupRetentionPeriod": lambda plan: plan.retention.database_backup_days},
     thresholds=(Threshold("days", "retention.database_backup_days", "at least"),),
@@ -91,7 +90,7 @@ BACKUPS_KEPT: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Keep the automated backups and take a final snapshot when the database is deleted.",
-    concerns=of_type(INSTANCE),
+    concerns=of_type(RDS_INSTANCE),
     rule=_backups_kept,
     fixes={
         "deleteAutomatedBackups": lambda _plan: False,
@@ -107,7 +106,7 @@ ENCRYPTED: Final = Policy(
     control="A.5.29",
     promise=recovery,
     remedy="Set `storage_encrypted` to true and `kms_key_id` to a key of ours.",
-    concerns=of_type(INSTANCE),
+    concerns=of_type(RDS_INSTANCE),
     rule=_encrypted,
     asks_again=frozenset({"kmsKeyId", "masterUserSecretKmsKeyId", "performanceInsightsKmsKeyId"}),
 )
@@ -119,7 +118,7 @@ PROTECTED: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Set `deletion_protection` to true.",
-    concerns=of_type(INSTANCE),
+    concerns=of_type(RDS_INSTANCE),
     rule=_protected,
     fixes={"deletionProtection": lambda _plan: True},
 )
@@ -131,7 +130,7 @@ MULTI_AZ: Final = Policy(
     control="A.8.14",
     promise=provider_failure,
     remedy="Set `multi_az` to true.",
-    concerns=of_type(INSTANCE),
+    concerns=of_type(RDS_INSTANCE),
     rule=_multi_az,
     fixes={"multiAz": lambda _plan: True},
 )

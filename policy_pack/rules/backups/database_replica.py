@@ -13,13 +13,12 @@ from policy_pack.rules.checks import WRITE_IT_OUT, at_least
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.aws_region import allowed_regions, effective_region
+from policy_pack.rules.resource_types import RDS_BACKUP_REPLICATION
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN
 
 if TYPE_CHECKING:
     from plan import Plan
-
-REPLICATION: Final = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
 
 
 def _replica(resource: Resource, plan: Plan) -> Iterator[Finding]:
@@ -52,7 +51,7 @@ REPLICA_RETENTION: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Replicate to another EU region, with a key that is there, for the plan's `replicated_backup_days`.",
-    concerns=of_type(REPLICATION),
+    concerns=of_type(RDS_BACKUP_REPLICATION),
     rule=_replica,
     asks_again=frozenset({"kmsKeyId", "sourceDbInstanceArn"}),
     fixes={"retentionPeriod": lambda plan: plan.retention.replicated_backup_days},

@@ -10,13 +10,12 @@ from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, listed, unless_
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.aws_region import effective_region
+from policy_pack.rules.resource_types import SECRET
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:
     from plan import Plan
-
-SECRET: Final = "aws:secretsmanager/secret:Secret"  # noqa: S105 - a type
 
 
 def _recoverable(resource: Resource, plan: Plan) -> Iterator[Finding]:
