@@ -12,7 +12,8 @@ from typing import Final
 from plan import Plan, load
 from policy_pack.catalogue import ALL, judge, judge_stack
 from policy_pack.documentation.comparison import comparison
-from policy_pack.documentation.examples import EXAMPLES, LEFT_OUT, TYPE, Example, Ref, declared_as
+from policy_pack.documentation.examples import EXAMPLES
+from policy_pack.documentation.examples.model import LEFT_OUT, TYPE, Example, Ref, declared_as
 from policy_pack.rules.policy import AnyPolicy, Policy
 
 _INTRODUCTION: Final = """\

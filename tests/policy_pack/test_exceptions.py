@@ -10,7 +10,8 @@ import pytest
 
 from plan import load as load_plan
 from policy_pack import ALL, Resource
-from policy_pack.documentation.examples import EXAMPLES, declared_as
+from policy_pack.documentation.examples import EXAMPLES
+from policy_pack.documentation.examples.model import declared_as
 from policy_pack.exceptions import ExceptionsError, Waiver, load
 from policy_pack.renamed import RENAMED
 from policy_pack.verdicts import Judge

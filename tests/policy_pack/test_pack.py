@@ -19,7 +19,8 @@ from pulumi_policy.proxy import UNKNOWN_NUMBER_VALUE, UNKNOWN_STRING_VALUE
 
 from plan import load
 from policy_pack import ALL
-from policy_pack.documentation.examples import Ref, database
+from policy_pack.documentation.examples.data import database
+from policy_pack.documentation.examples.model import Ref
 from policy_pack.engine.analyzer import VERSION
 from policy_pack.rules.resource_types import RDS_INSTANCE
 

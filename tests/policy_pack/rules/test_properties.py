@@ -10,7 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from policy_pack import POLICIES, UNKNOWN, Provider, Resource, judge, judge_stack
-from policy_pack.documentation.examples import EXAMPLES, declared_as
+from policy_pack.documentation.examples import EXAMPLES
+from policy_pack.documentation.examples.model import declared_as
 from policy_pack.rules.residency.hetzner_location import PLACES
 from policy_pack.rules.resource_types import RDS_BACKUP_REPLICATION, RDS_INSTANCE
 from tests.policy_pack.resources import ACCOUNT, DATABASE, HOME, PLAN, RECOVERY, REPLICA, aws_provider

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from policy_pack import UNKNOWN, Resource, Stack
-from policy_pack.documentation.examples import bucket, changed, database, declared_as, entrance
+from policy_pack.documentation.examples.data import bucket, database
+from policy_pack.documentation.examples.model import changed, declared_as
+from policy_pack.documentation.examples.service import public_endpoint
 from policy_pack.rules.policy import leads
 from tests.policy_pack.resources import ACCOUNT, HOME, PLAN, RECOVERY, refused, resource, violations
 
@@ -426,7 +428,7 @@ def test_a_database_and_its_copies_are_kept(name: str, path: str, value: object,
 def test_a_selector_stands_for_the_hosts_that_it_selects(selector: str, hosts: int) -> None:
     from policy_pack.rules.stack import _behind
 
-    family = changed(entrance(PLAN), "target", "labelSelector", selector)
+    family = changed(public_endpoint(PLAN), "target", "labelSelector", selector)
     resources = declared_as(family, PLAN)
     target = next(one for one in resources if one.name == "target")
     assert _behind(target, Stack(tuple(resources))) == hosts
