@@ -1,7 +1,7 @@
-"""A database that is lost can be brought back, and is hard to lose.
+"""Policies on databases: backups, encryption, deletion protection and Multi-AZ.
 
-The names and defaults are those of `aws.rds.Instance` (provider version 7), whose defaults are no backups at all,
-deleted together with the database.
+The names and defaults are those of `aws.rds.Instance` (provider version 7). By default there are no backups, and
+automated backups are deleted together with the database.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _backups_kept(resource: Resource, _plan: Plan) -> Iterator[Finding]:
         resource,
         "deleteAutomatedBackups",
         False,
-        "Set it to false. Left out it is true, and deleting the database deletes what it could be recovered from.",
+        "Set it to false. Left out it is true, and deleting the database deletes its automated backups.",
     )
     # Left out, the provider takes a snapshot.
     yield from unless_left_out(resource, "skipFinalSnapshot", False, "Set it to false, or leave it out.")
@@ -38,8 +38,8 @@ def _backups_kept(resource: Resource, _plan: Plan) -> Iterator[Finding]:
         resource,
         "finalSnapshotIdentifier",
         "a name",
-        "Name the snapshot that is taken when the database is deleted. Without a name the deletion fails, and whoever"
-        " is in a hurry then skips the snapshot.",
+        "Name the snapshot that is taken when the database is deleted. Without a name the deletion fails, and an"
+        " operator in a hurry then skips the snapshot.",
     )
     yield from literally(
         resource, "copyTagsToSnapshot", True, "Set it to true, so that snapshots can be told apart after a disaster."
@@ -53,14 +53,14 @@ def _encrypted(resource: Resource, _plan: Plan) -> Iterator[Finding]:
         True,
         "Set it to true. Backups and replicas are encrypted only if the database is, and that cannot be changed later.",
     )
-    remedy = "Give it a key of ours, so that we say who may use it, and when it is deleted."
+    remedy = "Give it a customer managed key: its use and its deletion can be controlled."
     yield from key_of_ours(resource, "kmsKeyId", remedy)
     for name in ("masterUserSecretKmsKeyId", "performanceInsightsKmsKeyId"):
         yield from own_key_in_region(resource, name)
 
 
 def _protected(resource: Resource, _plan: Plan) -> Iterator[Finding]:
-    remedy = "Set it to true, so that nobody deletes the database by mistake, in Pulumi or past it."
+    remedy = "Set it to true, so that the database cannot be deleted by mistake, with or without Pulumi."
     yield from literally(resource, "deletionProtection", True, remedy)
 
 
@@ -72,7 +72,7 @@ def _multi_az(resource: Resource, plan: Plan) -> Iterator[Finding]:
 
 RETENTION: Final = Policy(
     id="database-backup-retention",
-    title="A database keeps its backups, and with them any moment to recover to, for as long as the plan promises.",
+    title="A database can be restored to any point in time for as long as the plan promises.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
@@ -101,11 +101,11 @@ BACKUPS_KEPT: Final = Policy(
 
 ENCRYPTED: Final = Policy(
     id="database-encrypted",
-    title="A database is encrypted with a key of ours, and so is everything that it is recovered from.",
+    title="A database and its backups are encrypted with a customer managed key.",
     severity="high",
     control="A.5.29",
     promise=recovery,
-    remedy="Set `storage_encrypted` to true and `kms_key_id` to a key of ours.",
+    remedy="Set `storage_encrypted` to true and `kms_key_id` to a customer managed key.",
     concerns=of_type(RDS_INSTANCE),
     rule=_encrypted,
     asks_again=frozenset({"kmsKeyId", "masterUserSecretKmsKeyId", "performanceInsightsKmsKeyId"}),
