@@ -31,7 +31,8 @@ from rich.console import Console
 
 from benchmarks.preview import ROOT, Bench, Timed
 from plan import load
-from policy_pack.documentation.examples import EXAMPLES, declared_as
+from policy_pack.documentation.examples import EXAMPLES
+from policy_pack.documentation.examples.model import declared_as
 from policy_pack.engine.analyzer import Analyzer
 from policy_pack.engine.wire import UNKNOWN_WORDS
 from policy_pack.rules.policy import Provider, Resource

@@ -72,7 +72,7 @@ STATEFUL: Final = (
         ),
         kind="safeguard",
         loss="the lock on versions that are written from then on",
-        protect=False,  # the policy `bucket-complete` refuses a bucket without one
+        protect=False,  # the policy `bucket-baseline` refuses a bucket without one
     ),
     Stateful(
         types=("aws:s3/bucketReplicationConfig:BucketReplicationConfig",),
@@ -120,7 +120,7 @@ STATEFUL: Final = (
         types=("hcloud:index/volume:Volume",),
         kind="data",
         loss="a volume with all of its files",
-        protect=False,  # the policy `data-store-judged` refuses the type
+        protect=False,  # the policy `data-store-reviewed` refuses the type
     ),
     Stateful(
         types=("hcloud:index/zone:Zone",),

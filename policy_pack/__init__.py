@@ -1,4 +1,4 @@
-"""What is refused: the continuity plan's promises as policies on every resource, before anything is deployed.
+"""The policies: the continuity plan's promises as policies on every resource, before anything is deployed.
 
 The policies are pure functions, and this is their interface:
 

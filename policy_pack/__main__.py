@@ -12,7 +12,7 @@ from typing import Any
 gc.disable()
 
 HERE = Path(__file__).resolve().parent
-# The engine runs this folder, from wherever it is, and so knows nothing of the packages beside it.
+# The engine runs this folder from any working directory, so the packages next to it are not on the path.
 sys.path.insert(0, str(HERE.parent))
 
 import yaml  # noqa: E402

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from plan import Plan
 
 POLICIES: Final[tuple[Policy, ...]] = (
-    # Where data may be.
+    # Residency.
     aws_region.REGION_IN_EU,
     aws_arguments.REGION_IN_ARGUMENTS,
     hetzner_location.LOCATION_IN_EU,
-    provider.PROVIDER_JUDGED,
+    provider.PROVIDER_ALLOWED,
     inference.IN_EU,
-    # What can be brought back.
-    data_stores.JUDGED,
+    # Recovery.
+    data_stores.REVIEWED,
     pulumi_protection.KEPT,
     database.RETENTION,
     database.BACKUPS_KEPT,
@@ -31,7 +31,7 @@ POLICIES: Final[tuple[Policy, ...]] = (
     database.PROTECTED,
     database_replica.REPLICA_RETENTION,
     data_stores.TABLE_RECOVERABLE,
-    bucket.NOT_DESTROYED,
+    bucket.FORCE_DESTROY_OFF,
     bucket.VERSIONED,
     bucket.LOCKED,
     bucket.VERSIONS_KEPT,
@@ -43,25 +43,25 @@ POLICIES: Final[tuple[Policy, ...]] = (
     aws_keys.KEPT,
     secrets.RECOVERABLE,
     secrets.REPLICATED,
-    # What stands in for what.
+    # Redundancy.
     database.MULTI_AZ,
     hosts.PROTECTED,
     hosts.IN_POOL,
     hosts.SPREAD,
     hosts.HEALTH_CHECKED,
     hosts.FORGOTTEN_SOON,
-    # Who gets in.
+    # Access.
     hosts.FIREWALLED,
     hosts.PRIVATE_TARGETS,
     hosts.OVER_TLS,
     database_access.TLS,
-    database_access.WALLED,
+    database_access.PRIVATE_NETWORK,
     database_access.PASSWORD,
     database_access.MAINTAINED,
     exposure.INGRESS,
     exposure.PRIVATE_BUCKET,
     exposure.BUCKET_OVER_TLS,
-    exposure.NOT_FOR_EVERYBODY,
+    exposure.NO_PUBLIC_PRINCIPAL,
     iam_access.MFA,
     iam_access.NO_WILDCARD,
     repository.PRIVATE,

@@ -1,7 +1,7 @@
-"""What is let pass for a while although a policy refuses it: by name, with a reason, an approver and an end.
+"""Exceptions: violations that are accepted for a limited time, each with a reason, an approver and an end.
 
-Exceptions are data (`exceptions.yaml`), so that each is seen in a review and is in the history for ever. One that has
-run out, or that nobody could have approved, lets nothing pass, and is itself a violation until it is removed.
+Exceptions are data (`exceptions.yaml`). So each is reviewed like code, and the history keeps it. An exception that has
+expired, or that was not approved by a role of the plan, has no effect. It is itself a violation until it is removed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from policy_pack.renamed import current_id
 from policy_pack.rules.policy import Finding, Resource, Stack, StackPolicy, Violation
 from policy_pack.rules.promises import security
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 FILE: Final = Path(__file__).parent / "exceptions.yaml"
 MOST_DAYS: Final = 90
-"""From the approval to the end. What has to be so for longer is no exception, but another promise."""
+"""The most days from the approval to the end. A violation that has to last longer needs a change of the plan."""
 
 _KEYS: Final = ("policy", "stack", "resource", "reason", "approved_by", "approved", "expires")
 _STACK: Final = "pulumi:pulumi:Stack"
@@ -33,58 +34,67 @@ class Waiver:
     """One exception."""
 
     policy: str
-    """The policy that lets it pass."""
+    """The id of the policy whose violation is accepted, as it is written in the file. It may be an old id."""
     stack: str
     resource: str
     """The resource, as `type::name`."""
     reason: str
     approved_by: str
-    """A role of the plan that may activate it."""
+    """A role that the plan allows to activate it."""
     approved: date
     expires: date
-    """The first day on which it is refused again."""
+    """The first day on which the violation is refused again."""
+
+    @property
+    def hint(self) -> str:
+        """The correction to make in the file, as a sentence, if the exception uses an old id; otherwise empty."""
+        current = current_id(self.policy)
+        if current == self.policy:
+            return ""
+        return f"The policy {self.policy} is now called {current}: write `policy: {current}` in exceptions.yaml."
 
     def covers(self, violation: Violation, stack: str) -> bool:
-        """Whether it is about this violation."""
+        """Whether the exception names this violation."""
         resource = violation.resource
-        return (self.policy, self.stack, self.resource) == (
+        return (current_id(self.policy), self.stack, self.resource) == (
             violation.policy.id,
             stack,
             f"{resource.type}::{resource.name}",
         )
 
     def problems(self, plan: Plan, policies: frozenset[str], today: date) -> Iterator[Finding]:
-        """Why it lets nothing pass."""
-        if self.policy not in policies:
+        """The reasons why the exception has no effect."""
+        if current_id(self.policy) not in policies:
             yield Finding("policy", self.policy, "the id of a policy", "Correct it, or remove the exception.")
         if not self.reason.strip():
-            yield Finding("reason", self.reason, "a reason", "Say why it has to be.")
+            yield Finding("reason", self.reason, "a reason", "State why the violation is necessary.")
         if self.approved_by not in plan.activation.by:
-            may = " or ".join(plan.activation.by)
-            yield Finding("approved_by", self.approved_by, may, "Let one of them approve it, in a review.")
+            roles = " or ".join(plan.activation.by)
+            yield Finding("approved_by", self.approved_by, roles, "Have one of these roles approve it, in a review.")
         if self.approved > today:
-            yield Finding("approved", str(self.approved), f"{today} or earlier", "Nobody has approved it yet.")
+            remedy = "Wait until that day, or correct the date: a later approval is not an approval yet."
+            yield Finding("approved", str(self.approved), f"{today} or earlier", remedy)
         last = self.approved + timedelta(days=MOST_DAYS)
         if self.expires > last:
             yield Finding("expires", str(self.expires), f"{last} or earlier", f"Let it end within {MOST_DAYS} days.")
         if self.expires <= today:
-            remedy = "Comply, and remove the exception. If it has to be for longer, have it approved again."
+            remedy = "Comply, and remove the exception. If the violation has to last longer, have it approved again."
             yield Finding("expires", str(self.expires), f"later than {today}", remedy)
 
 
 class ExceptionsError(ValueError):
-    """The file cannot be read as exceptions. The message says why and what to do."""
+    """The file does not contain valid exceptions. The message states the reason and the correction."""
 
 
 def load(file: Path = FILE) -> tuple[Waiver, ...]:
-    """The exceptions of a file.
+    """Read the exceptions of a file.
 
     Raises:
-        ExceptionsError: the file is missing, is not YAML, or one of its entries has not what an exception has.
+        ExceptionsError: the file is missing, is not YAML, or an entry lacks a field of an exception.
     """
     try:
         text = file.read_text(encoding="utf-8")
-        # Most of the time there is nothing in it, and then the reader need not even start.
+        # The list is empty most of the time. Then the YAML parser, which is slow to start, is not needed.
         found = [] if text.rstrip().endswith("\nexceptions: []") else (yaml.safe_load(text) or {}).get("exceptions")
     except (OSError, yaml.YAMLError, AttributeError) as error:
         raise ExceptionsError(f"{file}: {error}. It needs a list of exceptions, which may be empty.") from error
@@ -104,14 +114,15 @@ def _waiver(entry: object, where: str) -> Waiver:
 
 
 def validity(waivers: tuple[Waiver, ...], policies: frozenset[str], today: date) -> StackPolicy:
-    """The policy that refuses exceptions which let nothing pass any more, or never could."""
+    """The policy that refuses exceptions which have no effect."""
 
     def rule(stack: Stack, plan: Plan) -> Iterator[tuple[Resource, Finding]]:
         of = next(iter(stack.of([_STACK])), Resource(_STACK, "the stack", {}))
         for waiver in waivers:
             for problem in waiver.problems(plan, policies, today):
                 name = f"{problem.property} of the exception of {waiver.resource} from {waiver.policy}"
-                yield of, Finding(name, problem.found, problem.allowed, problem.remedy)
+                remedy = f"{problem.remedy} {waiver.hint}".rstrip()
+                yield of, Finding(name, problem.found, problem.allowed, remedy)
 
     return StackPolicy(
         id="exceptions-valid",

@@ -1,4 +1,4 @@
-"""The one judge: what the policies say, less what is excepted, for the engine's pack and for the program alike."""
+"""The judge: the policies' violations, less the accepted ones, for the engine's pack and for the program alike."""
 
 from __future__ import annotations
 
@@ -23,21 +23,23 @@ class Verdict:
 
     violation: Violation
     waiver: Waiver | None
+    """The exception that accepts the violation."""
 
     @property
     def refuses(self) -> bool:
-        """Whether nothing may be deployed as long as it is so."""
+        """Whether the violation stops the deployment."""
         return self.waiver is None and not self.violation.policy.advisory
 
     @property
-    def words(self) -> str:
-        """What is said of it, whoever says it."""
+    def message(self) -> str:
+        """The message for the developer. The pack and the program both print it."""
         if self.waiver is None:
             return self.violation.message
-        return (
-            f"{self.violation.message} It is let pass until {self.waiver.expires}, as"
-            f" {self.waiver.approved_by} has approved: {self.waiver.reason}"
+        accepted = (
+            f"{self.violation.message} An exception accepts this until {self.waiver.expires}, approved by"
+            f" {self.waiver.approved_by}: {self.waiver.reason}"
         )
+        return f"{accepted.rstrip('.')}. {self.waiver.hint}" if self.waiver.hint else accepted
 
 
 @dataclass(frozen=True)
@@ -46,24 +48,24 @@ class Judge:
 
     plan: Plan
     stack: str = ""
-    """The stack's name, for its exceptions."""
+    """The stack's name. Exceptions are for one stack."""
     waivers: tuple[Waiver, ...] = field(default_factory=load)
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
     configured: Mapping[str, Plan] = field(default_factory=dict)
-    """By policy, the plan that it judges by where configuration has made that stricter."""
+    """The plan that a policy judges by, by the policy's id, where configuration has made that stricter."""
 
     def resource(self, resource: Resource) -> list[Verdict]:
-        """What is said of a resource, before it is deployed."""
+        """The verdicts on a resource, before it is deployed."""
         return self._verdicts(concerning(resource.type), lambda policy, plan: policy.judge(resource, plan))
 
     def whole(self, resources: Iterable[Resource]) -> list[Verdict]:
-        """What is said of a stack, once all of it is known."""
+        """The verdicts on a stack, once all of its resources are known."""
         stack = Stack(tuple(resources))
         return self._verdicts(self.stack_policies, lambda policy, plan: policy.judge(stack, plan))
 
     @property
     def stack_policies(self) -> tuple[StackPolicy, ...]:
-        """The policies on the stack as a whole, with the one on exceptions, which judges what is let pass."""
+        """The policies on the stack as a whole, with the one that judges the exceptions."""
         return (*STACK_POLICIES, validity(self.waivers, frozenset(policy.id for policy in ALL), self.today))
 
     def _verdicts(self, policies: Iterable[P], judged: Callable[[P, Plan], list[Violation]]) -> list[Verdict]:

@@ -11,8 +11,9 @@ from typing import Final
 
 from plan import Plan, load
 from policy_pack.catalogue import ALL, judge, judge_stack
-from policy_pack.documentation.comparison import COMPARISON
-from policy_pack.documentation.examples import EXAMPLES, LEFT_OUT, TYPE, Example, Ref, declared_as
+from policy_pack.documentation.comparison import comparison
+from policy_pack.documentation.examples import EXAMPLES
+from policy_pack.documentation.examples.model import LEFT_OUT, TYPE, Example, Ref, declared_as
 from policy_pack.rules.policy import AnyPolicy, Policy
 
 _INTRODUCTION: Final = """\
@@ -30,10 +31,10 @@ A policy on **one resource** is asked before the resource is deployed: what it r
 stack** is asked at the end of a preview or an update, and demands only what belongs together.
 
 **What is not known yet** in a preview never passes by silence. Each policy decides about it: what must be a literal is
-refused ("not known before deployment"); what only has to be there, or to lead to another resource of the stack, is told
-by the engine's dependencies, which are always known; the rest (an ARN in a document, say) is asked again before it is
-deployed, and the pack says at the end of a preview what the update will decide. **What is left out** is judged by the
-provider's documented default.
+refused ("not known before deployment"); what only has to be there, or to lead to another resource of the stack, is
+decided by the engine's dependencies, which are always known; the rest (an ARN in a document, say) is asked again before
+it is deployed, and the pack lists at the end of a preview what the update will decide. **What is left out** is judged
+by the provider's documented default.
 
 **Thresholds** are the plan's (`plan/plan.yaml`). The pack's configuration can make them stricter and never looser, and
 it can switch no policy off:
@@ -53,10 +54,10 @@ _SHOWN_THRESHOLD: Final = "retention.object_version_days"
 
 _SECTIONS: Final = {
     "aws-region-in-eu": "Where data may be",
-    "data-store-judged": "What can be brought back",
-    "database-multi-az": "What stands in for what",
-    "host-firewalled": "Who gets in",
-    "database-replicated": "What belongs together, in the stack as a whole",
+    "data-store-reviewed": "Recovery",
+    "database-multi-az": "Redundancy",
+    "host-firewalled": "Access",
+    "database-replicated": "The stack as a whole",
 }
 """The policy that each section begins with."""
 
@@ -79,7 +80,7 @@ def policies(plan: Plan) -> str:
         if policy.id in _SECTIONS:
             lines.append(f"## {_SECTIONS[policy.id]}\n")
         lines += _policy(policy, by_id[policy.id], plan)
-    lines += ["## Beside other collections of rules\n", *_comparison()]
+    lines += ["## Comparison with other collections of rules\n", *_comparison()]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -97,7 +98,9 @@ def _policy(policy: AnyPolicy, example: Example, plan: Plan) -> Iterator[str]:
         yield f"- `{threshold.name}` can be configured to {said} the plan's {shown} (`{threshold.path}`)"
     if isinstance(policy, Policy) and policy.asks_again != frozenset():
         names = (
-            "whatever" if policy.asks_again is None else ", ".join(f"`{name}`" for name in sorted(policy.asks_again))
+            "every property"
+            if policy.asks_again is None
+            else ", ".join(f"`{name}`" for name in sorted(policy.asks_again))
         )
         yield f"- decides at the update about {names}, where it is not known before"
     if isinstance(policy, Policy) and policy.fixes:
@@ -154,13 +157,14 @@ def _code(*lines: str) -> str:
 
 def _comparison() -> Iterator[str]:
     yield (
-        "What others check of the same resources, and where it is here: Checkov (CKV), Prowler (PW), AWS Config and the"
+        "Checks of other collections on the same resources, and the policies here that do the same: Checkov (CKV),"
+        " Prowler (PW), AWS Config and the"
         " CloudFormation Guard registry, Steampipe's AWS compliance mod (SP), Pulumi's awsguard (PG) and"
-        " compliance-policies (PC). What they check and these policies do not has its reason.\n"
+        " compliance-policies (PC). A check that has no policy here has a reason.\n"
     )
     yield "| what | theirs | ours | how they differ, or why not |"
     yield "|---|---|---|---|"
-    for row in COMPARISON:
+    for row in comparison():
         ours = ", ".join(f"[{one}](#{one})" for one in row.ours) or "none"
         yield f"| {row.what} | {row.theirs} | {ours} | {row.why} |"
 

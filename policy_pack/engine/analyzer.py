@@ -28,6 +28,7 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, engine_pb2, en
 from policy_pack.catalogue import ALL, concerning
 from policy_pack.engine import wire
 from policy_pack.exceptions import validity
+from policy_pack.renamed import current_id
 from policy_pack.rules.policy import AnyPolicy, Policy, Provider, Resource
 from policy_pack.verdicts import Judge, Verdict
 
@@ -130,7 +131,8 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     ) -> empty_pb2.Empty:
         by_id = {policy.id: policy for policy in self._policies}
         remediating = set()
-        for name, config in request.policyConfig.items():
+        for configured, config in request.policyConfig.items():
+            name = current_id(configured)
             policy = by_id.get(name)
             if policy is None:
                 continue
@@ -224,7 +226,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
                     policyPackName=PACK_NAME,
                     policyPackVersion=VERSION,
                     description=verdict.violation.policy.title,
-                    message=f"{verdict.violation.policy.title}\n{verdict.words}",
+                    message=f"{verdict.violation.policy.title}\n{verdict.message}",
                     urn=verdict.violation.resource.urn,
                     enforcementLevel=analyzer_pb2.MANDATORY if verdict.refuses else analyzer_pb2.ADVISORY,
                     severity=_SEVERITIES[verdict.violation.policy.severity],

@@ -88,7 +88,7 @@ class Judged:
             if not verdict.refuses and not self._preview:
                 continue  # said in the preview already
             if not verdict.refuses:
-                pulumi.log.warn(f"{verdict.violation.policy.id}: {verdict.words}")
+                pulumi.log.warn(f"{verdict.violation.policy.id}: {verdict.message}")
         refused = [verdict for verdict in verdicts if verdict.refuses]
         if refused and not self._preview:
             raise pulumi.RunError(_message(refused))
@@ -125,5 +125,5 @@ class Judged:
 
 def _message(refused: list[Verdict]) -> str:
     count = "1 violation" if len(refused) == 1 else f"{len(refused)} violations"
-    lines = [f"{verdict.violation.policy.id}: {verdict.words}" for verdict in refused]
+    lines = [f"{verdict.violation.policy.id}: {verdict.message}" for verdict in refused]
     return f"the continuity policies refuse this deployment: {count}{_LINE}{_LINE.join(lines)}"

@@ -1,7 +1,8 @@
 """Demands that several rules make of a property, each of them with its message.
 
 Providers read a property that is left out as their default, and their defaults are rarely ours. And a value that is not
-known yet could turn out to be anything. So whatever these demand has to be written out, unless they say otherwise.
+known yet could turn out to be anything. So these
+checks require a value that is written out, unless they say otherwise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One host's loss is absorbed: it is counted in a pool, apart from the others, and reached by nobody but who should."""
+"""Policies on hosts at Hetzner: pools, placement, firewalls, load balancers and DNS records."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Final
 from policy_pack.rules.checks import WRITE_IT_OUT, at, given, is_number, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import compute, security
+from policy_pack.rules.resource_types import (
+    FIREWALL,
+    LOAD_BALANCER,
+    LOAD_BALANCER_SERVICE,
+    LOAD_BALANCER_TARGET,
+    PLACEMENT_GROUP,
+    SERVER,
+    ZONE_RRSET,
+)
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:
     from plan import Plan
 
-SERVER: Final = "hcloud:index/server:Server"
-FIREWALL: Final = "hcloud:index/firewall:Firewall"
-PLACEMENT_GROUP: Final = "hcloud:index/placementGroup:PlacementGroup"
-LOAD_BALANCER: Final = "hcloud:index/loadBalancer:LoadBalancer"
-SERVICE: Final = "hcloud:index/loadBalancerService:LoadBalancerService"
-TARGET: Final = "hcloud:index/loadBalancerTarget:LoadBalancerTarget"
-
-RRSET: Final = "hcloud:index/zoneRrset:ZoneRrset"
 
 STATES: Final = ("active", "standby")
 
@@ -35,26 +36,28 @@ _PROTECTED: Final[Mapping[str, Mapping[str, bool]]] = {
     "hcloud:index/floatingIp:FloatingIp": {"deleteProtection": True},
     "hcloud:index/zone:Zone": {"deleteProtection": True},
 }
-"""What Hetzner can be told to refuse, by type: none of it is on by itself."""
+"""The protections that Hetzner offers, by type. None of them is on by default."""
 
 
 def _protected(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     for name, wanted in _PROTECTED.get(resource.type, {}).items():
         if name == "autoDelete":
             remedy = (
-                "Set it to false, or the address goes with its server, and the database admits the new one to nothing."
+                "Set it to false. Otherwise the address is deleted with its server, and the database refuses the next."
             )
         else:
-            remedy = "Set it to true. Left out it is false, and one wrong click takes it away."
+            remedy = (
+                "Set it to true. Left out it is false, and a mistake in the console can delete or rebuild the resource."
+            )
         yield from literally(resource, name, wanted, remedy)
 
 
 def _in_pool(resource: Resource, _plan: Plan) -> Iterator[Finding]:
-    remedy = "Say what it does. What is in no pool is nobody's standby, and nobody is its."
-    yield from _label(resource, "role", "the name of what it does, such as api", remedy)
+    remedy = "Set the label. A host without a role belongs to no pool, so it has no standby."
+    yield from _label(resource, "role", "the name of a role, such as api", remedy)
     state = at(resource.props, "labels.state")
     if state not in STATES:
-        remedy = WRITE_IT_OUT if state is UNKNOWN else "Say whether it works or stands by."
+        remedy = WRITE_IT_OUT if state is UNKNOWN else "Set the label to the state of the host in its pool."
         yield Finding("labels.state", state, " or ".join(STATES), remedy)
 
 
@@ -66,16 +69,16 @@ def _label(resource: Resource, name: str, allowed: str, remedy: str) -> Iterator
 
 def _spread(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     if resource.type == PLACEMENT_GROUP:
-        remedy = "Set it to spread: it is what keeps hosts on different machines."
+        remedy = "Set it to spread: this type places the hosts on different physical machines."
         yield from literally(resource, "type", "spread", remedy)
         return
-    remedy = "Put it in a placement group of type spread, or it may be on the same machine as its standby."
+    remedy = "Put it in a placement group of type spread. Otherwise it may share a physical machine with its standby."
     yield from given(resource, "placementGroupId", "the id of a placement group", remedy)
 
 
 def _firewalled(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     if resource.type == SERVER:
-        remedy = "Give it a firewall here: one that is attached afterwards is not there at the first boot."
+        remedy = "Set the firewall here: a firewall that is attached later does not protect the first boot."
         yield from given(resource, "firewallIds", "the id of a firewall", remedy)
         return
     rules = resource.props.get("rules")
@@ -95,8 +98,8 @@ def _firewalled(resource: Resource, _plan: Plan) -> Iterator[Finding]:
             if source is UNKNOWN:
                 yield Finding(f"{where}.sourceIps[{number}]", source, _NARROW, WRITE_IT_OUT)
             elif not _narrow(source):
-                what = "SSH" if _has_port(at(rule, "port"), 22) else "hosts"
-                remedy = f"Let in named ranges of ours only: {what} from everywhere is tried by everybody."
+                what = "SSH" if _has_port(at(rule, "port"), 22) else "a port"
+                remedy = f"Allow the ranges of your operators only: {what} open to the internet is attacked constantly."
                 yield Finding(f"{where}.sourceIps[{number}]", source, _NARROW, remedy)
 
 
@@ -113,7 +116,7 @@ def _narrow(source: object) -> bool:
 
 
 def _has_port(ports: object, port: int) -> bool:
-    """Whether a port is in what Hetzner takes for ports: `22`, `20-30`, `any`."""
+    """Whether a port is in a port range in Hetzner's notation: `22`, `20-30`, `any`."""
     if not isinstance(ports, str | int):
         return True
     found = re.fullmatch(r"\s*(\d{1,5})(?:\s*-\s*(\d{1,5}))?\s*", str(ports))
@@ -123,18 +126,22 @@ def _has_port(ports: object, port: int) -> bool:
 def _health_checked(resource: Resource, plan: Plan) -> Iterator[Finding]:
     check = at(resource.props, "healthCheck")
     if not isinstance(check, Mapping):
-        remedy = WRITE_IT_OUT if check is UNKNOWN else "Add one over HTTP, or a host that is broken keeps its requests."
+        remedy = (
+            WRITE_IT_OUT if check is UNKNOWN else "Add one over HTTP. Without it, a broken host still gets requests."
+        )
         yield Finding("healthCheck", check, "a health check over HTTP", remedy)
         return
     protocol = check.get("protocol")
     if protocol not in ("http", "https"):
         remedy = (
-            WRITE_IT_OUT if protocol is UNKNOWN else "Ask the application: a port that is open answers nothing yet."
+            WRITE_IT_OUT
+            if protocol is UNKNOWN
+            else "Check the application over HTTP: an open port does not show that the application works."
         )
         yield Finding("healthCheck.protocol", protocol, "http", remedy)
     codes = at(check, "http.statusCodes")
     if not listed(codes) or any(not re.fullmatch(r"2[0-9]{2}|2\?\?", str(code)) for code in listed(codes)):
-        remedy = "Count successes alone. Left out, a redirect to an error page is healthy too."
+        remedy = "Accept 2xx only. Left out, a redirect to an error page counts as healthy too."
         yield Finding("healthCheck.http.statusCodes", codes, "200", WRITE_IT_OUT if codes is UNKNOWN else remedy)
     most = plan.redundancy.host_failover_seconds
     numbers = [check.get(name) for name in ("interval", "retries", "timeout")]
@@ -144,7 +151,7 @@ def _health_checked(resource: Resource, plan: Plan) -> Iterator[Finding]:
         remedy = WRITE_IT_OUT if found is UNKNOWN else "Write out interval, retries and timeout: the defaults are slow."
         yield Finding("healthCheck's interval, retries and timeout", found, f"{most} seconds in all or fewer", remedy)
     elif interval * retries + timeout > most:
-        remedy = "Ask more often, or give up sooner: until then a dead host gets requests."
+        remedy = "Check more often, or retry less: until the check has failed, a dead host gets requests."
         seconds = interval * retries + timeout
         name = "healthCheck's interval x retries + timeout"
         yield Finding(name, seconds, f"{most} seconds or fewer", remedy)
@@ -153,7 +160,7 @@ def _health_checked(resource: Resource, plan: Plan) -> Iterator[Finding]:
 def _over_tls(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     protocol = resource.props.get("protocol")
     if protocol != "https":
-        remedy = "Take requests over TLS, and let `redirect_http` send on who comes without."
+        remedy = "Set it to https, and set `redirect_http` to redirect requests without TLS."
         yield Finding("protocol", protocol, "https", WRITE_IT_OUT if protocol is UNKNOWN else remedy)
         return
     certificates = at(resource.props, "http.certificates")
@@ -162,35 +169,39 @@ def _over_tls(resource: Resource, _plan: Plan) -> Iterator[Finding]:
 
 
 def _private_targets(resource: Resource, _plan: Plan) -> Iterator[Finding]:
-    remedy = "Set it to true: over the public network requests go unencrypted, and the firewall would have to be open."
+    remedy = (
+        "Set it to true: over the public network the requests are unencrypted, and the firewall would have to be open."
+    )
     yield from literally(resource, "usePrivateIp", True, remedy)
 
 
 def _forgotten_soon(resource: Resource, plan: Plan) -> Iterator[Finding]:
     if resource.props.get("type") not in ("A", "AAAA", "CNAME", UNKNOWN):
-        return  # nobody connects to it
+        return  # clients do not connect to an address of this type
     most = plan.redundancy.dns_ttl_seconds
     ttl = resource.props.get("ttl")
     if not is_number(ttl) or not 0 <= ttl <= most:
-        remedy = "Set it. Left out it is the zone's, an hour, for which resolvers lead to a location that is lost."
+        remedy = (
+            "Set it. Left out it is the zone's hour, and resolvers return the address of a lost location for that long."
+        )
         yield Finding("ttl", ttl, f"{most} seconds or fewer", WRITE_IT_OUT if ttl is UNKNOWN else remedy)
 
 
 PROTECTED: Final = Policy(
     id="hetzner-protected",
-    title="What is at Hetzner cannot be deleted by mistake, in its console or by its API.",
+    title="A resource at Hetzner cannot be deleted by mistake, in the console or by the API.",
     severity="high",
     control="A.8.14",
     promise=compute,
-    remedy="Switch on Hetzner's own protection, and keep addresses when their server goes.",
+    remedy="Switch on Hetzner's protection, and keep addresses when their server is deleted.",
     concerns=of_type(*_PROTECTED),
     rule=_protected,
     fixes={"deleteProtection": lambda _plan: True},
 )
 
 IN_POOL: Final = Policy(
-    id="host-in-pool",
-    title="A host says what it does and whether it works or stands by, so that its pool can be counted.",
+    id="host-labelled",
+    title="A host has labels for its role and its state, so that the hosts of its pool can be counted.",
     severity="high",
     control="A.8.14",
     promise=compute,
@@ -201,7 +212,7 @@ IN_POOL: Final = Policy(
 
 SPREAD: Final = Policy(
     id="host-spread",
-    title="Hosts of one pool are on different machines.",
+    title="The hosts of a pool are on different physical machines.",
     severity="high",
     control="A.8.14",
     promise=compute,
@@ -223,24 +234,24 @@ FIREWALLED: Final = Policy(
 
 HEALTH_CHECKED: Final = Policy(
     id="load-balancer-checks-health",
-    title="A load balancer asks its hosts for their health, and gives up a dead one in the time that is promised.",
+    title="A load balancer checks the health of its hosts, and removes a dead host within the promised time.",
     severity="critical",
     control="A.8.14",
     promise=compute,
-    remedy="Add a health check over HTTP that counts successes alone and is quick enough.",
-    concerns=of_type(SERVICE),
+    remedy="Add a health check over HTTP that accepts 2xx only and is quick enough.",
+    concerns=of_type(LOAD_BALANCER_SERVICE),
     rule=_health_checked,
     thresholds=(Threshold("seconds", "redundancy.host_failover_seconds", "at most"),),
 )
 
 OVER_TLS: Final = Policy(
     id="load-balancer-over-tls",
-    title="The public entrance takes requests over TLS.",
+    title="A load balancer accepts requests over TLS.",
     severity="critical",
     control="A.5.29",
     promise=security,
     remedy="Set the service's protocol to https, with a certificate.",
-    concerns=of_type(SERVICE),
+    concerns=of_type(LOAD_BALANCER_SERVICE),
     rule=_over_tls,
 )
 
@@ -251,19 +262,19 @@ PRIVATE_TARGETS: Final = Policy(
     control="A.5.29",
     promise=security,
     remedy="Set `use_private_ip` to true.",
-    concerns=of_type(TARGET),
+    concerns=of_type(LOAD_BALANCER_TARGET),
     rule=_private_targets,
     fixes={"usePrivateIp": lambda _plan: True},
 )
 
 FORGOTTEN_SOON: Final = Policy(
-    id="address-forgotten-soon",
-    title="A name leads to an address for no longer than promised, so that another location can take over.",
+    id="dns-record-ttl",
+    title="A DNS record has a TTL within the promised time, so that clients move to another location quickly.",
     severity="high",
     control="A.8.14",
     promise=compute,
     remedy="Set `ttl` to the plan's `redundancy.dns_ttl_seconds`.",
-    concerns=of_type(RRSET),
+    concerns=of_type(ZONE_RRSET),
     rule=_forgotten_soon,
     fixes={"ttl": lambda plan: plan.redundancy.dns_ttl_seconds},
     thresholds=(Threshold("seconds", "redundancy.dns_ttl_seconds", "at most"),),

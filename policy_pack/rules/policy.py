@@ -1,4 +1,4 @@
-"""What a policy is, what it judges, and what it says about it."""
+"""The model of a policy: resources, stacks, findings and violations."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ class Finding:
     found: object
     """Its value: None where it is not set, `UNKNOWN` where it is not known yet."""
     allowed: str
-    """What it may be, completing "allowed is"."""
+    """The allowed values. The text completes "allowed is"."""
     remedy: str
-    """What to do, as a sentence."""
+    """The correction, as a sentence."""
 
 
 Rule: TypeAlias = "Callable[[Resource, Plan], Iterator[Finding]]"
-"""Judges one resource by the plan. It never raises, whatever the properties are."""
+"""Judges one resource by the plan. It never raises, for any properties."""
 
 Fix: TypeAlias = "Callable[[Plan], object]"
 """The one value that complies, where there is only one."""
@@ -88,7 +88,7 @@ Fix: TypeAlias = "Callable[[Plan], object]"
 
 @dataclass(frozen=True)
 class Stack:
-    """All that a stack consists of."""
+    """All resources of a stack."""
 
     resources: tuple[Resource, ...]
 
@@ -127,26 +127,26 @@ def leads(resource: Resource, name: str, target: Resource) -> bool:
 
 
 StackRule: TypeAlias = "Callable[[Stack, Plan], Iterator[tuple[Resource, Finding]]]"
-"""Judges a stack by the plan, and says of which resource something is missing. It never raises."""
+"""Judges a stack by the plan, and yields each finding with the resource that it concerns. It never raises."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Reasons:
-    """Why a policy is there."""
+    """The parts that every policy has: its name, reason and remedy."""
 
     id: str
-    """What it is called in Pulumi's output and in the pack's configuration."""
+    """The name in Pulumi's output, in exceptions, and in the pack's configuration."""
     title: str
-    """What it demands, in one sentence."""
+    """The demand, in one sentence."""
     severity: Severity
     control: str
     """The control of ISO/IEC 27001 that it serves, by its id in the plan."""
     promise: Callable[[Plan], str]
     """The sentence of the plan that it protects."""
     remedy: str
-    """What to do about a violation, in general."""
+    """The general correction of a violation."""
     thresholds: tuple[Threshold, ...] = ()
-    """What configuration can make stricter than the plan."""
+    """The numbers and lists that configuration can make stricter than the plan."""
     advisory: bool = False
     """Whether it only advises. It is so for what the plan does not promise and a careful reader would ask for."""
 
@@ -159,7 +159,7 @@ class Policy(_Reasons):
     """Whether resources of a type are judged at all. It is asked before a resource is even looked at."""
     rule: Rule = field(repr=False)
     fixes: Mapping[str, Fix] = field(default_factory=dict)
-    """By property, the value that complies, where there is only one: what the pack sets if it is told to remediate."""
+    """By property, the only value that complies: the pack sets it if it is configured to remediate."""
 
     asks_again: frozenset[str] | None = frozenset()
     """The properties that it lets pass while they are not known, because it is asked again before they are deployed.
@@ -197,7 +197,7 @@ AnyPolicy = Policy | StackPolicy
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What a policy refuses about a resource."""
+    """One finding of a policy on a resource."""
 
     policy: AnyPolicy
     resource: Resource

@@ -25,27 +25,27 @@ def jurisdiction(plan: Plan) -> str:
 
 
 def inference(plan: Plan) -> str:
-    """Who may run models, and where."""
+    """The providers of model inference, and their residency."""
     return _sentence(plan.capabilities.model_inference)
 
 
 def recovery(plan: Plan) -> str:
-    """What can be brought back, and from where."""
+    """The recovery of data."""
     return _sentence(plan.capabilities.data_durability_and_recovery)
 
 
 def provider_failure(plan: Plan) -> str:
-    """What is done about a zone or a region that is lost."""
+    """The response to the loss of a zone or a region."""
     return _sentence(plan.capabilities.provider_failure)
 
 
 def compute(plan: Plan) -> str:
-    """How hosts stand in for each other."""
+    """The redundancy of hosts."""
     return _sentence(plan.capabilities.compute_redundancy)
 
 
 def code(plan: Plan) -> str:
-    """What everything is rebuilt from."""
+    """The code and configuration that the service is rebuilt from."""
     return _sentence(plan.capabilities.configuration_and_code)
 
 
@@ -55,7 +55,7 @@ def access(plan: Plan) -> str:
 
 
 def security(plan: Plan) -> str:
-    """What must hold in a disruption as on any other day: the control that it serves, in the plan's words."""
+    """Security during a disruption: the coverage of control A.5.29 in the plan."""
     return next(
         (_sentence(control.coverage) for control in plan.controls if control.id == "A.5.29"), jurisdiction(plan)
     )

@@ -1,7 +1,7 @@
-"""What cannot be made again is protected in Pulumi too: its own protection refuses what a cloud's would let through.
+"""The policy on the resource option `protect`, for resources that cannot be created again.
 
-A cloud's protection is lifted by the provider itself in some cases, and a replacement deletes as surely as a deletion.
-Hosts are not among these: they hold nothing, and are replaced on purpose.
+In some cases the provider itself lifts the cloud's deletion protection, and a replacement deletes the old resource too.
+Hosts do not need the option: they hold no data, and are replaced on purpose.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def _cannot_be_made_again(type_: str) -> bool:
 
 def _kept(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     if not resource.protect:
-        remedy = "Set it, on the resource or on what it is part of, so that no change of the program takes it away."
+        remedy = "Set it on the resource or on its component, so that no change of the program deletes the resource."
         yield Finding("the option protect", False, "true", remedy)
 
 
 KEPT: Final = Policy(
     id="protected-in-pulumi",
-    title="Pulumi refuses to delete or replace what cannot be made again.",
+    title="Pulumi refuses to delete or replace a resource that cannot be created again.",
     severity="high",
     control="A.8.13",
     promise=recovery,

@@ -1,8 +1,8 @@
-"""What belongs together is together: each database has its copies, each bucket its settings, each pool its standby.
+"""Policies on the stack as a whole: each database has copies, each bucket its settings, each pool a standby.
 
-Whether two resources belong together is told by the engine's dependencies between properties, which are known before
-any value is. In the recovery region nothing is demanded of another one: it holds the copies, and where they came from
-is what may be lost.
+The engine's dependencies between properties show which resources belong together. They are known before any value is.
+In the recovery region no copy in another region is demanded: that region holds the copies, and the other region may be
+lost.
 """
 
 from __future__ import annotations
@@ -10,19 +10,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.access.database_access import PARAMETER_GROUP
-from policy_pack.rules.access.exposure import INGRESS_RULE, SECURITY_GROUP_RULE, SECURITY_GROUPS
-from policy_pack.rules.access.repository import DEFAULT_BRANCH, REPOSITORY, RULESET
-from policy_pack.rules.backups import bucket_types
-from policy_pack.rules.backups.backup_vault import LOCK, PLAN, SELECTION, VAULT
-from policy_pack.rules.backups.data_stores import TABLE
-from policy_pack.rules.backups.database import INSTANCE
-from policy_pack.rules.backups.database_replica import REPLICATION
+from policy_pack.rules.access.repository import DEFAULT_BRANCH
 from policy_pack.rules.checks import at, listed
-from policy_pack.rules.hosts import LOAD_BALANCER, SERVER, SERVICE, TARGET
 from policy_pack.rules.policy import Finding, Resource, Stack, StackPolicy, leads
 from policy_pack.rules.promises import code, compute, recovery, security
 from policy_pack.rules.residency.aws_region import effective_region
+from policy_pack.rules.resource_types import (
+    BACKUP_PLAN,
+    BACKUP_SELECTION,
+    BACKUP_VAULT,
+    BACKUP_VAULT_LOCK,
+    BUCKET,
+    BUCKET_ACCESS_BLOCK,
+    BUCKET_ENCRYPTION,
+    BUCKET_LIFECYCLE,
+    BUCKET_LOCK,
+    BUCKET_POLICY,
+    BUCKET_REPLICATION,
+    BUCKET_VERSIONING,
+    DYNAMODB_TABLE,
+    INGRESS_RULE,
+    LOAD_BALANCER,
+    LOAD_BALANCER_SERVICE,
+    LOAD_BALANCER_TARGET,
+    PRIMARY_IP,
+    RDS_BACKUP_REPLICATION,
+    RDS_INSTANCE,
+    RDS_PARAMETER_GROUP,
+    REPOSITORY,
+    REPOSITORY_RULESET,
+    SECURITY_GROUP_RULE,
+    SECURITY_GROUPS,
+    SERVER,
+)
 from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:
@@ -30,14 +50,12 @@ if TYPE_CHECKING:
 
 StackFindings = Iterator[tuple[Resource, Finding]]
 
-_PRIMARY_IP: Final = "hcloud:index/primaryIp:PrimaryIp"
-
 
 def _region(resource: Resource) -> object:
-    """A resource's region, as what the engine says of a whole stack has it.
+    """A resource's region in the engine's data about a whole stack.
 
-    That is what has been made, and in a preview a region that was left out is then one which is not known yet. One that
-    was not left out and is not known has been refused by then.
+    That data contains outputs. In a preview, a region that was left out is an output that is not known yet; then the
+    provider's region counts. A region that was given and is not known has been refused before.
     """
     own = effective_region(resource)[1]
     return resource.provider.props.get("region") if own is UNKNOWN and resource.provider is not None else own
@@ -48,46 +66,62 @@ def _is_the_copy(resource: Resource, plan: Plan) -> bool:
 
 
 def _replicated(stack: Stack, plan: Plan) -> StackFindings:
-    for database in stack.of([INSTANCE]):
+    for database in stack.of([RDS_INSTANCE]):
         if _is_the_copy(database, plan):
             continue
         own = _region(database)
-        copies = stack.leading_to(database, [REPLICATION], "sourceDbInstanceArn")
+        copies = stack.leading_to(database, [RDS_BACKUP_REPLICATION], "sourceDbInstanceArn")
         regions = [_region(copy) for copy in copies]
         if not any(region in plan.residency.aws.allowed_regions and region != own for region in regions):
             remedy = "Add an `aws.rds.InstanceAutomatedBackupsReplication` of it, in the plan's recovery region."
             found = f"in {', '.join(map(str, regions))}" if regions else None
-            yield database, Finding("a replication of its backups", found, "one that lands in another region", remedy)
+            yield (
+                database,
+                Finding("a replication of its backups", found, "a replication to another allowed region", remedy),
+            )
 
 
 def _second_copy(stack: Stack, _plan: Plan) -> StackFindings:
-    for store in stack.of([INSTANCE, TABLE]):
-        selections = stack.leading_to(store, [SELECTION], "resources")
-        plans = [plan for one in selections for plan in stack.of([PLAN]) if leads(one, "planId", plan)]
-        if not plans:
-            remedy = (
-                "Select it for a backup plan, whose vault nobody can empty: one service's fault reaches all it made."
+    for store in stack.of([RDS_INSTANCE, DYNAMODB_TABLE]):
+        selections = stack.leading_to(store, [BACKUP_SELECTION], "resources")
+        backup_plans = [
+            backup_plan
+            for selection in selections
+            for backup_plan in stack.of([BACKUP_PLAN])
+            if leads(selection, "planId", backup_plan)
+        ]
+        if not backup_plans:
+            remedy = "Select it for a plan of AWS Backup: a fault of RDS or DynamoDB can destroy its own copies."
+            yield (
+                store,
+                Finding(
+                    "a second copy by AWS Backup",
+                    None,
+                    "a backup selection that names it and belongs to a backup plan",
+                    remedy,
+                ),
             )
-            yield store, Finding("a second copy by AWS Backup", None, "a selection that names it, of a plan", remedy)
 
 
 def _parameter_group(stack: Stack, _plan: Plan) -> StackFindings:
-    groups = stack.of([PARAMETER_GROUP])
-    for database in stack.of([INSTANCE]):
+    groups = stack.of([RDS_PARAMETER_GROUP])
+    for database in stack.of([RDS_INSTANCE]):
         if not any(leads(database, "parameterGroupName", group) for group in groups):
             found = database.props.get("parameterGroupName")
-            remedy = "Give it one of this stack's groups: what another one says of TLS, nobody here can see."
+            remedy = (
+                "Use a parameter group of this stack: no policy can check whether a group outside the stack forces TLS."
+            )
             yield database, Finding("parameterGroupName", found, "a parameter group of this stack", remedy)
 
 
 def _hosts_alone(stack: Stack, _plan: Plan) -> StackFindings:
-    """Whoever is admitted to a database's security group is a host of the stack, as far as it can be told."""
+    """Only hosts of the stack are admitted to the security group of a database."""
     groups = [
         group
         for group in stack.of(SECURITY_GROUPS)
-        if any(leads(database, "vpcSecurityGroupIds", group) for database in stack.of([INSTANCE]))
+        if any(leads(database, "vpcSecurityGroupIds", group) for database in stack.of([RDS_INSTANCE]))
     ]
-    hosts = stack.of([_PRIMARY_IP, SERVER])
+    hosts = stack.of([PRIMARY_IP, SERVER])
     known = {
         f"{address}/32"
         for host in hosts
@@ -104,48 +138,50 @@ def _hosts_alone(stack: Stack, _plan: Plan) -> StackFindings:
             if not all(
                 isinstance(one, str) and one in known for one in ([value] if not isinstance(value, list) else value)
             ):
-                remedy = "Take the address from a host of this stack, so that it goes when the host goes."
+                remedy = (
+                    "Take the address from a host of this stack, so that the rule is removed together with the host."
+                )
                 yield rule, Finding(name, value, "the address of a host of this stack", remedy)
 
 
-def _complete_buckets(stack: Stack, plan: Plan) -> StackFindings:
-    for bucket in stack.of(bucket_types.BUCKET):
+def _complete_buckets(stack: Stack, _plan: Plan) -> StackFindings:
+    for bucket in stack.of(BUCKET):
         for types, what in _SETTINGS:
             if not stack.leading_to(bucket, types, "bucket"):
-                remedy = f"Add `aws.s3.{types[0].rpartition(':')[2]}` for it: S3's own default is none."
+                remedy = f"Add `aws.s3.{types[0].rpartition(':')[2]}` for it: S3 has none by default."
                 yield bucket, Finding(what, None, "one that names it", remedy)
 
 
 _SETTINGS: Final = (
-    (bucket_types.VERSIONING, "versioning"),
-    (bucket_types.LOCK, "a lock on its versions"),
-    (bucket_types.LIFECYCLE, "a rule on how long its versions stay"),
-    (bucket_types.ENCRYPTION, "encryption with a key of ours"),
-    (bucket_types.ACCESS_BLOCK, "a block on public access"),
-    (bucket_types.POLICY, "a policy that wants TLS"),
+    (BUCKET_VERSIONING, "versioning"),
+    (BUCKET_LOCK, "a lock on its versions"),
+    (BUCKET_LIFECYCLE, "a lifecycle rule for its versions"),
+    (BUCKET_ENCRYPTION, "encryption with a customer managed key"),
+    (BUCKET_ACCESS_BLOCK, "a block on public access"),
+    (BUCKET_POLICY, "a policy that requires TLS"),
 )
 
 
 def _replicated_buckets(stack: Stack, plan: Plan) -> StackFindings:
-    for bucket in stack.of(bucket_types.BUCKET):
+    for bucket in stack.of(BUCKET):
         if _is_the_copy(bucket, plan):
             continue
-        if not stack.leading_to(bucket, bucket_types.REPLICATION, "bucket"):
-            remedy = "Add `aws.s3.BucketReplicationConfig` for it: it is lost with its region otherwise."
+        if not stack.leading_to(bucket, BUCKET_REPLICATION, "bucket"):
+            remedy = "Add `aws.s3.BucketReplicationConfig` for it: without it, a lost region takes the objects."
             yield bucket, Finding("a replication", None, "one that copies from it to another region", remedy)
             continue
         own = _region(bucket)
-        for replication in stack.leading_to(bucket, bucket_types.REPLICATION, "bucket"):
-            for other in stack.of(bucket_types.BUCKET):
+        for replication in stack.leading_to(bucket, BUCKET_REPLICATION, "bucket"):
+            for other in stack.of(BUCKET):
                 if other is not bucket and leads(replication, "rules", other) and _region(other) == own:
-                    remedy = "Copy to a bucket in another region: a copy beside it is lost with it."
+                    remedy = "Copy to a bucket in another region: a copy in the same region is lost too."
                     yield bucket, Finding("the region of its replica", own, "another region", remedy)
 
 
 def _locked_vaults(stack: Stack, _plan: Plan) -> StackFindings:
-    for vault in stack.of([VAULT]):
-        if not stack.leading_to(vault, [LOCK], "backupVaultName"):
-            remedy = "Add `aws.backup.VaultLockConfiguration` for it, or whoever gets in deletes the backups first."
+    for vault in stack.of([BACKUP_VAULT]):
+        if not stack.leading_to(vault, [BACKUP_VAULT_LOCK], "backupVaultName"):
+            remedy = "Add `aws.backup.VaultLockConfiguration` for it: without one, an attacker can delete the backups."
             yield vault, Finding("a lock", None, "one that names it", remedy)
 
 
@@ -162,11 +198,11 @@ def _pools(stack: Stack, plan: Plan) -> StackFindings:
         redundancy = plan.redundancy
         for what, found, wanted in (
             ("active hosts", states.count("active"), redundancy.minimum_active_hosts),
-            ("hosts that stand by", states.count("standby"), redundancy.minimum_standby_hosts),
+            ("standby hosts", states.count("standby"), redundancy.minimum_standby_hosts),
             ("locations", len(locations), least),
         ):
             if found < wanted:
-                remedy = f"Add to the pool: one loss of one of its {what} must be absorbed."
+                remedy = f"Add {what} to the pool: the service must survive the loss of one of them."
                 yield (
                     servers[0],
                     Finding(f"the number of {what} of its pool {name!r}", found, f"{wanted} or more", remedy),
@@ -176,7 +212,7 @@ def _pools(stack: Stack, plan: Plan) -> StackFindings:
 def _least_locations(used: set[str], plan: Plan) -> int:
     hetzner = plan.residency.hetzner
     least = plan.redundancy.minimum_locations
-    # In recovery there are as many places as the plan has for it: one, as long as that is all there is to go to.
+    # In recovery the pool needs no more locations than the plan has recovery locations.
     if used and used <= set(hetzner.recovery_locations):
         return min(least, len(hetzner.recovery_locations))
     return least
@@ -184,14 +220,16 @@ def _least_locations(used: set[str], plan: Plan) -> int:
 
 def _entrances(stack: Stack, plan: Plan) -> StackFindings:
     for balancer in stack.of([LOAD_BALANCER]):
-        if not stack.leading_to(balancer, [SERVICE], "loadBalancerId"):
-            remedy = "Add `hcloud.LoadBalancerService` with a health check: without one it answers nothing."
+        if not stack.leading_to(balancer, [LOAD_BALANCER_SERVICE], "loadBalancerId"):
+            remedy = "Add `hcloud.LoadBalancerService` with a health check: without a service it answers no requests."
             yield balancer, Finding("a service", None, "one that names it", remedy)
-        targets = stack.leading_to(balancer, [TARGET], "loadBalancerId")
+        targets = stack.leading_to(balancer, [LOAD_BALANCER_TARGET], "loadBalancerId")
         behind = sum(_behind(target, stack) for target in targets)
         least = plan.redundancy.minimum_active_hosts + plan.redundancy.minimum_standby_hosts
         if behind < least:
-            remedy = "Put every host of the pool behind it, the standby too: it takes over without being told."
+            remedy = (
+                "Put every host of the pool behind it, the standby hosts too: then they take over without a change."
+            )
             yield balancer, Finding("the number of hosts behind it", behind, f"{least} or more", remedy)
 
     for selector, of in _in_front(stack).items():
@@ -199,14 +237,14 @@ def _entrances(stack: Stack, plan: Plan) -> StackFindings:
         wanted = _least_locations(locations, plan)
         if len(locations) < wanted:
             name = f"the number of locations of the load balancers in front of {selector!r}"
-            remedy = "Add one in another location: each is lost with its own."
+            remedy = "Add a load balancer in another location: a location's outage stops every load balancer in it."
             yield of[0], Finding(name, len(locations), f"{wanted} or more", remedy)
 
 
 def _in_front(stack: Stack) -> dict[str, list[Resource]]:
     """The load balancers of each pool, by the selector of its hosts."""
     found: dict[str, list[Resource]] = {}
-    for target in stack.of([TARGET]):
+    for target in stack.of([LOAD_BALANCER_TARGET]):
         selector = target.props.get("labelSelector")
         if isinstance(selector, str):
             balancers = [one for one in stack.of([LOAD_BALANCER]) if leads(target, "loadBalancerId", one)]
@@ -216,7 +254,7 @@ def _in_front(stack: Stack) -> dict[str, list[Resource]]:
 
 
 def _behind(target: Resource, stack: Stack) -> int:
-    """How many hosts of the stack a target stands for."""
+    """The number of the stack's hosts that a target selects."""
     if target.props.get("type") != "label_selector":
         return 1
     selector = target.props.get("labelSelector")
@@ -233,7 +271,7 @@ def _protected_repositories(stack: Stack, _plan: Plan) -> StackFindings:
     for repository in stack.of([REPOSITORY]):
         if repository.props.get("archived") is True:
             continue
-        rulesets = stack.leading_to(repository, [RULESET], "repository")
+        rulesets = stack.leading_to(repository, [REPOSITORY_RULESET], "repository")
         covered = [
             branch
             for ruleset in rulesets
@@ -248,7 +286,7 @@ def _protected_repositories(stack: Stack, _plan: Plan) -> StackFindings:
 
 DATABASE_REPLICATED: Final = StackPolicy(
     id="database-replicated",
-    title="Each database has a replication of its backups, which lands in another region that the plan allows.",
+    title="Each database replicates its backups to another region that the plan allows.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
@@ -258,7 +296,7 @@ DATABASE_REPLICATED: Final = StackPolicy(
 
 SECOND_COPY: Final = StackPolicy(
     id="database-second-copy",
-    title="Each database has a second copy, made by another service than its own.",
+    title="Each database and each table has a second copy, made by AWS Backup.",
     severity="high",
     control="A.8.13",
     promise=recovery,
@@ -267,7 +305,7 @@ SECOND_COPY: Final = StackPolicy(
 )
 
 DATABASE_PARAMETERS: Final = StackPolicy(
-    id="database-parameters-here",
+    id="database-parameter-group-in-stack",
     title="Each database has a parameter group of its stack, in which TLS is forced.",
     severity="high",
     control="A.5.29",
@@ -277,8 +315,8 @@ DATABASE_PARAMETERS: Final = StackPolicy(
 )
 
 HOSTS_ALONE: Final = StackPolicy(
-    id="database-reached-by-hosts-alone",
-    title="Nobody is admitted to a database but the hosts of its stack.",
+    id="database-ingress-hosts-only",
+    title="The security group of a database admits the hosts of its stack only.",
     severity="critical",
     control="A.5.29",
     promise=security,
@@ -287,12 +325,12 @@ HOSTS_ALONE: Final = StackPolicy(
 )
 
 BUCKET_COMPLETE: Final = StackPolicy(
-    id="bucket-complete",
+    id="bucket-baseline",
     title="Each bucket has its versioning, lock, retention, encryption, access block and policy.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
-    remedy="Add what is missing, as a resource of its own.",
+    remedy="Add the missing setting as a separate resource.",
     rule=_complete_buckets,
 )
 
@@ -318,7 +356,7 @@ VAULT_LOCKED: Final = StackPolicy(
 
 POOL_REDUNDANT: Final = StackPolicy(
     id="pool-redundant",
-    title="Each pool has enough active hosts, a hot standby, and more than one location.",
+    title="Each pool has enough active hosts, enough standby hosts, and enough locations.",
     severity="critical",
     control="A.8.14",
     promise=compute,
@@ -327,8 +365,8 @@ POOL_REDUNDANT: Final = StackPolicy(
 )
 
 ENTRANCE_COMPLETE: Final = StackPolicy(
-    id="load-balancer-complete",
-    title="Each load balancer has a service and a whole pool behind it, and each pool more than one in front.",
+    id="load-balancer-baseline",
+    title="Each load balancer has a service and enough hosts behind it, and each pool has them in enough locations.",
     severity="critical",
     control="A.8.14",
     promise=compute,

@@ -1,4 +1,4 @@
-"""What configuration may change: a number or a list of the plan, and only so that less is allowed.
+"""Thresholds: the numbers and lists of the plan that configuration may make stricter, and never looser.
 
 A rule reads the plan and nothing else. So a stricter configuration is a stricter plan, for the policy that it is of.
 """
@@ -25,18 +25,18 @@ class Threshold:
     """A value of the plan that a policy judges by."""
 
     name: str
-    """What it is called in the pack's configuration."""
+    """The name in the pack's configuration."""
     path: str
     """Where it is in the plan: `retention.database_backup_days`."""
     direction: Direction
-    """Which way is stricter: `at least` a number can be raised, `at most` lowered, and `among` a list shortened."""
+    """The stricter direction: `at least` a number can be raised, `at most` lowered, and `among` a list shortened."""
 
     def of(self, plan: object) -> Any:
-        """What the plan says."""
+        """The plan's value."""
         return reduce(getattr, self.path.split("."), plan)
 
     def schema(self, plan: object) -> dict[str, Any]:
-        """What may be configured, as JSON Schema: the engine refuses everything else, by name."""
+        """The allowed configuration, as JSON Schema: the engine refuses everything else, by name."""
         value = self.of(plan)
         if self.direction == "among":
             among = {"type": "string", "enum": list(value)}
@@ -45,7 +45,7 @@ class Threshold:
         return {"type": "integer", bound: value, "default": value}
 
     def stricter(self, plan: P, configured: object) -> P:
-        """The plan with what is configured, as far as that is stricter. Whatever is not, changes nothing."""
+        """The plan with what is configured, as far as that is stricter. A looser value changes nothing."""
         value = self.of(plan)
         if self.direction == "among":
             if not isinstance(configured, Sequence) or isinstance(configured, str):

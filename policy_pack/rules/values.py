@@ -18,14 +18,14 @@ class Unknown:
         return "UNKNOWN"
 
     def __bool__(self) -> NoReturn:
-        # Whoever asks would take a value that may turn out to be anything for one that is set.
+        # A truth test would treat a value that may become anything like a value that is set.
         raise TypeError("a value that is not known yet is neither true nor false: compare it with UNKNOWN")
 
 
 UNKNOWN: Final = Unknown()
 """A value that Pulumi knows only after it has deployed something else.
 
-What it means is each rule's decision. A rule that needs a literal refuses it, so that nothing which could be anything
+Each rule decides how to treat it. A rule that needs a literal refuses it, so that nothing which could be anything
 gets past a preview. A rule that needs no more than some value accepts it.
 """
 

@@ -23,7 +23,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from localcloud.engine.provide import Engine
-from policy_pack.documentation.examples import Family, Ref
+from policy_pack.documentation.examples.model import Family, Ref
 from policy_pack.rules.values import UNKNOWN
 
 PACK = Path(__file__).parents[2] / "policy_pack"

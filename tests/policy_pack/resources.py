@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from plan import Plan, load
 from policy_pack import UNKNOWN, Provider, Resource, Violation, judge
-from policy_pack.rules.backups.database import INSTANCE
-from policy_pack.rules.backups.database_replica import REPLICATION
+from policy_pack.rules.resource_types import RDS_BACKUP_REPLICATION, RDS_INSTANCE
 
 _COMPANY: Final = load()
 
@@ -82,12 +81,12 @@ def resource(type_: str, props: dict[str, Any] | None = None, provider: Provider
 
 def database(**changes: object) -> Resource:
     """A database as the plan wants it, but for some of its properties."""
-    return resource(INSTANCE, {**DATABASE, **changes})
+    return resource(RDS_INSTANCE, {**DATABASE, **changes})
 
 
 def replica(**changes: object) -> Resource:
     """A replication as the plan wants it, but for some of its properties."""
-    return resource(REPLICATION, {**REPLICA, **changes})
+    return resource(RDS_BACKUP_REPLICATION, {**REPLICA, **changes})
 
 
 def without(of: Resource, *names: str) -> Resource:

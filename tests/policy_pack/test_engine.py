@@ -18,7 +18,9 @@ import yaml
 from localcloud.engine.provide import Engine
 from plan import load
 from policy_pack import ALL
-from policy_pack.documentation.examples import EXAMPLES, Example, Family, database
+from policy_pack.documentation.examples import EXAMPLES
+from policy_pack.documentation.examples.data import database
+from policy_pack.documentation.examples.model import Example, Family
 from tests.policy_pack.engine import PACK, Project, Said, project
 
 PLAN = load()

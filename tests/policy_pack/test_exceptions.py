@@ -1,4 +1,4 @@
-"""An exception lets one violation pass for a while, if somebody who may has approved it, and refuses ever after."""
+"""An exception accepts one violation for a limited time, if a role of the plan has approved it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from plan import load as load_plan
-from policy_pack import Resource
-from policy_pack.documentation.examples import EXAMPLES, declared_as
+from policy_pack import ALL, Resource
+from policy_pack.documentation.examples import EXAMPLES
+from policy_pack.documentation.examples.model import declared_as
 from policy_pack.exceptions import ExceptionsError, Waiver, load
+from policy_pack.renamed import RENAMED
 from policy_pack.verdicts import Judge
 
 PLAN = load_plan()
@@ -52,8 +54,10 @@ def test_there_are_none() -> None:
 def test_it_lets_pass_what_it_names_and_says_so() -> None:
     [verdict] = judge(WAIVER).resource(DATABASE)
     assert not verdict.refuses
-    assert verdict.words.startswith(verdict.violation.message)
-    assert verdict.words.endswith("let pass until 2027-03-01, as ciso has approved: one zone is out of machines")
+    assert verdict.message.startswith(verdict.violation.message)
+    assert verdict.message.endswith(
+        " An exception accepts this until 2027-03-01, approved by ciso: one zone is out of machines"
+    )
     assert invalid(judge(WAIVER)) == []
 
 
@@ -68,7 +72,7 @@ def test_it_lets_pass_what_it_names_and_says_so() -> None:
 def test_it_lets_nothing_else_pass(other: Waiver) -> None:
     [verdict] = judge(other).resource(DATABASE)
     assert verdict.refuses
-    assert verdict.words == verdict.violation.message
+    assert verdict.message == verdict.violation.message
 
 
 @pytest.mark.parametrize(
@@ -92,6 +96,40 @@ def test_one_that_is_not_valid_refuses_twice(waiver: Waiver, today: date, wrong:
 
 def test_one_for_a_policy_that_does_not_exist_is_noticed() -> None:
     assert invalid(judge(replace(WAIVER, policy="database-multi-zone"))) == ["policy"]
+
+
+LABELLED = next(example for example in EXAMPLES if example.policy == "host-labelled")
+HOSTS = declared_as(LABELLED.broken(PLAN), PLAN)
+HOST = next(resource for resource in HOSTS if resource.name == LABELLED.at)
+OLD = replace(WAIVER, policy="host-in-pool", resource=f"{HOST.type}::{HOST.name}")
+HINT = "The policy host-in-pool is now called host-labelled: write `policy: host-labelled` in exceptions.yaml."
+
+
+def test_an_old_id_accepts_the_violation_of_the_renamed_policy_and_hints_at_the_new_id() -> None:
+    [verdict] = judge(OLD).resource(HOST)
+    assert not verdict.refuses
+    assert verdict.message.endswith(f"approved by ciso: one zone is out of machines. {HINT}")
+    assert invalid(judge(OLD), HOSTS) == []
+
+
+def test_the_new_id_gets_no_hint() -> None:
+    [verdict] = judge(replace(OLD, policy="host-labelled")).resource(HOST)
+    assert not verdict.refuses
+    assert "now called" not in verdict.message
+
+
+def test_an_expired_exception_with_an_old_id_gets_the_hint_too() -> None:
+    expired = judge(OLD, today=OLD.expires)
+    assert [verdict.refuses for verdict in expired.resource(HOST)] == [True]
+    messages = [verdict.message for verdict in expired.whole([]) if verdict.violation.policy.id == "exceptions-valid"]
+    assert len(messages) == 1
+    assert HINT in messages[0]
+
+
+def test_each_old_id_leads_to_a_policy_and_none_is_in_use_again() -> None:
+    ids = {policy.id for policy in ALL}
+    assert set(RENAMED.values()) <= ids
+    assert ids.isdisjoint(RENAMED)
 
 
 def written(folder: Path, text: str) -> Path:

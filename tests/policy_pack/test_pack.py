@@ -19,9 +19,10 @@ from pulumi_policy.proxy import UNKNOWN_NUMBER_VALUE, UNKNOWN_STRING_VALUE
 
 from plan import load
 from policy_pack import ALL
-from policy_pack.documentation.examples import Ref, database
+from policy_pack.documentation.examples.data import database
+from policy_pack.documentation.examples.model import Ref
 from policy_pack.engine.analyzer import VERSION
-from policy_pack.rules.backups.database import INSTANCE
+from policy_pack.rules.resource_types import RDS_INSTANCE
 
 PACK = Path(__file__).parents[2] / "policy_pack"
 
@@ -86,12 +87,12 @@ def test_it_presents_itself_with_every_policy_mandatory(analyzer: Any) -> None:
 
 
 def test_it_lets_pass_what_the_plan_wants(analyzer: Any) -> None:
-    assert analyze(analyzer, INSTANCE, DATABASE, {"region": HOME}) == {}
+    assert analyze(analyzer, RDS_INSTANCE, DATABASE, {"region": HOME}) == {}
 
 
 def test_it_refuses_what_the_plan_does_not_allow(analyzer: Any) -> None:
     props = {**DATABASE, "backupRetentionPeriod": 7, "availabilityZone": "us-east-1a"}
-    found = analyze(analyzer, INSTANCE, props, {"region": "us-east-1", "defaultTags": '{"tags": {"team": "x"}}'})
+    found = analyze(analyzer, RDS_INSTANCE, props, {"region": "us-east-1", "defaultTags": '{"tags": {"team": "x"}}'})
     assert sorted(found) == ["aws-region-in-arguments", "aws-region-in-eu", "database-backup-retention"]
     for diagnostics in found.values():
         for diagnostic in diagnostics:
@@ -102,7 +103,7 @@ def test_it_refuses_what_the_plan_does_not_allow(analyzer: Any) -> None:
 
 def test_an_unknown_value_is_a_mandatory_violation_and_not_advice(analyzer: Any) -> None:
     props = {**DATABASE, "backupRetentionPeriod": UNKNOWN_NUMBER_VALUE}
-    found = analyze(analyzer, INSTANCE, props, {"region": HOME})
+    found = analyze(analyzer, RDS_INSTANCE, props, {"region": HOME})
     assert [(name, [one.enforcementLevel for one in of]) for name, of in found.items()] == [
         ("database-backup-retention", [analyzer_pb2.MANDATORY])
     ]

@@ -1,1 +1,1 @@
-"""Who reaches what: public exposure, the database, people, and the repository."""
+"""Policies on access: public exposure, the database, people, and the repository."""

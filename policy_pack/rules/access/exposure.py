@@ -1,4 +1,4 @@
-"""Nothing that holds data can be read, or reached, by the public."""
+"""Policies on public exposure: security groups, buckets, and resource policies of AWS."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 
-from policy_pack.rules.backups.bucket_types import ACCESS_BLOCK, ACL, BUCKET, POLICY
 from policy_pack.rules.checks import WRITE_IT_OUT, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import security
+from policy_pack.rules.resource_types import (
+    BUCKET,
+    BUCKET_ACCESS_BLOCK,
+    BUCKET_ACL,
+    BUCKET_POLICY,
+    INGRESS_RULE,
+    SECURITY_GROUP_RULE,
+    SECURITY_GROUPS,
+)
 from policy_pack.rules.values import UNKNOWN, texts, written
 
 if TYPE_CHECKING:
     from plan import Plan
 
-INGRESS_RULE: Final = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-SECURITY_GROUP_RULE: Final = "aws:ec2/securityGroupRule:SecurityGroupRule"
-SECURITY_GROUPS: Final = (
-    "aws:ec2/securityGroup:SecurityGroup",
-    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
-)
 
-_FOR_EVERYBODY: Final = (80, 443)
-"""The ports of a public entrance. Everything else is for hosts that are named one by one."""
+_PUBLIC_PORTS: Final = (80, 443)
+"""The ports of a public endpoint. Any other port is open to single hosts only."""
 
 _WHO: Final = ("cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks")
 
@@ -48,19 +50,19 @@ def _ingress(resource: Resource, _plan: Plan) -> Iterator[Finding]:
 
 def _admits(rule: Mapping[str, object], where: str, protocol: object) -> Iterator[Finding]:
     start, end = rule.get("fromPort"), rule.get("toPort")
-    if protocol == "tcp" and start in _FOR_EVERYBODY and start == end:
+    if protocol == "tcp" and start in _PUBLIC_PORTS and start == end:
         return
     lists = rule.get("prefixListId"), rule.get("prefixListIds")
     if any(given not in (None, "", []) for given in lists):
-        remedy = "Name hosts by their addresses: a prefix list can be changed where no policy sees it."
+        remedy = "Give the addresses of hosts: a prefix list can be changed without a check by a policy."
         yield Finding(f"{where}prefixListId", next(given for given in lists if given), "addresses of hosts", remedy)
     for name in _WHO:
         value = rule.get(name)
         for index, one in enumerate(listed(value) if not isinstance(value, str) else [value]):
-            # What is not known yet is asked again before it is deployed. Whose address it is, the stack's policy knows.
+            # An unknown value is judged again before it is deployed. `database-ingress-hosts-only` checks its source.
             if isinstance(one, str) and not _one_host(one):
                 path = f"{where}{name}" if isinstance(value, str) else f"{where}{name}[{index}]"
-                remedy = "Admit hosts one by one. Only a public entrance, on port 80 or 443, is for everybody."
+                remedy = "Admit single hosts. Only port 80 or 443 of a public endpoint may be open to the internet."
                 yield Finding(path, one, "the address of one host, as /32 or /128", remedy)
 
 
@@ -72,9 +74,9 @@ def _one_host(text: str) -> bool:
 
 
 def _private_bucket(resource: Resource, _plan: Plan) -> Iterator[Finding]:
-    if resource.type in ACCESS_BLOCK:
+    if resource.type in BUCKET_ACCESS_BLOCK:
         for name in _BLOCKS:
-            remedy = "Set it to true. Left out it is false, and a policy or an ACL can open the bucket to everybody."
+            remedy = "Set it to true. Left out it is false, and a policy or an ACL can make the bucket public."
             yield from literally(resource, name, True, remedy)
         return
     acl = resource.props.get("acl")
@@ -84,10 +86,12 @@ def _private_bucket(resource: Resource, _plan: Plan) -> Iterator[Finding]:
         "bucket-owner-read",
         "log-delivery-write",
     ):
-        yield Finding("acl", acl, "private", WRITE_IT_OUT if acl is UNKNOWN else "Open it to nobody.")
+        yield Finding("acl", acl, "private", WRITE_IT_OUT if acl is UNKNOWN else "Set it to private, or leave it out.")
     for leaf in texts(resource.props):
         if leaf.text.startswith(_EVERYBODY):
-            yield Finding(written(leaf.path), leaf.text, "the name of one account", "Grant it to nobody else.")
+            yield Finding(
+                written(leaf.path), leaf.text, "the name of one account", "Grant access to single accounts only."
+            )
 
 
 _EVERYBODY: Final = "http://acs.amazonaws.com/groups/global/"
@@ -97,10 +101,10 @@ _BLOCKS: Final = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "r
 def _bucket_over_tls(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     policy = resource.props.get("policy")
     if policy is UNKNOWN:
-        return  # it has the bucket's ARN in it, and is asked for again before it is deployed
+        return  # it contains the bucket's ARN, and is judged again before it is deployed
     if not any(_denies_without_tls(statement) for statement in statements(policy)):
-        remedy = 'Deny `s3:*` to everybody where `aws:SecureTransport` is "false".'
-        yield Finding("policy", policy, "a policy that denies every request that did not come over TLS", remedy)
+        remedy = 'Deny `s3:*` to every principal where `aws:SecureTransport` is "false".'
+        yield Finding("policy", policy, "a policy that denies every request without TLS", remedy)
 
 
 def _denies_without_tls(statement: Mapping[str, Any]) -> bool:
@@ -108,7 +112,7 @@ def _denies_without_tls(statement: Mapping[str, Any]) -> bool:
     insecure = condition.get("Bool", {}).get("aws:SecureTransport") if isinstance(condition, Mapping) else None
     return (
         statement.get("Effect") == "Deny"
-        and _everybody(statement.get("Principal"))
+        and _is_public(statement.get("Principal"))
         and statement.get("Action") in ("s3:*", "*", ["s3:*"], ["*"])
         and insecure in ("false", False, ["false"])
         and isinstance(condition, Mapping)
@@ -117,7 +121,7 @@ def _denies_without_tls(statement: Mapping[str, Any]) -> bool:
 
 
 def statements(document: object) -> list[Mapping[str, Any]]:
-    """The statements of a policy of AWS, from its JSON; none of anything else."""
+    """The statements of an AWS policy document in JSON. A value of any other kind has none."""
     if isinstance(document, str):
         if '"Statement"' not in document:
             return []
@@ -130,7 +134,7 @@ def statements(document: object) -> list[Mapping[str, Any]]:
     return [one for one in listed(document.get("Statement")) if isinstance(one, Mapping)]
 
 
-def _everybody(principal: object) -> bool:
+def _is_public(principal: object) -> bool:
     named = principal.get("AWS") if isinstance(principal, Mapping) else principal
     return "*" in ([named] if isinstance(named, str) else listed(named))
 
@@ -141,14 +145,14 @@ _NARROWS: Final = frozenset(
         "aws:sourcevpc", "aws:sourcevpce", "aws:sourceorgid", "kms:calleraccount",
     }
 )  # fmt: skip
-"""Conditions that leave somebody in particular of everybody."""
+"""Conditions that narrow a public principal to an account, an organisation or a source."""
 
 
 def _narrowed(statement: Mapping[str, Any]) -> bool:
     condition = statement.get("Condition")
     if not isinstance(condition, Mapping):
         return False
-    # Not of an operator that names who is not meant, or that holds where nothing is said.
+    # An operator that excludes principals, or that holds for an absent key, does not narrow.
     named = {
         str(key).lower()
         for operator, keys in condition.items()
@@ -159,26 +163,30 @@ def _narrowed(statement: Mapping[str, Any]) -> bool:
     return not _NARROWS.isdisjoint(named)
 
 
-def _not_for_everybody(resource: Resource, _plan: Plan) -> Iterator[Finding]:
-    """Judges the policies on resources of AWS, in whatever property they are."""
+def _no_public_principal(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    """Judges the policy documents of AWS resources, in every property."""
     for leaf in texts(resource.props):
         for statement in statements(leaf.text):
             if statement.get("Effect") != "Allow" or _narrowed(statement):
                 continue
-            if _everybody(statement.get("Principal")) or "NotPrincipal" in statement:
-                remedy = "Name who may, or say of which account, organisation or resource they are."
-                found = f"a statement that lets everybody {statement.get('Action', 'do something')}"
+            if _is_public(statement.get("Principal")) or "NotPrincipal" in statement:
+                remedy = "Name the principals, or add a condition on their account, organisation or source."
+                found = f"a statement that allows {statement.get('Action', 'an action')} to every principal"
                 yield Finding(written(leaf.path), found, "statements that name a principal", remedy)
     value = _PUBLIC_SWITCHES.get(resource.type)
     if value is not None:
         name, open_, allowed = value
         given = resource.props.get(name)
         if given is UNKNOWN or any(one in open_ for one in (given if isinstance(given, list) else [given])):
-            remedy = WRITE_IT_OUT if given is UNKNOWN else "Share it with nobody, or with one account by its number."
+            remedy = (
+                WRITE_IT_OUT
+                if given is UNKNOWN
+                else "Make it private, or share it with single accounts by their numbers."
+            )
             yield Finding(name, given, allowed, remedy)
     if resource.type.startswith("aws:ecrpublic/"):
         remedy = "Use a private repository of `aws.ecr`."
-        yield Finding("type", resource.type, "a type that is not there to publish", remedy)
+        yield Finding("type", resource.type, "a private type", remedy)
 
 
 _PUBLIC_SWITCHES: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
@@ -189,15 +197,15 @@ _PUBLIC_SWITCHES: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
     "aws:lambda/functionUrl:FunctionUrl": ("authorizationType", ("NONE",), "AWS_IAM"),
     "aws:lambda/permission:Permission": ("principal", ("*",), "a service, or the number of an account"),
 }
-"""Properties with which something is opened to everybody, and the values that do it."""
+"""Properties that can make a resource public: the property, its public values, and what is allowed."""
 
 INGRESS: Final = Policy(
     id="no-open-ingress",
-    title="Nothing at AWS but a public entrance can be reached by anybody but single hosts: no database, and no SSH.",
+    title="Security groups admit single hosts only, except on the ports of a public endpoint.",
     severity="critical",
     control="A.5.29",
     promise=security,
-    remedy="Admit hosts one by one, by their addresses or by their security group.",
+    remedy="Admit single hosts, by their addresses or by their security group.",
     concerns=of_type(INGRESS_RULE, SECURITY_GROUP_RULE, *SECURITY_GROUPS),
     rule=_ingress,
     asks_again=frozenset({"cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks"}),
@@ -205,35 +213,35 @@ INGRESS: Final = Policy(
 
 PRIVATE_BUCKET: Final = Policy(
     id="bucket-private",
-    title="No setting of a bucket opens it to the public, and no later one can.",
+    title="No setting of a bucket makes it public, and none can do so later.",
     severity="critical",
     control="A.5.29",
     promise=security,
-    remedy="Switch on all four blocks, and grant nothing to groups of everybody.",
-    concerns=of_type(*ACCESS_BLOCK, *ACL, *BUCKET),
+    remedy="Switch on all four blocks, and grant nothing to public groups.",
+    concerns=of_type(*BUCKET_ACCESS_BLOCK, *BUCKET_ACL, *BUCKET),
     rule=_private_bucket,
 )
 
 BUCKET_OVER_TLS: Final = Policy(
     id="bucket-over-tls",
-    title="A bucket answers nobody who did not come over TLS.",
+    title="A bucket denies requests without TLS.",
     severity="high",
     control="A.5.29",
     promise=security,
     remedy="Deny everything where `aws:SecureTransport` is false.",
-    concerns=of_type(*POLICY),
+    concerns=of_type(*BUCKET_POLICY),
     rule=_bucket_over_tls,
     asks_again=frozenset({"policy"}),
 )
 
-NOT_FOR_EVERYBODY: Final = Policy(
-    id="not-for-everybody",
-    title="No policy and no switch of a resource at AWS opens it to everybody.",
+NO_PUBLIC_PRINCIPAL: Final = Policy(
+    id="no-public-principal",
+    title="No policy and no setting of an AWS resource makes it public.",
     severity="critical",
     control="A.5.29",
     promise=security,
     remedy="Name the principals, or narrow them by account, organisation or source.",
     concerns=of_package("aws"),
-    rule=_not_for_everybody,
+    rule=_no_public_principal,
     asks_again=frozenset({"policy", "policies", "resourcePolicy"}),
 )

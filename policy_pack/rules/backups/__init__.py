@@ -1,1 +1,1 @@
-"""What can be brought back: databases, buckets, secrets, keys and vaults, and their protection."""
+"""Policies on recovery: databases, buckets, secrets, keys and vaults, and their protection."""

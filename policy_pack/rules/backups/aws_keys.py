@@ -1,4 +1,4 @@
-"""The keys of ours that something is encrypted with, and the keys themselves."""
+"""Policies on customer managed KMS keys, and checks of the properties that name one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.arns import arns
 from policy_pack.rules.residency.aws_region import effective_region
+from policy_pack.rules.resource_types import KMS_KEY, KMS_REPLICA_KEY
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:
     from plan import Plan
-
-KEY: Final = "aws:kms/key:Key"
-REPLICA_KEY: Final = "aws:kms/replicaKey:ReplicaKey"
 
 
 def region_of_arn(value: object) -> str | None:
@@ -28,7 +26,7 @@ def region_of_arn(value: object) -> str | None:
 
 
 def key_of_ours(resource: Resource, name: str, remedy: str) -> Iterator[Finding]:
-    """The property has a key of ours, in the resource's own region as far as it is known."""
+    """The property has a customer managed key, in the resource's region if both are known."""
     yield from given(resource, name, "the ARN of a KMS key", remedy)
     yield from own_key_in_region(resource, name)
 
@@ -37,19 +35,21 @@ def own_key_in_region(resource: Resource, name: str) -> Iterator[Finding]:
     """The same for a property that may be left out."""
     value = at(resource.props, name)
     if isinstance(value, str) and "alias/aws/" in value:
-        yield Finding(name, value, "a key of ours", "AWS's own key is nobody's to grant, or to keep from deletion.")
+        yield Finding(name, value, "a customer managed key", "Use one: access to an AWS managed key cannot be granted.")
     region, (_, own) = region_of_arn(value), effective_region(resource)
     if region is not None and isinstance(own, str) and region != own:
-        remedy = "Use a key of the region that it is in: with another one it is lost with either region."
+        remedy = "Use a key in the resource's region. Otherwise the loss of either region makes the data unreadable."
         yield Finding(name, value, f"a key in {own}", remedy)
 
 
 def _rotated(resource: Resource, _plan: Plan) -> Iterator[Finding]:
-    remedy = "Use a symmetric key, which is the default: KMS rotates no other, and RDS and S3 take no other."
+    remedy = (
+        "Use a symmetric key, which is the default: KMS rotates no other type, and RDS and S3 accept no other type."
+    )
     spec = resource.props.get("customerMasterKeySpec")
     if present(spec) and spec != "SYMMETRIC_DEFAULT":
         yield Finding("customerMasterKeySpec", spec, "SYMMETRIC_DEFAULT", WRITE_IT_OUT if spec is UNKNOWN else remedy)
-    remedy = "Set it to true. Left out it is false, and the same key material is used for ever."
+    remedy = "Set it to true. Left out it is false, and the key material never changes."
     yield from literally(resource, "enableKeyRotation", True, remedy)
 
 
@@ -57,33 +57,33 @@ def _kept(resource: Resource, plan: Plan) -> Iterator[Finding]:
     window = plan.retention.key_deletion_window_days
     # Left out it is 30 days, the longest there is, in this provider as in KMS.
     if resource.props.get("deletionWindowInDays") is not None or window > 30:
-        remedy = "Leave time to notice a wrong deletion: what is encrypted with the key is lost with it."
+        remedy = "Leave time to notice a wrong deletion: without the key, the data cannot be decrypted."
         yield from at_least(resource, "deletionWindowInDays", window, "days", remedy)
-    remedy = "Leave the key on: replications that use it stop when it is off, silently and for good."
-    name = "enabled" if resource.type == REPLICA_KEY else "isEnabled"
+    remedy = "Leave the key enabled: replications that use a disabled key stop silently and do not resume."
+    name = "enabled" if resource.type == KMS_REPLICA_KEY else "isEnabled"
     yield from unless_left_out(resource, name, True, remedy)
 
 
 ROTATED: Final = Policy(
     id="key-rotated",
-    title="A key's material is renewed every year.",
+    title="KMS rotates the key every year.",
     severity="medium",
     control="A.5.29",
     promise=recovery,
     remedy="Set `enable_key_rotation` to true.",
-    concerns=of_type(KEY),
+    concerns=of_type(KMS_KEY),
     rule=_rotated,
     fixes={"enableKeyRotation": lambda _plan: True},
 )
 
 KEPT: Final = Policy(
-    id="key-deletion-noticed",
-    title="A key that is deleted by mistake can be brought back for as long as the plan says, and is never off.",
+    id="key-deletion-window",
+    title="A deleted key can be restored for as long as the plan promises, and a key is never disabled.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
     remedy="Set `deletion_window_in_days` to the plan's `retention.key_deletion_window_days`, or leave it out.",
-    concerns=of_type(KEY, REPLICA_KEY),
+    concerns=of_type(KMS_KEY, KMS_REPLICA_KEY),
     rule=_kept,
     fixes={"deletionWindowInDays": lambda plan: plan.retention.key_deletion_window_days},
     thresholds=(Threshold("days", "retention.key_deletion_window_days", "at least"),),

@@ -1,4 +1,4 @@
-"""The second copy: backups of AWS Backup, in vaults that nobody empties, and another one in another region."""
+"""Policies on AWS Backup: locked vaults, daily backups, and copies in another region."""
 
 from __future__ import annotations
 
@@ -11,38 +11,37 @@ from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, is_number, list
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.aws_region import effective_region
+from policy_pack.rules.resource_types import BACKUP_PLAN, BACKUP_VAULT, BACKUP_VAULT_LOCK
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:
     from plan import Plan
 
-VAULT: Final = "aws:backup/vault:Vault"
-LOCK: Final = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
-PLAN: Final = "aws:backup/plan:Plan"
-SELECTION: Final = "aws:backup/selection:Selection"
 
 _DAILY: Final = re.compile(r"cron\(\s*\S+\s+\S+\s+(\*|\?|1/1|\*/1)\s+\*\s+(\*|\?)\s+\*\s*\)")
 _RATE: Final = re.compile(r"rate\(\s*(?:1 day|(1?[0-9]|2[0-4]) hours?)\s*\)")
 
 
 def _vault(resource: Resource, plan: Plan) -> Iterator[Finding]:
-    if resource.type == VAULT:
-        remedy = "Give it a key of ours, in its region: what is restored from it is encrypted with that key."
+    if resource.type == BACKUP_VAULT:
+        remedy = "Give it a customer managed key in its region: the recovery points are encrypted with that key."
         yield from key_of_ours(resource, "kmsKeyArn", remedy)
-        remedy = "Leave it out: with it, deleting the vault deletes the backups that are in it."
+        remedy = "Leave it out: with it, deleting the vault deletes its recovery points."
         yield from unless_left_out(resource, "forceDestroy", False, remedy)
         return
     least = plan.retention.vault_copy_days
-    remedy = "Set it: until then nobody takes a backup out of the vault. Left out, anybody may at any time."
+    remedy = "Set it: recovery points cannot be deleted before that age. Left out, they can be deleted at any time."
     yield from at_least(resource, "minRetentionDays", least, "days", remedy)
     most = resource.props.get("maxRetentionDays")
     if most is not None and not (is_number(most) and most >= least):
-        remedy = WRITE_IT_OUT if most is UNKNOWN else "Let the vault take what the plan promises to keep."
+        remedy = (
+            WRITE_IT_OUT if most is UNKNOWN else "Raise it: the vault must accept the retention that the plan promises."
+        )
         yield Finding("maxRetentionDays", most, f"{least} days or more, or left out", remedy)
     if resource.props.get("changeableForDays") is not None:
         cooling_off = plan.retention.vault_lock_cooling_off_days
-        remedy = "Leave time to correct the lock: afterwards nobody can, not even AWS."
+        remedy = "Leave time to correct the lock: after that, neither you nor AWS can change it."
         yield from at_least(resource, "changeableForDays", cooling_off, "days", remedy)
 
 
@@ -61,7 +60,7 @@ def _plan(resource: Resource, plan: Plan) -> Iterator[Finding]:
         yield from _kept(rule, f"{where}.lifecycle.deleteAfter", "lifecycle.deleteAfter", least)
         continuous = at(rule, "enableContinuousBackup")
         if continuous not in (None, False):
-            remedy = "Leave it out: AWS Backup would take over, and shorten, the retention that RDS has."
+            remedy = "Leave it out: with it, AWS Backup replaces and shortens the retention of RDS."
             yield Finding(f"{where}.enableContinuousBackup", continuous, "false", remedy)
         copies = listed(at(rule, "copyActions"))
         for number, copy in enumerate(copies):
@@ -70,7 +69,7 @@ def _plan(resource: Resource, plan: Plan) -> Iterator[Finding]:
             yield from _elsewhere(resource, copy, f"{name}.destinationVaultArn")
         if not copies and effective_region(resource)[1] != plan.residency.aws.recovery_region:
             found = at(rule, "copyActions")
-            remedy = "Copy to the vault in the recovery region: a backup beside the database is lost with it."
+            remedy = "Copy to the vault in the recovery region: a backup in the same region is lost with the database."
             yield Finding(f"{where}.copyActions", found, "a copy to a vault in another region", remedy)
 
 
@@ -79,7 +78,7 @@ def _kept(part: object, name: str, path: str, least: int) -> Iterator[Finding]:
     if days is None:
         return  # it is kept for ever
     if not is_number(days) or not days >= least:
-        remedy = WRITE_IT_OUT if days is UNKNOWN else "Keep it for as long as the plan promises."
+        remedy = WRITE_IT_OUT if days is UNKNOWN else "Keep it for at least as long as the plan promises."
         yield Finding(name, days, f"{least} days or more", remedy)
 
 
@@ -87,22 +86,22 @@ def _elsewhere(resource: Resource, copy: object, name: str) -> Iterator[Finding]
     vault = at(copy, "destinationVaultArn")
     region, (_, own) = region_of_arn(vault), effective_region(resource)
     if not present(vault):
-        yield Finding(name, vault, "the ARN of a vault", "Say which vault it is copied to.")
+        yield Finding(name, vault, "the ARN of a vault", "Set the vault to copy to.")
     elif region is not None and region == own:
-        remedy = "Copy to another region: a copy in the same one is lost with it."
+        remedy = "Copy to another region: a copy in the same region is lost together with the original."
         yield Finding(name, vault, f"a vault in another region than {own}", remedy)
 
 
 _COPY_DAYS: Final = Threshold("days", "retention.vault_copy_days", "at least")
 
 VAULT_LOCKED: Final = Policy(
-    id="backup-vault-kept",
-    title="Nobody takes a backup out of its vault before its time, and the vault has a key of ours.",
+    id="backup-vault-retention",
+    title="Recovery points cannot be deleted before the promised age, and the vault has a customer managed key.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
-    remedy="Lock the vault for the plan's `retention.vault_copy_days`, and encrypt it with a key of ours.",
-    concerns=of_type(VAULT, LOCK),
+    remedy="Lock the vault for the plan's `retention.vault_copy_days`, and encrypt it with a customer managed key.",
+    concerns=of_type(BACKUP_VAULT, BACKUP_VAULT_LOCK),
     rule=_vault,
     asks_again=frozenset({"kmsKeyArn"}),
     thresholds=(_COPY_DAYS, Threshold("cooling_off_days", "retention.vault_lock_cooling_off_days", "at least")),
@@ -111,12 +110,12 @@ VAULT_LOCKED: Final = Policy(
 
 PLAN_DAILY: Final = Policy(
     id="backup-plan-daily",
-    title="A backup plan backs up every day, for as long as promised, and copies each backup to another region.",
+    title="A backup plan runs every day, keeps backups as long as promised, and copies each one to another region.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
     remedy="Back up daily, keep it for the plan's `retention.vault_copy_days`, and copy it to the recovery region.",
-    concerns=of_type(PLAN),
+    concerns=of_type(BACKUP_PLAN),
     rule=_plan,
     asks_again=frozenset({"rules"}),
     thresholds=(_COPY_DAYS,),

@@ -1,6 +1,6 @@
-"""What is deleted or overwritten in a bucket can be brought back, and the bucket is hard to lose.
+"""Policies on buckets: versions, locks, encryption, lifecycle and replication.
 
-The names and defaults are those of the AWS provider's version 7, in which each setting is a resource of its own.
+The names and defaults are those of the AWS provider's version 7, in which each setting is a separate resource.
 """
 
 from __future__ import annotations
@@ -9,11 +9,18 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from policy_pack.rules.backups.aws_keys import own_key_in_region, region_of_arn
-from policy_pack.rules.backups.bucket_types import BUCKET, ENCRYPTION, LIFECYCLE, LOCK, REPLICATION, VERSIONING
 from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, is_number, listed, literally, unless_left_out
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.aws_region import effective_region
+from policy_pack.rules.resource_types import (
+    BUCKET,
+    BUCKET_ENCRYPTION,
+    BUCKET_LIFECYCLE,
+    BUCKET_LOCK,
+    BUCKET_REPLICATION,
+    BUCKET_VERSIONING,
+)
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
 
@@ -23,15 +30,15 @@ if TYPE_CHECKING:
 _RETENTION: Final = "rule.defaultRetention"
 
 
-def _not_destroyed(resource: Resource, _plan: Plan) -> Iterator[Finding]:
-    remedy = "Set it to false, or leave it out: with it, deleting the bucket deletes all that is in it."
+def _force_destroy_off(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    remedy = "Set it to false, or leave it out: with it, deleting the bucket deletes its objects."
     yield from unless_left_out(resource, "forceDestroy", False, remedy)
-    remedy = "Set it to true. A bucket that is made without a lock cannot be told afterwards that it has one."
+    remedy = "Set it to true. Object Lock cannot be configured on a bucket that was created without it."
     yield from literally(resource, "objectLockEnabled", True, remedy)
 
 
 def _versioned(resource: Resource, _plan: Plan) -> Iterator[Finding]:
-    remedy = "Set it to Enabled. Without versions, what is overwritten is gone, and nothing can be replicated."
+    remedy = "Set it to Enabled. Without versions, an overwritten object is lost, and replication is not possible."
     yield from literally(resource, "versioningConfiguration.status", "Enabled", remedy)
 
 
@@ -39,11 +46,11 @@ def _locked(resource: Resource, plan: Plan) -> Iterator[Finding]:
     days = plan.retention.object_lock_days
     years = at(resource.props, f"{_RETENTION}.years")
     if not (is_number(years) and years * 365 >= days):
-        remedy = "Lock every version for as long as the plan says, so that not even a stolen key takes it away."
+        remedy = "Lock every version for as long as the plan says, so that not even a stolen credential can delete it."
         yield from at_least(resource, f"{_RETENTION}.days", days, "days", remedy)
     mode = at(resource.props, f"{_RETENTION}.mode")
     if mode not in ("GOVERNANCE", "COMPLIANCE"):
-        remedy = WRITE_IT_OUT if mode is UNKNOWN else "Say which: S3 has no default."
+        remedy = WRITE_IT_OUT if mode is UNKNOWN else "Set it: S3 has no default mode."
         yield Finding(f"{_RETENTION}.mode", mode, "GOVERNANCE or COMPLIANCE", remedy)
 
 
@@ -52,12 +59,14 @@ def _encrypted(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     algorithm = at(resource.props, f"{path}.sseAlgorithm")
     if algorithm not in ("aws:kms", "aws:kms:dsse"):
         remedy = (
-            WRITE_IT_OUT if algorithm is UNKNOWN else "Encrypt with a key of ours: AWS's own opens to its policies."
+            WRITE_IT_OUT
+            if algorithm is UNKNOWN
+            else "Encrypt with a customer managed key: access to it is controlled by its own policy."
         )
         yield Finding(f"{path}.sseAlgorithm", algorithm, "aws:kms or aws:kms:dsse", remedy)
     key = at(resource.props, f"{path}.kmsMasterKeyId")
     if not present(key):
-        remedy = "Give it a key of ours. Left out it is AWS's own, which no other account can ever be let in to."
+        remedy = "Give it a customer managed key. Left out it is AWS managed, and no other account can use it."
         yield Finding(f"{path}.kmsMasterKeyId", key, "the ARN of a KMS key", remedy)
     yield from own_key_in_region(resource, f"{path}.kmsMasterKeyId")
 
@@ -73,10 +82,10 @@ def _versions_kept(resource: Resource, plan: Plan) -> Iterator[Finding]:
             yield Finding(where, rule, f"a rule that keeps versions for {wanted} days", WRITE_IT_OUT)
             continue
         if rule.get("status") == "Disabled" or rule.get("noncurrentVersionExpiration") is None:
-            continue  # it takes no version away
+            continue  # it deletes no version
         days = at(rule, "noncurrentVersionExpiration.noncurrentDays")
         if not is_number(days) or not days >= wanted:
-            remedy = WRITE_IT_OUT if days is UNKNOWN else "Keep what is deleted or overwritten for as long as promised."
+            remedy = WRITE_IT_OUT if days is UNKNOWN else "Keep noncurrent versions for as long as the plan promises."
             name = f"{where}.noncurrentVersionExpiration.noncurrentDays"
             yield Finding(name, days, f"{wanted} days or more", remedy)
 
@@ -93,107 +102,107 @@ def _replicates(resource: Resource, plan: Plan) -> Iterator[Finding]:
                 yield Finding(f"rules[{index}].{name}", value, wanted, WRITE_IT_OUT if value is UNKNOWN else remedy)
         prefix = next((found for key in ("filter.prefix", "prefix") if present(found := at(rule, key))), None)
         if prefix is not None:
-            remedy = WRITE_IT_OUT if prefix is UNKNOWN else "Copy everything: what the filter leaves out has no copy."
+            remedy = WRITE_IT_OUT if prefix is UNKNOWN else "Remove the filter: objects that it excludes have no copy."
             yield Finding(f"rules[{index}].filter.prefix", prefix, "an empty prefix", remedy)
         name = "destination.encryptionConfiguration.replicaKmsKeyId"
         key = at(rule, name)
         _, own = effective_region(resource)
         region = region_of_arn(key)
         if not present(key):
-            remedy = "Give it a key in the destination's region, or S3 does not copy what is encrypted."
+            remedy = "Give it a key in the destination's region, or S3 does not copy encrypted objects."
             yield Finding(f"rules[{index}].{name}", key, "the ARN of a KMS key", remedy)
         elif region is not None and region == own:
             elsewhere = " or ".join(one for one in plan.residency.aws.allowed_regions if one != own)
-            remedy = "Copy to a bucket in another region, under a key that is there: a copy beside it is lost with it."
+            remedy = "Copy to a bucket in another region, with a key there: a copy in the same region is lost too."
             yield Finding(f"rules[{index}].{name}", key, f"a key in another region: {elsewhere}", remedy)
 
 
 _REPLICATES: Final = (
-    ("status", "Enabled", "Switch it on."),
+    ("status", "Enabled", "Set it to Enabled."),
     (
         "sourceSelectionCriteria.sseKmsEncryptedObjects.status",
         "Enabled",
-        "Without this S3 leaves out every object that is encrypted with a KMS key, and does not say so.",
+        "Set it to Enabled. Otherwise S3 silently skips every object that is encrypted with a KMS key.",
     ),
     (
         "destination.replicationTime.status",
         "Enabled",
-        "Without replication time control S3 promises no time at all, and the copy can be hours behind.",
+        "Set it to Enabled. Without Replication Time Control S3 promises no time, and the copy can be hours behind.",
     ),
     (
         "destination.metrics.status",
         "Enabled",
-        "Without metrics nobody is told that the copies fall behind.",
+        "Set it to Enabled. Without metrics, no alarm can report that the copies are behind.",
     ),
 )
 
-NOT_DESTROYED: Final = Policy(
-    id="bucket-not-destroyed",
-    title="Deleting a bucket never deletes what is in it, and its versions can be locked.",
+FORCE_DESTROY_OFF: Final = Policy(
+    id="bucket-force-destroy-off",
+    title="Deleting a bucket never deletes its objects, and its versions can be locked.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
     remedy="Set `object_lock_enabled` to true and leave `force_destroy` out.",
     concerns=of_type(*BUCKET),
-    rule=_not_destroyed,
+    rule=_force_destroy_off,
     fixes={"forceDestroy": lambda _plan: False},
 )
 
 VERSIONED: Final = Policy(
     id="bucket-versioned",
-    title="A bucket keeps what is deleted or overwritten.",
+    title="A bucket keeps the versions of deleted and overwritten objects.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
     remedy="Set the status of `versioning_configuration` to Enabled.",
-    concerns=of_type(*VERSIONING),
+    concerns=of_type(*BUCKET_VERSIONING),
     rule=_versioned,
 )
 
 LOCKED: Final = Policy(
     id="bucket-locked",
-    title="No version in a bucket can be taken away for as long as the plan says.",
+    title="No version in a bucket can be deleted for as long as the plan says.",
     severity="high",
     control="A.8.13",
     promise=recovery,
     remedy="Give the lock a default retention of the plan's `retention.object_lock_days`.",
-    concerns=of_type(*LOCK),
+    concerns=of_type(*BUCKET_LOCK),
     rule=_locked,
     thresholds=(Threshold("days", "retention.object_lock_days", "at least"),),
 )
 
 ENCRYPTED: Final = Policy(
     id="bucket-encrypted",
-    title="What is in a bucket is encrypted with a key of ours.",
+    title="A bucket encrypts its objects with a customer managed key.",
     severity="high",
     control="A.5.29",
     promise=recovery,
     remedy="Encrypt with `aws:kms` and the ARN of a key in the bucket's region.",
-    concerns=of_type(*ENCRYPTION),
+    concerns=of_type(*BUCKET_ENCRYPTION),
     rule=_encrypted,
     asks_again=frozenset({"rules"}),
 )
 
 VERSIONS_KEPT: Final = Policy(
     id="bucket-versions-kept",
-    title="A deleted or overwritten object can be brought back for as long as the plan says.",
+    title="A deleted or overwritten object can be restored for as long as the plan says.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
     remedy="Let no rule expire noncurrent versions before the plan's `retention.object_version_days`.",
-    concerns=of_type(*LIFECYCLE),
+    concerns=of_type(*BUCKET_LIFECYCLE),
     rule=_versions_kept,
     thresholds=(Threshold("days", "retention.object_version_days", "at least"),),
 )
 
 REPLICATES: Final = Policy(
-    id="bucket-replicates",
+    id="bucket-replication-complete",
     title="A bucket's replication copies everything, encrypted objects included, to another region, and in time.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
     remedy="Copy everything with S3 Replication Time Control, under a key in the destination's region.",
-    concerns=of_type(*REPLICATION),
+    concerns=of_type(*BUCKET_REPLICATION),
     rule=_replicates,
     asks_again=frozenset({"rules"}),
 )

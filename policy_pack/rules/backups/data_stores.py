@@ -1,7 +1,7 @@
-"""Data are only in stores whose backups these policies know how to judge.
+"""Policies on data stores: only stores whose backups a policy checks are allowed.
 
-A new kind of store would otherwise pass everything: no policy speaks of it, so none refuses it. Each that is refused
-here can be allowed by writing the policy that judges its backups.
+Otherwise a new kind of store would pass, because no policy concerns it. A store that is refused here can be allowed by
+writing a policy on its backups.
 """
 
 from __future__ import annotations
@@ -14,19 +14,17 @@ from policy_pack.rules.checks import at, at_least, listed, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.aws_region import effective_region
+from policy_pack.rules.resource_types import DYNAMODB_TABLE
 from policy_pack.rules.thresholds import Threshold
 
 if TYPE_CHECKING:
     from plan import Plan
 
-TABLE: Final = "aws:dynamodb/table:Table"
 
 _RELATIONAL: Final = "Use `aws.rds.Instance` with PostgreSQL, whose backups are replicated and tested."
 _FILES: Final = "Keep files in a bucket, which has versions, a lock and a replica."
-_NO_BACKUP: Final = (
-    "It has no backups that could be restored in another region: keep the data in PostgreSQL or a bucket."
-)
-_CACHE: Final = "Keep nothing in it that is not in the database as well, and run it on the hosts."
+_NO_BACKUP: Final = "It has no backups that can be restored in another region: keep the data in PostgreSQL or a bucket."
+_CACHE: Final = "Run the cache on the hosts, and keep the data in the database too."
 
 REFUSED: Final[Mapping[str, str]] = {
     # Of AWS, by module or by type within one.
@@ -78,11 +76,16 @@ REFUSED: Final[Mapping[str, str]] = {
 """Stores of data without a policy on their backups, and what to use instead."""
 
 
-def _judged(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+def _reviewed(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     path = resource.type.partition(":")[2].partition(":")[0]
     remedy = REFUSED.get(path) or REFUSED.get(path.partition("/")[0])
     if remedy is not None and not resource.is_provider:
-        yield Finding("type", resource.type, "a store whose backups are judged: a database of RDS, a bucket", remedy)
+        yield Finding(
+            "type",
+            resource.type,
+            "a store whose backups a policy checks: an RDS instance, a DynamoDB table, a bucket",
+            remedy,
+        )
 
 
 def _table(resource: Resource, plan: Plan) -> Iterator[Finding]:
@@ -94,8 +97,8 @@ def _table(resource: Resource, plan: Plan) -> Iterator[Finding]:
         days = plan.retention.database_backup_days
         yield from at_least(resource, "pointInTimeRecovery.recoveryPeriodInDays", days, "days", remedy)
     yield from literally(resource, "deletionProtectionEnabled", True, "Set it to true. Left out it is false.")
-    yield from literally(resource, "serverSideEncryption.enabled", True, "Set it to true, with a key of ours.")
-    yield from key_of_ours(resource, "serverSideEncryption.kmsKeyArn", "Give it a key of ours.")
+    yield from literally(resource, "serverSideEncryption.enabled", True, "Set it to true, with a customer managed key.")
+    yield from key_of_ours(resource, "serverSideEncryption.kmsKeyArn", "Give it a customer managed key.")
     _, own = effective_region(resource)
     elsewhere = [region for region in plan.residency.aws.allowed_regions if region != own]
     regions = [at(replica, "regionName") for replica in listed(resource.props.get("replicas"))]
@@ -104,25 +107,25 @@ def _table(resource: Resource, plan: Plan) -> Iterator[Finding]:
         yield Finding("replicas", resource.props.get("replicas"), f"a replica in {' or '.join(elsewhere)}", remedy)
 
 
-JUDGED: Final = Policy(
-    id="data-store-judged",
-    title="Data are only in stores whose backups a policy judges.",
+REVIEWED: Final = Policy(
+    id="data-store-reviewed",
+    title="Data is only in stores whose backups a policy checks.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
-    remedy="Use a database of RDS or a bucket, or write the policy that judges the store's backups.",
+    remedy="Use an RDS instance or a bucket, or write a policy that checks the store's backups.",
     concerns=of_package("aws", "hcloud"),
-    rule=_judged,
+    rule=_reviewed,
 )
 
 TABLE_RECOVERABLE: Final = Policy(
     id="table-recoverable",
-    title="A table of DynamoDB can be brought back to any moment, cannot be deleted by mistake, and has a replica.",
+    title="A DynamoDB table has point-in-time recovery, deletion protection and a replica.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
     remedy="Switch on point-in-time recovery, deletion protection and encryption, and add a replica.",
-    concerns=of_type(TABLE),
+    concerns=of_type(DYNAMODB_TABLE),
     rule=_table,
     asks_again=frozenset({"serverSideEncryption"}),
     fixes={"deletionProtectionEnabled": lambda _plan: True},

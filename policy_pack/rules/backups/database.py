@@ -1,7 +1,7 @@
-"""A database that is lost can be brought back, and is hard to lose.
+"""Policies on databases: backups, encryption, deletion protection and Multi-AZ.
 
-The names and defaults are those of `aws.rds.Instance` (provider version 7), whose defaults are no backups at all,
-deleted together with the database.
+The names and defaults are those of `aws.rds.Instance` (provider version 7). By default there are no backups, and
+automated backups are deleted together with the database.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from policy_pack.rules.backups.aws_keys import key_of_ours, own_key_in_region
 from policy_pack.rules.checks import at_least, given, literally, unless_left_out
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import provider_failure, recovery
+from policy_pack.rules.resource_types import RDS_INSTANCE
 from policy_pack.rules.thresholds import Threshold
 
 if TYPE_CHECKING:
     from plan import Plan
-
-INSTANCE: Final = "aws:rds/instance:Instance"
 
 
 def _retention(resource: Resource, plan: Plan) -> Iterator[Finding]:
@@ -31,7 +30,7 @@ def _backups_kept(resource: Resource, _plan: Plan) -> Iterator[Finding]:
         resource,
         "deleteAutomatedBackups",
         False,
-        "Set it to false. Left out it is true, and deleting the database deletes what it could be recovered from.",
+        "Set it to false. Left out it is true, and deleting the database deletes its automated backups.",
     )
     # Left out, the provider takes a snapshot.
     yield from unless_left_out(resource, "skipFinalSnapshot", False, "Set it to false, or leave it out.")
@@ -39,8 +38,8 @@ def _backups_kept(resource: Resource, _plan: Plan) -> Iterator[Finding]:
         resource,
         "finalSnapshotIdentifier",
         "a name",
-        "Name the snapshot that is taken when the database is deleted. Without a name the deletion fails, and whoever"
-        " is in a hurry then skips the snapshot.",
+        "Name the snapshot that is taken when the database is deleted. Without a name the deletion fails, and an"
+        " operator in a hurry then skips the snapshot.",
     )
     yield from literally(
         resource, "copyTagsToSnapshot", True, "Set it to true, so that snapshots can be told apart after a disaster."
@@ -54,14 +53,14 @@ def _encrypted(resource: Resource, _plan: Plan) -> Iterator[Finding]:
         True,
         "Set it to true. Backups and replicas are encrypted only if the database is, and that cannot be changed later.",
     )
-    remedy = "Give it a key of ours, so that we say who may use it, and when it is deleted."
+    remedy = "Give it a customer managed key: its use and its deletion can be controlled."
     yield from key_of_ours(resource, "kmsKeyId", remedy)
     for name in ("masterUserSecretKmsKeyId", "performanceInsightsKmsKeyId"):
         yield from own_key_in_region(resource, name)
 
 
 def _protected(resource: Resource, _plan: Plan) -> Iterator[Finding]:
-    remedy = "Set it to true, so that nobody deletes the database by mistake, in Pulumi or past it."
+    remedy = "Set it to true, so that the database cannot be deleted by mistake, with or without Pulumi."
     yield from literally(resource, "deletionProtection", True, remedy)
 
 
@@ -73,12 +72,12 @@ def _multi_az(resource: Resource, plan: Plan) -> Iterator[Finding]:
 
 RETENTION: Final = Policy(
     id="database-backup-retention",
-    title="A database keeps its backups, and with them any moment to recover to, for as long as the plan promises.",
+    title="A database can be restored to any point in time for as long as the plan promises.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
     remedy="Set `backup_retention_period` to the plan's `retention.database_backup_days`.",
-    concerns=of_type(INSTANCE),
+    concerns=of_type(RDS_INSTANCE),
     rule=_retention,
     fixes={"backupRetentionPeriod": lambda plan: plan.retention.database_backup_days},
     thresholds=(Threshold("days", "retention.database_backup_days", "at least"),),
@@ -91,7 +90,7 @@ BACKUPS_KEPT: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Keep the automated backups and take a final snapshot when the database is deleted.",
-    concerns=of_type(INSTANCE),
+    concerns=of_type(RDS_INSTANCE),
     rule=_backups_kept,
     fixes={
         "deleteAutomatedBackups": lambda _plan: False,
@@ -102,12 +101,12 @@ BACKUPS_KEPT: Final = Policy(
 
 ENCRYPTED: Final = Policy(
     id="database-encrypted",
-    title="A database is encrypted with a key of ours, and so is everything that it is recovered from.",
+    title="A database and its backups are encrypted with a customer managed key.",
     severity="high",
     control="A.5.29",
     promise=recovery,
-    remedy="Set `storage_encrypted` to true and `kms_key_id` to a key of ours.",
-    concerns=of_type(INSTANCE),
+    remedy="Set `storage_encrypted` to true and `kms_key_id` to a customer managed key.",
+    concerns=of_type(RDS_INSTANCE),
     rule=_encrypted,
     asks_again=frozenset({"kmsKeyId", "masterUserSecretKmsKeyId", "performanceInsightsKmsKeyId"}),
 )
@@ -119,7 +118,7 @@ PROTECTED: Final = Policy(
     control="A.8.13",
     promise=recovery,
     remedy="Set `deletion_protection` to true.",
-    concerns=of_type(INSTANCE),
+    concerns=of_type(RDS_INSTANCE),
     rule=_protected,
     fixes={"deletionProtection": lambda _plan: True},
 )
@@ -131,7 +130,7 @@ MULTI_AZ: Final = Policy(
     control="A.8.14",
     promise=provider_failure,
     remedy="Set `multi_az` to true.",
-    concerns=of_type(INSTANCE),
+    concerns=of_type(RDS_INSTANCE),
     rule=_multi_az,
     fixes={"multiAz": lambda _plan: True},
 )

@@ -1,4 +1,4 @@
-"""A secret is there when it is needed in the other region, and a deleted one can be brought back."""
+"""Policies on secrets: their recovery window, key and replicas."""
 
 from __future__ import annotations
 
@@ -10,30 +10,29 @@ from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, listed, unless_
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.aws_region import effective_region
+from policy_pack.rules.resource_types import SECRET
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:
     from plan import Plan
 
-SECRET: Final = "aws:secretsmanager/secret:Secret"  # noqa: S105 - a type
-
 
 def _recoverable(resource: Resource, plan: Plan) -> Iterator[Finding]:
-    remedy = "Give it a key of ours: AWS's own opens to no other account, and so to no account that is recovered."
+    remedy = "Give it a customer managed key: another account cannot use an AWS managed key to recover."
     yield from key_of_ours(resource, "kmsKeyId", remedy)
     window = plan.retention.key_deletion_window_days
     # Left out it is 30 days, the longest there is.
     if resource.props.get("recoveryWindowInDays") is not None or window > 30:
-        remedy = "Leave time to notice a wrong deletion. With 0 the secret is gone at once."
+        remedy = "Leave time to notice a wrong deletion. With 0 the secret is deleted at once."
         yield from at_least(resource, "recoveryWindowInDays", window, "days", remedy)
-    remedy = "Leave it out: what is there by that name may be all that is left of a secret that was lost."
+    remedy = "Leave it out: it overwrites a secret of the same name, which may be the last copy of a lost one."
     yield from unless_left_out(resource, "forceOverwriteReplicaSecret", False, remedy)
 
 
 def _replicated(resource: Resource, plan: Plan) -> Iterator[Finding]:
     _, own = effective_region(resource)
-    # In the recovery region it is the copy: where it would be copied to is what may be lost.
+    # In the recovery region it is the copy. The region that it could be copied to may be lost.
     if own == plan.residency.aws.recovery_region and resource.props.get("replicas") in (None, []):
         return
     elsewhere = [region for region in plan.residency.aws.allowed_regions if region != own]
@@ -48,16 +47,18 @@ def _replicated(resource: Resource, plan: Plan) -> Iterator[Finding]:
             remedy = WRITE_IT_OUT if region is UNKNOWN else "Copy it to another region that the plan allows."
             yield Finding(f"replicas[{index}].region", region, " or ".join(elsewhere), remedy)
         if not present(key):
-            remedy = "Give it a key of ours in that region."
+            remedy = "Give it a customer managed key in that region."
             yield Finding(f"replicas[{index}].kmsKeyId", key, "the ARN of a KMS key", remedy)
         elif (of := region_of_arn(key)) is not None and isinstance(region, str) and of != region:
-            remedy = "Use a key of the replica's region: with one of another, the copy does not open without it."
+            remedy = (
+                "Use a key in the replica's region. Otherwise the loss of the key's region makes the copy unreadable."
+            )
             yield Finding(f"replicas[{index}].kmsKeyId", key, f"a key in {region}", remedy)
 
 
 RECOVERABLE: Final = Policy(
     id="secret-recoverable",
-    title="A secret that is deleted by mistake can be brought back, and is encrypted with a key of ours.",
+    title="A deleted secret can be restored, and is encrypted with a customer managed key.",
     severity="high",
     control="A.8.13",
     promise=recovery,
@@ -74,11 +75,11 @@ RECOVERABLE: Final = Policy(
 
 REPLICATED: Final = Policy(
     id="secret-replicated",
-    title="A secret is also in another region of the EU, under a key that is there.",
+    title="A secret has a replica in another region of the EU, with a key in that region.",
     severity="high",
     control="A.8.13",
     promise=recovery,
-    remedy="Add the plan's recovery region to its `replicas`, with a key of ours in that region.",
+    remedy="Add the plan's recovery region to its `replicas`, with a customer managed key in that region.",
     concerns=of_type(SECRET),
     rule=_replicated,
     asks_again=frozenset({"replicas"}),

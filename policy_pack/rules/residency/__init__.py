@@ -1,1 +1,1 @@
-"""Where data may be: regions, locations, endpoints and providers in the EU."""
+"""Policies on where data may be: regions, locations, endpoints and providers in the EU."""

@@ -5,9 +5,9 @@ of an endpoint, by a list of regions. So every text in its properties is read, J
 included. A host at Hetzner can do so too, by what is in its user data, and GitHub by what is in a variable: there, ARNs
 and hosts are looked for, since a name alone (`us-east`) may be one of Hetzner's.
 
-What is not known yet is not refused here. ARNs of new resources never are in a preview, and Pulumi asks again with
-their values before it deploys what they are given to. What names no region cannot be judged here either: the ARN of a
-bucket, say, which is judged where the bucket is declared.
+A value that is not known yet is not refused here. ARNs of new resources are never known in a preview, and Pulumi asks
+again with their values before it deploys the resource that uses them. A value that names no region cannot be judged
+here either: the ARN of a bucket, for example, which is judged where the bucket is declared.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TAGS: Final = frozenset({"tags", "tagsAll", "defaultTags"})
 """Where a region's name is only a label, and leads nowhere."""
 
 _ZONE_KEYS: Final = ("availabilityzone", "availabilityzones", "availabilityzonename")
-"""How the names of properties end, in small letters, that hold names of zones and nothing else."""
+"""How the names of properties end, in lowercase letters, that hold names of zones and nothing else."""
 
 
 def _region_in_arguments(resource: Resource, plan: Plan) -> Iterator[Finding]:

@@ -43,7 +43,7 @@ def _region_in_eu(resource: Resource, plan: Plan) -> Iterator[Finding]:
         yield Finding("type", resource.type, "a type whose place this policy knows", remedy)
         return
     if is_worldwide(resource.type):
-        remedy = "Do without it: no setting keeps what passes through it, or is in it, inside the EU."
+        remedy = "Remove it: no setting keeps its data inside the EU."
         yield Finding("type", resource.type, "a type that AWS keeps in a region", remedy)
         return
     if is_global(resource.type):
@@ -54,7 +54,7 @@ def _region_in_eu(resource: Resource, plan: Plan) -> Iterator[Finding]:
     if region is None:
         remedy = (
             "Set `region` on its provider, or `aws:region` in the stack's configuration for the default provider. A"
-            " region that only AWS_REGION names is not in the program: it is another one on another machine."
+            " region from AWS_REGION alone is not part of the program: it can differ between machines."
         )
     elif region is UNKNOWN:
         remedy = WRITE_IT_OUT

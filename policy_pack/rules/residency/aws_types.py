@@ -1,9 +1,9 @@
-"""Which types of AWS resources are in no region of the program's choosing, and what that means for residency.
+"""Tables of the types of AWS resources, by how AWS stores them: in a region, for the account, or worldwide.
 
-Nearly every resource of AWS is in a region: its own `region`, or its provider's. The modules whose resources are so
-stand in `REGIONAL`. The others are in one of two tables, by whole modules (`iam`) where all of a module is alike, and
-otherwise by type (`s3/accountPublic...`), which count before the module. What is in no table is refused: it may be a
-service that AWS added after this was written, and nobody has looked at where it keeps what it is given.
+Nearly every resource of AWS is in a region: its own `region`, or its provider's. These modules are in
+`REGIONAL`. The others are in one of two tables, by whole modules (`iam`) where all of a module is alike, and
+otherwise by type (`s3/accountPublic...`), which count before the module. A type that is in no table is refused: it may
+be a new service, and its storage location has not been reviewed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 GLOBAL: Final[frozenset[str]] = frozenset(
     {
-        # Who may do what. Kept by AWS for the account as a whole; nothing of a customer's is in it.
+        # Permissions. AWS keeps them for the account as a whole, and they contain no customer's data.
         "iam",
         "organizations",
         "account",
@@ -27,7 +27,7 @@ GLOBAL: Final[frozenset[str]] = frozenset(
         "notifications/organizationsAccess",
         "servicecatalog/organizationsAccess",
         "uxc/accountCustomizations",
-        # Public names, which everybody may ask for. Resolvers and their rules, in the same module, are in a region.
+        # Public names, which anyone may query. Resolvers and their rules, in the same module, are in a region.
         "route53/cidrCollection",
         "route53/cidrLocation",
         "route53/delegationSet",
@@ -76,7 +76,7 @@ WORLDWIDE: Final[frozenset[str]] = frozenset(
         "notifications",
     }
 )
-"""Refused: what goes through them, or is in them, is held by AWS outside the EU as well, whatever region is set."""
+"""Refused: AWS also keeps their data outside the EU, regardless of the region that is set."""
 
 
 REGIONAL: Final[frozenset[str]] = frozenset(
@@ -128,7 +128,7 @@ def is_global(type_: str) -> bool:
 
 
 def is_worldwide(type_: str) -> bool:
-    """Whether a type cannot be held to the EU. What is also in `GLOBAL` by its own name can."""
+    """Whether a type cannot be held to the EU. A type that is also in `GLOBAL` by its own name can."""
     return _within(type_, WORLDWIDE) and not is_global(type_)
 
 

@@ -45,7 +45,7 @@ PLACELESS: Final[frozenset[str]] = frozenset(
         "hcloud:index/placementGroup:PlacementGroup",
         "hcloud:index/sshKey:SshKey",
         "hcloud:index/uploadedCertificate:UploadedCertificate",
-        # Names, which everybody may ask for.
+        # Names, which anyone may query.
         "hcloud:index/rdns:Rdns",
         "hcloud:index/zone:Zone",
         "hcloud:index/zoneRecord:ZoneRecord",
@@ -94,7 +94,7 @@ def _location_in_eu(resource: Resource, plan: Plan) -> Iterator[Finding]:
     places = {name: kind for name, kind in properties.items() if kind != "retired"}
     if all(resource.props.get(name) is None for name in places):
         name, kind = next(iter(places.items()))
-        remedy = "Set it, so that the place is in the program and nobody else's choice."
+        remedy = "Set it, so that the program determines the place and Hetzner does not choose it."
         yield Finding(" or ".join(places), None, f"for {name} {_one_of(allowed[kind])}", remedy)
 
 

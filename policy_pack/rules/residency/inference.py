@@ -4,7 +4,7 @@ Where a model runs is decided by a text: the prefix of an inference profile of B
 Such texts are in the properties of a resource, in a host's user data, in a variable. So every text is read.
 
 Of Bedrock, `eu.` profiles stay in the EU; `global.`, `us.`, `apac.` and the others do not (Amazon Bedrock User Guide,
-"Supported Regions and models for inference profiles"). Of OpenAI, EU residency has a host of its own
+"Supported Regions and models for inference profiles"). For OpenAI, EU residency has a separate host
 (`eu.api.openai.com`). Of Azure, only an address that names its region can be judged.
 """
 
@@ -69,7 +69,7 @@ def _in_eu(resource: Resource, _plan: Plan) -> Iterator[Finding]:
             for host in dict.fromkeys(_HOST.findall(leaf.text)):
                 if not _stays(host.lower()):
                     allowed = "eu.api.openai.com, or a host of Azure that has the name of an EU region in its own"
-                    remedy = "Use an endpoint that keeps to the EU: where this one runs a model cannot be told."
+                    remedy = "Use an endpoint that keeps to the EU: this one does not show where the model runs."
                     yield Finding(f"a model's host in {written(leaf.path)}", host, allowed, remedy)
 
 
@@ -81,7 +81,7 @@ def _stays(host: str) -> bool:
 
 IN_EU: Final = Policy(
     id="inference-in-eu",
-    title="No model is run outside of the EU: no inference profile and no endpoint leads there.",
+    title="No inference profile and no endpoint runs a model outside the EU.",
     severity="critical",
     control="A.5.29",
     promise=inference,

@@ -1,7 +1,7 @@
-"""Nothing is deployed by a provider whose places no other policy judges.
+"""The policy on providers: each is covered by a residency policy, or its types are allowed by name.
 
-The residency policies know AWS and Hetzner. A resource of another cloud would pass all of them, wherever it is. What
-has no place that we could choose is allowed by its name: of GitHub, what is source code and deployment configuration.
+The residency policies know AWS and Hetzner. A resource of another cloud would pass all of them, wherever it is. A type
+without a place to choose is allowed by name: at GitHub, source code and deployment configuration.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from plan import Plan
 
 JUDGED: Final = frozenset({"aws", "hcloud"})
-"""Packages whose resources are judged by residency policies of their own."""
+"""Packages whose resources are judged by separate residency policies."""
 
 GITHUB: Final = frozenset(
     {
@@ -77,14 +77,12 @@ def _accepted(type_: str) -> bool:
     return module != type_ and module.partition(":")[0] in GITHUB
 
 
-def _provider_judged(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+def _provider_allowed(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     # A component has a type of our own and no provider: it is judged by what is inside it.
     if resource.provider is None and not resource.is_provider and resource.package not in ("github", "pulumi"):
         return
     if resource.package == "github":
-        remedy = (
-            "Do without it, or find out where GitHub keeps it and add it to `policy_pack/rules/residency/provider.py`."
-        )
+        remedy = "Remove it, or find out where GitHub keeps it and add it to `policy_pack/rules/residency/provider.py`."
         yield Finding("type", resource.type, "a type that keeps nothing but code and its configuration", remedy)
     elif resource.package == "pulumi":
         remedy = "Find out where it keeps what it is given, and add it to `policy_pack/rules/residency/provider.py`."
@@ -95,13 +93,13 @@ def _provider_judged(resource: Resource, _plan: Plan) -> Iterator[Finding]:
         yield Finding("the package of its provider", resource.package, allowed, remedy)
 
 
-PROVIDER_JUDGED: Final = Policy(
-    id="provider-judged",
-    title="Every resource is deployed by a provider whose places the continuity policies judge, or is allowed by name.",
+PROVIDER_ALLOWED: Final = Policy(
+    id="provider-allowed",
+    title="Every resource belongs to a provider with a residency policy, or its type is allowed by name.",
     severity="critical",
     control="A.5.29",
     promise=jurisdiction,
-    remedy="Deploy with a provider that is judged, or add the policy that judges it.",
+    remedy="Use a provider with a residency policy, or add such a policy.",
     concerns=lambda type_: not (package_of(type_) in JUDGED or _accepted(type_)),
-    rule=_provider_judged,
+    rule=_provider_allowed,
 )

@@ -18,15 +18,14 @@ from hypothesis import strategies as st
 
 from plan import load
 from policy_pack import ALL, UNKNOWN, Resource, judge, judge_stack
-from policy_pack.documentation.examples import EXAMPLES, LEFT_OUT, Example
+from policy_pack.documentation.examples import EXAMPLES
+from policy_pack.documentation.examples.model import LEFT_OUT, Example
 from policy_pack.engine.program import Judged
 from stacks.settings.model import parse
 from stacks.settings.reading import SettingsError
 from tests.components.conftest import led_to_an_aws
 from tests.components.recording import configuration, deploy_stack
-from tests.policy_pack.documentation.test_examples import (
-    test_an_example_complies_and_its_change_is_refused_by_its_policy_alone as the_example_is_refused,
-)
+from tests.policy_pack.refusals import check_example
 
 PLAN = load()
 POLICY = {policy.id: policy for policy in ALL}
@@ -46,10 +45,10 @@ def switched_off(policy: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.policy)
 def test_each_policy_that_is_switched_off_is_missed(example: Example) -> None:
-    the_example_is_refused(example, PLAN)
+    check_example(example, PLAN)
     with switched_off(example.policy), pytest.raises(AssertionError):
-        the_example_is_refused(example, PLAN)
-    the_example_is_refused(example, PLAN)
+        check_example(example, PLAN)
+    check_example(example, PLAN)
 
 
 class Registered(Judged):

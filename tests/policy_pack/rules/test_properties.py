@@ -10,17 +10,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from policy_pack import POLICIES, UNKNOWN, Provider, Resource, judge, judge_stack
-from policy_pack.documentation.examples import EXAMPLES, declared_as
-from policy_pack.rules.backups.database import INSTANCE
-from policy_pack.rules.backups.database_replica import REPLICATION
+from policy_pack.documentation.examples import EXAMPLES
+from policy_pack.documentation.examples.model import declared_as
 from policy_pack.rules.residency.hetzner_location import PLACES
+from policy_pack.rules.resource_types import RDS_BACKUP_REPLICATION, RDS_INSTANCE
 from tests.policy_pack.resources import ACCOUNT, DATABASE, HOME, PLAN, RECOVERY, REPLICA, aws_provider
 
 BUCKET = "aws:s3/bucket:Bucket"
 
 TYPES = [
-    INSTANCE,
-    REPLICATION,
+    RDS_INSTANCE,
+    RDS_BACKUP_REPLICATION,
     BUCKET,
     "aws:cloudfront/distribution:Distribution",
     "aws:iam/role:Role",
@@ -160,22 +160,25 @@ def test_judging_changes_nothing_and_always_says_the_same(judged: Resource) -> N
 LITERALS: dict[str, tuple[str, tuple[str, ...]]] = {
     # The policy, a type that it judges, and the properties whose value has to be written out.
     "aws-region-in-eu": (BUCKET, ("region",)),
-    "database-backup-retention": (INSTANCE, ("backupRetentionPeriod",)),
-    "database-backups-kept": (INSTANCE, ("deleteAutomatedBackups", "skipFinalSnapshot", "copyTagsToSnapshot")),
-    "database-encrypted": (INSTANCE, ("storageEncrypted",)),
-    "database-protected": (INSTANCE, ("deletionProtection",)),
-    "database-multi-az": (INSTANCE, ("multiAz",)),
-    "database-replica-retention": (REPLICATION, ("retentionPeriod", "region")),
+    "database-backup-retention": (RDS_INSTANCE, ("backupRetentionPeriod",)),
+    "database-backups-kept": (RDS_INSTANCE, ("deleteAutomatedBackups", "skipFinalSnapshot", "copyTagsToSnapshot")),
+    "database-encrypted": (RDS_INSTANCE, ("storageEncrypted",)),
+    "database-protected": (RDS_INSTANCE, ("deletionProtection",)),
+    "database-multi-az": (RDS_INSTANCE, ("multiAz",)),
+    "database-replica-retention": (RDS_BACKUP_REPLICATION, ("retentionPeriod", "region")),
 }
 
 REQUIRED: dict[str, tuple[str, tuple[str, ...]]] = {
     # The same, for the properties that have to be there.
-    "database-backup-retention": (INSTANCE, ("backupRetentionPeriod",)),
-    "database-backups-kept": (INSTANCE, ("deleteAutomatedBackups", "finalSnapshotIdentifier", "copyTagsToSnapshot")),
-    "database-encrypted": (INSTANCE, ("storageEncrypted", "kmsKeyId")),
-    "database-protected": (INSTANCE, ("deletionProtection",)),
-    "database-multi-az": (INSTANCE, ("multiAz",)),
-    "database-replica-retention": (REPLICATION, ("retentionPeriod", "sourceDbInstanceArn", "kmsKeyId")),
+    "database-backup-retention": (RDS_INSTANCE, ("backupRetentionPeriod",)),
+    "database-backups-kept": (
+        RDS_INSTANCE,
+        ("deleteAutomatedBackups", "finalSnapshotIdentifier", "copyTagsToSnapshot"),
+    ),
+    "database-encrypted": (RDS_INSTANCE, ("storageEncrypted", "kmsKeyId")),
+    "database-protected": (RDS_INSTANCE, ("deletionProtection",)),
+    "database-multi-az": (RDS_INSTANCE, ("multiAz",)),
+    "database-replica-retention": (RDS_BACKUP_REPLICATION, ("retentionPeriod", "sourceDbInstanceArn", "kmsKeyId")),
 }
 
 ONE_PLACE = {

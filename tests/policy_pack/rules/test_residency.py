@@ -229,4 +229,4 @@ ELSEWHERE = "the package of its provider"
     ],
 )
 def test_a_provider_that_no_policy_judges_is_refused(judged: Resource, expected: dict[str, object]) -> None:
-    assert refused(judged, "provider-judged") == expected
+    assert refused(judged, "provider-allowed") == expected

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from policy_pack import UNKNOWN, Resource, Stack
-from policy_pack.documentation.examples import bucket, changed, database, declared_as, entrance
+from policy_pack.documentation.examples.data import bucket, database
+from policy_pack.documentation.examples.model import changed, declared_as
+from policy_pack.documentation.examples.service import public_endpoint
 from policy_pack.rules.policy import leads
 from tests.policy_pack.resources import ACCOUNT, HOME, PLAN, RECOVERY, refused, resource, violations
 
@@ -80,7 +82,7 @@ def test_models_run_in_the_eu(type_: str, props: dict[str, Any], expected: bool)
     ],
 )
 def test_data_are_in_stores_that_are_judged(type_: str, expected: bool) -> None:
-    assert bool(names(resource(type_), "data-store-judged")) is expected
+    assert bool(names(resource(type_), "data-store-reviewed")) is expected
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_a_type_whose_place_is_not_known_is_refused(type_: str, expected: bool) 
     ],
 )
 def test_what_has_no_place_is_allowed_by_name(type_: str, expected: bool) -> None:
-    assert bool(names(resource(type_), "provider-judged")) is expected
+    assert bool(names(resource(type_), "provider-allowed")) is expected
 
 
 def test_user_data_is_searched_for_places_too() -> None:
@@ -219,7 +221,7 @@ WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     ],
 )
 def test_people_need_a_second_factor(of: Resource, expected: bool) -> None:
-    assert bool(names(of, "people-need-mfa")) is expected
+    assert bool(names(of, "mfa-required")) is expected
 
 
 @pytest.mark.parametrize(
@@ -286,7 +288,7 @@ def test_nobody_holds_every_right(props: dict[str, Any], expected: bool) -> None
     ],
 )
 def test_nothing_is_open_to_everybody(of: Resource, expected: bool) -> None:
-    assert bool(names(of, "not-for-everybody")) is expected
+    assert bool(names(of, "no-public-principal")) is expected
 
 
 CHECK = {"protocol": "http", "interval": 3, "timeout": 2, "retries": 2, "http": {"statusCodes": ["200"]}}
@@ -359,8 +361,8 @@ def test_a_backup_is_copied_to_another_region_and_kept(path: str, value: object,
 @pytest.mark.parametrize(
     ("name", "path", "value", "policy"),
     [
-        ("bucket", "forceDestroy", True, "bucket-not-destroyed"),
-        ("bucket", "forceDestroy", UNKNOWN, "bucket-not-destroyed"),
+        ("bucket", "forceDestroy", True, "bucket-force-destroy-off"),
+        ("bucket", "forceDestroy", UNKNOWN, "bucket-force-destroy-off"),
         ("bucket", "acl", "public-read", "bucket-private"),
         ("lock", "rule.defaultRetention.mode", "NONE", "bucket-locked"),
         ("encryption", "rules.0.applyServerSideEncryptionByDefault.kmsMasterKeyId", "", "bucket-encrypted"),
@@ -378,17 +380,17 @@ def test_a_backup_is_copied_to_another_region_and_kept(path: str, value: object,
         ),
         ("lifecycle", "rules", UNKNOWN, "bucket-versions-kept"),
         ("lifecycle", "rules.0", UNKNOWN, "bucket-versions-kept"),
-        ("replication", "rules.0.status", "Disabled", "bucket-replicates"),
-        ("replication", "rules.0.filter.prefix", "logs/", "bucket-replicates"),
-        ("replication", "rules.0.destination.metrics.status", None, "bucket-replicates"),
-        ("replication", "rules.0.destination.replicationTime.status", UNKNOWN, "bucket-replicates"),
+        ("replication", "rules.0.status", "Disabled", "bucket-replication-complete"),
+        ("replication", "rules.0.filter.prefix", "logs/", "bucket-replication-complete"),
+        ("replication", "rules.0.destination.metrics.status", None, "bucket-replication-complete"),
+        ("replication", "rules.0.destination.replicationTime.status", UNKNOWN, "bucket-replication-complete"),
         (
             "replication",
             "rules.0.destination.encryptionConfiguration.replicaKmsKeyId",
             f"arn:aws:kms:{HOME}:{ACCOUNT}:key/x",
-            "bucket-replicates",
+            "bucket-replication-complete",
         ),
-        ("replication", "rules", [], "bucket-replicates"),
+        ("replication", "rules", [], "bucket-replication-complete"),
     ],
 )
 def test_a_buckets_settings_keep_what_is_in_it(name: str, path: str, value: object, policy: str) -> None:
@@ -402,15 +404,15 @@ def test_a_buckets_settings_keep_what_is_in_it(name: str, path: str, value: obje
         ("database", "parameterGroupName", "default.postgres18", "database-over-tls"),
         ("parameters", "parameters", UNKNOWN, "database-over-tls"),
         ("parameters", "parameters.0.name", "log_statement", "database-over-tls"),
-        ("database", "password", "secret", "database-password-unknown"),
-        ("database", "vpcSecurityGroupIds", [], "database-walled"),
+        ("database", "password", "secret", "database-password-managed"),
+        ("database", "vpcSecurityGroupIds", [], "database-private-network"),
         ("database", "masterUserSecretKmsKeyId", f"arn:aws:kms:{RECOVERY}:{ACCOUNT}:key/x", "database-encrypted"),
-        ("vault", "forceDestroy", True, "backup-vault-kept"),
-        ("vault", "kmsKeyArn", "", "backup-vault-kept"),
-        ("lock", "changeableForDays", 3, "backup-vault-kept"),
-        ("lock", "maxRetentionDays", 1, "backup-vault-kept"),
-        ("key", "deletionWindowInDays", 7, "key-deletion-noticed"),
-        ("key", "isEnabled", False, "key-deletion-noticed"),
+        ("vault", "forceDestroy", True, "backup-vault-retention"),
+        ("vault", "kmsKeyArn", "", "backup-vault-retention"),
+        ("lock", "changeableForDays", 3, "backup-vault-retention"),
+        ("lock", "maxRetentionDays", 1, "backup-vault-retention"),
+        ("key", "deletionWindowInDays", 7, "key-deletion-window"),
+        ("key", "isEnabled", False, "key-deletion-window"),
         ("key", "customerMasterKeySpec", "RSA_2048", "key-rotated"),
     ],
 )
@@ -426,7 +428,7 @@ def test_a_database_and_its_copies_are_kept(name: str, path: str, value: object,
 def test_a_selector_stands_for_the_hosts_that_it_selects(selector: str, hosts: int) -> None:
     from policy_pack.rules.stack import _behind
 
-    family = changed(entrance(PLAN), "target", "labelSelector", selector)
+    family = changed(public_endpoint(PLAN), "target", "labelSelector", selector)
     resources = declared_as(family, PLAN)
     target = next(one for one in resources if one.name == "target")
     assert _behind(target, Stack(tuple(resources))) == hosts

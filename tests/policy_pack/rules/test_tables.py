@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from policy_pack.rules.backups.database import INSTANCE
-from policy_pack.rules.backups.database_replica import REPLICATION
 from policy_pack.rules.residency.aws_types import GLOBAL, WORLDWIDE, is_global, is_worldwide
 from policy_pack.rules.residency.hetzner_location import PLACELESS, PLACES
+from policy_pack.rules.resource_types import RDS_BACKUP_REPLICATION, RDS_INSTANCE
 from tests.policy_pack.resources import DATABASE, REPLICA
 
 IN_THE_PROVIDERS_REGION = {
@@ -76,5 +75,5 @@ def test_every_type_of_hetzner_is_in_exactly_one_table() -> None:
 
 def test_the_properties_that_the_database_policies_read_exist() -> None:
     types = dict(types_of("pulumi_aws"))
-    assert set(DATABASE) <= types[INSTANCE]
-    assert set(REPLICA) <= types[REPLICATION]
+    assert set(DATABASE) <= types[RDS_INSTANCE]
+    assert set(REPLICA) <= types[RDS_BACKUP_REPLICATION]
