@@ -9,8 +9,8 @@ import pulumi
 
 from components.database.lookup import look_up
 from components.database.source import Origin, Source, Target
-from components.hosts.availability import look_at_market
-from components.hosts.placement import HostPlanError, PlannedHost, plan_hosts
+from components.hosts.availability import query_availability
+from components.hosts.placement import HostPlanError, PlannedHost, PoolRequest, plan_hosts
 from components.network.addressing import Role
 from components.network.private_network import hosts_subnet
 from plan.names import name_prefix
@@ -63,19 +63,21 @@ def _target(settings: ProductionSettings | RecoverySettings) -> Target:
 def _planned_hosts(context: ServiceContext) -> dict[Role, tuple[PlannedHost, ...]]:
     """The hosts of each role."""
     settings = context.settings
-    market = look_at_market(context.hetzner_provider, settings.stack)
+    availability = query_availability(context.hetzner_provider, settings.stack)
     try:
         return {
             role: plan_hosts(
-                pool=f"{context.name}-{role}",
-                role=role,
-                counts={"active": hosts.active, "standby": hosts.standby},
-                locations=settings.locations,
-                server_type=hosts.server_type,
-                alternatives=hosts.declared_alternatives(),
-                allowed_locations=context.plan.residency.hetzner.allowed_locations,
-                subnet=hosts_subnet(settings.network.ip_range),
-                market=market,
+                PoolRequest(
+                    pool=f"{context.name}-{role}",
+                    role=role,
+                    counts={"active": hosts.active, "standby": hosts.standby},
+                    locations=settings.locations,
+                    server_type=hosts.server_type,
+                    alternatives=hosts.declared_alternatives(),
+                    allowed_locations=context.plan.residency.hetzner.allowed_locations,
+                    subnet=hosts_subnet(settings.network.ip_range),
+                ),
+                availability,
             )
             for role, hosts in settings.hosts.by_role().items()
         }

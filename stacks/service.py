@@ -18,7 +18,7 @@ from components.database.instance import (
 )
 from components.database.network import DatabaseNetwork, DatabaseNetworkArgs
 from components.hosts.addresses import HostAddresses, HostAddressesArgs
-from components.hosts.descriptions import Surroundings
+from components.hosts.descriptions import HostContext
 from components.hosts.identity import DatabaseAccessArgs, HostIdentity, HostIdentityArgs, account_of
 from components.hosts.pool import HostPool, HostPoolArgs
 from components.hosts.user_data import UserData
@@ -26,7 +26,7 @@ from components.network.addressing import Role, balancer_address
 from components.network.hetzner_project import ssh_key_name
 from components.network.load_balancer import HealthCheck
 from components.network.private_network import PrivateNetwork, PrivateNetworkArgs
-from components.network.public_endpoint import Entrance, EntranceArgs
+from components.network.public_endpoint import PublicEndpoint, PublicEndpointArgs
 from plan.names import secret_name
 from stacks.findings import Findings, database_identifier
 
@@ -70,8 +70,8 @@ def service(context: ServiceContext, findings: Findings, vault: VaultReference, 
     _daily_backups(context, vault, data, database)
     check = HealthCheck.within(context.plan.redundancy.host_failover_seconds, context.settings.hosts.api.health_path)
     identity = _host_identity(context, vault, data, database)
-    shared = _shared_by_hosts(context, data, network, identity.log_group_name, check)
-    _host_pools(context, findings, network, addresses, identity, shared)
+    host_context = _host_context(context, data, network, identity.log_group_name, check)
+    _host_pools(context, findings, network, addresses, identity, host_context)
     endpoint = _public_endpoint(context, vault, network, check)
     outputs: Outputs = {
         "name": endpoint.fqdn,
@@ -196,11 +196,11 @@ def _host_identity(context: ServiceContext, vault: VaultReference, data: DataPla
     )
 
 
-def _shared_by_hosts(
+def _host_context(
     context: ServiceContext, data: DataPlane, network: PrivateNetwork, log_group: str, check: HealthCheck
-) -> Surroundings:
+) -> HostContext:
     settings = context.settings
-    return Surroundings(
+    return HostContext(
         stack=settings.stack,
         region=settings.region,
         secrets_of=data.secrets_stack,
@@ -219,7 +219,7 @@ def _host_pools(
     network: PrivateNetwork,
     addresses: Mapping[Role, HostAddresses],
     identity: HostIdentity,
-    shared: Surroundings,
+    host_context: HostContext,
 ) -> None:
     settings = context.settings
     for role, hosts in settings.hosts.by_role().items():
@@ -232,7 +232,7 @@ def _host_pools(
                 image=hosts.image,
                 address_ids=addresses[role].ids,
                 subnet_id=network.subnet_id,
-                user_data=UserData(identity, shared, planned, hosts.app, hosts.application_port).of,
+                user_data=UserData(identity, host_context, planned, hosts.app, hosts.application_port).of,
                 ssh_keys=[ssh_key_name(person) for person in context.operators],
                 ssh_from=settings.hosts.ssh_from,
                 labels=context.labels,
@@ -245,12 +245,12 @@ def _host_pools(
 
 def _public_endpoint(
     context: ServiceContext, vault: VaultReference, network: PrivateNetwork, check: HealthCheck
-) -> Entrance:
+) -> PublicEndpoint:
     """The load balancers and names of the API. Workers take their work from a queue: nothing of theirs is public."""
     settings = context.settings
-    return Entrance(
+    return PublicEndpoint(
         f"{context.name}-api",
-        EntranceArgs(
+        PublicEndpointArgs(
             locations=settings.locations,
             load_balancer_type=settings.load_balancer.type,
             subnet_id=network.subnet_id,
