@@ -220,7 +220,7 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         ("dr", {"database.source.instance": ABSENT}, "source.instance is not set", "the name of an RDS instance"),
         ("dr", {"database.source.instance": "a--b"}, 'source.instance is "a--b"', "single hyphens"),
         ("dr", {"database.source.vault": "v"}, 'source.vault is "v"', "one of the keys from, instance, time"),
-        ("dr", {"database.source.time": "now"}, 'source.time is "now"', "latest, or a moment in ISO 8601"),
+        ("dr", {"database.source.time": "now"}, 'source.time is "now"', "latest, or a time in ISO 8601"),
         ("dr", {"database.source.time": "2026-03-01T02:30:00"}, "source.time is", "with its time zone"),
         ("dr", {"database.source.time": "2026-03-01"}, "botbrains:database.source.time is", "with its time zone"),
         ("dr", {"database.source.time": "2026-03-01T02:30:00.5Z"}, "source.time is", "in whole seconds"),

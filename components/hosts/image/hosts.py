@@ -192,7 +192,7 @@ class ApiHost(Common):
         for name, address in self.actives.items():
             if address == self.address:
                 raise ValueError(
-                    f"actives[{name!r}] is {address}, the standby's own address; allowed is another host's address"
+                    f"actives[{name!r}] is {address}, the standby's own; allowed is an active host's address"
                 )
 
 
