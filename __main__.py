@@ -1,6 +1,6 @@
-"""botBrains' infrastructure: one program, three stacks, which differ by configuration alone.
+"""The Pulumi program of botBrains' infrastructure: one program for three stacks, which differ only in configuration.
 
-`stacks/` composes the vault, production and recovery; `Pulumi.<stack>.yaml` configures each.
+`stacks/` composes the vault, production and recovery. `Pulumi.<stack>.yaml` configures each.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from policy_pack.engine.program import enforce
 from stacks.context import Outputs, StackContext
 from stacks.settings import ProductionSettings, RecoverySettings, VaultSettings, load
 
-# A run is over in seconds, and nearly all that it creates is code of the SDKs, which lives as long as the run. Looking
-# for garbage took a quarter of a preview's time (benchmarks/preview.py), part of it at the very end.
+# A run takes seconds, and nearly all of its objects are code of the SDKs, which lives as long as the run. Garbage
+# collection took a quarter of a preview's time (benchmarks/preview.py), part of it at the very end.
 gc.disable()
 atexit.register(gc.freeze)
 
 
 def declare(promised: plan.Plan) -> Outputs:
-    """Declares the configured stack. Each stack imports only the SDKs that it needs: one costs half a second."""
+    """Declare the configured stack. Each stack imports only the SDKs that it needs: one takes half a second to load."""
     match load(promised):
         case VaultSettings() as settings:
             from stacks.vault import vault
@@ -41,9 +41,9 @@ def declare(promised: plan.Plan) -> Outputs:
 try:
     promised = plan.load()
 except plan.PlanError as error:
-    # Pulumi shows a RunError's message alone. It already says what is wrong and what to do.
+    # Pulumi shows only the message of a RunError, without a traceback. The message states what is wrong and what to do.
     raise pulumi.RunError(str(error)) from None
-# The program applies the rules of the policy pack to itself, so a plain `pulumi up` without the pack is refused too.
+# The program enforces the policy pack's rules itself, so they also apply to a plain `pulumi up` without the pack.
 enforce(promised)
 for name, value in declare(promised).items():
     pulumi.export(name, value)

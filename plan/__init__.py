@@ -1,7 +1,6 @@
-"""What botBrains promises its customers for a disruption, as typed data.
+"""The continuity policy as typed data: botBrains' promises to its customers for a disruption.
 
-Every number and every name that the continuity policy states stands in `plan.yaml` and nowhere else. Everything else
-reads it from here:
+Every number and every name in the continuity policy is defined in `plan.yaml` only. All other code reads it from here:
 
     from plan import load
 

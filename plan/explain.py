@@ -1,4 +1,4 @@
-"""Say what is wrong with a field of the plan, with the line that it is on."""
+"""Explain a mistake in a field of the plan, with its line."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from plan.geography import EUROPEAN_BUT_NOT_EU
 from plan.model import Plan
 from plan.problems import Problem
 from plan.source import Source
-from plan.validation import mistake
+from plan.validation import explain_error
 
 
-def problem(error: ErrorDetails, source: Source) -> Problem:
-    """Put one of pydantic's errors into words for the reader of the file."""
-    wrong = mistake(Plan, error)
-    found, remedy, value = f"is {_shown(wrong.value)}", wrong.remedy, wrong.value
-    if wrong.kind == "missing":
+def explain_problem(error: ErrorDetails, source: Source) -> Problem:
+    """Explain one of pydantic's errors to the reader of the file."""
+    mistake = explain_error(Plan, error)
+    found, remedy, value = f"is {_as_text(mistake.value)}", mistake.remedy, mistake.value
+    if mistake.kind == "missing":
         found = "is missing"
-    elif wrong.kind == "unknown":
+    elif mistake.kind == "unknown":
         found = "is not a key of the plan"
-    elif wrong.kind == "repeated":
-        found = wrong.message
+    elif mistake.kind == "repeated":
+        found = mistake.message
     elif error["type"] == "literal_error" and isinstance(value, str) and value in EUROPEAN_BUT_NOT_EU:
         remedy = f"Choose one of these: {value} is {EUROPEAN_BUT_NOT_EU[value]}, outside the EU."
-    return Problem(wrong.path, found, wrong.allowed, remedy, source.line(error["loc"]))
+    return Problem(mistake.path, found, mistake.allowed, remedy, source.line(error["loc"]))
 
 
-def _shown(value: object) -> str:
+def _as_text(value: object) -> str:
     if value is None:
         return "empty"
     if isinstance(value, date):

@@ -1,7 +1,7 @@
-"""Which places are in the European Union, by the names that the clouds give them.
+"""The regions and locations in the European Union, by the names that the clouds give them.
 
 `plan.yaml` may narrow this list and can never widen it: a place that is not here cannot be allowed by editing the plan.
-European is not EU. What a reader may miss, and why it is missing, is in `EUROPEAN_BUT_NOT_EU`.
+European is not EU: `EUROPEAN_BUT_NOT_EU` lists the places that are left out, with the reason.
 
 Sources: AWS, "Regions and Availability Zones" (aws.amazon.com/about-aws/global-infrastructure/regions_az) and "AWS
 European Sovereign Cloud" (aws.eu); Hetzner, "Locations" (docs.hetzner.com/cloud/general/locations). The names were
@@ -19,9 +19,9 @@ AwsEuRegion = Literal[
     "eu-south-2",  # Aragon, Spain
     "eu-west-1",  # Dublin, Ireland
     "eu-west-3",  # Paris, France
-    "eusc-de-east-1",  # Brandenburg, Germany: the European Sovereign Cloud, a partition of its own
+    "eusc-de-east-1",  # Brandenburg, Germany: the European Sovereign Cloud, a separate partition
 ]
-"""A region of AWS whose data centres stand in a member state of the EU."""
+"""A region of AWS whose data centres are in a member state of the EU."""
 
 HetznerEuLocation = Literal[
     "fsn1",  # Falkenstein, Germany
@@ -44,9 +44,9 @@ EUROPEAN_BUT_NOT_EU: Final[dict[str, str]] = {
     "eu-west-2": "London, in the United Kingdom",
     "eu-central-2": "Zurich, in Switzerland",
 }
-"""Regions of AWS whose name begins with `eu-` and that are outside the EU, and where they are."""
+"""The regions of AWS outside the EU whose name begins with `eu-`, with their city and country."""
 
 
 def aws_partition(region: str) -> str:
-    """The partition that a region belongs to, by how its name begins: the European Sovereign Cloud's is `eusc-`."""
+    """Return the partition of a region. Regions of the European Sovereign Cloud begin with `eusc-`."""
     return "aws-eusc" if region.startswith("eusc-") else "aws"

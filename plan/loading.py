@@ -1,4 +1,4 @@
-"""Loads the plan, and refuses one that is wrong with everything that is wrong about it."""
+"""Load the plan, and refuse a wrong plan with a list of all its mistakes."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from plan.explain import problem
+from plan.explain import explain_problem
 from plan.model import Plan
 from plan.problems import PlanError, Problem
-from plan.rules import conflicts
-from plan.source import Source, read, written
+from plan.rules import find_conflicts
+from plan.source import Source, dotted, read
 
 PLAN_FILE: Final = Path(__file__).with_name("plan.yaml")
 """The plan of this company."""
 
 
 def load(path: Path | None = None) -> Plan:
-    """The plan in a file, by default the one beside this module.
+    """Return the plan in a file, by default the one next to this module.
 
     Raises:
-        PlanError: the file cannot be read, or a field in it is wrong, missing, unknown, or at odds with another one.
-            The message names every mistake with its line, its path, its value, what is allowed and what to do.
+        PlanError: the file cannot be read, or a field is wrong, missing, unknown, or in conflict with another field.
+            The message lists every mistake with its line, its path, its value, what is allowed and what to do.
     """
     source = read(PLAN_FILE if path is None else path)
     problems = list(source.problems)
@@ -30,9 +30,9 @@ def load(path: Path | None = None) -> Plan:
     try:
         plan = Plan.model_validate(source.values)
     except ValidationError as error:
-        problems += [problem(details, source) for details in error.errors(include_url=False)]
-        sound = _sound_parts(source.values)
-        problems += _conflicts(Plan.model_construct(None, **sound), list(sound), source)
+        problems += [explain_problem(details, source) for details in error.errors(include_url=False)]
+        valid = _valid_parts(source.values)
+        problems += _conflicts(Plan.model_construct(None, **valid), list(valid), source)
     else:
         problems += _conflicts(plan, list(Plan.model_fields), source)
     if plan is None or problems:
@@ -40,13 +40,13 @@ def load(path: Path | None = None) -> Plan:
     return plan
 
 
-def _sound_parts(values: object) -> dict[str, object]:
-    """The parts of a plan that are right in themselves, though others are not."""
+def _valid_parts(values: object) -> dict[str, object]:
+    """The parts of a plan that are valid, although others are not."""
     parts: dict[str, object] = {}
     if isinstance(values, dict):
         for name, field in Plan.model_fields.items():
             try:
-                # `rebuild_annotation` gives back what `Several` says, which `annotation` alone has lost.
+                # `annotation` has lost the metadata of `Several`; `rebuild_annotation` restores it.
                 parts[name] = TypeAdapter(field.rebuild_annotation()).validate_python(values.get(name))
             except ValidationError:
                 continue
@@ -55,6 +55,6 @@ def _sound_parts(values: object) -> dict[str, object]:
 
 def _conflicts(plan: Plan, parts: list[str], source: Source) -> list[Problem]:
     return [
-        Problem(written(found.location), found.found, found.allowed, found.remedy, source.line(found.location))
-        for found in conflicts(plan, parts)
+        Problem(dotted(one.location), one.found, one.allowed, one.remedy, source.line(one.location))
+        for one in find_conflicts(plan, parts)
     ]

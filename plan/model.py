@@ -1,8 +1,7 @@
-"""The plan's shape: the policy as typed data, one class for each part of `plan.yaml`, with the file's own names.
+"""The schema of the plan: one class for each part of `plan.yaml`, with the names of the file.
 
-Everything is frozen and strict: a number in quotes is not a number, a key that is not here is refused, and what has
-been loaded cannot be changed. `types.py` says what one field alone may be; `rules.py` says how fields depend on each
-other.
+All classes are frozen and strict: a number in quotes is not a number, an unknown key is refused, and a loaded plan
+cannot be changed. `types.py` defines the allowed values of single fields; `rules.py` defines the rules between fields.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from plan.types import (
     WebAddress,
 )
 
-# Every other number is refused (Amazon CloudWatch Logs API Reference, PutRetentionPolicy, retentionInDays).
+# The only allowed numbers (Amazon CloudWatch Logs API Reference, PutRetentionPolicy, retentionInDays).
 LOG_DAYS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 )  # fmt: skip
@@ -52,7 +51,7 @@ def _logs_can_be_kept(days: int) -> int:
 
 
 LogDays = Annotated[
-    int, AfterValidator(_logs_can_be_kept), Allowed(f"a number of days out of {', '.join(map(str, LOG_DAYS))}")
+    int, AfterValidator(_logs_can_be_kept), Allowed(f"one of these numbers of days: {', '.join(map(str, LOG_DAYS))}")
 ]
 
 
@@ -74,10 +73,10 @@ class Policy(_Part):
 
 
 class Severity(_Part):
-    """How long a disruption may last (RTO), and how much of the latest data may be lost (RPO).
+    """The longest duration of a disruption (RTO), and the largest loss of recent data (RPO).
 
-    `rpo` has the policy's own words. `rpo_minutes` is the bound that a drill is judged by, and at least 1: no recovery
-    to a moment before the disruption could keep to a bound of 0.
+    `rpo` is the policy's own wording. `rpo_minutes` is the limit that a drill is evaluated against. It is at least 1: a
+    recovery to a time before the disruption cannot meet a limit of 0.
     """
 
     example: Text
@@ -112,14 +111,14 @@ class HetznerResidency(_Part):
 
 
 class InferenceResidency(_Part):
-    """Who may run models for us, and how many of them there must be, so that one can stand in for another."""
+    """The providers that may run models, and their minimum number, so that one can replace another."""
 
     providers: Several[Text]
     minimum_providers: Count
 
 
 class Residency(_Part):
-    """Where data may be."""
+    """The places where data may be stored and processed."""
 
     jurisdiction: Literal["EU"]
     aws: AwsResidency
@@ -128,9 +127,9 @@ class Residency(_Part):
 
 
 class Retention(_Part):
-    """For how long what is lost, or deleted by mistake, can be brought back. In days.
+    """How long lost data, or data deleted by mistake, can be restored. In days.
 
-    The bounds are the clouds', not ours:
+    The clouds set the limits:
 
     - `database_backup_days`: 1 to 35. RDS keeps automated backups for 0 to 35 days, and 0 turns them off (Amazon RDS
       API Reference, CreateDBInstance, BackupRetentionPeriod).
@@ -159,13 +158,13 @@ class Retention(_Part):
 
 
 class Redundancy(_Part):
-    """How much there is of everything, and how soon what is left takes over. Hosts are counted per role.
+    """The redundancy of each component, and the time to fail over. Hosts are counted per role.
 
-    - The counts are at least 1 each, for without one none is left.
-    - `host_failover_seconds`: 8 to 16. Hetzner's load balancers check a host every 3 seconds at the most (Hetzner Cloud
-      API, Load Balancer health checks), and a host is given up after two bad answers, each of which may take 2 seconds.
-      And whoever takes a host down waits for its load balancers to notice, while Hetzner cuts the power of a server
-      that has not shut down in 30 seconds (`shutdown_before_deletion` of its provider).
+    - Each count is at least 1: with 0, there would be no host or location.
+    - `host_failover_seconds`: 8 to 16. Hetzner's load balancers check a host every 3 seconds at the fastest (Hetzner
+      Cloud API, Load Balancer health checks). A host is out of rotation after two failed checks, each of which may take
+      2 seconds. And a shutdown waits for the load balancers to notice, while Hetzner cuts the power of a server that
+      has not shut down in 30 seconds (`shutdown_before_deletion` of its provider).
     - `dns_ttl_seconds`: 60 to 2147483647 (Hetzner Cloud API, Zone RRSets, ttl).
     - `host_backups`: whether Hetzner keeps daily images of the hosts.
     """
@@ -190,10 +189,10 @@ class Capabilities(_Part):
 
 
 class Role(_Part):
-    """Who decides. `authority` is the rank during a disruption: 1 decides, the next stands in.
+    """A role with its person. `authority` is the rank during a disruption: 1 decides, 2 is the deputy, and so on.
 
-    `ssh_key` is public: with its private half, which that person alone holds, the hosts let them in. `email` is where
-    alarms reach the person, and `github` their account there.
+    `ssh_key` is the public key of the person, who alone has the private key and logs in to the hosts with it. `email`
+    receives alarms, and `github` is the person's account at GitHub.
     """
 
     id: Id
@@ -207,12 +206,12 @@ class Role(_Part):
 
 
 class Access(_Part):
-    """How administrators reach the systems. `administrators_minimum` counts people.
+    """Administrative access to the systems. `administrators_minimum` counts people.
 
-    - `key_days`: how old a key may be that a person, or a program on their behalf, holds.
-    - `aws_access_keys`: whether anybody may hold a key to AWS, which is good until it is taken away.
-    - `emergency_role`: the one role in AWS that may do everything, for one person alone in an emergency.
-    - `emergency_session_hours`: 1 to 12, the sessions that a role can be given (AWS IAM API Reference, CreateRole,
+    - `key_days`: the maximum age of a key that a person, or a program on a person's behalf, holds.
+    - `aws_access_keys`: whether access keys to AWS, which are valid until they are revoked, are allowed.
+    - `emergency_role`: the only role in AWS with every permission, for one person alone in an emergency.
+    - `emergency_session_hours`: 1 to 12, the range of a role's session duration (AWS IAM API Reference, CreateRole,
       MaxSessionDuration).
     """
 
@@ -226,21 +225,21 @@ class Access(_Part):
 
 
 class Personnel(_Part):
-    """What happens when one of the people is not there."""
+    """The risk that one of the people is unavailable, and its mitigations."""
 
     risk: Text
     mitigations: Several[Text]
 
 
 class OfflineCopy(_Part):
-    """What is at hand when the internet is not. `holders` are ids of roles."""
+    """The copy of the plan for use without the internet. `holders` are ids of roles."""
 
     holders: Several[Id]
     contents: Several[Text]
 
 
 class Activation(_Part):
-    """Who activates the plan (ids of roles), and when."""
+    """The roles that activate the plan (by id), and the conditions."""
 
     by: Several[Id]
     when: Several[Text]
@@ -249,7 +248,7 @@ class Activation(_Part):
 
 
 class Communication(_Part):
-    """How customers hear of it."""
+    """How customers are informed."""
 
     status_page: WebAddress
     updates: Text
@@ -258,16 +257,16 @@ class Communication(_Part):
 
 
 class TestKind(_Part):
-    """One of the things that a test of the plan consists of."""
+    """One kind of test of the plan."""
 
-    __test__ = False  # it is not a test, whatever its name says to pytest
+    __test__ = False  # pytest would collect the class because of its name
 
     id: Id
     title: Text
 
 
 class Testing(_Part):
-    """How often recovery is tested, at the latest, and what a test has to confirm."""
+    """The maximum interval between recovery tests, and the objectives that a test confirms."""
 
     interval_days: Days
     kinds: Several[TestKind]
@@ -277,7 +276,7 @@ class Testing(_Part):
 
 
 class Review(_Part):
-    """Who reviews the policy (the id of a role), how often at the latest, and after what."""
+    """The role that reviews the policy (by id), the maximum interval, and the events that require a review."""
 
     owner: Id
     interval_days: Days
@@ -285,7 +284,7 @@ class Review(_Part):
 
 
 class Control(_Part):
-    """A control of ISO/IEC 27001:2022, and how the plan serves it."""
+    """A control of ISO/IEC 27001:2022, and the plan's coverage of it."""
 
     id: ControlId
     title: Text
@@ -293,7 +292,7 @@ class Control(_Part):
 
 
 class Plan(_Part):
-    """What botBrains promises its customers for a disruption: `plan.yaml`, key by key."""
+    """The complete plan: botBrains' promises to its customers for a disruption."""
 
     policy: Policy
     severities: Severities

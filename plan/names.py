@@ -1,6 +1,6 @@
-"""The names on which several rooms must agree, each decided once.
+"""The names that several packages share, each defined once.
 
-The programs in `components/hosts/image/programs/` run on the hosts, where this module does not exist. They write the
+The programs in `components/hosts/image/programs/` run on the hosts, where this module does not exist. They build the
 paths of their secrets and parameters themselves.
 """
 
@@ -10,31 +10,31 @@ import re
 from typing import Final
 
 APP: Final = "botbrains"
-"""The name of the Pulumi project, as `Pulumi.yaml` has it. It begins every other name."""
+"""The name of the Pulumi project in `Pulumi.yaml`. Every other name begins with it."""
 
 VAULT: Final = "vault"
 PRODUCTION: Final = "prod"
 RECOVERY: Final = "dr"
 STACKS: Final = (VAULT, PRODUCTION, RECOVERY)
-"""The names of the stacks, in the order in which they come up: each stack after those that it needs."""
+"""The names of the stacks, in the order of deployment: each stack after the stacks that it needs."""
 
 SOLD_OUT: Final = "BOTBRAINS_SOLD_OUT"
-"""The environment variable that names what Hetzner refused although it lists it: TYPE@LOCATION, with commas between.
+"""The environment variable with the offers that Hetzner lists but refused: TYPE@LOCATION, separated by commas.
 
-It is not a setting: `continuity up` takes it from Hetzner's own answers, and forgets it when the update is done.
+This is not a setting: `continuity up` sets it from Hetzner's answers, for one update only.
 """
 
 WITHOUT_GITHUB: Final = "BOTBRAINS_WITHOUT_GITHUB"
-"""The environment variable that tells the program to declare nothing at GitHub.
+"""The environment variable with which the program declares nothing at GitHub.
 
-It is not a setting: an outage of GitHub does not belong in a file that is kept.
+This is an environment variable, not a setting, because outages of GitHub are temporary.
 """
 
-# -- what belongs to a stack ------------------------------------------------------------------------------------------
+# -- names of a stack's resources -------------------------------------------------------------------------------------
 
 
 def name_prefix(stack: str) -> str:
-    """The beginning of the name of each resource of a stack, in every cloud."""
+    """The prefix of the name of each resource of a stack, in every cloud."""
     return f"{APP}-{stack}"
 
 
@@ -49,17 +49,17 @@ def secret_name(stack: str, secret: str) -> str:
 
 
 def host_path(stack: str) -> str:
-    """The beginning of the names of the hosts' parameters and log groups."""
+    """The prefix of the names of the hosts' parameters and log groups."""
     return f"/{APP}/{stack}"
 
 
-# -- roles at AWS, and what tells of them -----------------------------------------------------------------------------
+# -- roles at AWS, and the alarm of emergency access -----------------------------------------------------------------
 
 PERSON_ROLE_PREFIX: Final = f"{APP}-person-"
 
 
 def preview_role(stack: str) -> str:
-    """The role with which pull requests look at a stack."""
+    """The role with which pull requests preview a stack."""
     return f"{name_prefix(stack)}-preview"
 
 
@@ -69,35 +69,35 @@ def deploy_role(stack: str) -> str:
 
 
 def mirror_role(stack: str) -> str:
-    """The role that adds bundles of the repository to the mirror, which is in this stack."""
+    """The role that adds bundles of the repository to the mirror. The mirror is in this stack."""
     return f"{name_prefix(stack)}-mirror"
 
 
 def person_role(account: str) -> str:
-    """The everyday role of a person, by the name of their account."""
+    """The everyday role of a person, by account name."""
     return f"{PERSON_ROLE_PREFIX}{account}"
 
 
 def access_of(stack: str) -> str:
-    """The beginning of the names of what decides and records who has access. It is in this stack."""
+    """The prefix of the names of the resources that control and record access. They are in this stack."""
     return f"{name_prefix(stack)}-access"
 
 
 def access_alarm(stack: str) -> str:
-    """The name of the alarm for emergency access: of its trail, and of the topic that tells people."""
+    """The name of the alarm for emergency access: of its trail, and of the topic that notifies people."""
     return f"{access_of(stack)}-alarm"
 
 
 # -- Pulumi's state ---------------------------------------------------------------------------------------------------
 
 STATE: Final = f"{APP}-state"
-"""The beginning of the names of what keeps Pulumi's state. `continuity bootstrap` makes all of it."""
+"""The prefix of the names of the resources that store Pulumi's state. `continuity bootstrap` creates all of them."""
 
 STATE_KEY_ALIAS: Final = f"alias/{STATE}"
-"""The key that Pulumi's state is encrypted with."""
+"""The alias of the key that encrypts Pulumi's state."""
 
 _REPLICA: Final = "-replica"
-# S3 takes 3 to 63 characters. Dots are left out: S3's TLS certificate does not cover a bucket with a dot in its name.
+# S3 accepts 3 to 63 characters. Dots are refused: S3's TLS certificate does not cover a bucket with a dot in its name.
 _LONGEST_STATE_BUCKET: Final = 63 - len(_REPLICA)
 _STATE_BUCKET: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{1,{_LONGEST_STATE_BUCKET - 2}}}[a-z0-9]")
 
@@ -105,27 +105,27 @@ STATE_BUCKET_ALLOWED: Final = (
     f"3 to {_LONGEST_STATE_BUCKET} lowercase letters, digits and hyphens, the first and the last one not a hyphen; the"
     f" name does not begin with {APP}-, as the stacks' own buckets do"
 )
-"""What `is_state_bucket` allows, in words that complete the sentence "allowed is ..."."""
+"""The names that `is_state_bucket` allows, as the end of a sentence that begins with "allowed is"."""
 
 
 def state_bucket(account: str, configured: str | None) -> str:
-    """The bucket of Pulumi's state.
+    """Return the name of the bucket with Pulumi's state.
 
     Args:
         account: the number of the AWS account.
-        configured: `botbrains:stateBucket` of the vault's configuration; None when it is not set.
+        configured: `botbrains:stateBucket` of the vault's configuration. `None` if it is not set.
     """
     return configured or f"{STATE}-{account}"
 
 
 def state_replica(bucket: str) -> str:
-    """The replica of the bucket of Pulumi's state."""
+    """The name of the replica of the bucket with Pulumi's state."""
     return f"{bucket}{_REPLICA}"
 
 
 def is_state_bucket(name: object) -> bool:
-    """Whether a configured name can be the state bucket's.
+    """Whether a configured name is allowed for the state bucket.
 
-    A name that begins as the stacks' names do could fall under what the roles may do with a stack's own buckets.
+    A name with the prefix of the stacks' names could match the roles' permissions on a stack's own buckets.
     """
     return isinstance(name, str) and bool(_STATE_BUCKET.fullmatch(name)) and not name.startswith(f"{APP}-")

@@ -1,4 +1,4 @@
-"""What is wrong with a plan, said so that the reader can put it right without reading code."""
+"""The mistakes in a plan, described so that a reader can correct them without reading code."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ class Problem:
     """One mistake in a plan."""
 
     path: str
-    """Where it is, as one would write it in Python: `severities.high.rto_hours`, `roles[0].id`. Empty: all of it."""
+    """The path of the value, in Python's notation: `severities.high.rto_hours`, `roles[0].id`. Empty for the plan."""
     found: str
-    """What stands there, as a predicate: `is 'soon'`, `is missing`."""
+    """A predicate that states the value: `is 'soon'`, `is missing`."""
     allowed: str
-    """What may stand there, completing "allowed is"."""
+    """The allowed values, as the end of a sentence that begins with "allowed is"."""
     remedy: str
-    """What to do, as an imperative."""
+    """The correction, as an imperative."""
     line: int | None = None
-    """The line, counted from 1, or None where the mistake has none."""
+    """The line, counted from 1. `None` if the mistake has no line."""
 
     def text(self, source: str) -> str:
-        """The problem in one line, beginning with where it is, as compilers do."""
+        """The problem in one line that begins with file and line, like a compiler's error."""
         place = source if self.line is None else f"{source}:{self.line}"
         subject = self.path or "the plan"
         return f"{place}: {subject} {self.found}; allowed is {self.allowed}. {self.remedy}"
 
 
 class PlanError(Exception):
-    """The plan cannot be used. `problems` has every mistake that was found, in the order of the file."""
+    """The plan cannot be used. `problems` lists every mistake, in the order of the file."""
 
     def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:
         self.source = source

@@ -1,6 +1,6 @@
-"""What must hold between the plan's fields, where each of them alone would be right.
+"""The rules between the plan's fields: conflicts of fields that are valid on their own.
 
-A rule says which parts of the plan it reads, so that a mistake in one part does not hide what is wrong in the others.
+A rule declares the parts of the plan that it reads. So a mistake in one part does not hide mistakes in the others.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from itertools import pairwise
 from typing import Final
 
 from plan.model import Plan, Severity
-from plan.source import Location, written
+from plan.source import Location, dotted
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """A field that disagrees with another one."""
+    """A field that contradicts another field."""
 
     location: Location
     found: str
@@ -29,19 +29,19 @@ class Rule:
     """A dependency between fields."""
 
     reads: frozenset[str]
-    """The parts of the plan that `check` looks at, by their keys."""
+    """The keys of the parts of the plan that `check` reads."""
     check: Callable[[Plan], Iterator[Conflict]]
 
 
-def conflicts(plan: Plan, parts: Collection[str]) -> Iterator[Conflict]:
-    """Everything that is wrong between those parts of `plan`; the others may be missing from it."""
+def find_conflicts(plan: Plan, parts: Collection[str]) -> Iterator[Conflict]:
+    """Return the conflicts between these parts of `plan`. The other parts may be missing."""
     for rule in RULES:
         if rule.reads <= set(parts):
             yield from rule.check(plan)
 
 
 def _severities(plan: Plan) -> Iterator[Conflict]:
-    """The more severe a disruption, the longer its recovery may take: that is what tells the severities apart."""
+    """The recovery time rises with the severity: that is what distinguishes the severities."""
     order: list[tuple[str, Severity]] = [(name, getattr(plan.severities, name)) for name in ("low", "medium", "high")]
     for (lesser, less), (greater, more) in pairwise(order):
         if more.rto_hours <= less.rto_hours:
@@ -55,8 +55,8 @@ def _severities(plan: Plan) -> Iterator[Conflict]:
             yield Conflict(
                 ("severities", greater, "rpo_minutes"),
                 f"is {more.rpo_minutes}",
-                f"{less.rpo_minutes} or more, for severities.{lesser}.rpo_minutes is {less.rpo_minutes}",
-                "Do not promise to lose less in the more severe disruption.",
+                f"{less.rpo_minutes} or more, because severities.{lesser}.rpo_minutes is {less.rpo_minutes}",
+                "Do not promise a smaller data loss in a more severe disruption.",
             )
 
 
@@ -94,8 +94,8 @@ def _allowed(at: Location, key: str, places: Places, allowed_key: str, allowed: 
             yield Conflict(
                 (*at, key),
                 f"{_verb(places)} {name!r}",
-                f"one of {', '.join(allowed)}, which {written((*at, allowed_key))} has",
-                "Choose one of these, or allow that place too.",
+                f"one of {', '.join(allowed)}, which {dotted((*at, allowed_key))} lists",
+                f"Choose one of these, or add {name} to {dotted((*at, allowed_key))}.",
             )
 
 
@@ -105,8 +105,8 @@ def _elsewhere(at: Location, key: str, places: Places, home_key: str, home: Plac
             yield Conflict(
                 (*at, key),
                 f"{_verb(places)} {name!r}",
-                f"a place that {written((*at, home_key))} does not have",
-                "Recover somewhere else: what is lost with home cannot be what saves it.",
+                f"a place that is not in {dotted((*at, home_key))}",
+                "Choose a different place: a disaster at home must not also destroy the recovery site.",
             )
 
 
@@ -131,43 +131,43 @@ def _enough(location: Location, minimum: int, listed: str, items: Sequence[objec
         yield Conflict(
             location,
             f"is {minimum}",
-            f"{len(items)} or less, as many as {listed} has",
+            f"{len(items)} or less, because {listed} has {len(items)}",
             f"Add to {listed}, or require fewer.",
         )
 
 
 def _locks(plan: Plan) -> Iterator[Conflict]:
-    """S3 does not take away what is locked: a version would then stay for longer than the plan says."""
+    """S3 does not delete a locked version, so the version would stay longer than the plan says."""
     locked, kept = plan.retention.object_lock_days, plan.retention.object_version_days
     if locked > kept:
         yield Conflict(
             ("retention", "object_lock_days"),
             f"is {locked}",
             f"{kept} or less, which is retention.object_version_days",
-            "Lock versions for no longer than they are kept, or keep them for longer.",
+            "Shorten the lock, or keep versions for longer.",
         )
 
 
 def _authority(plan: Plan) -> Iterator[Conflict]:
-    """There is always somebody who stands in, and never a doubt about who decides."""
+    """There is always a deputy, and the order of authority is unambiguous."""
     if len(plan.roles) < 2:
-        remedy = "Name who decides when the first is unavailable."
+        remedy = "Add the role that decides when the first is unavailable."
         yield Conflict(("roles",), "has one role", "two roles or more", remedy)
     for index, (before, after) in enumerate(pairwise(plan.roles), start=1):
         if after.authority <= before.authority:
             yield Conflict(
                 ("roles", index, "authority"),
                 f"is {after.authority}",
-                f"more than {before.authority}, which roles[{index - 1}].authority is",
-                "Give each role an authority of its own, and list them in that order.",
+                f"more than {before.authority}, which is roles[{index - 1}].authority",
+                "Give each role a different authority, and list the roles in that order.",
             )
 
 
 def _ids(part: Location, ids: Sequence[str]) -> Iterator[Conflict]:
     for index, name in enumerate(ids):
         if name in ids[:index]:
-            found = f"is {name!r}, as is {written((*part, ids.index(name), 'id'))}"
-            yield Conflict((*part, index, "id"), found, "an id of its own", "Rename it, or remove one of the two.")
+            found = f"is {name!r}, like {dotted((*part, ids.index(name), 'id'))}"
+            yield Conflict((*part, index, "id"), found, "a unique id", "Rename it, or remove one of the two.")
 
 
 def _role_ids(plan: Plan) -> Iterator[Conflict]:
@@ -175,13 +175,14 @@ def _role_ids(plan: Plan) -> Iterator[Conflict]:
 
 
 def _own_keys(plan: Plan) -> Iterator[Conflict]:
-    """Each person has credentials of their own: nobody's key or account is another's too."""
+    """Each person has separate credentials: two people never share a key or an account."""
     for key in ("person", "ssh_key", "email", "github"):
         values = [getattr(role, key) for role in plan.roles]
         for index, value in enumerate(values):
             if value in values[:index]:
-                found = f"is {value!r}, as is {written(('roles', values.index(value), key))}"
-                yield Conflict(("roles", index, key), found, "that person's own", "Give each person credentials.")
+                found = f"is {value!r}, like {dotted(('roles', values.index(value), key))}"
+                remedy = "Give each person separate credentials."
+                yield Conflict(("roles", index, key), found, f"a different {key} for each person", remedy)
 
 
 def _control_ids(plan: Plan) -> Iterator[Conflict]:
@@ -193,13 +194,13 @@ def _test_ids(plan: Plan) -> Iterator[Conflict]:
 
 
 def _refer(plan: Plan, fields: Mapping[Location, Places]) -> Iterator[Conflict]:
-    """Whoever is named has a role."""
+    """Each reference is the id of a role."""
     ids = [role.id for role in plan.roles]
     for location, named in fields.items():
         for name in _names(named):
             if name not in ids:
                 allowed = f"the id of a role: {', '.join(ids)}"
-                remedy = "Name one of these, or add the role to `roles`."
+                remedy = "Choose one of these, or add the role to `roles`."
                 yield Conflict(location, f"{_verb(named)} {name!r}", allowed, remedy)
 
 

@@ -1,7 +1,7 @@
-"""Reads a YAML file into plain values, and remembers on which line each of them stands.
+"""Read a YAML file into plain values, and record the line of each value.
 
-YAML forgives what a promise cannot: a key that is written twice silently keeps its last value. Here it is refused, and
-so are aliases, because a number that is defined elsewhere in the file is one that a reader of the line does not see.
+YAML accepts a duplicate key and silently keeps its last value. This reader refuses duplicate keys. It also refuses
+aliases, because a reader of the line does not see a number that is defined elsewhere in the file.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ import yaml
 
 from plan.problems import PlanError, Problem
 
-try:  # libyaml reads several times as fast; a PyYAML that was built without it reads the same.
+try:  # libyaml is several times faster. Without it, PyYAML returns the same values.
     from yaml import CSafeLoader as Loader
 except ImportError:
     from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
 Location = tuple[str | int, ...]
-"""Where a value is: the keys and indices that lead to it from the top."""
+"""The path of a value: the keys and indices that lead to it from the root."""
 
 
 @dataclass
 class Source:
-    """What a file says."""
+    """The contents of a file."""
 
     name: str
-    """The file, as messages call it."""
+    """The name of the file in messages."""
     values: object = None
-    """Mappings as `dict`, sequences as `tuple`, scalars as YAML types them."""
+    """Mappings as `dict`, sequences as `tuple`, scalars with YAML's types."""
     problems: list[Problem] = field(default_factory=list)
-    """Keys that are written twice, and aliases."""
+    """Duplicate keys and aliases."""
     lines: dict[Location, int] = field(default_factory=dict)
 
     def line(self, location: Location) -> int | None:
-        """The line, from 1, of a value, or, where it is missing, of the nearest thing that should contain it."""
+        """Return the line, from 1, of a value. For a missing value, the line of the nearest parent that exists."""
         while location and location not in self.lines:
             location = location[:-1]
         return self.lines.get(location)
@@ -45,7 +45,7 @@ def read(file: Path) -> Source:
     """Read a file.
 
     Raises:
-        PlanError: there is no such file, or it is not UTF-8, or it is not one YAML document.
+        PlanError: the file does not exist, is not UTF-8, or is not one YAML document.
     """
     source = Source(str(file))
     try:
@@ -60,7 +60,7 @@ def read(file: Path) -> Source:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
         raise _unreadable(source, f"is not YAML ({error.problem or error.context})", line) from error
-    except yaml.YAMLError as error:  # characters that YAML does not allow
+    except yaml.YAMLError as error:  # a character that YAML does not allow
         raise _unreadable(source, f"is not YAML ({error})", None) from error
     finally:
         loader.dispose()
@@ -73,7 +73,7 @@ def _unreadable(source: Source, found: str, line: int | None) -> PlanError:
 
 
 class _Reader:
-    """Turns YAML's nodes into values."""
+    """Converts YAML's nodes to values."""
 
     def __init__(self, loader: Loader, source: Source) -> None:
         self._loader = loader
@@ -83,7 +83,7 @@ class _Reader:
     def value(self, node: yaml.Node, location: Location) -> object:
         self._source.lines.setdefault(location, node.start_mark.line + 1)
         if not isinstance(node, yaml.ScalarNode):
-            # An alias is the very node that it refers to. Scalars are left out: equal ones may be shared.
+            # An alias is the same node object as its target. Scalars are skipped: equal scalars may share a node.
             if id(node) in self._seen:
                 self._refuse(node, location, "is an alias (`*name`)", "a value written out", "Repeat the value here.")
                 return None
@@ -98,7 +98,7 @@ class _Reader:
         values: dict[object, object] = {}
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
-            # A key counts as it is written: `1` and `"1"` read the same to a person.
+            # Keys are compared by their text: a person reads `1` and `"1"` as the same key.
             key = str(key_node.value)
             line = key_node.start_mark.line + 1
             if key in first:
@@ -113,16 +113,16 @@ class _Reader:
     def _scalar(self, node: yaml.Node) -> object:
         try:
             return self._loader.construct_object(node)
-        except ValueError:  # 2026-13-01 has the form of a date and is none: whoever wants a date will refuse the text
+        except ValueError:  # 2026-13-01 looks like a date but is not one. It stays a text, which a date field refuses.
             return node.value
 
     def _refuse(self, node: yaml.Node, location: Location, found: str, allowed: str, remedy: str) -> None:
         line = node.start_mark.line + 1
-        self._source.problems.append(Problem(written(location), found, allowed, remedy, line))
+        self._source.problems.append(Problem(dotted(location), found, allowed, remedy, line))
 
 
-def written(location: Location) -> str:
-    """A location as one would write it in Python: `roles[0].id`."""
+def dotted(location: Location) -> str:
+    """Return a location in Python's notation: `roles[0].id`."""
     text = ""
     for step in location:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step

@@ -1,8 +1,8 @@
-"""The types of resources that hold data, keep data safe, or are the way to it, and what is lost with one of each.
+"""The types of resources that store data, protect data, or give access to it, and the loss when one is deleted.
 
-One table for every reader. The policy pack demands that Pulumi protects them, a change that ends one needs a person's
-agreement, `continuity destroy` names what would be lost, and the tests of the stacks check all of it. A type that is
-missing here is a type that no one of them knows, so a new store is added here first.
+Every user of this information reads this one table. The policy pack requires Pulumi's protection for these types. A
+change that deletes one needs a person's approval. `continuity destroy` lists the losses. The tests of the stacks check
+that the table is complete. So add a new data store here first.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Kind = Literal["data", "safeguard", "access"]
-"""What a resource has to do with data: it holds them, or what opens them; it keeps them safe; it is the way to them."""
+"""The purpose of a resource: it stores data or keys to data, it is a safeguard of data, or it gives access to data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stateful:
-    """A type whose resources cannot simply be made again."""
+    """A type whose resources cannot simply be created again."""
 
     types: tuple[str, ...]
-    """Its type tokens: a provider may know one kind of resource by several."""
+    """The type tokens. A provider may have several tokens for one kind of resource."""
 
     kind: Kind
     loss: str
-    """What is lost with one, to complete the sentence "with it goes"."""
+    """The loss when a resource is deleted, as the end of a sentence that begins with "with it goes"."""
 
     protect: bool = True
-    """Whether the policy pack demands Pulumi's own protection for every resource of the type."""
+    """Whether the policy pack requires Pulumi's protection for every resource of the type."""
 
 
 STATEFUL: Final = (

@@ -1,7 +1,7 @@
-"""Validated types: what one value may be, wherever it is written.
+"""Validated types: the allowed values of a single field, shared by all readers.
 
 The plan, the stacks' settings and the descriptions of hosts take their types from here, so a value that one of them
-accepts is not refused by the next. Where the cloud or a program on the host has the last word, its rule is the type's.
+accepts is not refused by the next. Where a cloud or a program on the host has a rule, the type has the same rule.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _Sized = TypeVar("_Sized", bound=Sized)
 
 @dataclass(frozen=True)
 class Unit:
-    """What a number counts, for the messages."""
+    """The unit of a number, for messages."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a type allows, in words that complete "allowed is ...", where the type alone does not say it well."""
+    """The allowed values of a type, as the end of a sentence that begins with "allowed is", for messages."""
 
     words: str
 
@@ -44,7 +44,7 @@ def _distinct(values: _List) -> _List:
 
 
 Distinct: Final = AfterValidator(_distinct)
-"""Marks a list that has no value twice."""
+"""Marks a list without duplicates."""
 
 
 def _not_empty(values: _Sized) -> _Sized:
@@ -54,10 +54,10 @@ def _not_empty(values: _Sized) -> _Sized:
 
 
 NotEmpty: Final = AfterValidator(_not_empty)
-"""Marks a list or a mapping that has at least one value. pydantic's own bound also counts values that are wrong."""
+"""Marks a list or a mapping with at least one value. pydantic's own minimum also counts wrong values."""
 
 Several = Annotated[tuple[T, ...], NotEmpty, Distinct]
-"""One or more, none of them twice, in the order of the file."""
+"""One or more values without duplicates, in the order of the file."""
 
 # -- text and numbers -------------------------------------------------------------------------------------------------
 
@@ -87,8 +87,8 @@ SessionHours = Annotated[int, Field(ge=1, le=12), Unit("hours")]
 
 # -- people and their accounts ----------------------------------------------------------------------------------------
 
-# Debian's own users and groups (its package base-passwd), and those of what a host installs. No account can be made
-# under the name of a group, because an account gets a group of its own name.
+# Debian's own users and groups (its package base-passwd), and those of the packages that a host installs. A group's
+# name cannot become an account, because an account gets a group with the same name.
 RESERVED_ACCOUNTS: Final = frozenset(
     {
         *("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data"),
@@ -101,7 +101,7 @@ RESERVED_ACCOUNTS: Final = frozenset(
 
 def _not_reserved(name: str) -> str:
     if name.lower() in RESERVED_ACCOUNTS:
-        raise PydanticCustomError("reserved_account", "is an account that Debian has itself")
+        raise PydanticCustomError("reserved_account", "is an account that Debian reserves")
     return name
 
 
@@ -111,7 +111,7 @@ AccountName = Annotated[
     AfterValidator(_not_reserved),
     Allowed(
         "the name of an account: at most 31 lowercase letters, digits and hyphens, a letter first, and not a name that"
-        " Debian uses itself"
+        " Debian reserves"
     ),
 ]
 Person = Annotated[
@@ -120,17 +120,17 @@ Person = Annotated[
     AfterValidator(_not_reserved),
     Allowed(
         "a first name of 2 to 31 letters, the first one in uppercase; in lowercase it is the account on the hosts, so"
-        " it is not a name that Debian uses itself"
+        " a name that Debian reserves is refused"
     ),
 ]
-# The kinds of key that have no weak variant. Comments are printable ASCII, one space between words: a key is one line
+# The types of key without a weak variant. Comments are printable ASCII with one space between words: a key is one line
 # of a host's user data, and of a file that sshd reads.
 SshPublicKey = Annotated[
     str,
     Field(pattern=r"^(ssh-ed25519|sk-ssh-ed25519@openssh\.com) [A-Za-z0-9+/]{40,}={0,2}( [!-~]+)*$"),
     Allowed(
-        "the public half of an Ed25519 SSH key, on a hardware key or not, in the form that its .pub file has: type,"
-        " key, and perhaps a comment"
+        "the public half of an Ed25519 SSH key, on a hardware key or not, in the form of its .pub file: type, key,"
+        " and an optional comment"
     ),
 ]
 Email = Annotated[
@@ -150,14 +150,14 @@ RoleName = Annotated[
 
 # -- stacks and places ------------------------------------------------------------------------------------------------
 
-# A stack's name is part of the names of its hosts, of which the longest is botbrains-STACK-worker-standby-10, and a
-# host's name has at most 63 characters. RDS takes neither dots, underscores nor two hyphens in a row.
+# A stack's name is part of its hosts' names. The longest is botbrains-STACK-worker-standby-10, and a host's name has at
+# most 63 characters. RDS refuses dots, underscores and two hyphens in a row.
 StackName = Annotated[
     str,
     Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63 - len("botbrains--worker-standby-10")),
     Allowed("the name of a stack: at most 35 lowercase letters, digits and single hyphens, no hyphen at either end"),
 ]
-# Only the shape. The policy pack judges whether the region is allowed.
+# Only the form. The policy pack decides whether the region is allowed.
 AwsRegion = Annotated[
     str,
     Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$"),
@@ -166,12 +166,12 @@ AwsRegion = Annotated[
 HetznerLocation = Annotated[
     str,
     Field(pattern=r"^[a-z]{3}[0-9]*$"),
-    Allowed("the name of a Hetzner location: three lowercase letters, and perhaps a number"),
+    Allowed("the name of a Hetzner location: three lowercase letters, with or without a number, such as fsn1"),
 ]
 
 # -- networks ---------------------------------------------------------------------------------------------------------
 
-# RFC 1918, which is all that Hetzner takes for a network.
+# RFC 1918. Hetzner accepts no other ranges for a network.
 _PRIVATE: Final = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
 
@@ -181,12 +181,12 @@ def _private_range(value: str) -> str:
     except ValueError as error:
         raise PydanticCustomError("ip_range", "{error}", {"error": str(error)}) from None
     if not any(network.subnet_of(private) for private in _PRIVATE) or not 16 <= network.prefixlen <= 22:
-        raise PydanticCustomError("ip_range", "not private, or not of that size")
+        raise PydanticCustomError("ip_range", "not private, or not of an allowed size")
     return value
 
 
 def private_address(value: str) -> str:
-    """Refuse what is not a private IPv4 address."""
+    """Refuse a value that is not a private IPv4 address."""
     try:
         private = ipaddress.IPv4Address(value).is_private
     except ValueError:
@@ -215,7 +215,7 @@ AddressRange = Annotated[
 ]
 
 APPLICATION_PORT: Final = 9000
-"""The port on which the application's container listens. HAProxy, on the same address, needs another one."""
+"""The port on which the application's container listens. HAProxy has the same address, so its port differs."""
 
 
 def _not_the_applications(port: int) -> int:
@@ -224,7 +224,7 @@ def _not_the_applications(port: int) -> int:
     return port
 
 
-# HAProxy and the application run without the privilege that ports below 1024 take.
+# HAProxy and the application run without the privilege that ports below 1024 require.
 UnprivilegedPort = Annotated[int, Field(ge=1024, le=65535), Allowed("a port from 1024 to 65535")]
 HostPort = Annotated[
     int,
@@ -232,8 +232,8 @@ HostPort = Annotated[
     AfterValidator(_not_the_applications),
     Allowed(f"a port from 1024 to 65535 except {APPLICATION_PORT}, where the application itself listens"),
 ]
-# HAProxy's monitor-uri is compared with all that is asked for, character by character, and Hetzner documents a path and
-# no query. A query that Hetzner encoded would make every host unhealthy, and an application can do without one.
+# HAProxy compares its monitor-uri with the complete request target, character by character. Hetzner documents a path
+# without a query. If Hetzner encoded a query, every host would be unhealthy, and an application does not need one.
 HealthPath = Annotated[
     str,
     Field(pattern=r"^/[A-Za-z0-9._~/-]*$"),
@@ -242,8 +242,8 @@ HealthPath = Annotated[
 
 # -- what runs on a host ----------------------------------------------------------------------------------------------
 
-# Podman looks a name without a registry up in a list that Debian leaves empty, so the registry is part of the name. It
-# tells a registry by a dot or a port. A tag next to the digest says nothing, and is not pulled with.
+# Podman resolves a name without a registry through a list that is empty in Debian, so the registry is part of the name.
+# It recognises a registry by a dot or a port. Podman ignores a tag next to a digest.
 ImageReference = Annotated[
     str,
     Field(
@@ -258,8 +258,8 @@ ImageReference = Annotated[
     ),
 ]
 
-# Secrets Manager ends the ARN of a secret with a hyphen and six characters of its own, and finds a secret by a part of
-# its ARN: a name must not look as if it had them.
+# Secrets Manager ends the ARN of a secret with a hyphen and six random characters, and finds a secret by a part of its
+# ARN. So a name must not end like an ARN.
 _LIKE_AN_ARN: Final = re.compile(r".*-[a-z0-9]{6}")
 
 
@@ -269,8 +269,8 @@ def _not_like_an_arn(name: str) -> str:
     return name
 
 
-# No other separator than the hyphen: programs on a host find a secret by its variable's name, in which every separator
-# is an underscore, so names that differ here also differ there.
+# The hyphen is the only separator: programs on a host find a secret by the name of its variable, in which every
+# separator is an underscore. So names that differ here also differ there.
 SecretName = Annotated[
     str,
     Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$"),
@@ -281,7 +281,7 @@ SecretName = Annotated[
     ),
 ]
 WORKER_SLOTS: Final = 50
-"""The most active workers. A standby asks for every slot several times a second."""
+"""The maximum number of active workers. A standby tries every slot several times a second."""
 
 WorkerSlot = Annotated[int, Field(ge=1, le=WORKER_SLOTS)]
 

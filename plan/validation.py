@@ -1,7 +1,7 @@
-"""Put pydantic's errors into words: which value is wrong, what it is, what is allowed, and what to do.
+"""Explain pydantic's errors: the path of the wrong value, the value, what is allowed, and what to do.
 
-The plan, the stacks' settings and the descriptions of hosts all use this module. What is allowed is read from the type,
-so the message cannot say anything else than the check does.
+The plan, the stacks' settings and the descriptions of hosts all use this module. The allowed values are read from the
+type, so the message always agrees with the check.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ Kind = Literal["missing", "unknown", "repeated", "key", "wrong"]
 
 @dataclass(frozen=True)
 class Mistake:
-    """One value that is wrong. A sentence of it reads: `path` `found`; allowed is `allowed`. `remedy`"""
+    """One wrong value."""
 
     path: str
-    """Where it is, as one would write it in Python: `severities.high.rto_hours`, `roles[0].id`."""
+    """The path of the value, in Python's notation: `severities.high.rto_hours`, `roles[0].id`."""
     kind: Kind
     value: object
     message: str
-    """What pydantic, or the validator, said."""
+    """The message of pydantic or of the validator."""
     allowed: str
-    """What completes "allowed is"."""
+    """The allowed values, as the end of a sentence that begins with "allowed is"."""
     remedy: str
-    """What to do, as an imperative."""
+    """The correction, as an imperative."""
     description: str
-    """What the field says of itself."""
+    """The description of the field."""
 
 
-def mistake(model: type[BaseModel], details: ErrorDetails) -> Mistake:
-    """One of a model's errors, in words."""
+def explain_error(model: type[BaseModel], details: ErrorDetails) -> Mistake:
+    """Explain one of pydantic's errors about a model."""
     place = _find(model, details["loc"])
     value, path, kind = details["input"], place.path, place.kind
-    words, remedy = allowed(place.annotation, place.metadata), "Change it to what is allowed."
+    words, remedy = allowed(place.annotation, place.metadata), "Change it to an allowed value."
     match details["type"]:
         case "missing":
             kind, remedy = "missing", "Add it."
@@ -61,7 +61,7 @@ def mistake(model: type[BaseModel], details: ErrorDetails) -> Mistake:
         case "repeated":
             kind, remedy = "repeated", "Remove one of the two."
         case "union_tag_invalid" | "union_tag_not_found":
-            # The mistake is in the key that says which of several mappings this is.
+            # The mistake is in the key that selects one of several mappings.
             (tag,) = {_tag(choice) for choice in _choices(place.annotation).values()}
             value = value.get(tag) if isinstance(value, dict) else value
             path, kind = f"{path}.{tag}", "wrong" if value is not None else "missing"
@@ -70,14 +70,14 @@ def mistake(model: type[BaseModel], details: ErrorDetails) -> Mistake:
             remedy = "Write it without quotes."
         case "string_type" if isinstance(value, int | float | date):
             remedy = "Put it in quotes."
-    said = details.get("ctx", {})
+    context = details.get("ctx", {})
     return Mistake(
         path=path.removeprefix("."),
         kind=kind,
         value=value,
         message=details["msg"],
-        allowed=said.get("allowed") or words,
-        remedy=said.get("remedy") or remedy,
+        allowed=context.get("allowed") or words,
+        remedy=context.get("remedy") or remedy,
         description=place.description,
     )
 
@@ -86,7 +86,7 @@ def check(described: DataclassInstance) -> None:
     """Check all fields of a dataclass against their types, strictly. The value of a field without `repr` is not shown.
 
     Raises:
-        ValueError: at least one field is wrong. The message names each, with its value and what is allowed.
+        ValueError: at least one field is wrong. The message lists each, with its value and what is allowed.
     """
     hidden = {field.name for field in fields(described) if not field.repr}
     values = {field.name: getattr(described, field.name) for field in fields(described)}
@@ -97,7 +97,7 @@ def check_value(name: str, value: object, annotation: Any) -> None:
     """Check one value against its type, strictly.
 
     Raises:
-        ValueError: it is wrong. The message has its name, its value and what is allowed.
+        ValueError: the value is wrong. The message states its name, the value and what is allowed.
     """
     _check(_model(name, ((name, annotation),)), {name: value}, frozenset())
 
@@ -107,7 +107,9 @@ def _check(model: type[BaseModel], values: Mapping[str, object], hidden: Collect
         model.model_validate(values)
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        raise ValueError("\n".join(_refusal(mistake(model, one), one["loc"][0] in hidden) for one in errors)) from None
+        raise ValueError(
+            "\n".join(_refusal(explain_error(model, one), one["loc"][0] in hidden) for one in errors)
+        ) from None
 
 
 @cache
@@ -122,33 +124,33 @@ def _model(name: str, annotations: tuple[tuple[str, Any], ...]) -> type[BaseMode
     return create_model(name, __config__=ConfigDict(strict=True), **declared)
 
 
-def _refusal(wrong: Mistake, hidden: bool) -> str:
+def _refusal(mistake: Mistake, hidden: bool) -> str:
     if hidden:
-        found = "is not shown"
-    elif wrong.kind == "repeated":
-        found = wrong.message
-    elif wrong.kind == "key":
-        found = f"has {wrong.value!r}"
+        found = "is secret and not shown"
+    elif mistake.kind == "repeated":
+        found = mistake.message
+    elif mistake.kind == "key":
+        found = f"has {mistake.value!r}"
     else:
-        found = "is empty" if wrong.value in ((), [], {}) else f"is {wrong.value!r}"
-    return f"{wrong.path} {found}; allowed is {wrong.allowed}"
+        found = "is empty" if mistake.value in ((), [], {}) else f"is {mistake.value!r}"
+    return f"{mistake.path} {found}; allowed is {mistake.allowed}"
 
 
 def field_names(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """A model's fields by the names that they have in the file."""
+    """The fields of a model, by their names in the file."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def allowed(annotation: Any, metadata: Sequence[object] = ()) -> str:
-    """What a type allows, in words that complete "allowed is".
+    """Return the allowed values of a type, as the end of a sentence that begins with "allowed is".
 
     Raises:
-        TypeError: nothing can be read from the type, which then needs `Allowed`.
+        TypeError: the type does not determine the words. Annotate it with `Allowed`.
     """
     annotation, metadata = _bare(annotation, metadata)
-    for said in metadata:
-        if isinstance(said, Allowed):
-            return said.words
+    for item in metadata:
+        if isinstance(item, Allowed):
+            return item.words
     origin = get_origin(annotation)
     if origin is Literal:
         values = get_args(annotation)
@@ -164,7 +166,7 @@ def allowed(annotation: Any, metadata: Sequence[object] = ()) -> str:
     if annotation is int:
         return _number(metadata)
     if annotation is date:
-        return "a date that exists, as year-month-day and without quotes"
+        return "an existing date, as year-month-day and without quotes"
     choices = _choices(annotation)
     if choices:
         return f"a mapping with the key {', '.join(sorted({_tag(choice) for choice in choices.values()}))}"
@@ -176,13 +178,13 @@ def allowed(annotation: Any, metadata: Sequence[object] = ()) -> str:
 def _number(metadata: Sequence[object]) -> str:
     what = "a whole number"
     low = high = None
-    for said in metadata:
-        if isinstance(said, Unit):
-            what = f"a whole number of {said.name}"
-        elif isinstance(said, Ge):
-            low = said.ge
-        elif isinstance(said, Le):
-            high = said.le
+    for item in metadata:
+        if isinstance(item, Unit):
+            what = f"a whole number of {item.name}"
+        elif isinstance(item, Ge):
+            low = item.ge
+        elif isinstance(item, Le):
+            high = item.le
     return f"{what}, {low} or more" if high is None else f"{what} from {low} to {high}"
 
 
@@ -192,7 +194,7 @@ def _keys(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _Place:
-    """What a model declares for a value: its type, what is said about it, and its path in the file."""
+    """The declaration of a value in a model: its type, its metadata, and its path in the file."""
 
     annotation: Any
     metadata: Sequence[object] = ()
@@ -202,13 +204,13 @@ class _Place:
 
 
 def _find(model: type[BaseModel], location: Sequence[str | int]) -> _Place:
-    """The place of an error. A key that the model does not have leads to the model that should have it."""
+    """Return the declaration of the value at a location. For an unknown key, it is that of the key's parent."""
     place = _Place(model)
     for step in location:
         annotation, _ = _bare(place.annotation)
         choices, origin = _choices(annotation), get_origin(annotation)
         if choices:
-            # pydantic writes which of several mappings it took. The file does not.
+            # pydantic's location includes the chosen mapping of a union. The path in the file does not.
             place = _Place(choices[step], path=place.path, description=place.description)
         elif isinstance(origin, type) and issubclass(origin, Mapping):
             place = _Place(get_args(annotation)[1], path=f"{place.path}[{step!r}]")
@@ -232,12 +234,12 @@ def _key_of(model: type[BaseModel], location: Sequence[str | int]) -> _Place:
 
 
 def _bare(annotation: Any, metadata: Sequence[object] = ()) -> tuple[Any, Sequence[object]]:
-    """A type without `Annotated` and without `None`, and what is said about it."""
+    """Return a type without `Annotated` and `None`, and its metadata."""
     while True:
         if get_origin(annotation) is Annotated:
             annotation, *more = get_args(annotation)
-            # What `Field(...)` says is in a list of its own.
-            metadata = [*metadata, *(said for item in more for said in getattr(item, "metadata", [item]))]
+            # `Field(...)` has its metadata in a list.
+            metadata = [*metadata, *(one for item in more for one in getattr(item, "metadata", [item]))]
             continue
         rest = [one for one in _members(annotation) if one is not type(None)]
         if len(rest) != 1:
@@ -255,7 +257,7 @@ def _is_list(annotation: Any) -> bool:
 
 
 def _choices(annotation: Any) -> dict[str | int, type[BaseModel]]:
-    """The models of a union, by the value of the key that tells them apart. Empty for every other type."""
+    """Return the models of a union, by the value of the key that distinguishes them. Empty for other types."""
     found: dict[str | int, type[BaseModel]] = {}
     for member in _members(annotation):
         inner, _ = _bare(member)

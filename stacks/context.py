@@ -1,4 +1,4 @@
-"""What every part of a stack is declared with: its settings, the plan, and the providers."""
+"""The context of a stack: its settings, the plan, and the providers."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     import pulumi_hcloud
 
 Outputs = dict[str, Any]
-"""What a stack exports, by name."""
+"""The outputs of a stack, by name."""
 
 S = TypeVar("S", bound=Settings)
 
 
 @dataclass(frozen=True)
 class StackContext(Generic[S]):
-    """A stack's settings, the plan, and the providers, each made once."""
+    """A stack's settings, the plan, and the providers, each created once."""
 
     settings: S
     plan: plan.Plan
 
     @cached_property
     def name(self) -> str:
-        """The beginning of the name of each of the stack's resources."""
+        """The prefix of the name of each of the stack's resources."""
         return name_prefix(self.settings.stack)
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """The labels at Hetzner, and the tags at AWS, of each of the stack's resources."""
+        """The labels (Hetzner) or tags (AWS) of each of the stack's resources."""
         return labels_of(self.settings.stack)
 
     @cached_property
     def aws(self) -> pulumi.ResourceOptions:
-        """AWS in the stack's region."""
+        """Options for resources at AWS, in the stack's region."""
         return pulumi.ResourceOptions(providers=[providers.aws(region=self.settings.region, tags=self.labels)])
 
     @cached_property
@@ -50,12 +50,12 @@ class StackContext(Generic[S]):
 
     @cached_property
     def hetzner(self) -> pulumi.ResourceOptions:
-        """The Hetzner project."""
+        """Options for resources in the Hetzner project."""
         return pulumi.ResourceOptions(providers=[self.hetzner_provider])
 
     @property
     def operators(self) -> dict[str, str]:
-        """The accounts of the people who reach the hosts, with their public SSH keys."""
+        """The public SSH keys of the operators, by account."""
         return {role.person.lower(): role.ssh_key for role in self.plan.roles}
 
 

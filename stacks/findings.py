@@ -1,4 +1,4 @@
-"""What the clouds answer before anything is declared: which hosts are available, and where the database comes from."""
+"""Query the clouds before anything is declared: for available hosts, and for the source of the database."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pulumi
 
 from components.database.lookup import look_up
 from components.database.source import Origin, Source, Target
-from components.hosts.availability import look_at_market
-from components.hosts.placement import HostPlanError, PlannedHost, plan_hosts
+from components.hosts.availability import query_availability
+from components.hosts.placement import HostPlanError, PlannedHost, PoolRequest, plan_hosts
 from components.network.addressing import Role
 from components.network.private_network import hosts_subnet
 from plan.names import name_prefix
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Findings:
-    """What the clouds answered before anything was declared."""
+    """The clouds' answers from before anything was declared."""
 
     hosts: dict[Role, tuple[PlannedHost, ...]]
-    """The hosts of each role, of the server types that Hetzner has."""
+    """The hosts of each role, with server types that Hetzner has available."""
 
     database_origin: Origin
-    """What the database is made from, or that it exists already."""
+    """The source from which the database is created, or the existing database."""
 
 
 def query_clouds(context: ServiceContext, source: Source | None) -> Findings:
-    """Asks the clouds first of all, so that what they cannot give is refused while nothing exists yet.
+    """Query the clouds, so that an impossible stack is refused before any of its resources exists.
 
     Args:
-        context: the stack that is to be brought up.
-        source: what the database is to be made from; None takes what exists.
+        context: the context of the stack.
+        source: the source to create the database from. `None` requires an existing database.
 
     Raises:
-        RunError: the database cannot be made from that source, hosts are not available, or there are too many.
+        RunError: the database cannot be created from that source, hosts are not available, or there are too many.
     """
     origin = look_up(source, _target(context.settings))
     return Findings(hosts=_planned_hosts(context), database_origin=origin)
@@ -50,7 +50,7 @@ def database_identifier(settings: ProductionSettings | RecoverySettings) -> str:
 
 
 def _target(settings: ProductionSettings | RecoverySettings) -> Target:
-    """The database as it is to be."""
+    """The database that the settings describe."""
     return Target(
         region=settings.region,
         identifier=database_identifier(settings),
@@ -63,19 +63,21 @@ def _target(settings: ProductionSettings | RecoverySettings) -> Target:
 def _planned_hosts(context: ServiceContext) -> dict[Role, tuple[PlannedHost, ...]]:
     """The hosts of each role."""
     settings = context.settings
-    market = look_at_market(context.hetzner_provider, settings.stack)
+    availability = query_availability(context.hetzner_provider, settings.stack)
     try:
         return {
             role: plan_hosts(
-                pool=f"{context.name}-{role}",
-                role=role,
-                counts={"active": hosts.active, "standby": hosts.standby},
-                locations=settings.locations,
-                server_type=hosts.server_type,
-                alternatives=hosts.declared_alternatives(),
-                allowed_locations=context.plan.residency.hetzner.allowed_locations,
-                subnet=hosts_subnet(settings.network.ip_range),
-                market=market,
+                PoolRequest(
+                    pool=f"{context.name}-{role}",
+                    role=role,
+                    counts={"active": hosts.active, "standby": hosts.standby},
+                    locations=settings.locations,
+                    server_type=hosts.server_type,
+                    alternatives=hosts.declared_alternatives(),
+                    allowed_locations=context.plan.residency.hetzner.allowed_locations,
+                    subnet=hosts_subnet(settings.network.ip_range),
+                ),
+                availability,
             )
             for role, hosts in settings.hosts.by_role().items()
         }

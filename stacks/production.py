@@ -1,4 +1,4 @@
-"""Production: the service with keys of its own, copied to the vault, and the repository that builds all of it."""
+"""Production: the service with its own keys, its copies in the vault, and the repository with the source code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def production(context: StackContext[ProductionSettings]) -> Outputs:
-    """The service, its objects and secrets, and the repository."""
+    """Declare the service, its objects and secrets, and the repository."""
     settings = context.settings
     findings = query_clouds(context, settings.database.source.declared())
     vault = VaultReference()
@@ -41,7 +41,7 @@ def production(context: StackContext[ProductionSettings]) -> Outputs:
     )
     outputs["secrets"] = dict(secrets.arns)
     if not os.environ.get(WITHOUT_GITHUB):
-        # Only production declares anything at GitHub, and its SDK costs each run a good part of a second.
+        # Only production declares resources at GitHub, and the SDK takes a good part of a second of each run.
         from stacks.repository import repository
 
         outputs["repository_url"] = repository(context, vault)

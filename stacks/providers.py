@@ -1,9 +1,9 @@
-"""The clouds' providers, each told where to go.
+"""The explicit providers of AWS, Hetzner and GitHub.
 
-Every stack turns Pulumi's default providers off, so a resource that is not given one of these is refused instead of
-landing wherever an environment variable points. From the environment come only the credentials (AWS_*, HCLOUD_TOKEN,
-GITHUB_TOKEN) and, where it is not the public one, the address of an API (AWS_ENDPOINT_URL, HCLOUD_ENDPOINT,
-GITHUB_BASE_URL). The program is thus the same for every cloud, and no secret is in its configuration.
+Every stack disables Pulumi's default providers. So a resource without one of these providers is refused; otherwise
+environment variables would decide where it is created. The environment supplies only the credentials (AWS_*,
+HCLOUD_TOKEN, GITHUB_TOKEN) and the address of an API that is not the public one (AWS_ENDPOINT_URL, HCLOUD_ENDPOINT,
+GITHUB_BASE_URL). So the program is the same for every cloud, and its configuration contains no secret.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     import pulumi_github
     import pulumi_hcloud
 
-# The packages are imported where they are used: each costs every run of every stack a good part of a second, and the
-# vault needs only one of them.
+# The packages are imported where they are used: each takes a good part of a second of every run of every stack, and a
+# stack does not need all of them.
 
 
 def aws(*, region: str, tags: dict[str, str]) -> pulumi_aws.Provider:
-    """AWS in one region. Every resource that can have tags gets `tags`, beside its own."""
+    """AWS in one region. Every resource that can have tags gets `tags`, in addition to its own."""
     import pulumi_aws
 
     return pulumi_aws.Provider(
         "aws",
         region=region,
         default_tags=pulumi_aws.ProviderDefaultTagsArgs(tags=tags),
-        # The SDK's default is True. A region that does not exist should be refused by name, not time out.
+        # The SDK's default is True. With False, a region that does not exist is refused by name and does not time out.
         skip_region_validation=False,
     )
 
 
 def hetzner() -> pulumi_hcloud.Provider:
-    """Hetzner Cloud. Its token belongs to one project, so there is nothing else to say."""
+    """Hetzner Cloud. The token selects the project."""
     import pulumi_hcloud
 
     return pulumi_hcloud.Provider("hetzner")

@@ -1,7 +1,7 @@
 """Recovery: the service in the recovery region, with the vault's keys.
 
-Everything that is recovered from the vault is encrypted with the vault's keys already. A restored database keeps the
-key of its backup, which is the vault's; an empty database gets the same key.
+The data in the vault is encrypted with the vault's keys. A restored database keeps the key of its backup, which is the
+vault's key. An empty database gets the same key.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def recovery(context: StackContext[RecoverySettings]) -> Outputs:
-    """The service, from the code, the plan and the vault alone."""
+    """Declare the service, from the code, the plan and the vault alone."""
     settings = context.settings
     source = settings.database.source
     findings = query_clouds(context, None if source is None else source.declared())
@@ -42,7 +42,7 @@ def recovery(context: StackContext[RecoverySettings]) -> Outputs:
 def _database_replication(
     context: StackContext[RecoverySettings], vault: VaultReference
 ) -> BackupReplicationArgs | None:
-    """Onward to the home region, after that region is back: the way home begins with it."""
+    """The replication to the home region, once that region is available again. It is the first step of failback."""
     if not context.settings.database.replicate_backups:
         return None
     return BackupReplicationArgs(

@@ -1,4 +1,4 @@
-"""The repository that everything is built from, and the checks between a change there and the clouds."""
+"""The repository with the source code, and the checks that a change must pass before it reaches the clouds."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 def repository(context: StackContext[ProductionSettings], vault: VaultReference) -> pulumi.Output[str]:
-    """Declares the repository and its environments, and returns the repository's address.
+    """Declare the repository and its environments, and return the repository's address.
 
-    The service runs without it. `continuity up --without-github` sets an environment variable, so that an outage of
-    GitHub does not stop production from coming up. What exists at GitHub then stays as it is.
+    The service runs without the repository. `continuity up --without-github` skips this function through an environment
+    variable, so that production can be deployed during an outage of GitHub. Existing resources at GitHub stay
+    unchanged.
     """
     settings = context.settings.repository
     at_github = pulumi.ResourceOptions(providers=[providers.github(owner=settings.owner)])
@@ -45,7 +46,7 @@ def repository(context: StackContext[ProductionSettings], vault: VaultReference)
             environments=[
                 EnvironmentArgs(
                     name=stack,
-                    # One person alone must be able to recover, so they approve recovery themselves, on record.
+                    # One person alone must be able to recover, so that person may approve recovery. GitHub records it.
                     agreed_by_another=stack != RECOVERY,
                     variables={"DEPLOY_ROLE_ARN": vault.role_arn(deploy_role(stack))},
                 )
@@ -60,7 +61,7 @@ def repository(context: StackContext[ProductionSettings], vault: VaultReference)
 
 
 def _variables(context: StackContext[ProductionSettings], vault: VaultReference) -> dict[str, pulumi.Input[str]]:
-    """What the workflows know: where the state is, and which roles they take."""
+    """The variables of the workflows: the state's address, and the roles that workflows assume."""
     region = context.plan.residency.aws.recovery_region
     return {
         "AWS_REGION": region,

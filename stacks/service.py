@@ -1,4 +1,4 @@
-"""The service: hosts behind load balancers, their database, and their objects. Production and recovery are both one."""
+"""The service: hosts behind load balancers, with a database and objects. Production and recovery both use it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from components.database.instance import (
 )
 from components.database.network import DatabaseNetwork, DatabaseNetworkArgs
 from components.hosts.addresses import HostAddresses, HostAddressesArgs
-from components.hosts.descriptions import Surroundings
+from components.hosts.descriptions import HostContext
 from components.hosts.identity import DatabaseAccessArgs, HostIdentity, HostIdentityArgs, account_of
 from components.hosts.pool import HostPool, HostPoolArgs
 from components.hosts.user_data import UserData
@@ -26,7 +26,7 @@ from components.network.addressing import Role, balancer_address
 from components.network.hetzner_project import ssh_key_name
 from components.network.load_balancer import HealthCheck
 from components.network.private_network import PrivateNetwork, PrivateNetworkArgs
-from components.network.public_endpoint import Entrance, EntranceArgs
+from components.network.public_endpoint import PublicEndpoint, PublicEndpointArgs
 from plan.names import secret_name
 from stacks.findings import Findings, database_identifier
 
@@ -37,32 +37,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DataPlane:
-    """What production and recovery do differently with data."""
+    """The properties of data that differ between production and recovery."""
 
     objects_bucket: pulumi.Output[str]
-    """The name of the bucket of the application's objects."""
+    """The name of the bucket with the application's objects."""
 
     database_key: OwnKeyArgs | ExistingKeyArgs
     database_replication: BackupReplicationArgs | None
-    """Where the database's backups are replicated to; None for nowhere."""
+    """The target of the replication of the database's backups. `None` for no replication."""
 
     onward_vault_arn: pulumi.Output[str] | None
-    """The backup vault in another region that daily backups are copied to. None keeps them in the vault's own."""
+    """The backup vault in another region that daily backups are copied to. `None` keeps them in the stack `vault`."""
 
     secrets_stack: str
-    """The stack whose secrets the hosts read: their own, or the one that has replicas here."""
+    """The stack whose secrets the hosts read: this stack, or the stack with replicas in this region."""
 
     secrets_key_arn: pulumi.Output[str]
 
 
 def service(context: ServiceContext, findings: Findings, vault: VaultReference, data: DataPlane) -> Outputs:
-    """Declares the service.
+    """Declare the service, and return its outputs.
 
     Args:
-        context: the stack.
-        findings: what the clouds answered, asked before anything is declared.
-        vault: what the service reads from the vault.
-        data: where its data come from and go to.
+        context: the context of the stack.
+        findings: the clouds' answers from before anything was declared.
+        vault: the outputs of the vault.
+        data: the sources and targets of the service's data.
     """
     network = _private_network(context)
     addresses = _host_addresses(context, findings)
@@ -70,8 +70,8 @@ def service(context: ServiceContext, findings: Findings, vault: VaultReference, 
     _daily_backups(context, vault, data, database)
     check = HealthCheck.within(context.plan.redundancy.host_failover_seconds, context.settings.hosts.api.health_path)
     identity = _host_identity(context, vault, data, database)
-    shared = _shared_by_hosts(context, data, network, identity.log_group_name, check)
-    _host_pools(context, findings, network, addresses, identity, shared)
+    host_context = _host_context(context, data, network, identity.log_group_name, check)
+    _host_pools(context, findings, network, addresses, identity, host_context)
     endpoint = _public_endpoint(context, vault, network, check)
     outputs: Outputs = {
         "name": endpoint.fqdn,
@@ -122,7 +122,7 @@ def _host_addresses(context: ServiceContext, findings: Findings) -> dict[Role, H
 def _database(
     context: ServiceContext, findings: Findings, data: DataPlane, addresses: Mapping[Role, HostAddresses]
 ) -> Database:
-    """The database, and its network, which lets in the hosts' addresses alone."""
+    """Declare the database and its network, which admits only the hosts' addresses."""
     settings = context.settings
     network = DatabaseNetwork(
         f"{context.name}-database",
@@ -162,8 +162,8 @@ def _daily_backups(context: ServiceContext, vault: VaultReference, data: DataPla
             retention_days=context.plan.retention.vault_copy_days,
             vault=ExistingVaultArgs(name=vault.backup_vault_name)
             if data.onward_vault_arn is None
-            # The declared key, not the key that the database has: a backup vault keeps its key forever, while a
-            # recovery changes the database's.
+            # The declared key, not the key of the existing database: a backup vault never changes its key, but a
+            # recovery changes the database's key.
             else OwnVaultArgs(kms_key_arn=database.declared_key_arn),
             onward_vault_arn=data.onward_vault_arn,
             role_boundary_arn=vault.workload_boundary_arn,
@@ -196,11 +196,11 @@ def _host_identity(context: ServiceContext, vault: VaultReference, data: DataPla
     )
 
 
-def _shared_by_hosts(
+def _host_context(
     context: ServiceContext, data: DataPlane, network: PrivateNetwork, log_group: str, check: HealthCheck
-) -> Surroundings:
+) -> HostContext:
     settings = context.settings
-    return Surroundings(
+    return HostContext(
         stack=settings.stack,
         region=settings.region,
         secrets_of=data.secrets_stack,
@@ -219,7 +219,7 @@ def _host_pools(
     network: PrivateNetwork,
     addresses: Mapping[Role, HostAddresses],
     identity: HostIdentity,
-    shared: Surroundings,
+    host_context: HostContext,
 ) -> None:
     settings = context.settings
     for role, hosts in settings.hosts.by_role().items():
@@ -232,7 +232,7 @@ def _host_pools(
                 image=hosts.image,
                 address_ids=addresses[role].ids,
                 subnet_id=network.subnet_id,
-                user_data=UserData(identity, shared, planned, hosts.app, hosts.application_port).of,
+                user_data=UserData(identity, host_context, planned, hosts.app, hosts.application_port).of,
                 ssh_keys=[ssh_key_name(person) for person in context.operators],
                 ssh_from=settings.hosts.ssh_from,
                 labels=context.labels,
@@ -245,12 +245,12 @@ def _host_pools(
 
 def _public_endpoint(
     context: ServiceContext, vault: VaultReference, network: PrivateNetwork, check: HealthCheck
-) -> Entrance:
-    """The load balancers and names of the API. Workers take their work from a queue: nothing of theirs is public."""
+) -> PublicEndpoint:
+    """Declare the load balancers and names of the API. Workers take jobs from a queue and have no public endpoint."""
     settings = context.settings
-    return Entrance(
+    return PublicEndpoint(
         f"{context.name}-api",
-        EntranceArgs(
+        PublicEndpointArgs(
             locations=settings.locations,
             load_balancer_type=settings.load_balancer.type,
             subnet_id=network.subnet_id,

@@ -1,4 +1,4 @@
-"""The vault: what must outlive everything else, in the recovery region."""
+"""The vault: the keys, copies, DNS zone and roles that must outlive everything else, in the recovery region."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def vault(context: StackContext[VaultSettings]) -> Outputs:
-    """Keys, copies, the DNS zone, and who may do what."""
+    """Declare the keys, the copies, the DNS zone, and the roles."""
     project = _hetzner_project(context)
     recovery_vault = _recovery_vault(context)
     access = _access(context)
@@ -68,7 +68,7 @@ def _recovery_vault(context: StackContext[VaultSettings]) -> RecoveryVault:
             object_lock_days=retention.object_lock_days,
             vault_copy_days=retention.vault_copy_days,
             vault_lock_cooling_off_days=retention.vault_lock_cooling_off_days,
-            # The home region gets a key, and so any call at all, only after that region is back.
+            # The home region gets a key, and any API call, only after that region is available again.
             home_region=context.plan.residency.aws.home_region if context.settings.failback else None,
         ),
         opts=context.aws,

@@ -1,1 +1,1 @@
-"""The API and worker hosts: how many and where, what each is built from, and how one replaces another."""
+"""The API and worker hosts: their number and locations, their configuration, and their replacement one by one."""

@@ -1,4 +1,4 @@
-"""The public addresses of a pool's hosts, which are there before the hosts and stay when these are rolled."""
+"""The public addresses of a pool's hosts. They exist before the hosts and stay when a host is replaced."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import pulumi
 import pulumi_hcloud as hcloud
 
 from components.hosts.placement import PlannedHost
-from components.hosts.replacement import before_address
+from components.hosts.replacement import address_deletion_hook
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostAddressesArgs:
-    """Whose they are."""
+    """The hosts that get an address, and the labels of the addresses."""
 
     hosts: Sequence[PlannedHost]
     labels: dict[str, str]
 
 
 class HostAddresses(pulumi.ComponentResource):
-    """One IPv4 address for each host, from which its outgoing connections come.
+    """One IPv4 address for each host. The host's outgoing connections come from it.
 
-    The database admits these addresses and no others, so they have to be known before a host is made, and must not
-    change with it. Hetzner protects them, from the provider too: only a step of ours gives one up for good.
+    The database admits only these addresses. So each must be known before its host is created, and must not change
+    when the host is replaced. Hetzner protects them, from the provider too: only our deletion hook removes the
+    protection.
     """
 
     ids: Mapping[str, pulumi.Output[int]]
@@ -35,8 +36,8 @@ class HostAddresses(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HostAddressesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:compute:HostAddresses", name, {}, opts)
-        step = pulumi.ResourceHookBinding(before_delete=[before_address(name)])
-        made = {
+        hooks = pulumi.ResourceHookBinding(before_delete=[address_deletion_hook(name)])
+        addresses = {
             host.name: hcloud.PrimaryIp(
                 host.name,
                 name=host.name,
@@ -45,11 +46,12 @@ class HostAddresses(pulumi.ComponentResource):
                 auto_delete=False,
                 delete_protection=True,
                 labels=args.labels,
-                # An address is in one location for good, and two cannot have one name: a host that moves gives it up.
-                opts=pulumi.ResourceOptions(parent=self, hooks=step, delete_before_replace=True),
+                # An address cannot change its location, and two addresses cannot have the same name. So a host that
+                # moves to another location loses its address first.
+                opts=pulumi.ResourceOptions(parent=self, hooks=hooks, delete_before_replace=True),
             )
             for host in args.hosts
         }
-        self.ids = {host: address.id.apply(int) for host, address in made.items()}
-        self.addresses = {host: address.ip_address for host, address in made.items()}
+        self.ids = {host: address.id.apply(int) for host, address in addresses.items()}
+        self.addresses = {host: address.ip_address for host, address in addresses.items()}
         self.register_outputs({"addresses": dict(self.addresses)})

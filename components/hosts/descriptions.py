@@ -1,4 +1,4 @@
-"""What each host of a stack is told: from the stack's settings and the pools' plans to a host's description."""
+"""Describe each host of a stack, from the stack's settings and the pools' plans."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from components.network.load_balancer import HealthCheck
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What is the same for every host of a stack."""
+class HostContext:
+    """The properties that every host of a stack has in common."""
 
     stack: str
     region: str
     """The AWS region of the stack's settings, secrets and logs."""
 
     secrets_of: str
-    """The stack whose secrets the application's are: its own, or that of which it has the replicas."""
+    """The stack that owns the application's secrets: this stack, or the stack whose replicas it reads."""
 
     secrets: Sequence[str]
     operators: Mapping[str, str]
-    """The public keys of the people who reach the hosts, by their accounts."""
+    """The public keys of the operators, by account."""
 
     log_group: str
     subnet: str
@@ -32,23 +32,21 @@ class Surroundings:
     health_check: HealthCheck
 
 
-def api_host(
-    host: PlannedHost, pool: Sequence[PlannedHost], surroundings: Surroundings, *, image: str, port: int
-) -> ApiHost:
-    """An API host. Only a standby is told of the active ones, so that more of them roll no other host but standbys."""
-    around, check = surroundings, surroundings.health_check
+def api_host(host: PlannedHost, pool: Sequence[PlannedHost], context: HostContext, *, image: str, port: int) -> ApiHost:
+    """Describe an API host. Only a standby lists the active hosts, so adding active hosts replaces only standbys."""
+    check = context.health_check
     return ApiHost(
         name=host.name,
-        stack=around.stack,
-        region=around.region,
+        stack=context.stack,
+        region=context.region,
         address=host.address,
-        operators=around.operators,
-        secrets_stack=around.secrets_of,
-        secrets=around.secrets,
+        operators=context.operators,
+        secrets_stack=context.secrets_of,
+        secrets=context.secrets,
         image=image,
-        log_group=around.log_group,
-        load_balancer_addresses=around.balancer_addresses,
-        peer_addresses=host_addresses(around.subnet, "api"),
+        log_group=context.log_group,
+        load_balancer_addresses=context.balancer_addresses,
+        peer_addresses=host_addresses(context.subnet, "api"),
         port=port,
         health_path=check.path,
         standby=host.number if host.state == "standby" else None,
@@ -61,21 +59,18 @@ def api_host(
     )
 
 
-def worker_host(
-    host: PlannedHost, pool: Sequence[PlannedHost], surroundings: Surroundings, *, image: str
-) -> WorkerHost:
-    """A worker: an active one has its slot, a standby looks after those of all active ones."""
-    around = surroundings
+def worker_host(host: PlannedHost, pool: Sequence[PlannedHost], context: HostContext, *, image: str) -> WorkerHost:
+    """Describe a worker. An active worker owns a slot; a standby watches the slots of all active workers."""
     return WorkerHost(
         name=host.name,
-        stack=around.stack,
-        region=around.region,
+        stack=context.stack,
+        region=context.region,
         address=host.address,
-        operators=around.operators,
-        secrets_stack=around.secrets_of,
-        secrets=around.secrets,
+        operators=context.operators,
+        secrets_stack=context.secrets_of,
+        secrets=context.secrets,
         image=image,
-        log_group=around.log_group,
+        log_group=context.log_group,
         slot=host.number if host.state == "active" else None,
         slots=sum(1 for other in pool if other.state == "active") if host.state == "standby" else None,
     )

@@ -1,4 +1,4 @@
-"""Who the hosts are to AWS: a role with short-lived credentials, what they are told, and where their logs go."""
+"""The hosts' identity at AWS: a role with short-lived credentials, their database settings, and their log group."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-# Each from the file that it is in: their packages as wholes take a tenth to a quarter of a second of every run. Nothing
-# else may use such a package: the SDK loads a package at the first look into it, and finds it loaded without its parts.
+# Each imported from its own file: importing the whole packages takes a tenth to a quarter of a second of every run. No
+# other module may use such a package: the SDK loads a package at the first access, and would find it without its parts.
 from pulumi_aws.cloudwatch.log_group import LogGroup
 from pulumi_aws.ssm.activation import Activation
 from pulumi_aws.ssm.parameter import Parameter
@@ -23,87 +23,90 @@ from plan.names import APP, host_path
 
 _SECRET: Final = re.compile(rf"{APP}/[A-Za-z0-9_+=.@/-]+")
 
-# As much of a fingerprint as tells two configurations of a host apart, for a person who reads it too.
+# Long enough to distinguish two configurations of a host, and short enough to read.
 _FINGERPRINT_LENGTH: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseAccessArgs:
-    """Where the database is, and what opens it. All of it may become known long after the hosts are there."""
+    """The database's address and secret. All of it may become known long after the hosts exist."""
 
     endpoint: pulumi.Input[str]
     """Host name and port, as `host:port`."""
 
     name: pulumi.Input[str]
     secret_arn: pulumi.Input[str]
-    """Where user and password are."""
+    """The secret with the user name and the password."""
 
     secret_key_arn: pulumi.Input[str]
-    """The key that this secret is encrypted with."""
+    """The key that encrypts this secret."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostIdentityArgs:
-    """What the hosts may read, and how long what they say is kept.
+    """The settings and secrets that the hosts may read, and the retention of their logs.
 
     Raises:
-        ValueError: a secret's name cannot be one of the application's, or CloudWatch Logs has no such retention.
+        ValueError: a secret's name has another form, or CloudWatch Logs does not offer the retention.
     """
 
     stack: str
     region: str
-    """Where the role's permissions hold, and where activations, parameter and logs are."""
+    """The region of the role's permissions, the activations, the parameter and the logs."""
 
     account_id: pulumi.Input[str]
-    """AWS's number of the account. `account_of` takes it from the ARN of something that is there already."""
+    """The number of the AWS account. `account_of` reads it from the ARN of an existing resource."""
 
     secret_names: tuple[str, ...]
-    """The application's secrets, by their whole names, as `botbrains/prod/inference`.
+    """The application's secrets, by their full names, such as `botbrains/prod/inference`.
 
-    Names and not ARNs, because recovery cannot ask production for the six characters that end an ARN.
+    Names, not ARNs: recovery cannot query production for the six characters that end an ARN.
     """
 
     secrets_key_arn: pulumi.Input[str]
-    """The key that they are encrypted with, in this region."""
+    """The key that encrypts these secrets in this region."""
 
     database: DatabaseAccessArgs
     log_retention_days: int
     key_deletion_window_days: int
-    """`retention.key_deletion_window_days` of the plan, for the key of the logs: 7 to 30."""
+    """The plan's `retention.key_deletion_window_days`, for the key of the logs: 7 to 30."""
 
     role_boundary_arn: pulumi.Input[str] | None = None
-    """The permissions boundary of every role that is made here: a deployment may make no role without one."""
+    """The permissions boundary of the role. A deployment may create only roles that have it."""
 
     def __post_init__(self) -> None:
         for index, name in enumerate(self.secret_names):
             if not _SECRET.fullmatch(name):
-                raise ValueError(f"secret_names[{index}] is {name!r}; a name has the form botbrains/STACK/NAME")
+                raise ValueError(f"secret_names[{index}] is {name!r}; allowed is a name of the form {APP}/STACK/NAME")
         if self.log_retention_days not in LOG_DAYS:
             allowed = ", ".join(map(str, LOG_DAYS))
-            raise ValueError(f"log_retention_days is {self.log_retention_days}; CloudWatch Logs accepts {allowed}")
+            raise ValueError(
+                f"log_retention_days is {self.log_retention_days}; allowed is one of {allowed}, which CloudWatch Logs"
+                " offers"
+            )
 
 
 class HostIdentity(pulumi.ComponentResource):
-    """The role that hosts outside AWS have through Systems Manager, and what goes with it.
+    """The role that hosts outside AWS get through Systems Manager, with their parameter and their log group.
 
-    A host registers once with an activation and then gets credentials that last an hour, and new ones before they end:
-    nothing on it, in its user data or in the state opens anything for longer. What they open is its settings, its
-    secrets and its log group, one by one.
+    A host registers once with an activation. Then it gets credentials that are valid for an hour, and renews them
+    before they expire. No credential on the host, in its user data or in the state is valid for longer. The credentials
+    give access only to the host's settings, its secrets and its log group.
 
-    The hosts do not wait for the database, which takes long to make or to restore. The role can be had before it; what
-    needs the database (its address in the settings, the right to read its secret) follows, and hosts ask until it is
-    there.
+    The hosts do not wait for the database, which takes long to create or restore. The role exists before the database.
+    The resources that need the database (its address in the settings, the right to read its secret) follow, and hosts
+    poll until these exist.
 
-    Not the managed policy AmazonSSMManagedInstanceCore: it lets a host read every parameter of the account, and opens
-    the channels over which Session Manager and Run Command reach into a host. Nothing here uses these, and who may
-    enter a host is decided by its SSH keys alone. Without them the agent still registers, refreshes its credentials
-    and says that it is alive.
+    The role does not use the managed policy AmazonSSMManagedInstanceCore: it lets a host read every parameter of the
+    account, and opens the channels through which Session Manager and Run Command enter a host. We use neither: only
+    SSH keys give access to a host. Without that policy, the agent still registers, renews its credentials and reports
+    its health.
     """
 
     role_name: pulumi.Output[str]
     role_arn: pulumi.Output[str]
     parameter_name: str
-    """Where hosts read the database's whereabouts: JSON of host, port, name and secret_arn, and no secret in it."""
+    """The parameter with the database's address: JSON of host, port, name and secret_arn, without a secret in it."""
 
     log_group_name: str
 
@@ -163,9 +166,9 @@ class HostIdentity(pulumi.ComponentResource):
             name=self.parameter_name,
             type="String",
             description="Where the database is; read by the hosts",
-            # Nothing of it is secret, and a preview that shows what changes is worth having.
-            insecure_value=_whereabouts(args.database),
-            # One that is there speaks of a database that was set aside (`continuity set-aside`), and is overtaken too.
+            # The value is not secret, so a preview can show its changes.
+            insecure_value=_database_address(args.database),
+            # An existing parameter belongs to a database that was detached (`continuity set-aside`). It is replaced.
             overwrite=True,
             tags={"Name": name},
             opts=child,
@@ -173,7 +176,7 @@ class HostIdentity(pulumi.ComponentResource):
 
         self.role_name = role.name
         self.role_arn = role.arn
-        # A host that registers finds its settings readable, and its credentials are for nothing less than that.
+        # When a host registers, it may already read its settings.
         self._registrable = pulumi.ResourceOptions(
             parent=self, depends_on=[permission], additional_secret_outputs=["activation_code"]
         )
@@ -186,28 +189,28 @@ class HostIdentity(pulumi.ComponentResource):
             }
         )
 
-    def activation(self, host_name: str, roll: str) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
-        """The id and the code (a secret) with which one machine, once and within a day, becomes this host.
+    def activation(self, host_name: str, fingerprint: str) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        """Return the id and the code (a secret) with which one machine registers as this host, once, within a day.
 
-        `roll` is a fingerprint of the host's configuration. It stands in the activation's description, which cannot be
-        changed: another fingerprint is another activation, made before the old one goes. An activation that was used
-        or has expired stays as it is, because a host that is registered needs it no more.
+        `fingerprint` is a digest of the host's configuration. It is part of the activation's description, which cannot
+        change. So a changed fingerprint creates a new activation before the old one is deleted. An activation that was
+        used or has expired stays unchanged, because a registered host no longer needs it.
         """
-        made = Activation(
+        activation = Activation(
             host_name,
             name=host_name,
-            description=f"{host_name} {roll[:_FINGERPRINT_LENGTH]}",
+            description=f"{host_name} {fingerprint[:_FINGERPRINT_LENGTH]}",
             iam_role=self.role_name,
             registration_limit=1,
-            # No date of expiry: SSM's own is 24 hours, and a date would be another one in every run.
+            # Without an expiration date, SSM's default of 24 hours applies. A date would change in every run.
             tags={"Name": host_name},
             opts=self._registrable,
         )
-        return made.id, pulumi.Output.secret(made.activation_code)
+        return activation.id, pulumi.Output.secret(activation.activation_code)
 
 
 def account_of(arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The number of the account that an ARN is in."""
+    """The account number in an ARN."""
     return pulumi.Output.from_input(arn).apply(lambda known: Arn.parse(known).account)
 
 
@@ -215,7 +218,7 @@ def account_of(arn: pulumi.Input[str]) -> pulumi.Output[str]:
 
 
 def _trust(place: Place) -> str:
-    """SSM may hand the role out, and only for nodes of this account in this region (no deputy for others)."""
+    """SSM may assume the role, only for nodes of this account in this region (prevents a confused deputy)."""
     return trust(
         {"Service": "ssm.amazonaws.com"},
         {
@@ -229,21 +232,21 @@ def _settings_policy(
     args: HostIdentityArgs, parameter: str, place: Place, secrets_key_arn: str, log_group_arn: str
 ) -> str:
     statements = [
-        # What the agent asks with the role's credentials; the credentials themselves it asks for with its own key.
+        # The agent's calls with the role's credentials. It requests the credentials themselves with its own key.
         allow("BeAManagedNode", ["ssm:UpdateInstanceInformation", "ssm:ListInstanceAssociations"], "*"),
         allow("ReadSettings", "ssm:GetParameter", place.arn("ssm", f"parameter{parameter}")),
         allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:log-stream:*"),
     ]
     if args.secret_names:
-        # Secrets Manager ends an ARN with a hyphen and six characters of its own: as many question marks match these,
-        # and no other secret whose name merely begins alike.
+        # Secrets Manager adds a hyphen and six random characters to an ARN. Six question marks match exactly these, and
+        # no other secret whose name only begins with the same words.
         arns = place.arns("secretsmanager", *(f"secret:{name}-??????" for name in args.secret_names))
         statements += _read_secrets(args.region, arns, secrets_key_arn)
     return document(statements, INLINE_POLICY_LIMIT)
 
 
 def _read_secrets(region: str, arns: list[str], key_arn: str) -> list[Statement]:
-    """The secrets' values, and their key through Secrets Manager only, which asks for the first right as well."""
+    """Allow reading the secrets' values, and decryption with their key through Secrets Manager only."""
     through_secrets_manager = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
     return [
         allow(None, "secretsmanager:GetSecretValue", arns),
@@ -252,9 +255,10 @@ def _read_secrets(region: str, arns: list[str], key_arn: str) -> list[Statement]
 
 
 def _log_key_policy(region: str, place: Place, log_group: str) -> str:
-    """KMS's default, and CloudWatch Logs for the one group: it uses a key in its own name, so IAM cannot let it.
+    """KMS's default policy, and CloudWatch Logs for this log group only.
 
-    After "Encrypt log data in CloudWatch Logs using AWS KMS" in the user guide.
+    CloudWatch Logs uses a key as a service, so IAM cannot permit it; the key policy must. Source: "Encrypt log data in
+    CloudWatch Logs using AWS KMS" in the user guide.
     """
     return document(
         [
@@ -270,10 +274,10 @@ def _log_key_policy(region: str, place: Place, log_group: str) -> str:
     )
 
 
-def _whereabouts(database: DatabaseAccessArgs) -> pulumi.Output[str]:
-    def told(known: list[str]) -> str:
+def _database_address(database: DatabaseAccessArgs) -> pulumi.Output[str]:
+    def as_json(known: list[str]) -> str:
         endpoint, name, secret_arn = known
         host, _, port = endpoint.rpartition(":")
         return json.dumps({"host": host, "port": int(port), "name": name, "secret_arn": secret_arn})
 
-    return pulumi.Output.all(database.endpoint, database.name, database.secret_arn).apply(told)
+    return pulumi.Output.all(database.endpoint, database.name, database.secret_arn).apply(as_json)

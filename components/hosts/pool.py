@@ -1,4 +1,4 @@
-"""The hosts of one role: active ones, a hot standby, spread over locations and over machines within each."""
+"""The hosts of one role: active hosts and hot standbys, spread over locations and over machines in each location."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pulumi
 import pulumi_hcloud as hcloud
 
 from components.hosts.placement import PlannedHost
-from components.hosts.replacement import Rolling
+from components.hosts.replacement import Replacement
 from components.network.addressing import Role
 
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
@@ -17,63 +17,65 @@ _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 @dataclass(frozen=True, kw_only=True)
 class HostPoolArgs:
-    """Which hosts, what they are made of, and who reaches them.
+    """The hosts, their configuration, and the access to them.
 
     Raises:
         ValueError: there is no active host.
     """
 
     role: Role
-    """What the hosts do. A label of everything in the pool."""
+    """The role of the hosts. It is also a label of every resource of the pool."""
 
     hosts: Sequence[PlannedHost]
-    """The hosts, as `host_plan.plan_hosts` has planned them."""
+    """The hosts, as planned by `placement.plan_hosts`."""
 
     image: str
-    """Hetzner's name for the operating system. A new one rolls the hosts."""
+    """Hetzner's name for the operating system. Changing it replaces the hosts."""
 
     address_ids: Mapping[str, pulumi.Input[int]]
-    """Hetzner's id of each host's public address, by the name of the host."""
+    """Hetzner's id of each host's public address, by the host's name."""
 
     subnet_id: pulumi.Input[str]
     """The subnet of the private network that the hosts join."""
 
     user_data: Callable[[PlannedHost], pulumi.Input[str]]
-    """What a host makes itself from at its first boot. Another one rolls the hosts."""
+    """The cloud-config that configures a host at its first boot. Changing it replaces the host."""
 
     ssh_keys: Sequence[str]
-    """Hetzner's names for the keys of the people who reach the hosts. Others roll the hosts."""
+    """Hetzner's names for the SSH keys of the operators. Changing them replaces the hosts."""
 
     ssh_from: Sequence[str]
-    """The address ranges that SSH is open to. Closed when there are none."""
+    """The address ranges that SSH is open to. Without one, SSH is closed."""
 
     labels: dict[str, str]
-    """Labels of everything in the pool, beside its role."""
+    """The labels of every resource of the pool, in addition to its role."""
 
     backups: bool
-    """Whether Hetzner keeps daily images of the hosts, in a place of its own. The plan says."""
+    """Whether Hetzner keeps daily images of the hosts, stored separately from them. The plan decides."""
 
     keep_serving: bool = True
-    """Whether a host is taken down only while the other active ones answer."""
+    """Whether a host is deleted only while the other active hosts answer."""
 
     def __post_init__(self) -> None:
         if not any(host.state == "active" for host in self.hosts):
-            raise ValueError("hosts has no active one; at least one has to do the work")
+            raise ValueError(
+                f"hosts has no active host; allowed is one active host or more. Set botbrains:hosts.{self.role}.active"
+                " to at least 1"
+            )
 
 
 class HostPool(pulumi.ComponentResource):
-    """Hosts that survive the loss of one of them, of the machine beneath it, and of its location.
+    """Hosts that survive the loss of one host, of the machine beneath it, and of a location.
 
-    They are rolled, never changed: what a host is made from stands in its user data, and another user data replaces it.
-    That goes one host after another, active ones first, because each depends on the one before it; and before one is
-    taken down the others must answer (`replacement.py`), so a new image that does not work stops at its first host.
-    Shutting down, a host lets its load balancers send requests elsewhere before it ends (`host_setup`).
+    A host is replaced and never changed: it is built from its user data, and changing the user data replaces it.
+    Pulumi replaces one host after the other, active hosts first, because each depends on the one before it. Before a
+    host is deleted, the others must answer (`replacement.py`), so a rollout of a broken image stops at the first host.
+    During its shutdown, a host waits until its load balancers send requests to others (`image/`).
 
-    Pulumi does not protect them, since being replaced is how they live and there is nothing on them to lose. Hetzner's
-    own protection is on, which neither the provider nor a person deletes through; only the step that rolls a host takes
-    it off, when the others answer.
+    Pulumi does not protect the hosts: they are replaced routinely, and hold no data. Hetzner's own protection is on.
+    It stops the provider and people from deleting a host. Only the deletion hook removes it, when the others answer.
 
-    Each host's public address is its own and stays when the host is rolled (`addresses.py`).
+    Each host has its own public address, which stays when the host is replaced (`addresses.py`).
     """
 
     def __init__(self, name: str, args: HostPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -85,9 +87,9 @@ class HostPool(pulumi.ComponentResource):
             name,
             name=name,
             labels=labels,
-            # Inbound, everything that no rule names is dropped. The load balancers need no rule, because they come over
-            # the private network, which Hetzner does not filter; there the hosts' own firewall admits them alone.
-            # ICMP is open so that path MTU discovery and a plain ping work. Outbound, no rule means no limit.
+            # Inbound traffic without a rule is dropped. The load balancers need no rule, because they use the private
+            # network, which Hetzner does not filter; there, the hosts' own firewall admits only the load balancers.
+            # ICMP is open so that path MTU discovery and ping work. Outbound traffic without a rule is not limited.
             rules=[
                 hcloud.FirewallRuleArgs(
                     description="ICMP from anywhere", direction="in", protocol="icmp", source_ips=list(_EVERYWHERE)
@@ -112,12 +114,12 @@ class HostPool(pulumi.ComponentResource):
             group: hcloud.PlacementGroup(group, name=group, type="spread", labels=labels, opts=child)
             for group in dict.fromkeys(host.group for host in args.hosts)
         }
-        rolling = Rolling(
+        replacement = Replacement(
             name,
             serving=[host.name for host in args.hosts if host.state == "active"] if args.role == "api" else [],
             keep_serving=args.keep_serving,
         )
-        self._declare(args, labels, firewall, groups, rolling)
+        self._declare(args, labels, firewall, groups, replacement)
         self.register_outputs({"hosts": [host.name for host in args.hosts]})
 
     def _declare(
@@ -126,9 +128,9 @@ class HostPool(pulumi.ComponentResource):
         labels: dict[str, str],
         firewall: hcloud.Firewall,
         groups: dict[str, hcloud.PlacementGroup],
-        rolling: Rolling,
+        replacement: Replacement,
     ) -> None:
-        """The servers, each after the one before it."""
+        """Declare the servers, each depending on the one before it."""
         before: list[pulumi.Resource] = []
         for host in args.hosts:
             server = hcloud.Server(
@@ -139,12 +141,12 @@ class HostPool(pulumi.ComponentResource):
                 location=host.offer.location,
                 labels={**labels, "state": host.state},
                 placement_group_id=groups[host.group].id.apply(int),
-                # Given with the server, not attached to it afterwards: a firewall must be there before the first boot.
+                # Set when the server is created, not attached later: the firewall must be active at the first boot.
                 firewall_ids=[firewall.id.apply(int)],
                 public_nets=[
                     hcloud.ServerPublicNetArgs(ipv4_enabled=True, ipv4=args.address_ids[host.name], ipv6_enabled=False),
                 ],
-                # The empty list keeps the provider from detaching and attaching the network on every deployment.
+                # Without the empty list, the provider detaches and attaches the network in every deployment.
                 networks=[hcloud.ServerNetworkArgs(subnet_id=args.subnet_id, ip=host.address, alias_ips=[])],
                 ssh_keys=list(args.ssh_keys),
                 user_data=args.user_data(host),
@@ -156,11 +158,11 @@ class HostPool(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(
                     parent=self,
                     depends_on=before,
-                    hooks=rolling.of_servers,
-                    # The provider would change these in place, and cut the server's power for it while requests are
-                    # under way. Replacing it lets it finish.
+                    hooks=replacement.server_hooks,
+                    # The provider would change these in place, and cut the server's power to do so, while the server
+                    # handles requests. A replacement lets the server finish them.
                     replace_on_changes=["serverType", "placementGroupId", "publicNets", "networks"],
-                    # Neither the name nor an address can belong to the old and the new server at the same time.
+                    # The old and the new server cannot have the same name or the same address at the same time.
                     delete_before_replace=True,
                 ),
             )

@@ -1,8 +1,8 @@
-"""What comes before a host is taken down: the others answer, and Hetzner's protection of this one is lifted.
+"""Hooks that run before a host is deleted: the others must answer, and Hetzner's protection of the host is removed.
 
-Hetzner refuses to delete what is protected, and the provider does not lift the protection, whatever its documentation
-says (terraform-provider-hcloud#1206). So a host can only be deleted by way of the step below, which Pulumi runs in an
-update, and not in a `pulumi destroy` that does not run the program.
+Hetzner refuses to delete a protected server, and the provider does not remove the protection, although its
+documentation says so (terraform-provider-hcloud#1206). So a host can be deleted only through the hook below. Pulumi
+runs it in an update, but not in a `pulumi destroy` that does not run the program.
 """
 
 from __future__ import annotations
@@ -19,53 +19,55 @@ if TYPE_CHECKING:
     from hcloud import Client
     from hcloud.servers import BoundServer
 
-# A host that was just made needs its packages, its image and its settings before it answers.
-_PATIENCE: Final = 900.0  # seconds
-_LOOK_AGAIN: Final = 1.0  # seconds
+# A new host needs its packages, its image and its settings before it answers.
+_PATIENCE_SECONDS: Final = 900.0
+_POLL_SECONDS: Final = 1.0
 
 
 class StillNeededError(Exception):
-    """A host is not taken down, because others do not answer."""
+    """A host is not deleted, because other hosts do not answer."""
 
 
-class Rolling:
-    """The step before the deletion of a pool's servers.
+class Replacement:
+    """The hook before the deletion of a pool's servers.
 
-    `serving` are the names of the active hosts behind the load balancers; none where nothing is balanced. Workers take
-    their jobs from a queue, which waits for them, so they are only rolled one after another.
+    `serving` names the active hosts behind the load balancers. It is empty for workers: they take jobs from a queue,
+    which waits for them, so workers are only replaced one after the other.
     """
 
     def __init__(self, pool: str, *, serving: Sequence[str], keep_serving: bool) -> None:
         self._pool = pool
         self._serving = frozenset(serving)
         self._keep_serving = keep_serving
-        self.of_servers = pulumi.ResourceHookBinding(
+        self.server_hooks = pulumi.ResourceHookBinding(
             before_delete=[pulumi.ResourceHook(f"{pool}-server", self._before_server)]
         )
 
     async def _before_server(self, args: pulumi.ResourceHookArgs) -> None:
-        await asyncio.to_thread(self.make_way, int(args.id))
+        await asyncio.to_thread(self.drain_first, int(args.id))
 
-    def make_way(self, server_id: int, *, patience: float = _PATIENCE) -> None:
-        """Wait until the others answer, for at most `patience` seconds, and lift the server's protection.
+    def drain_first(self, server_id: int, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+        """Wait until the other hosts answer, then remove the server's protection, so that it can be shut down.
+
+        The shutdown itself drains the host: its load balancers stop sending requests before the application ends.
 
         Raises:
-            StillNeededError: they do not.
+            StillNeededError: the other hosts did not answer within `patience_seconds`.
         """
-        client = hetzner()
+        client = hetzner_client()
         server = _server(client, server_id)
         if server is None:
             return
         if self._serving and self._keep_serving:
-            self._wait(client, server, patience)
+            self._wait_for_others(client, server, patience_seconds)
         server.change_protection(delete=False, rebuild=False).wait_until_finished()
 
-    def _wait(self, client: Client, server: BoundServer, patience: float) -> None:
-        deadline, said = time.monotonic() + patience, False
+    def _wait_for_others(self, client: Client, server: BoundServer, patience_seconds: float) -> None:
+        deadline, logged = time.monotonic() + patience_seconds, False
         while True:
             answering = self._answering(client)
-            # Without a load balancer nobody sends requests, and a host that does not answer is missed by nobody: an
-            # active one that is dead, or a standby that is not needed.
+            # Without a load balancer there are no requests. A host that does not answer serves none either: it is a
+            # dead active host, or a standby that is not needed.
             if answering is None or server.name not in answering:
                 return
             silent = sorted(self._serving - {server.name} - answering)
@@ -73,17 +75,19 @@ class Rolling:
                 return
             if time.monotonic() > deadline:
                 raise StillNeededError(
-                    f"{server.name} is not taken down: it answers, and {', '.join(silent)} did not within "
-                    f"{patience:.0f} s. See what is wrong there (`journalctl -u botbrains-app`), or correct what was "
-                    "rolled out, and deploy again. To take it down all the same, set botbrains:hosts keepServing: false"
+                    f"{server.name} is not deleted: it serves requests, and {', '.join(silent)} did not become healthy"
+                    f" within {patience_seconds:.0f} s. Allowed is a deletion while all other active hosts are healthy."
+                    f" Find the cause on {', '.join(silent)} (`journalctl -u botbrains-app`), or correct the change,"
+                    " and deploy again. To delete the host nevertheless, set botbrains:hosts.keepServing to false in"
+                    " Pulumi.<stack>.yaml"
                 )
-            if not said:
+            if not logged:
                 pulumi.log.info(f"{server.name} waits until {', '.join(silent)} answers")
-                said = True
-            time.sleep(_LOOK_AGAIN)
+                logged = True
+            time.sleep(_POLL_SECONDS)
 
     def _answering(self, client: Client) -> frozenset[str] | None:
-        """The hosts of the pool that every load balancer in front of it finds healthy; None without load balancers."""
+        """The hosts that every load balancer of the pool finds healthy. `None` without load balancers."""
         selector = f"pool={self._pool}"
         names = {server.id: str(server.name) for server in client.servers.get_all(label_selector=selector)}
         answers: list[set[str]] = []
@@ -95,13 +99,13 @@ class Rolling:
         return frozenset(set.intersection(*answers)) if answers else None
 
 
-def before_address(owner: str) -> pulumi.ResourceHook:
-    """The step before the deletion of an address: Hetzner's protection of it is lifted. `owner` is whose they are."""
+def address_deletion_hook(owner: str) -> pulumi.ResourceHook:
+    """The hook before the deletion of an address: it removes Hetzner's protection. `owner` names the component."""
 
-    async def step(args: pulumi.ResourceHookArgs) -> None:
-        await asyncio.to_thread(_free_address, int(args.id))
+    async def unprotect(args: pulumi.ResourceHookArgs) -> None:
+        await asyncio.to_thread(_unprotect_address, int(args.id))
 
-    return pulumi.ResourceHook(f"{owner}-address", step)
+    return pulumi.ResourceHook(f"{owner}-address", unprotect)
 
 
 def _healthy(target: Any) -> bool:
@@ -114,25 +118,25 @@ def _server(client: Client, server_id: int) -> BoundServer | None:
 
     try:
         return client.servers.get_by_id(server_id)
-    except APIException as fault:
-        if fault.code == "not_found":
+    except APIException as error:
+        if error.code == "not_found":
             return None
         raise
 
 
-def _free_address(address_id: int) -> None:
-    """Lift an address's protection, if it is there still."""
+def _unprotect_address(address_id: int) -> None:
+    """Remove an address's protection, if the address still exists."""
     from hcloud import APIException
 
     try:
-        hetzner().primary_ips.get_by_id(address_id).change_protection(delete=False).wait_until_finished()
-    except APIException as fault:
-        if fault.code != "not_found":
+        hetzner_client().primary_ips.get_by_id(address_id).change_protection(delete=False).wait_until_finished()
+    except APIException as error:
+        if error.code != "not_found":
             raise
 
 
-def hetzner() -> Client:
-    """Hetzner's own client, told where to go by the same variables as the provider (`stacks/providers.py`)."""
+def hetzner_client() -> Client:
+    """Hetzner's Python client, configured by the same variables as the provider (`stacks/providers.py`)."""
     from hcloud import Client
 
     return Client(

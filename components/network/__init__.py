@@ -1,1 +1,1 @@
-"""The private network, and the public endpoint that customers reach: load balancers, certificates and DNS."""
+"""The private network, and the public endpoint for customers: load balancers, certificate and DNS records."""

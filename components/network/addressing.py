@@ -1,6 +1,6 @@
 """The address layout of the hosts' subnet.
 
-Hosts know each other and the load balancers by address, so each kind has a fixed range. Nothing here asks a cloud.
+Hosts refer to each other and to the load balancers by address, so each kind has a fixed range. No cloud is queried.
 """
 
 from __future__ import annotations
@@ -31,14 +31,17 @@ def host_address(subnet: str, role: Role, state: HostState, number: int) -> str:
 
 
 def balancer_address(subnet: str, index: int) -> str:
-    """The private address of a load balancer of the stack, by its place among them, from 0."""
+    """The private address of a load balancer of the stack, by its index from 0."""
     if not 0 <= index < _BALANCERS:
-        raise ValueError(f"load balancer {index + 1} is asked for; allowed are {_BALANCERS}, one for each location")
+        raise ValueError(
+            f"load balancer {index + 1} of the stack has no address; allowed are {_BALANCERS}, one for each location."
+            " Use fewer locations"
+        )
     return str(ipaddress.IPv4Network(subnet)[_BALANCERS_FROM + index])
 
 
 def host_addresses(subnet: str, role: Role) -> tuple[str, ...]:
-    """The private addresses that hosts of a role have or may come to have, as ranges FIRST-LAST."""
+    """The private addresses reserved for the hosts of a role, as ranges FIRST-LAST."""
     hosts = ipaddress.IPv4Network(subnet)
     firsts = [(_HOSTS_AFTER[role, state] + 1, MOST_HOSTS[state]) for state in STATES]
     return tuple(f"{hosts[first]}-{hosts[first + most - 1]}" for first, most in firsts)

@@ -1,4 +1,4 @@
-"""What a Hetzner project has once, whichever stacks are in it: the DNS zone, and the keys of the people."""
+"""The resources that exist once in a Hetzner project, for all stacks: the DNS zone and the operators' SSH keys."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import pulumi_hcloud as hcloud
 
 
 def ssh_key_name(person: str) -> str:
-    """What a person's key is called at Hetzner: there can be only one of a key in a project."""
+    """The name of a person's key at Hetzner. A project accepts each key only once."""
     return f"botbrains-{person}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class HetznerProjectArgs:
-    """The zone, and who reaches hosts.
+    """The zone, and the SSH keys of the operators.
 
     Raises:
-        ValueError: nobody does.
+        ValueError: there is no SSH key.
     """
 
     zone: str
     """The domain of the service. Its registrar has to delegate it to Hetzner's name servers."""
 
     ttl_seconds: int
-    """What records have that say nothing else."""
+    """The TTL of records without their own TTL."""
 
     ssh_keys: Mapping[str, str]
     """The public half of each person's key, by the person's account."""
@@ -35,7 +35,10 @@ class HetznerProjectArgs:
 
     def __post_init__(self) -> None:
         if not self.ssh_keys:
-            raise ValueError("ssh_keys is empty; a host that nobody reaches is a host that nobody can mend")
+            raise ValueError(
+                "ssh_keys is empty; allowed is one key or more, because a host without a key cannot be repaired. Add an"
+                " `ssh_key` to each role in plan/plan.yaml"
+            )
 
 
 class HetznerProject(pulumi.ComponentResource):

@@ -1,4 +1,4 @@
-"""The private network between the load balancer and the hosts."""
+"""The private network between the load balancers and the hosts."""
 
 from __future__ import annotations
 
@@ -8,41 +8,43 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_hcloud as hcloud
 
-# Room for the hosts of one stack and its load balancer; the rest of the range is left for what comes later.
+# Large enough for the hosts and the load balancers of one stack. The rest of the network's range stays free.
 _HOSTS_PREFIX = 24
 
 
 def hosts_subnet(ip_range: str) -> str:
-    """The range of the subnet of the hosts and the load balancers in a network of this range."""
+    """Return the range of the subnet of hosts and load balancers, for a network's range."""
     return str(next(ipaddress.IPv4Network(ip_range).subnets(new_prefix=_HOSTS_PREFIX)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateNetworkArgs:
-    """Where the network is, and its addresses.
+    """The network's zone and range.
 
     Raises:
-        ValueError: the range is not an IPv4 network, or has no room for the hosts' subnet.
+        ValueError: the range is not an IPv4 network, or is too small for the hosts' subnet.
     """
 
     ip_range: str
     """The network's private IPv4 range in CIDR notation, /24 or larger."""
 
     zone: str
-    """Hetzner's network zone. A network spans every location of its zone, and none outside of it."""
+    """Hetzner's network zone. A network spans the locations of one zone."""
 
     labels: dict[str, str]
 
     def __post_init__(self) -> None:
         if ipaddress.IPv4Network(self.ip_range).prefixlen > _HOSTS_PREFIX:
-            raise ValueError(f"ip_range is {self.ip_range}; the hosts' subnet needs a /{_HOSTS_PREFIX} in it")
+            raise ValueError(
+                f"ip_range is {self.ip_range}; allowed is /{_HOSTS_PREFIX} or larger, which is the size of the hosts'"
+                " subnet. Choose a larger range"
+            )
 
 
 class PrivateNetwork(pulumi.ComponentResource):
-    """One network and, in it, the subnet of the hosts and the load balancer.
+    """One network with the subnet of the hosts and the load balancers.
 
-    One network for all locations is what lets a load balancer in one city reach a host in another without the internet
-    between them.
+    One network spans all locations, so a load balancer in one city reaches a host in another city without the internet.
     """
 
     subnet_id: pulumi.Output[str]
@@ -51,7 +53,7 @@ class PrivateNetwork(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PrivateNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:network:PrivateNetwork", name, {}, opts)
-        # Replacing either would take every host and the load balancer off the network at the same time.
+        # Replacing either would detach every host and every load balancer at the same time.
         guarded = pulumi.ResourceOptions(parent=self, protect=True)
 
         network = hcloud.Network(

@@ -1,4 +1,4 @@
-"""The service's public entrance: a load balancer in each location, one certificate, and the name that leads to all."""
+"""The public endpoint: a load balancer in each location, one certificate, and the DNS name of all load balancers."""
 
 from __future__ import annotations
 
@@ -13,49 +13,51 @@ from components.network.load_balancer import HealthCheck, LoadBalancer, LoadBala
 
 
 @dataclass(frozen=True, kw_only=True)
-class EntranceArgs:
-    """Where it is, what it is called, and whom it leads to.
+class PublicEndpointArgs:
+    """The endpoint's locations, names and hosts.
 
     Raises:
-        ValueError: it has no location or no name.
+        ValueError: there is no location or no name.
     """
 
     locations: Sequence[str]
-    """The Hetzner locations with a load balancer each."""
+    """The Hetzner locations. Each gets a load balancer."""
 
     load_balancer_type: str
-    """Hetzner's name for their size."""
+    """Hetzner's name for the size of the load balancers."""
 
     subnet_id: pulumi.Input[str]
     subnet: str
-    """The hosts' subnet, its id and its range."""
+    """The range of the hosts' subnet, of which `subnet_id` is the id."""
 
     pool: str
-    """The pool of the hosts behind it."""
+    """The pool of hosts behind the load balancers."""
 
     server_port: int
-    """The port that requests reach each host at."""
+    """The port of each host that receives requests."""
 
     zone: pulumi.Input[str]
-    """The DNS zone at Hetzner that the names are in."""
+    """The DNS zone at Hetzner that contains the names."""
 
     names: Sequence[str]
-    """What the service is called, below the zone. The first one leads here; the certificate is for all."""
+    """The names of the service, below the zone. The first gets the DNS records; the certificate is for all of them."""
 
     ttl_seconds: int
-    """For how long a resolver keeps the addresses. The plan says."""
+    """How long a resolver keeps the addresses. The plan decides."""
 
     health_check: HealthCheck
     labels: dict[str, str]
 
     def __post_init__(self) -> None:
         if not self.locations or not self.names:
-            raise ValueError(f"locations is {list(self.locations)}, names {list(self.names)}; one is needed of each")
+            raise ValueError(
+                f"locations is {list(self.locations)} and names is {list(self.names)}; allowed is one or more of each"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Balancer:
-    """One of the load balancers, as the rest of the program sees it."""
+    """The name, location and addresses of one load balancer."""
 
     name: str
     location: str
@@ -63,21 +65,20 @@ class Balancer:
     address_v6: pulumi.Output[str]
 
 
-class Entrance(pulumi.ComponentResource):
-    """A name that leads to the load balancers of all locations, each of which reaches all hosts.
+class PublicEndpoint(pulumi.ComponentResource):
+    """A DNS name with the addresses of the load balancers in all locations. Each load balancer reaches all hosts.
 
-    A location's loss takes its load balancer along. The name then has one address that is dead and one that lives, and
-    clients try the next address when one does not answer (RFC 8305; browsers and curl do, and Python's sockets); who
-    asks anew within the record's TTL need not know more. Taking the dead address out of the record is a person's work
-    and changes nothing for them.
+    When a location is lost, so is its load balancer. The name then has one dead address and one that answers. Clients
+    try the next address when one does not answer (RFC 8305; browsers, curl and Python's sockets do), so they need no
+    new record. An operator can remove the dead address from the record, which changes nothing for such clients.
     """
 
     fqdn: pulumi.Output[str]
-    """The name that leads here."""
+    """The fully qualified DNS name."""
 
     balancers: tuple[Balancer, ...]
 
-    def __init__(self, name: str, args: EntranceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: PublicEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:network:Entrance", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
 
@@ -85,7 +86,7 @@ class Entrance(pulumi.ComponentResource):
         certificate = hcloud.ManagedCertificate(
             name,
             name=name,
-            # Hetzner has it issued, and renewed, by way of the zone's records.
+            # Hetzner has the certificate issued and renewed through records in the zone.
             domain_names=[pulumi.Output.format("{0}.{1}", below, zone) for below in args.names],
             labels=args.labels,
             opts=child,

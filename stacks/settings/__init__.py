@@ -1,4 +1,4 @@
-"""The settings of the three stacks, read from `Pulumi.<stack>.yaml`, typed and validated at once."""
+"""The settings of the three stacks: read from `Pulumi.<stack>.yaml`, typed, and validated once."""
 
 from stacks.settings.model import ProductionSettings, RecoverySettings, VaultSettings, load
 

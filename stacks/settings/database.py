@@ -1,4 +1,4 @@
-"""The settings of the application database: its size, its retention, and where it comes from."""
+"""The settings of the application database: its size, its retention, and its source."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ Time = Annotated[
     str,
     AfterValidator(_moment),
     Allowed(
-        "latest, or a moment in ISO 8601 with its time zone, in whole seconds and quotation marks, such as"
+        "latest, or a time in ISO 8601 with its time zone, in whole seconds and quotation marks, such as"
         ' "2026-03-01T02:30:00Z" or "2026-03-01T03:30:00+01:00"'
     ),
 ]
-_TIME = "The moment whose data it gets; latest is as late as the backups go."
+_TIME = "The point in time to restore; latest is the last one that the backups contain."
 
 
 class NewSettings(Section):
@@ -54,10 +54,12 @@ class NewSettings(Section):
 
 
 class PointInTimeSettings(Section):
-    """A moment of an instance of the same region, or of one that was deleted there and whose backups were kept."""
+    """A point in time of an instance in the same region, or of a deleted instance whose backups were retained."""
 
-    from_: Literal["pointInTime"] = Field(alias="from", description="A moment of an instance of the same region.")
-    instance: InstanceName = Field(description="The instance, which may have been deleted.")
+    from_: Literal["pointInTime"] = Field(
+        alias="from", description="A point in time of an instance in the same region."
+    )
+    instance: InstanceName = Field(description="The instance. It may have been deleted.")
     time: Time = Field(default=LATEST, description=_TIME)
 
     def declared(self) -> Source:
@@ -65,12 +67,13 @@ class PointInTimeSettings(Section):
 
 
 class ReplicatedBackupSettings(Section):
-    """A moment of an instance of another region, out of the backups of it that were replicated to this one."""
+    """A point in time of an instance in another region, from its backups that were replicated to this region."""
 
     from_: Literal["replicatedBackup"] = Field(
-        alias="from", description="A moment of an instance of another region, whose backups are replicated to this one."
+        alias="from",
+        description="A point in time of an instance in another region, whose backups are replicated to this region.",
     )
-    instance: InstanceName = Field(description="The instance, which may be lost together with its region.")
+    instance: InstanceName = Field(description="The instance. It may be lost together with its region.")
     time: Time = Field(default=LATEST, description=_TIME)
 
     def declared(self) -> Source:
@@ -78,9 +81,9 @@ class ReplicatedBackupSettings(Section):
 
 
 class SnapshotSettings(Section):
-    """A snapshot of the same region."""
+    """A snapshot in the same region."""
 
-    from_: Literal["snapshot"] = Field(alias="from", description="A snapshot of the same region.")
+    from_: Literal["snapshot"] = Field(alias="from", description="A snapshot in the same region.")
     snapshot: Annotated[
         str,
         StringConstraints(
@@ -94,20 +97,16 @@ class SnapshotSettings(Section):
 
 
 class VaultCopySettings(Section):
-    """The copy of a snapshot that AWS Backup keeps in a vault of the same region."""
+    """A copy of a snapshot in an AWS Backup vault in the same region."""
 
-    from_: Literal["vaultCopy"] = Field(
-        alias="from", description="A copy in a vault of AWS Backup, in the same region."
-    )
+    from_: Literal["vaultCopy"] = Field(alias="from", description="A copy in an AWS Backup vault in the same region.")
     vault: Annotated[
         str,
         StringConstraints(pattern=r"^[A-Za-z0-9_-]{2,50}$"),
         Allowed("the name of a vault of AWS Backup: 2 to 50 letters, digits, hyphens and underscores"),
-    ] = Field(description="The vault.")
-    instance: InstanceName = Field(description="The instance that was copied, which may be lost with its region.")
-    time: Time = Field(
-        default=LATEST, description="The newest copy that is not later than this is taken. A copy has no other."
-    )
+    ] = Field(description="The backup vault.")
+    instance: InstanceName = Field(description="The instance that was copied. It may be lost with its region.")
+    time: Time = Field(default=LATEST, description="The newest copy that is not later than this time is restored.")
 
     def declared(self) -> Source:
         return VaultCopy(vault=self.vault, instance=self.instance, moment=moment(self.time))
@@ -117,7 +116,7 @@ SourceSettings = Annotated[
     NewSettings | PointInTimeSettings | ReplicatedBackupSettings | SnapshotSettings | VaultCopySettings,
     Field(discriminator="from_"),
 ]
-_SOURCE = "Where its data come from. It is asked once, to make the database; afterwards it may change, or go."
+_SOURCE = "The source of its data. Used once, to create the database; later it may be changed or removed."
 
 
 class DatabaseSettings(Section):
@@ -127,10 +126,10 @@ class DatabaseSettings(Section):
         Field(
             default=None,
             description=(
-                "The instance's own name; left out, it is botbrains-<stack>-database. Another name is another database,"
-                " made from `source` beside the old one. The old one is protected, so Pulumi refuses to delete it, and"
-                " everything else with it, until a person takes it (and its replication) out of the state with"
-                " `pulumi state delete --force`; at AWS it then stays until somebody deletes it there."
+                "The name of the instance. The default is botbrains-<stack>-database. Changing the name creates a new"
+                " database from `source`. The old one is protected: Pulumi stops the deployment until an operator"
+                " removes it (and its replication) from the state with `pulumi state delete --force`. At AWS it then"
+                " stays until it is deleted there."
             ),
         )
     )
@@ -138,37 +137,37 @@ class DatabaseSettings(Section):
         str,
         StringConstraints(pattern=r"^db\.[a-z0-9]+\.[a-z0-9]+$"),
         Allowed("the name of an RDS instance class, such as db.m7g.large"),
-    ] = Field(description="The size of the database's machine.")
+    ] = Field(description="The instance class, which is the size of the database's machine.")
     engine_version: Annotated[
         str,
         StringConstraints(pattern=r"^[1-9][0-9]*(\.[0-9]+)?$"),
         Allowed('a version of PostgreSQL in quotation marks, such as "18" (17.10 without them is the number 17.1)'),
-    ] = Field(description="PostgreSQL's version. With the major number alone, RDS keeps the minor one current.")
+    ] = Field(description="The version of PostgreSQL. With only a major version, RDS keeps the minor version current.")
     storage_gib: Annotated[
         int, Field(ge=20, le=65536), Allowed("a whole number of GiB, 20 to 65536, which is what RDS offers")
-    ] = Field(description="The storage to begin with, or what the source has if that is more. It cannot shrink.")
+    ] = Field(description="The initial storage, or the storage of the source if that is larger. It cannot shrink.")
     max_storage_gib: Annotated[
         int, Field(ge=22, le=65536), Allowed("a whole number of GiB, at least a tenth more than storageGib, to 65536")
-    ] = Field(description="How far RDS may grow the storage by itself.")
-    ip_range: PrivateRange = Field(description="The addresses of its network at AWS.")
+    ] = Field(description="The size up to which RDS may grow the storage automatically.")
+    ip_range: PrivateRange = Field(description="The address range of its network at AWS.")
     backup_retention_days: Annotated[
         int, Field(ge=0, le=35), Allowed("a whole number of days, 0 (no backups) to 35, which is what RDS offers")
-    ] = from_plan("retention.database_backup_days", description="How far back it can be restored in its own region.")
+    ] = from_plan("retention.database_backup_days", description="How far back RDS can restore it in its region.")
 
     @field_validator("max_storage_gib")
     @classmethod
     def _room_to_grow(cls, value: int, info: ValidationInfo) -> int:
         if value < least_maximum_gib(info.data.get("storage_gib", 0)):
-            raise PydanticCustomError("no_room_to_grow", "less than a tenth above the storage to begin with")
+            raise PydanticCustomError("no_room_to_grow", "less than a tenth above the initial storage")
         return value
 
 
 class ProductionDatabaseSettings(DatabaseSettings):
-    """The application database at home."""
+    """The application database in the home region."""
 
     source: SourceSettings = Field(default=NewSettings.model_validate({"from": "new"}), description=_SOURCE)
     replicate_backups: bool = Field(
-        default=True, description="Whether its backups are copied to the plan's recovery region."
+        default=True, description="Whether its backups are replicated to the plan's recovery region."
     )
 
 
@@ -177,12 +176,12 @@ class RecoveryDatabaseSettings(DatabaseSettings):
 
     source: SourceSettings | None = Field(
         default=None,
-        description=f"{_SOURCE} To make it, it has to be set: an empty one is no recovery, unless it is asked for.",
+        description=f"{_SOURCE} Required to create the database: recovery does not create an empty one by default.",
     )
     replicate_backups: bool = Field(
         default=False,
         description=(
-            "Whether its backups are copied to the plan's home region, which may be what was lost: true once that is"
-            " back, and the vault has `failback`, with the key for the copies."
+            "Whether its backups are replicated to the plan's home region. Set it to true once that region is available"
+            " again and the vault has `failback: true`, which creates the key for the replicated backups."
         ),
     )

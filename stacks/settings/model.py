@@ -1,14 +1,13 @@
-"""A stack's configuration, read and validated once.
+"""The configuration of a stack, read and validated once.
 
-Each kind of stack has a class of its own, so that what makes no sense together cannot be written down: a vault has no
-hosts, and a recovery stack has no repository. How settings are read, and what is said of a mistake, is in
-`reading.py`.
+Each kind of stack has its own class, so that impossible combinations cannot be configured: a vault has no hosts, and a
+recovery stack has no repository. `reading.py` reads the settings and explains mistakes.
 
-Settings judge the shape of a value and nothing else: a region must look like one, a retention must be a number that RDS
-takes. Whether the region is in the EU and the retention long enough is the policy pack's to judge, alone, so that there
-is one judge and its verdict cannot be pre-empted.
+Settings check only the form of a value: a region must have the form of a region's name, and a retention must be a
+number that RDS accepts. Only the policy pack decides whether the region is in the EU and the retention long enough, so
+there is one decision, and one place that makes it.
 
-What the plan states is not repeated in a stack's file. Such a setting takes its value from the plan, and can still be
+A stack's file does not repeat the plan. The default of such a setting comes from the plan. The setting can still be
 set, for example to see the policy pack refuse it.
 """
 
@@ -51,18 +50,18 @@ Slug = Annotated[
     StringConstraints(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$"),
     Allowed("lowercase letters and digits, with a hyphen, dot or underscore between them"),
 ]
-# JSON knows lists only. The values in them are still taken strictly.
+# JSON has no tuples, so a list is accepted for a tuple. The values in it are still checked strictly.
 FromList = Strict(False)
 Locations = Annotated[Several[HetznerLocation], FromList]
 SecretNames = Annotated[Several[SecretName], FromList]
 ServerAlternative = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9]+(@[a-z]{3}[0-9]*)?$"),
-    Allowed("a server type, such as cpx42, perhaps with a location behind an @, such as cpx42@hel1"),
+    Allowed("a server type, such as cpx42, or a server type and a location, such as cpx42@hel1"),
 ]
-JobName = Annotated[str, Allowed("the name of a job")]
+JobName = Annotated[str, Allowed("the name of a job in .github/workflows")]
 ActionPattern = Annotated[
-    str, StringConstraints(pattern=r"^[\w.-]+/[\w./-]+@\*$"), Allowed("a pattern such as actions/checkout@*")
+    str, StringConstraints(pattern=r"^[\w.-]+/[\w./-]+@\*$"), Allowed("OWNER/NAME@*, such as actions/checkout@*")
 ]
 DnsLabel = Annotated[
     str,
@@ -72,35 +71,33 @@ DnsLabel = Annotated[
 
 
 class NetworkSettings(Section):
-    """The private network of hosts and load balancer, at Hetzner."""
+    """The private network of the hosts and load balancers, at Hetzner."""
 
     ip_range: PrivateRange = Field(
-        description="Its addresses. Changing them rebuilds the network and everything in it."
+        description="The address range. Changing it replaces the network and everything in it."
     )
 
 
 class HostSettings(Section):
     """The hosts of one role."""
 
-    server_type: Slug = Field(description="Hetzner's name for the size of a host.")
+    server_type: Slug = Field(description="Hetzner's server type for a host.")
     alternatives: Annotated[tuple[ServerAlternative, ...], FromList] = Field(
         default=(),
-        description="What a host is when that is sold out, in this order. A host that is there stays what it is.",
+        description="The server types for new hosts while that one is sold out, in order. Existing hosts keep theirs.",
     )
-    image: Slug = Field(description="Hetzner's name for the operating system. A new one rolls the hosts.")
-    app: ImageReference = Field(
-        description="What runs on the hosts: the application's image. A new one rolls the hosts."
-    )
+    image: Slug = Field(description="Hetzner's name for the operating system. Changing it replaces the hosts.")
+    app: ImageReference = Field(description="The application's image. Changing it replaces the hosts.")
     active: Annotated[int, Field(ge=1), Unit("hosts")] = from_plan(
-        "redundancy.minimum_active_hosts", description="Hosts that do the work."
+        "redundancy.minimum_active_hosts", description="The number of hosts that serve."
     )
     standby: Annotated[int, Field(ge=0), Unit("hosts")] = from_plan(
-        "redundancy.minimum_standby_hosts", description="Hosts that run and wait to take over."
+        "redundancy.minimum_standby_hosts", description="The number of hosts that run and can take over."
     )
 
     @property
     def application_port(self) -> int | None:
-        """Where the application listens on the private network; None when it does not."""
+        """The port on which the application listens on the private network. `None` if it does not listen."""
         return None
 
     def declared_alternatives(self) -> list[Alternative]:
@@ -111,9 +108,9 @@ class HostSettings(Section):
 class ApiHostSettings(HostSettings):
     """The hosts behind the load balancers."""
 
-    port: HostPort = Field(default=8080, description="Where requests reach a host, on the private network.")
+    port: HostPort = Field(default=8080, description="The port of a host for requests, on the private network.")
     health_path: HealthPath = Field(
-        default="/healthz", description="What the load balancers ask for; anything but status 200 is unhealthy."
+        default="/healthz", description="The path of the health check. A status other than 200 is unhealthy."
     )
 
     @property
@@ -122,10 +119,10 @@ class ApiHostSettings(HostSettings):
 
 
 class WorkerHostSettings(HostSettings):
-    """The hosts that take jobs."""
+    """The hosts that run jobs."""
 
     active: Annotated[int, Field(ge=1, le=WORKER_SLOTS), Unit("hosts")] = from_plan(
-        "redundancy.minimum_active_hosts", description="Hosts that do the work."
+        "redundancy.minimum_active_hosts", description="The number of hosts that serve."
     )
 
 
@@ -133,16 +130,16 @@ class HostsSettings(Section):
     """All hosts."""
 
     api: ApiHostSettings = Field(description="The hosts that answer requests.")
-    worker: WorkerHostSettings = Field(description="The hosts that work in the background.")
+    worker: WorkerHostSettings = Field(description="The hosts that run background jobs.")
     ssh_from: Annotated[tuple[AddressRange, ...], FromList] = Field(
         default=(),
-        description="Where the co-founders reach the hosts from, by SSH. From nowhere when there is none.",
+        description="The address ranges from which the co-founders use SSH. Without one, SSH is closed.",
     )
     keep_serving: bool = Field(
         default=True,
         description=(
-            "Whether a host is taken down only while the others answer. False for the deployment that is to do it"
-            " all the same: to take a stack down, for example."
+            "Whether a host is deleted only while the other active hosts answer. Set it to false only for a deployment"
+            " that must delete hosts regardless, for example to remove a stack."
         ),
     )
 
@@ -151,13 +148,13 @@ class HostsSettings(Section):
 
 
 class LoadBalancerSettings(Section):
-    """The public entrance."""
+    """The load balancers of the public endpoint."""
 
-    type: Slug = Field(description="Hetzner's name for its size.")
+    type: Slug = Field(description="Hetzner's load balancer type.")
     names: Annotated[Several[DnsLabel], FromList] = Field(
         description=(
-            "What the service is called, below the vault's zone: the stack makes the first name lead here, and its"
-            " certificate is for all of them."
+            "The names of the service, below the vault's zone. The first name gets DNS records for this stack's load"
+            " balancers; the certificate covers all names."
         )
     )
 
@@ -165,48 +162,46 @@ class LoadBalancerSettings(Section):
 class RepositorySettings(Section):
     """The source code and the deployment configuration, at GitHub."""
 
-    owner: GitHubLogin = Field(description="The organisation that owns it.")
-    name: RepositoryName = Field(description="Its name.")
-    description: str = Field(description="What it says of itself.")
+    owner: GitHubLogin = Field(description="The organisation that owns the repository.")
+    name: RepositoryName = Field(description="The repository's name.")
+    description: str = Field(description="The repository's description at GitHub.")
     required_approvals: Annotated[int, Field(ge=1, le=10), Allowed("a whole number, 1 to 10")] = Field(
-        default=1, description="How many others have to approve a change. There are two people, so there is one other."
+        default=1, description="The number of approvals by others that a change needs. With two people, one is other."
     )
     branch: Annotated[str, StringConstraints(pattern=r"^[\w./-]+$"), Allowed("the name of a branch")] = Field(
-        default="main", description="The branch that is deployed from."
+        default="main", description="The branch that deployments use."
     )
     reviewers: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...],
         FromList,
         Field(min_length=2),
         Allowed("a list of two numbers or more"),
-    ] = Field(
-        description="The numbers that GitHub has for those who agree to deployments (gh api users/LOGIN --jq .id)."
-    )
+    ] = Field(description="GitHub's user ids of the reviewers of deployments (gh api users/LOGIN --jq .id).")
     required_checks: Annotated[tuple[JobName, ...], FromList] = Field(
-        description="The jobs that every change has to pass."
+        description="The jobs that every change must pass."
     )
     actions: Annotated[tuple[ActionPattern, ...], FromList] = Field(
-        description="The actions that workflows may use; each use of one names a commit besides."
+        description="The actions that workflows may use. A workflow must also pin an action to a commit."
     )
 
 
 class RepositoryIdentitySettings(Section):
-    """The repository whose workflows are let into AWS."""
+    """The repository whose workflows may assume roles in AWS."""
 
-    owner: GitHubLogin = Field(description="The organisation that owns it.")
-    owner_id: Annotated[int, Field(ge=1), Allowed("the number that GitHub gave the organisation")] = Field(
-        description="The organisation's number: gh api orgs/OWNER --jq .id"
+    owner: GitHubLogin = Field(description="The organisation that owns the repository.")
+    owner_id: Annotated[int, Field(ge=1), Allowed("GitHub's id of the organisation, a number")] = Field(
+        description="The organisation's id: gh api orgs/OWNER --jq .id"
     )
-    name: RepositoryName = Field(description="Its name.")
-    repository_id: Annotated[int, Field(ge=1), Allowed("the number that GitHub gave the repository")] = Field(
-        description="Its number: gh api repos/OWNER/NAME --jq .id"
+    name: RepositoryName = Field(description="The repository's name.")
+    repository_id: Annotated[int, Field(ge=1), Allowed("GitHub's id of the repository, a number")] = Field(
+        description="The repository's id: gh api repos/OWNER/NAME --jq .id"
     )
 
 
 class StackSettings(Section):
-    """What every stack says of itself."""
+    """The settings that every stack has."""
 
-    stack: StackName = Field(description="The stack that the file is for. Used with another one, it is refused.")
+    stack: StackName = Field(description="The stack that the file is for. With a different stack, it is refused.")
 
     @field_validator("stack")
     @classmethod
@@ -215,7 +210,7 @@ class StackSettings(Section):
         if value != context.stack:
             raise PydanticCustomError(
                 "another_stack",
-                "this file was written for another stack",
+                "this file is for a different stack",
                 {
                     "allowed": f"{context.stack!r}, the stack that is being deployed",
                     "remedy": f"Use Pulumi.{context.stack}.yaml with stack {context.stack!r}"
@@ -226,70 +221,72 @@ class StackSettings(Section):
 
 
 class VaultSettings(StackSettings):
-    """A vault: keys and replicas, in the recovery region."""
+    """The vault: keys and replicas, in the recovery region."""
 
-    kind: Literal["vault"] = Field(description="What the stack is.")
-    region: AwsRegion = from_plan("residency.aws.recovery_region", description="The AWS region that it is in.")
+    kind: Literal["vault"] = Field(description="The kind of the stack.")
+    region: AwsRegion = from_plan("residency.aws.recovery_region", description="The AWS region of the vault.")
     failback: bool = Field(
         default=False,
         description=(
-            "Whether it also has a key in the plan's home region, for the copies of recovery's backups with which the"
-            " service goes back there. True once that region is back."
+            "Whether the vault also has a key in the plan's home region, for replicas of recovery's backups there. Set"
+            " it to true for failback, once that region is available again."
         ),
     )
     zone: Annotated[
         str,
         StringConstraints(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,}$"),
         Allowed("a domain, such as example.com"),
-    ] = Field(description="The domain below which the service has its names. Its DNS zone is at Hetzner.")
-    repository: RepositoryIdentitySettings = Field(description="The repository whose workflows are let into AWS.")
+    ] = Field(description="The domain of the service's names. Its DNS zone is at Hetzner.")
+    repository: RepositoryIdentitySettings = Field(
+        description="The repository whose workflows may assume roles in AWS."
+    )
     state_bucket: StateBucket | None = Field(
         default=None,
         description=(
-            "The bucket of Pulumi's state, which `continuity bootstrap` makes; when it is left out, the name is"
+            "The bucket of Pulumi's state, which `continuity bootstrap` creates. The default is"
             " botbrains-state-<account>."
         ),
     )
 
 
 class ServiceSettings(StackSettings):
-    """What production and its rebuild have in common."""
+    """The settings that production and recovery have in common."""
 
     network: NetworkSettings = Field(description="The private network at Hetzner.")
     hosts: HostsSettings = Field(description="The API and worker hosts.")
-    load_balancer: LoadBalancerSettings = Field(description="The public entrance.")
+    load_balancer: LoadBalancerSettings = Field(description="The load balancers of the public endpoint.")
 
 
 class ProductionSettings(ServiceSettings):
-    """Production: the service, its backups' replication, and its repository."""
+    """Production: the service, the replication of its backups, and its repository."""
 
-    kind: Literal["production"] = Field(description="What the stack is.")
-    region: AwsRegion = from_plan("residency.aws.home_region", description="The AWS region that its data are in.")
+    kind: Literal["production"] = Field(description="The kind of the stack.")
+    region: AwsRegion = from_plan("residency.aws.home_region", description="The AWS region of its data.")
     locations: Locations = from_plan(
         "residency.hetzner.home_locations",
-        description="Where its hosts are, in the order in which they are dealt out; each has a load balancer.",
+        description="The locations of its hosts, which are assigned in this order. Each has a load balancer.",
     )
     database: ProductionDatabaseSettings = Field(description="The application database.")
     secrets: SecretNames = Field(
-        description="The names of the application's secrets. Their values are put in by people, and are nowhere here."
+        description="The names of the application's secrets. An operator sets their values at AWS."
     )
     repository: RepositorySettings = Field(description="The source code and the deployment configuration.")
 
 
 class RecoverySettings(ServiceSettings):
-    """Recovery: the service, rebuilt from nothing in the recovery region."""
+    """Recovery: the service, rebuilt in the recovery region."""
 
-    kind: Literal["recovery"] = Field(description="What the stack is.")
-    region: AwsRegion = from_plan("residency.aws.recovery_region", description="The AWS region that its data are in.")
+    kind: Literal["recovery"] = Field(description="The kind of the stack.")
+    region: AwsRegion = from_plan("residency.aws.recovery_region", description="The AWS region of its data.")
     locations: Locations = from_plan(
         "residency.hetzner.recovery_locations",
-        description="Where its hosts are, in the order in which they are dealt out; each has a load balancer.",
+        description="The locations of its hosts, which are assigned in this order. Each has a load balancer.",
     )
     database: RecoveryDatabaseSettings = Field(description="The application database.")
     secrets: SecretNames = Field(
-        description="The names of the application's secrets, of which the recovery region has replicas."
+        description="The names of the application's secrets, whose replicas are in the recovery region."
     )
-    secrets_of: StackName = Field(description="The stack whose secrets they are.")
+    secrets_of: StackName = Field(description="The stack that owns the secrets.")
 
 
 Settings = VaultSettings | ProductionSettings | RecoverySettings
@@ -302,13 +299,13 @@ KINDS: Final[Mapping[str, type[Settings]]] = {
 
 
 def load(plan: Plan) -> Settings:
-    """The settings of the stack that Pulumi is running.
+    """Return the settings of the stack that Pulumi is running.
 
     Raises:
-        SettingsError: a setting is missing, unknown or of the wrong shape, or the file is another stack's.
+        SettingsError: a setting is missing, unknown or not allowed, or the file is for a different stack.
     """
     prefix = f"{NAMESPACE}:"
-    # Pulumi's own Config reads keys that one knows; to refuse the others, all of them have to be seen.
+    # Pulumi's Config reads single keys by name. Refusing unknown keys requires all of them.
     values = {key.removeprefix(prefix): value for key, value in CONFIG.get().items() if key.startswith(prefix)}
     secrets = {key for key in values if is_config_secret(prefix + key)}
     return parse(values, plan=plan, stack=pulumi.get_stack(), secrets=secrets)
@@ -317,13 +314,13 @@ def load(plan: Plan) -> Settings:
 def parse(
     values: Mapping[str, str], *, plan: Plan, stack: str, secrets: set[str] | frozenset[str] = frozenset()
 ) -> Settings:
-    """Settings from `values` as Pulumi hands them over: text, and whatever is not plain text as JSON.
+    """Return the settings from `values` in Pulumi's form: text, and values that are not plain text as JSON.
 
     Args:
-        values: by key, without the namespace.
-        plan: what the settings that are not set are taken from.
-        stack: the name of the stack that they must be for.
-        secrets: the keys whose values must not appear in an error message.
+        values: the values by key, without the namespace.
+        plan: the source of defaults.
+        stack: the name of the stack that the settings must be for.
+        secrets: the keys of values that must not appear in an error message.
 
     Raises:
         SettingsError: as in `load`.

@@ -1,7 +1,7 @@
-"""Read settings: from Pulumi's text into typed sections, with a message that names every mistake.
+"""Read settings from Pulumi's text into typed sections. An error message lists every mistake.
 
-A section is a group of settings. Its fields' descriptions are part of the model, for the messages here and for a
-document of the settings. `plan/validation.py` puts mistakes into words.
+A section is a group of settings. The descriptions of its fields are part of the model, and of the error messages.
+`plan/validation.py` explains each mistake.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from pydantic_core import ErrorDetails
 
 from plan import Plan
 from plan.names import APP
-from plan.validation import field_names, mistake
+from plan.validation import explain_error, field_names
 
 NAMESPACE: Final = APP
 
 
 class SettingsError(pulumi.RunError):
-    """The configuration is wrong. Pulumi shows the message, which names every mistake, and no traceback."""
+    """The configuration is wrong. Pulumi shows the message, which lists every mistake, without a traceback."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a value is validated against, beside its own shape."""
+    """The plan and the stack that a value is validated against."""
 
     plan: Plan
     stack: str
@@ -39,17 +39,17 @@ class Context:
     @classmethod
     def of(cls, info: ValidationInfo) -> Context:
         if not isinstance(info.context, cls):
-            raise TypeError("settings are read by `parse`, which knows the plan and the stack")
+            raise TypeError("use `parse` to read settings: it supplies the plan and the stack")
         return info.context
 
 
 def from_plan(path: str, *, description: str) -> Any:
-    """A setting whose value is the plan's at `path`, unless the stack's file sets it."""
+    """A setting whose default is the value at `path` in the plan."""
     return Field(description=description, json_schema_extra={"fromPlan": path})
 
 
 def _plan_path(field: FieldInfo) -> str | None:
-    """The path into the plan that a setting takes its value from."""
+    """The path in the plan of a setting's default."""
     extra = field.json_schema_extra
     path = extra.get("fromPlan") if isinstance(extra, dict) else None
     return path if isinstance(path, str) else None
@@ -61,13 +61,13 @@ def _in_plan(plan: Plan, path: str) -> Any:
 
 
 class Section(BaseModel):
-    """A group of settings: camelCase in YAML, nothing unknown, nothing converted, immutable."""
+    """A group of settings: camelCase in YAML, without unknown keys, without type conversion, immutable."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
 
     @model_validator(mode="before")
     @classmethod
-    def _take_the_rest_from_the_plan(cls, values: Any, info: ValidationInfo) -> Any:
+    def _add_defaults_from_plan(cls, values: Any, info: ValidationInfo) -> Any:
         paths = {key: path for key, field in field_names(cls).items() if (path := _plan_path(field)) is not None}
         if not isinstance(values, dict) or not paths:
             return values
@@ -86,15 +86,15 @@ def read(
     stack: str,
     secrets: set[str] | frozenset[str],
 ) -> _Stack:
-    """The settings of the kind that `values` say they are, which Pulumi hands over as text, or as JSON in it.
+    """Return the settings of the kind that `values` name. Pulumi passes each value as text or as JSON.
 
     Raises:
-        SettingsError: a setting is missing, unknown or of the wrong shape.
+        SettingsError: a setting is missing, unknown or not allowed.
     """
     kind = values.get("kind")
     model = kinds.get(kind) if kind is not None else None
     if model is None:
-        problem = _Problem("kind", kind, "one of " + ", ".join(kinds), "Say which kind of stack this is.")
+        problem = _Problem("kind", kind, "one of " + ", ".join(kinds), "Set the kind of this stack.")
         raise SettingsError(_message(stack, [problem]))
     try:
         return model.model_validate(_decode(model, values), context=Context(plan, stack))
@@ -104,7 +104,7 @@ def read(
 
 
 def _decode(model: type[Section], values: Mapping[str, str]) -> dict[str, Any]:
-    """The values with those that are not plain text parsed from JSON. What cannot be parsed stays for the model."""
+    """Parse the values of fields that are not plain text from JSON. An invalid value is left to the model's check."""
 
     def decoded(key: str, value: str) -> Any:
         field = field_names(model).get(key)
@@ -120,31 +120,31 @@ def _decode(model: type[Section], values: Mapping[str, str]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Problem:
-    """One mistake: where it is, what is there, what is allowed, and what to do."""
+    """One mistake: the setting, its value, what is allowed, and what to do."""
 
     path: str
     value: object
     allowed: str
-    advice: str
+    remedy: str
 
     @classmethod
     def of(cls, model: type[Section], details: ErrorDetails, secrets: set[str] | frozenset[str]) -> _Problem:
-        """Put one of pydantic's errors into words for the person who has to correct it."""
-        wrong, location = mistake(model, details), details["loc"]
-        value: object = "[secret]" if location and location[0] in secrets else wrong.value
+        """Explain one of pydantic's errors."""
+        mistake, location = explain_error(model, details), details["loc"]
+        value: object = "[secret]" if location and location[0] in secrets else mistake.value
         return cls(
-            wrong.path,
-            None if wrong.kind == "missing" else value,
-            wrong.allowed,
-            f"{wrong.remedy} {wrong.description}".strip(),
+            mistake.path,
+            None if mistake.kind == "missing" else value,
+            mistake.allowed,
+            f"{mistake.remedy} {mistake.description}".strip(),
         )
 
     def __str__(self) -> str:
-        is_there = "is not set" if self.value is None else f"is {json.dumps(self.value, default=str)}"
-        return f"  {NAMESPACE}:{self.path} {is_there}\n    Allowed is {self.allowed}.\n    {self.advice}"
+        actual = "is not set" if self.value is None else f"is {json.dumps(self.value, default=str)}"
+        return f"  {NAMESPACE}:{self.path} {actual}\n    Allowed is {self.allowed}.\n    {self.remedy}"
 
 
 def _message(stack: str, problems: list[_Problem]) -> str:
     count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-    where = f"The configuration of stack {stack!r}, which is Pulumi.{stack}.yaml unless another file was named,"
+    where = f"The configuration of stack {stack!r} (Pulumi.{stack}.yaml, or the file of --config-file)"
     return "\n\n".join([f"{where} has {count}. Nothing was changed.", *map(str, problems)])

@@ -1,1 +1,1 @@
-"""The plan: what loading it refuses, and how it says so."""
+"""Tests of the plan: the values that loading refuses, and its messages."""

@@ -1,4 +1,4 @@
-"""Copies of the company's plan with a change in them, to see what loading makes of it."""
+"""Copies of the company's plan with changes, for the tests of loading."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import yaml
 from plan.loading import PLAN_FILE
 
 REMOVED: Final = object()
-"""Stands for a key that is taken out."""
+"""Marks a key to remove."""
 
 Location = tuple[str | int, ...]
 
 
 def company() -> Any:
-    """What the company's plan says, as PyYAML itself reads it."""
+    """The company's plan as PyYAML reads it."""
     return yaml.safe_load(PLAN_FILE.read_text(encoding="utf-8"))
 
 
 def changed(*changes: tuple[Location, object]) -> Any:
-    """The company's plan with other values, or without them, at some places."""
+    """Return the company's plan with changed or removed values."""
     document = copy.deepcopy(company())
     for (*path, last), value in changes:
         parent = document
@@ -37,14 +37,14 @@ def changed(*changes: tuple[Location, object]) -> Any:
 
 
 def saved(document: object, folder: Path) -> Path:
-    """A file that says this."""
+    """Write a document to a file."""
     file = folder / "plan.yaml"
     file.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
     return file
 
 
 def locations(value: object, at: Location = ()) -> Iterator[Location]:
-    """Every place in a document, except the whole."""
+    """Return every place in a document, except the root."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         yield (*at, key)
@@ -52,5 +52,5 @@ def locations(value: object, at: Location = ()) -> Iterator[Location]:
 
 
 def written(location: Location) -> str:
-    """A place as the messages write it."""
+    """Return a place in the notation of the messages."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).removeprefix(".")

@@ -1,4 +1,4 @@
-"""The places of the clouds, compared with what AWS's own SDK knows of them."""
+"""Tests of the EU's regions against AWS's own SDK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading refuses every plan that is wrong, and says all that is wrong with it."""
+"""Tests that loading refuses a wrong plan and lists all of its mistakes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLACES = list(locations(DOCUMENT))
 
 
 def at(place: Location) -> object:
-    """What the company's plan has there."""
+    """The value in the company's plan at a place."""
     value = DOCUMENT
     for step in place:
         value = value[step]
@@ -76,7 +76,7 @@ def test_a_value_of_another_type_is_refused(place: Location, tmp_path: Path) -> 
 
 
 REFUSED: list[tuple[Location, object, str, str]] = [
-    # The place, what is written there, how the message says so, and what it says is allowed.
+    # The place, the value, the message's words for the value, and the allowed values in it.
     (
         ("severities", "high", "rto_hours"),
         "24",
@@ -89,7 +89,7 @@ REFUSED: list[tuple[Location, object, str, str]] = [
     (("severities", "low", "rpo_minutes"), -1, "is -1", "a whole number of minutes, 1 or more"),
     (("policy", "version"), 1.0, "is 1.0", "a text that is not empty. Put it in quotes"),
     (("policy", "title"), " ", "is ' '", "a text that is not empty"),
-    (("policy", "effective"), "soon", "is 'soon'", "a date that exists, as year-month-day and without quotes"),
+    (("policy", "effective"), "soon", "is 'soon'", "an existing date, as year-month-day and without quotes"),
     (("policy", "scope"), [], "is empty", "a list of one or more, none of them twice, each of them a text"),
     (("policy", "scope"), "API", "is 'API'", "a list of one or more"),
     (("policy", "scope"), ["API", "API"], "has 'API' twice", "none of them twice"),
@@ -104,8 +104,8 @@ REFUSED: list[tuple[Location, object, str, str]] = [
     (("retention", "vault_copy_days"), 0, "is 0", "a whole number of days from 1 to 36500"),
     (("retention", "vault_copy_days"), 36501, "is 36501", "a whole number of days from 1 to 36500"),
     (("retention", "vault_lock_cooling_off_days"), 2, "is 2", "a whole number of days from 3 to 36500"),
-    (("retention", "host_log_days"), 91, "is 91", "a number of days out of 1, 3, 5"),
-    (("retention", "host_log_days"), "90", "is '90'", "a number of days out of 1, 3, 5"),
+    (("retention", "host_log_days"), 91, "is 91", "one of these numbers of days: 1, 3, 5"),
+    (("retention", "host_log_days"), "90", "is '90'", "one of these numbers of days: 1, 3, 5"),
     (("redundancy", "minimum_standby_hosts"), 0, "is 0", "a whole number, 1 or more"),
     (("redundancy", "database_multi_az"), "yes", "is 'yes'", "true or false. Write it without quotes"),
     (("redundancy", "host_failover_seconds"), 17, "is 17", "a whole number of seconds from 8 to 16"),
@@ -140,35 +140,50 @@ REFUSED: list[tuple[Location, object, str, str]] = [
         "a list of one or more, none of them twice, each of them a mapping with the keys id",
     ),
     (("access",), [], "is empty", "a mapping with the keys administrators_minimum"),
-    # Each of these would be right alone, and disagrees with something else.
+    # Each of these is valid alone, and conflicts with another field.
     (("severities", "medium", "rto_hours"), 4, "is 4", "more than 4, which is severities.low.rto_hours"),
-    (("severities", "high", "rpo_minutes"), 4, "is 4", "5 or more, for severities.medium.rpo_minutes is 5"),
+    (("severities", "high", "rpo_minutes"), 4, "is 4", "5 or more, because severities.medium.rpo_minutes is 5"),
     (("residency", "aws", "home_region"), "eu-north-1", "is 'eu-north-1'", "one of eu-central-1, eu-west-1, which"),
     (("residency", "aws", "recovery_region"), "eu-west-3", "is 'eu-west-3'", "one of eu-central-1, eu-west-1, which"),
-    (("residency", "aws", "recovery_region"), "eu-central-1", "is 'eu-central-1'", "that residency.aws.home_region"),
-    (("residency", "hetzner", "home_locations"), ["hel1", "nbg1"], "has 'hel1'", "home_locations does not have"),
+    (("residency", "aws", "recovery_region"), "eu-central-1", "is 'eu-central-1'", "not in residency.aws.home_region"),
+    (
+        ("residency", "hetzner", "home_locations"),
+        ["hel1", "nbg1"],
+        "has 'hel1'",
+        "not in residency.hetzner.home_locations",
+    ),
     (("residency", "hetzner", "allowed_locations"), ["fsn1", "nbg1"], "has 'hel1'", "one of fsn1, nbg1, which"),
-    (("residency", "inference", "minimum_providers"), 4, "is 4", "3 or less, as many as residency.inference.providers"),
-    (("redundancy", "minimum_locations"), 3, "is 3", "2 or less, as many as residency.hetzner.home_locations has"),
+    (
+        ("residency", "inference", "minimum_providers"),
+        4,
+        "is 4",
+        "3 or less, because residency.inference.providers has 3",
+    ),
+    (("redundancy", "minimum_locations"), 3, "is 3", "2 or less, because residency.hetzner.home_locations has 2"),
     (("retention", "object_lock_days"), 36, "is 36", "35 or less, which is retention.object_version_days"),
-    (("access", "administrators_minimum"), 3, "is 3", "2 or less, as many as roles has"),
+    (("access", "administrators_minimum"), 3, "is 3", "2 or less, because roles has 2"),
     (("policy", "owner"), "ceo", "is 'ceo'", "the id of a role: ciso, co_founder"),
     (("review", "owner"), "ceo", "is 'ceo'", "the id of a role: ciso, co_founder"),
     (("activation", "by"), ["ciso", "ceo"], "has 'ceo'", "the id of a role: ciso, co_founder"),
     (("activation", "offline_copy", "holders"), ["ceo"], "has 'ceo'", "the id of a role: ciso, co_founder"),
-    (("roles", 1, "authority"), 1, "is 1", "more than 1, which roles[0].authority is"),
-    (("roles", 1, "id"), "ciso", "is 'ciso', as is roles[0].id", "an id of its own"),
-    (("roles", 1, "person"), "Liam", "is 'Liam', as is roles[0].person", "that person's own"),
-    (("roles", 1, "email"), DOCUMENT["roles"][0]["email"], "as is roles[0].email", "that person's own"),
-    (("roles", 1, "github"), DOCUMENT["roles"][0]["github"], "as is roles[0].github", "that person's own"),
+    (("roles", 1, "authority"), 1, "is 1", "more than 1, which is roles[0].authority"),
+    (("roles", 1, "id"), "ciso", "is 'ciso', like roles[0].id", "a unique id"),
+    (("roles", 1, "person"), "Liam", "is 'Liam', like roles[0].person", "a different person for each person"),
+    (("roles", 1, "email"), DOCUMENT["roles"][0]["email"], "like roles[0].email", "a different email for each person"),
+    (
+        ("roles", 1, "github"),
+        DOCUMENT["roles"][0]["github"],
+        "like roles[0].github",
+        "a different github for each person",
+    ),
     (
         ("roles", 1, "ssh_key"),
         DOCUMENT["roles"][0]["ssh_key"],
-        "as is roles[0].ssh_key",
-        "that person's own",
+        "like roles[0].ssh_key",
+        "a different ssh_key for each person",
     ),
-    (("controls", 1, "id"), "A.5.29", "is 'A.5.29', as is controls[0].id", "an id of its own"),
-    (("testing", "kinds", 1, "id"), "tabletop", "is 'tabletop', as is testing.kinds[0].id", "an id of its own"),
+    (("controls", 1, "id"), "A.5.29", "is 'A.5.29', like controls[0].id", "a unique id"),
+    (("testing", "kinds", 1, "id"), "tabletop", "is 'tabletop', like testing.kinds[0].id", "a unique id"),
 ]
 
 
@@ -179,7 +194,7 @@ def test_a_wrong_value_is_refused(place: Location, value: object, found: str, al
     assert any(allowed in line for line in lines), message
 
 
-def test_a_company_of_one_has_nobody_who_stands_in(tmp_path: Path) -> None:
+def test_plan_with_one_role_is_refused(tmp_path: Path) -> None:
     message = refused(changed((("roles", 1), REMOVED)), tmp_path)
     assert "roles has one role; allowed is two roles or more" in message
 
@@ -260,9 +275,7 @@ values = st.recursive(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(place=st.sampled_from(PLACES), value=values)
-def test_whatever_is_written_somewhere_is_loaded_or_refused_by_name(
-    place: Location, value: object, tmp_path: Path
-) -> None:
+def test_any_value_anywhere_is_loaded_or_refused_by_name(place: Location, value: object, tmp_path: Path) -> None:
     file = saved(changed((place, value)), tmp_path)
     try:
         plan = load(file)
@@ -271,7 +284,7 @@ def test_whatever_is_written_somewhere_is_loaded_or_refused_by_name(
         assert all(problem.path and problem.allowed and problem.remedy for problem in error.problems)
     else:
         assert isinstance(plan, Plan)
-        # Only what is of the same type as before can have been accepted.
+        # An accepted value has the type of the value that it replaced.
         assert plan.model_dump() == _with_tuples(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 

@@ -554,8 +554,11 @@ def test_the_vault_loads_no_provider_that_it_does_not_need() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"hosts.api.active": 21}, "botbrains-prod-api asks for 21 active hosts; allowed is 20 or less"),
-        ({"hosts.worker.serverType": "cpx99", "hosts.worker.alternatives": []}, "Hetzner has no cpx99 in fsn1 now"),
+        ({"hosts.api.active": 21}, "hosts.api.active is 21; allowed is 20 or less for botbrains-prod-api"),
+        (
+            {"hosts.worker.serverType": "cpx99", "hosts.worker.alternatives": []},
+            "Hetzner has none of cpx99 in fsn1 available now",
+        ),
     ],
     ids=str,
 )

@@ -1,9 +1,10 @@
-"""Hosts configured by cloud-init alone: typed descriptions in, user data out. Nothing here knows Pulumi.
+"""Render the user data of hosts from typed descriptions. cloud-init alone configures a host. Does not use Pulumi.
 
-hosts.py      what a host is told, and what it may be told
-rendering.py  its user data, its HAProxy configuration, and the fingerprint that says whether it has to be rolled
-templates/    every file that is written to a host
-programs/     the programs that run on it, with Debian's own Python and packages
+hosts.py      the description of a host, and the allowed values
+rendering.py  the user data, the HAProxy configuration, and the fingerprint: when it changes, the host is replaced
+timing.py     the durations of a shutdown, derived from the health check
+templates/    the files that are written to a host
+programs/     the programs that run on a host, with Debian's own Python and packages
 """
 
 from components.hosts.image.hosts import ApiHost, Common, Enrolment, Host, WorkerHost

@@ -1,6 +1,6 @@
-"""What a host is told when it is made. A wrong value is refused by name, with what is allowed.
+"""The descriptions of hosts. A wrong value is refused with its name, the value and what is allowed.
 
-The types are those of the settings and of the plan (`plan/types.py`), so what they accept is not refused here.
+The types are those of the settings and of the plan (`plan/types.py`), so a value that they accept is accepted here.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ _HostName = Annotated[
     Allowed("the name of a host: lowercase letters, digits and hyphens, 63 at most"),
 ]
 _LogGroup = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9_/.#-]{1,512}$"), Allowed("what CloudWatch Logs takes as a group's name")
+    str,
+    Field(pattern=r"^[A-Za-z0-9_/.#-]{1,512}$"),
+    Allowed("the name of a log group: 1 to 512 letters, digits and any of _/.#-"),
 ]
 _Peers = Annotated[
     str,
@@ -71,10 +73,10 @@ _Operators = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Enrolment:
-    """An activation of Systems Manager: good for one host, for a day. Credentials come from it and are short-lived.
+    """An activation of Systems Manager: it registers one host, within a day. The host's credentials are short-lived.
 
     Raises:
-        ValueError: something is not of the form that Systems Manager gives it.
+        ValueError: a value does not have the form that Systems Manager uses.
     """
 
     activation_id: _ActivationId
@@ -87,10 +89,10 @@ class Enrolment:
 
 @dataclass(frozen=True, kw_only=True)
 class Common:
-    """What every host is told.
+    """The properties of every host.
 
     Raises:
-        ValueError: a value is not allowed; the message names it, with what is.
+        ValueError: a value is not allowed. The message states the name, the value and what is allowed.
     """
 
     name: _HostName
@@ -98,25 +100,25 @@ class Common:
 
     stack: StackName
     region: AwsRegion
-    """The AWS region that settings, secrets and logs are in."""
+    """The AWS region of the settings, secrets and logs."""
 
     address: PrivateAddress
     """The host's private IPv4 address."""
 
     operators: _Operators
-    """Public SSH keys by the names of accounts, at least one: somebody has to be able to enter."""
+    """Public SSH keys by account name. At least one, so that an operator can log in."""
 
     secrets: Annotated[Sequence[SecretName], Distinct]
-    """Names of the application's secrets below `botbrains/STACK/`. Their values never come near user data."""
+    """Names of the application's secrets below `botbrains/STACK/`. Their values are never in user data."""
 
     secrets_stack: StackName | None = None
-    """The stack whose secrets they are, if it is another: a rebuilt service reads the copies of production's."""
+    """The stack that owns the secrets, if it is not `stack`: a recovered service reads replicas of production's."""
 
     image: ImageReference
     """The application's container image, by digest."""
 
     log_group: _LogGroup
-    """The group of CloudWatch Logs that the journal is sent to."""
+    """The log group in CloudWatch Logs that receives the journal."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -124,41 +126,41 @@ class Common:
 
 @dataclass(frozen=True, kw_only=True)
 class ApiHost(Common):
-    """A host behind the load balancers: an active one, or the j-th standby.
+    """A host behind the load balancers: an active host, or the j-th standby.
 
     Raises:
-        ValueError: as in `Common`; or a standby without actives to watch, an active with such; a port twice; times that
-            a host could not drain within, before Hetzner takes its power away.
+        ValueError: as in `Common`. Also if a standby has no active hosts to watch, or an active host has some; if both
+            ports are the same; or if a shutdown would take longer than Hetzner allows before it cuts the power.
     """
 
     load_balancer_addresses: Annotated[Sequence[PrivateAddress], NotEmpty, Distinct]
     """Private addresses of the load balancers."""
 
     peer_addresses: Annotated[Sequence[_Peers], Distinct]
-    """Private addresses of the API hosts, one by one or as ranges FIRST-LAST, that may ask this one for its health.
+    """Private addresses of the API hosts that may query this host's health, each alone or as a range FIRST-LAST.
 
-    A range that has room for hosts to come keeps today's hosts from being rolled when there are more.
+    A range that includes the addresses of future hosts avoids replacing the existing hosts when hosts are added.
     """
 
     port: HostPort = 8080
-    """Where HAProxy listens, on `address`."""
+    """The port of `address` on which HAProxy listens."""
 
     app_port: UnprivilegedPort = APPLICATION_PORT
-    """Where the application's container listens, on `address`."""
+    """The port of `address` on which the application's container listens."""
 
     health_path: HealthPath = "/healthz"
-    """What the load balancers ask for at `port`, and HAProxy at `app_port`."""
+    """The path that the load balancers request at `port`, and HAProxy at `app_port`."""
 
     standby: Annotated[int, Field(ge=1)] | None = None
-    """None: an active host. j, from 1: the j-th standby, which steps in when j or more actives are missing."""
+    """`None` for an active host. j, from 1, for the j-th standby: it takes requests when j or more actives are down."""
 
     actives: Mapping[_HostName, PrivateAddress] = field(default_factory=dict)
-    """What a standby watches: private addresses of the active hosts, by name."""
+    """The active hosts that a standby watches: private addresses, by name."""
 
     health_interval_seconds: Annotated[int, Field(ge=3, le=60)] = 3
     health_timeout_seconds: Annotated[int, Field(ge=1)] = 2
     health_retries: Annotated[int, Field(ge=1, le=5)] = 2
-    """The load balancers' health check. Draining and giving back are timed by it."""
+    """The load balancers' health check. It determines how long a host drains, and when a standby steps back."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -173,13 +175,14 @@ class ApiHost(Common):
             raise ValueError(
                 f"health_interval_seconds is {self.health_interval_seconds}, health_retries {self.health_retries},"
                 f" health_timeout_seconds {self.health_timeout_seconds}: load balancers notice after"
-                f" {drain_seconds(self)} s that a host drains; allowed is what leaves open requests 5 s or more of the"
-                f" {SHUTDOWN_SECONDS} s that a shutdown has"
+                f" {drain_seconds(self)} s that a host drains; allowed is a health check that leaves open requests 5 s"
+                f" or more of the {SHUTDOWN_SECONDS} s of a shutdown"
             )
         if self.standby is None:
             if self.actives:
                 raise ValueError(
-                    f"actives is {dict(self.actives)}; allowed is none for an active host, which watches nobody"
+                    f"actives is {dict(self.actives)}; allowed is none for an active host, because only a standby"
+                    " watches other hosts"
                 )
             return
         if not self.actives:
@@ -188,25 +191,27 @@ class ApiHost(Common):
             raise ValueError(f"actives is {dict(self.actives)}; allowed is each address once")
         for name, address in self.actives.items():
             if address == self.address:
-                raise ValueError(f"actives[{name!r}] is {address}, the standby's own address; allowed are others'")
+                raise ValueError(
+                    f"actives[{name!r}] is {address}, the standby's own; allowed is an active host's address"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerHost(Common):
-    """A host that takes jobs: an active one, which owns a slot, or a standby, which takes whichever is free.
+    """A host that runs jobs: an active host, which owns a slot, or a standby, which takes a free slot.
 
     Raises:
-        ValueError: as in `Common`; or it has not exactly one of `slot` and `slots`, or one out of bounds.
+        ValueError: as in `Common`. Also if not exactly one of `slot` and `slots` is set, or if it is out of bounds.
     """
 
     slot: WorkerSlot | None = None
     """The slot, from 1, that an active host owns."""
 
     slots: WorkerSlot | None = None
-    """How many slots a standby looks after: as many as there are active hosts."""
+    """The number of slots that a standby watches: the number of active hosts."""
 
     grace_seconds: Annotated[int, Field(ge=1, le=SHUTDOWN_SECONDS - 5)] = 20
-    """How long a job may take to come to an end before its worker is killed and the database rolls it back."""
+    """The time for a job to finish before its worker is killed and the database rolls the job back."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,4 +1,4 @@
-"""From a host's description to what is written to it."""
+"""Render a host's user data, HAProxy configuration and fingerprint from its description."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from components.hosts.image.timing import drain_seconds
 __all__ = ["SIZE_LIMIT_BYTES", "drain_seconds", "fingerprint", "haproxy_configuration", "render", "standby_threshold"]
 
 SIZE_LIMIT_BYTES: Final = 32 * 1024
-"""What Hetzner takes as user data (docs.hetzner.cloud, Servers, user_data)."""
+"""Hetzner's limit on user data (docs.hetzner.cloud, Servers, user_data)."""
 
 LOCK_CLASS: Final = 1112296272
-"""The first key of the advisory locks of workers' slots, "BLKP" in ASCII; the second is the slot."""
+"""The first key of the advisory locks of workers' slots, "BLKP" in ASCII. The second key is the slot."""
 
 _HERE = Path(__file__).parent
 _PROGRAMS = "/usr/local/lib/botbrains"
 _UNITS = "/etc/systemd/system"
-# What they make is configuration, and no HTML.
+# The templates render configuration files, not HTML.
 _TEMPLATES = Environment(  # noqa: S701
     loader=FileSystemLoader(_HERE / "templates"),
     undefined=StrictUndefined,
@@ -38,7 +38,7 @@ _TEMPLATES = Environment(  # noqa: S701
 
 @dataclass(frozen=True, kw_only=True)
 class _File:
-    """One file of a host. `packed` says whether it is written as gz+b64, which only the large ones are worth."""
+    """One file of a host. A `packed` file is written as gz+b64, which saves space only for large files."""
 
     path: str
     content: str
@@ -52,52 +52,61 @@ class _File:
 
 @cache
 def _packed(content: str) -> str:
-    """The same on every machine and in every Python, as zlib's are not: another user data would be another host."""
-    import zopfli.gzip  # only what is deployed is packed, and most of what looks at hosts deploys nothing
+    """Compress a file. The result is the same on every machine and in every Python, unlike zlib's.
+
+    A different result would change the user data, and replace the host.
+    """
+    import zopfli.gzip  # imported here, because most users of this module deploy nothing
 
     return base64.b64encode(zopfli.gzip.compress(content.encode(), numiterations=1)).decode()
 
 
 def render(host: Host, enrolment: Enrolment) -> str:
-    """The user data of a host: a cloud-config.
+    """Return the user data of a host: a cloud-config.
 
-    The same host gives the same text on every machine, and another one only with another enrolment or fingerprint.
+    The text is the same on every machine. It changes only when the enrolment or the fingerprint changes.
 
     Raises:
-        ValueError: it is larger than Hetzner takes.
+        ValueError: the text is larger than Hetzner allows.
     """
     text = _cloud_config(host, enrolment, plain=False)
     size = len(text.encode())
     if size >= SIZE_LIMIT_BYTES:
-        raise ValueError(f"the user data of {host.name} are {size} bytes; allowed are {SIZE_LIMIT_BYTES - 1}")
+        raise ValueError(
+            f"the user data of {host.name} has {size} bytes; allowed is {SIZE_LIMIT_BYTES - 1} or less. Shorten the"
+            " host's programs or templates (components/hosts/image)"
+        )
     return text
 
 
 def fingerprint(host: Host) -> str:
-    """SHA-256, in hexadecimal, of all that a host is told but its enrolment: another one means another host."""
+    """Return the SHA-256 digest, in hexadecimal, of a host's user data without its enrolment.
+
+    A changed fingerprint replaces the host.
+    """
     return hashlib.sha256(_cloud_config(host, None, plain=True).encode()).hexdigest()
 
 
 def haproxy_configuration(host: ApiHost) -> str:
-    """What HAProxy runs with on an API host."""
+    """Return the HAProxy configuration of an API host."""
     return _template("haproxy.cfg", host)
 
 
 def standby_threshold(host: ApiHost) -> int:
-    """How many healthy actives keep a standby back: all of them for the first, one fewer for the second, and so on.
+    """Return the number of healthy actives that keep a standby idle: all for the first, one fewer for the second, ...
 
     Raises:
-        ValueError: the host is no standby.
+        ValueError: the host is not a standby.
     """
     if host.standby is None:
-        raise ValueError(f"{host.name} is an active host; only a standby is kept back")
-    # One that came after as many standbys as there are actives steps in with the last of them, instead of never.
+        raise ValueError(f"standby of {host.name} is None, so it is an active host; allowed is a standby")
+    # With more standbys than actives, the surplus standbys take requests when the last active is down.
     return max(1, len(host.actives) - (host.standby - 1))
 
 
 def _cloud_config(host: Host, enrolment: Enrolment | None, *, plain: bool) -> str:
     units = ["haproxy", "botbrains-app", "botbrains-drain"] if isinstance(host, ApiHost) else ["botbrains-worker"]
-    # In the order of starting, as far as there is one: systemd knows it from the units, people read it here.
+    # In the order in which they start. The order is for readers: systemd takes its own from the units.
     units = ["botbrains-enrol", "botbrains-settings", "botbrains-logs", *units]
     return _template(
         "cloud-config.yaml",

@@ -1,4 +1,4 @@
-"""How long a host takes to leave and to come back: derived from the load balancers' health check, in seconds."""
+"""The durations of a host's shutdown and return, in seconds, derived from the load balancers' health check."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import math
 from typing import Final, Protocol
 
 SHUTDOWN_SECONDS: Final = 28
-"""What a shutdown may take. Hetzner waits 30 s for it and then takes the power away."""
+"""The longest shutdown. Hetzner waits 30 s for it and then cuts the power."""
 
 APP_STOP_SECONDS: Final = 5
-"""What the application has of it, at the end, when it has no requests left."""
+"""The application's part of it, at the end, when there are no open requests."""
 
 WATCH_SECONDS: Final = 0.5
 WATCH_FAST_SECONDS: Final = 0.2
-"""How often a standby asks a healthy active, and one of which the last answer was new."""
+"""The intervals at which a standby checks a healthy active, and an active whose last answer changed."""
 
 
 class Checked(Protocol):
-    """How load balancers ask a host for its health."""
+    """A host with the parameters of the load balancers' health check."""
 
     @property
     def health_interval_seconds(self) -> int: ...
@@ -28,20 +28,20 @@ class Checked(Protocol):
 
 
 def drain_seconds(host: Checked) -> int:
-    """How long a host says 503 while it still serves: until every load balancer has taken it out, and a second more."""
+    """Return how long a host answers 503 while it still serves: until every load balancer has noticed, plus 1 s."""
     return host.health_interval_seconds * host.health_retries + host.health_timeout_seconds + 1
 
 
 def finishing_seconds(host: Checked) -> int:
-    """How long HAProxy lets open requests come to their end after that. Below 5, the shutdown has no room for it."""
+    """Return how long HAProxy then lets open requests finish. Below 5, the health check is too slow for a shutdown."""
     return SHUTDOWN_SECONDS - drain_seconds(host) - APP_STOP_SECONDS - 1
 
 
 def rise(host: Checked) -> int:
-    """How many good answers in a row an active gives before its standby counts on it again.
+    """Return the number of successful checks in a row after which a standby counts an active as healthy again.
 
-    The first is found at the slow pace, the rest at the fast one, so that together they take at least as long as a load
-    balancer needs to take the active in again, and 2 s: otherwise there would be a moment with neither.
+    The first check is at the slow interval, the others at the fast one. Together they take at least as long as a load
+    balancer needs to send the active requests again, plus 2 s. Otherwise there would be a moment with neither host.
     """
     seconds = (host.health_retries + 1) * host.health_interval_seconds + 2
     return math.ceil(seconds / WATCH_FAST_SECONDS) + 1

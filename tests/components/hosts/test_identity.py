@@ -195,8 +195,11 @@ def test_hosts_do_not_wait_for_the_database() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"log_retention_days": 100}, "log_retention_days is 100; CloudWatch Logs accepts 1, 3, 5"),
-        ({"secret_names": ("inference",)}, "secret_names[0] is 'inference'; a name has the form botbrains/STACK/NAME"),
+        ({"log_retention_days": 100}, "log_retention_days is 100; allowed is one of 1, 3, 5"),
+        (
+            {"secret_names": ("inference",)},
+            "secret_names[0] is 'inference'; allowed is a name of the form botbrains/STACK/NAME",
+        ),
         ({"secret_names": ("botbrains/prod/*",)}, "secret_names[0] is 'botbrains/prod/*'"),
         ({"key_deletion_window_days": 6}, "deletion_window_days is 6; KMS accepts 7 to 30"),
     ],

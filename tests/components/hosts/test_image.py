@@ -295,7 +295,7 @@ def test_a_wrong_value_is_refused_with_what_is_allowed(made: Any, wrong: dict[st
 
 
 def test_an_activation_code_is_not_shown_when_it_is_refused() -> None:
-    with pytest.raises(ValueError, match="activation_code is not shown; allowed is 16 to 250") as refusal:
+    with pytest.raises(ValueError, match="activation_code is secret and not shown; allowed is 16 to 250") as refusal:
         Enrolment(activation_id=ENROLMENT.activation_id, activation_code="secret, really", region="eu-central-1")
     assert "really" not in str(refusal.value)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from components.hosts.addresses import HostAddresses, HostAddressesArgs
-from components.hosts.placement import Alternative, Market, Offer, plan_hosts
+from components.hosts.placement import Alternative, HostAvailability, Offer, PoolRequest, plan_hosts
 from components.hosts.pool import HostPool, HostPoolArgs
 from tests.components.recording import FIREWALL, PLACEMENT_GROUP, PRIMARY_IP, SERVER, Deployment, deploy
 
@@ -19,15 +19,17 @@ def pool(
 ) -> Deployment:
     def program() -> None:
         hosts = plan_hosts(
-            pool="pool",
-            role="api",
-            counts={"active": active, "standby": standby},
-            locations=HOME,
-            server_type="small",
-            alternatives=[Alternative(server_type="large")],
-            allowed_locations=HOME,
-            subnet="10.0.0.0/24",
-            market=Market(available=frozenset(Offer("small", place) for place in HOME), existing={}),
+            PoolRequest(
+                pool="pool",
+                role="api",
+                counts={"active": active, "standby": standby},
+                locations=HOME,
+                server_type="small",
+                alternatives=[Alternative(server_type="large")],
+                allowed_locations=HOME,
+                subnet="10.0.0.0/24",
+            ),
+            HostAvailability(available=frozenset(Offer("small", place) for place in HOME), existing={}),
         )
         addresses = HostAddresses("pool", HostAddressesArgs(hosts=hosts, labels={}))
         HostPool(
@@ -122,5 +124,5 @@ def test_hetzner_protects_what_pulumi_may_roll_and_a_step_of_ours_comes_before_a
 
 
 def test_a_pool_without_an_active_host_is_refused() -> None:
-    with pytest.raises(ValueError, match="hosts has no active one"):
+    with pytest.raises(ValueError, match="hosts has no active host; allowed is one active host or more"):
         pool(0, 1)

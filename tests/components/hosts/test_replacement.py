@@ -25,7 +25,7 @@ from hcloud.server_types import ServerType
 from pulumi import ResourceHookArgs as Args
 from werkzeug.serving import make_server
 
-from components.hosts.replacement import Rolling, StillNeededError
+from components.hosts.replacement import Replacement, StillNeededError
 from localcloud.hetzner import create_app
 from tests.components.recording import deploy
 
@@ -100,10 +100,12 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     thread.join()
 
 
-def make_way(site: Site, name: str, *, patience: float = 0.0, keep_serving: bool = True, serving: bool = True) -> None:
+def drain_first(
+    site: Site, name: str, *, patience_seconds: float = 0.0, keep_serving: bool = True, serving: bool = True
+) -> None:
     def program() -> None:
-        rolling = Rolling("pool", serving=["pool-1", "pool-2"] if serving else [], keep_serving=keep_serving)
-        rolling.make_way(site.ids[name], patience=patience)
+        replacement = Replacement("pool", serving=["pool-1", "pool-2"] if serving else [], keep_serving=keep_serving)
+        replacement.drain_first(site.ids[name], patience_seconds=patience_seconds)
 
     deploy(program)
 
@@ -112,7 +114,7 @@ def make_way(site: Site, name: str, *, patience: float = 0.0, keep_serving: bool
 def test_a_host_makes_way_when_all_others_answer(site: Site, name: str) -> None:
     site.balanced("one")
     site.balanced("two")
-    make_way(site, name)
+    drain_first(site, name)
     assert not site.protected(name)
     assert all(site.protected(other) for other in NAMES if other != name)
 
@@ -127,8 +129,8 @@ def test_a_host_that_is_needed_stays_and_is_still_protected(
 ) -> None:
     site.balanced("one")
     site.healthy = healthy
-    with pytest.raises(StillNeededError, match=rf"{name} is not taken down: it answers, and {silent} did not"):
-        make_way(site, name)
+    with pytest.raises(StillNeededError, match=rf"{name} is not deleted: it serves requests, and {silent} did not"):
+        drain_first(site, name)
     assert site.protected(name)
 
 
@@ -138,7 +140,7 @@ def test_a_host_that_is_gone_answers_no_more_than_one_that_is_silent(site: Site)
     second.change_protection(delete=False, rebuild=False)
     second.delete().wait_until_finished()
     with pytest.raises(StillNeededError, match="pool-2 did not"):
-        make_way(site, "pool-1")
+        drain_first(site, "pool-1")
 
 
 def test_it_waits_for_a_host_that_is_just_booting(site: Site) -> None:
@@ -147,7 +149,7 @@ def test_it_waits_for_a_host_that_is_just_booting(site: Site) -> None:
     booted = threading.Timer(1.5, lambda: site.healthy.add("pool-2"))
     booted.start()
     begun = time.monotonic()
-    make_way(site, "pool-1", patience=30.0)
+    drain_first(site, "pool-1", patience_seconds=30.0)
     assert time.monotonic() - begun >= 1.4
     assert not site.protected("pool-1")
 
@@ -156,30 +158,30 @@ def test_it_waits_for_a_host_that_is_just_booting(site: Site) -> None:
 def test_a_host_that_does_not_answer_is_missed_by_nobody(site: Site, name: str) -> None:
     site.balanced("one")
     site.healthy = {"pool-1"}
-    make_way(site, name)
+    drain_first(site, name)
     assert not site.protected(name)
 
 
 def test_without_a_load_balancer_or_a_wish_to_keep_serving_nothing_is_waited_for(site: Site) -> None:
     site.healthy = set()
-    make_way(site, "pool-1")
+    drain_first(site, "pool-1")
     assert not site.protected("pool-1")
     site.balanced("one")
     site.healthy = {"pool-2"}
-    make_way(site, "pool-2", keep_serving=False)
+    drain_first(site, "pool-2", keep_serving=False)
     assert not site.protected("pool-2")
 
 
 def test_workers_take_their_jobs_from_a_queue_so_none_is_waited_for(site: Site) -> None:
     site.balanced("one")
     site.healthy = {"pool-1"}
-    make_way(site, "pool-1", serving=False)
+    drain_first(site, "pool-1", serving=False)
     assert not site.protected("pool-1")
 
 
 def test_a_host_that_was_deleted_by_hand_is_no_obstacle(site: Site) -> None:
     site.ids["pool-1"] = 4711
-    make_way(site, "pool-1")
+    drain_first(site, "pool-1")
 
 
 def test_an_address_is_freed_and_one_that_is_gone_is_no_obstacle(site: Site) -> None:
@@ -189,18 +191,18 @@ def test_an_address_is_freed_and_one_that_is_gone_is_no_obstacle(site: Site) -> 
     address.change_protection(delete=True).wait_until_finished()
     with pytest.raises(APIException, match="protected"):
         address.delete()
-    replacement._free_address(address.id)
+    replacement._unprotect_address(address.id)
     address.delete()
-    replacement._free_address(address.id)
+    replacement._unprotect_address(address.id)
 
 
 def test_the_steps_run_beside_the_program_and_not_in_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program registers resources while a host waits for another."""
-    made: list[Rolling] = []
-    deploy(lambda: made.append(Rolling("pool", serving=[], keep_serving=True)))
-    (rolling,) = made
-    monkeypatch.setattr(rolling, "make_way", lambda server_id: time.sleep(0.5))
-    (step,) = rolling.of_servers.before_delete or []
+    made: list[Replacement] = []
+    deploy(lambda: made.append(Replacement("pool", serving=[], keep_serving=True)))
+    (replacement,) = made
+    monkeypatch.setattr(replacement, "drain_first", lambda server_id: time.sleep(0.5))
+    (step,) = replacement.server_hooks.before_delete or []
 
     async def waited() -> float:
         begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""The private network, and the public entrance over it."""
+"""The private network, and the public endpoint over it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from components.network.hetzner_project import HetznerProject, HetznerProjectArgs, ssh_key_name
 from components.network.load_balancer import HealthCheck
 from components.network.private_network import PrivateNetwork, PrivateNetworkArgs
-from components.network.public_endpoint import Entrance, EntranceArgs
+from components.network.public_endpoint import PublicEndpoint, PublicEndpointArgs
 from tests.components.recording import (
     BALANCER,
     BALANCER_NETWORK,
@@ -29,16 +29,16 @@ from tests.components.recording import (
 )
 
 
-def entrance(
+def public_endpoint(
     locations: Sequence[str] = ("here", "there"), names: Sequence[str] = ("api", "www"), *, preview: bool = False
 ) -> Deployment:
     def program() -> None:
         network = PrivateNetwork(
             "network", PrivateNetworkArgs(ip_range="10.1.0.0/16", zone="a-zone", labels={"a": "b"})
         )
-        made = Entrance(
-            "entrance",
-            EntranceArgs(
+        made = PublicEndpoint(
+            "endpoint",
+            PublicEndpointArgs(
                 locations=locations,
                 load_balancer_type="small",
                 subnet_id=network.subnet_id,
@@ -58,7 +58,7 @@ def entrance(
 
 
 def test_the_hosts_subnet_is_in_the_network_and_leaves_room() -> None:
-    deployment = entrance()
+    deployment = public_endpoint()
     network, subnet = deployment.one(NETWORK), deployment.one(NETWORK_SUBNET)
 
     whole, part = (ipaddress.IPv4Network(it.inputs["ipRange"]) for it in (network, subnet))
@@ -81,11 +81,11 @@ def test_a_network_without_room_for_hosts_is_refused(ip_range: str) -> None:
 def test_each_location_has_a_load_balancer_which_joins_the_network_before_it_gets_targets_and_opens_last(
     preview: bool,
 ) -> None:
-    deployment = entrance(preview=preview)
+    deployment = public_endpoint(preview=preview)
     balancers = deployment.all(BALANCER)
     assert sorted((one.name, one.inputs["location"]) for one in balancers) == [
-        ("entrance-here", "here"),
-        ("entrance-there", "there"),
+        ("endpoint-here", "here"),
+        ("endpoint-there", "there"),
     ]
     for balancer in balancers:
         attachment = deployment.one(BALANCER_NETWORK, balancer.name)
@@ -104,7 +104,7 @@ def test_each_location_has_a_load_balancer_which_joins_the_network_before_it_get
 
 
 def test_its_public_addresses_are_its_own_and_outlive_it() -> None:
-    deployment = entrance()
+    deployment = public_endpoint()
     addresses = {float(address.id): address for address in deployment.all(PRIMARY_IP)}
     used = [one.inputs[key] for one in deployment.all(BALANCER) for key in ("ipv4Id", "ipv6Id")]
     assert sorted(used) == sorted(addresses)
@@ -118,7 +118,7 @@ def test_its_public_addresses_are_its_own_and_outlive_it() -> None:
 
 
 def test_targets_are_what_the_pool_labels_over_the_private_network() -> None:
-    deployment = entrance()
+    deployment = public_endpoint()
     for target in deployment.all(BALANCER_TARGET):
         assert target.inputs["type"] == "label_selector"
         assert target.inputs["labelSelector"] == "pool=pool"
@@ -127,7 +127,7 @@ def test_targets_are_what_the_pool_labels_over_the_private_network() -> None:
 
 
 def test_it_speaks_tls_only_and_a_plain_yes_on_the_servers_port_alone_is_healthy() -> None:
-    deployment = entrance()
+    deployment = public_endpoint()
     certificate = deployment.one(CERTIFICATE)
     assert certificate.inputs["domainNames"] == ["api.example.com", "www.example.com"]
     for service in deployment.all(BALANCER_SERVICE):
@@ -143,7 +143,7 @@ def test_it_speaks_tls_only_and_a_plain_yes_on_the_servers_port_alone_is_healthy
 
 
 def test_one_name_leads_to_all_load_balancers_for_as_long_as_the_plan_says() -> None:
-    deployment = entrance()
+    deployment = public_endpoint()
     assert deployment.outputs["fqdn"] == "api.example.com"
     records = {record.inputs["type"]: record.inputs for record in deployment.all(RRSET)}
     assert set(records) == {"A", "AAAA"}
@@ -173,9 +173,9 @@ def test_a_health_check_that_hetzner_refuses_is_refused_here(interval: int, time
 
 
 @pytest.mark.parametrize(("locations", "names"), [((), ("api",)), (("here",), ())])
-def test_an_entrance_nowhere_or_without_a_name_is_refused(locations: tuple[str, ...], names: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="one is needed of each"):
-        entrance(locations, names)
+def test_an_endpoint_nowhere_or_without_a_name_is_refused(locations: tuple[str, ...], names: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="allowed is one or more of each"):
+        public_endpoint(locations, names)
 
 
 def test_the_zone_outlives_what_it_leads_to_and_each_person_has_a_key() -> None:
