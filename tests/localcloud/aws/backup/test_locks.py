@@ -10,7 +10,7 @@ from moto.backup.models import backup_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone
+from localcloud.plugins.table import GoneError
 from tests.localcloud.aws.backup.harness import (
     a_vault,
     run,
@@ -84,5 +84,5 @@ def test_nobody_deletes_from_a_locked_vault_and_one_mode_can_be_unlocked(
         else:
             backup.delete_backup_vault_lock_configuration(BackupVaultName=name)
             vault.delete()
-            with pytest.raises(Gone):
+            with pytest.raises(GoneError):
                 vault.read()

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.table import Gone, Refused
+from localcloud.plugins.table import GoneError, RefusedError
 from tests.localcloud.aws.backup.harness import (
     FOR_BACKUP,
     FOR_RESTORES,
@@ -52,12 +52,12 @@ def test_a_vault_its_lock_and_its_policy(aws: LocalAws, cloud: Cloud) -> None:
     assert lock.drift() == {"minRetentionDays", "maxRetentionDays"}
     assert vault.drift() == {"tags"}
     lock.delete()
-    with pytest.raises(Gone, match="is not locked"):
+    with pytest.raises(GoneError, match="is not locked"):
         lock.read()
     policy.delete()
     vault.delete()
     for gone in (policy, lock, vault):
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             gone.read()
 
 
@@ -104,14 +104,14 @@ def test_a_plan_and_what_it_selects(aws: LocalAws, cloud: Cloud, role: str, data
     document["Rules"][0]["Lifecycle"]["DeleteAfterDays"] = 1
     backup.update_backup_plan(BackupPlanId=plan.identity, BackupPlan=document)
     assert plan.drift() == {"rules"}
-    with pytest.raises(Refused, match=r"no mapping for `rules\[0\].scanActions`"):
+    with pytest.raises(RefusedError, match=r"no mapping for `rules\[0\].scanActions`"):
         plan.change(rules=[{**rule, "scanActions": [{"scanMode": "FULL_SCAN"}]}])
     with pytest.raises(ClientError, match="Related backup plan selections must be deleted prior"):
         plan.delete()
     selection.delete()
     plan.delete()
     for gone in (selection, plan):
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             gone.read()
 
 
@@ -129,7 +129,7 @@ def test_a_role_is_given_the_policies_of_aws(aws: LocalAws, cloud: Cloud) -> Non
         made.delete()
     for each in given:
         each.delete()
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             each.read()
     made.delete()
 
