@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components.backup.daily_backups import ExistingVaultArgs, OwnVaultArgs, SecondCopy, SecondCopyArgs
+from components.backup.daily_backups import DailyBackups, DailyBackupsArgs, ExistingVaultArgs, OwnVaultArgs
 from components.database.instance import (
     BackupReplicationArgs,
     Database,
@@ -154,9 +154,9 @@ def _database(
 
 
 def _daily_backups(context: ServiceContext, vault: VaultReference, data: DataPlane, database: Database) -> None:
-    SecondCopy(
+    DailyBackups(
         f"{context.name}-second-copy",
-        SecondCopyArgs(
+        DailyBackupsArgs(
             region=context.settings.region,
             database_arn=database.arn,
             retention_days=context.plan.retention.vault_copy_days,

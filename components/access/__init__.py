@@ -1,1 +1,1 @@
-"""Who may do what at AWS: people with MFA, workflows by their tokens, and the alarm for emergency access."""
+"""Access to AWS: people with MFA, workflows by their tokens, and the alarm for emergency access."""

@@ -1,4 +1,4 @@
-"""Who may do what in AWS: people and workflows, the limits of both, and the alarm."""
+"""Access to the AWS account: people, workflows, the boundaries of their roles, and the alarm for emergency access."""
 
 from __future__ import annotations
 
@@ -11,33 +11,34 @@ import pulumi_aws as aws
 from components.access.emergency_alarm import EmergencyAlarm, EmergencyAlarmArgs
 from components.access.github_oidc import AUDIENCE, ISSUER, GitHubAccess, GitHubAccessArgs, RepositoryIdentity
 from components.access.people import PeopleAccess, PeopleAccessArgs
-from components.access.policies import deploy_boundary, reading, workload_boundary
-from components.aws.iam_documents import MANAGED_POLICY_LIMIT, Place, Statement, document
+from components.access.policies.boundaries import deploy_boundary, workload_boundary
+from components.access.policies.reading import read_only
+from components.aws.iam_documents import MANAGED_POLICY_LIMIT, AccountScope, Statement, document
 from plan.names import state_bucket
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessArgs:
-    """Who they are, and the numbers of the plan that bound them."""
+    """The people, the repository and the stacks, with the limits from the plan."""
 
     stack: str
-    """The stack that this is in, the vault's."""
+    """The vault's stack, which this component belongs to."""
 
     services: Sequence[str]
     """The other stacks that are deployed."""
 
     region: str
-    """The region of the provider: the alarm's."""
+    """The region of the provider, where the alarm is."""
 
     regions: Sequence[str]
     """`residency.aws.allowed_regions` of the plan."""
 
     people: Mapping[str, str]
-    """Each person's address of e-mail, by the name of their account."""
+    """Each person's email address by the name of their user."""
 
     repository: RepositoryIdentity
     state_bucket: str | None
-    """The configured name of the bucket of Pulumi's state; None when it has the name that follows from the account."""
+    """The configured name of the bucket with Pulumi's state. None selects the name that is derived from the account."""
 
     emergency_role: str
     """`access.emergency_role` of the plan."""
@@ -48,40 +49,40 @@ class AccessArgs:
     key_deletion_window_days: int
     record_days: int
     record_lock_days: int
-    """As `EmergencyAlarmArgs` has them."""
+    """The same fields as in `EmergencyAlarmArgs`."""
 
 
 class Access(pulumi.ComponentResource):
-    """Everything by which somebody gets into the account.
+    """Every way into the account.
 
-    It outlives production and its loss, so it is in the vault's stack: IAM itself is in no region, and what is in one
-    (the alarm, the records) is in the recovery region. The first deployment is done by a person with the account's root
-    user; from then on nobody needs that. A deployment of the vault by a workflow may look at all of this and change
-    none of it: a change of access is deployed by a person under break-glass, and so is seen by both.
+    Access outlives production and the loss of it, so it belongs to the vault's stack. IAM is global; the regional
+    resources (the alarm and its records) are in the recovery region. A person makes the first deployment as the
+    account's root user, which is not needed again. When a workflow deploys the vault, it can read these resources but
+    not change them: a person with the emergency role deploys a change of access, so both people see it.
     """
 
     workload_boundary_arn: pulumi.Output[str]
-    """The limit of every role that a deployment makes: without it, no deployment may make one."""
+    """The permissions boundary that every role of a deployment has to carry."""
 
     break_glass_arn: pulumi.Output[str]
     role_arns: Mapping[str, pulumi.Output[str]]
     alarm_topic_arn: pulumi.Output[str]
     issuer_arn: pulumi.Output[str]
-    """GitHub's issuer of tokens, as the account knows it."""
+    """The account's OIDC provider for GitHub's tokens."""
 
     state_bucket_name: pulumi.Output[str]
-    """The bucket of Pulumi's state, which every role that looks may read."""
+    """The bucket of Pulumi's state. Every role with the read-only policy reads it."""
 
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:access:Access", name, {}, opts)
         guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
 
-        # First of all, because its ARN says the account: so nothing has to be asked while this is planned.
+        # The issuer comes first, because its ARN contains the account: a preview then needs no call to AWS.
         issuer = aws.iam.OpenIdConnectProvider(
             name, url=f"https://{ISSUER}", client_id_lists=[AUDIENCE], tags={"Name": name}, opts=guarded
         )
-        place = issuer.arn.apply(lambda arn: Place.of(arn, args.regions))
-        self.state_bucket_name = place.apply(lambda place: state_bucket(place.account, args.state_bucket))
+        scope = issuer.arn.apply(lambda arn: AccountScope.of(arn, args.regions))
+        self.state_bucket_name = scope.apply(lambda scope: state_bucket(scope.account, args.state_bucket))
 
         def policy(policy_name: str, description: str, statements: pulumi.Output[list[Statement]]) -> aws.iam.Policy:
             return aws.iam.Policy(
@@ -92,18 +93,19 @@ class Access(pulumi.ComponentResource):
                 opts=guarded,
             )
 
-        looking = policy(
+        reading_policy = policy(
             "reading",
+            # IAM cannot change the description of a policy, and Pulumi would replace the policy, so this text stays:
             "What is there, and no content",
-            pulumi.Output.all(place, self.state_bucket_name).apply(lambda known: reading(*known)),
+            pulumi.Output.all(scope, self.state_bucket_name).apply(lambda known: read_only(*known)),
         )
-        deployments = policy(
+        deploy_limit = policy(
             "deploy-boundary",
             "What no deployment can do",
-            place.apply(lambda place: deploy_boundary(place, args.emergency_role)),
+            scope.apply(lambda scope: deploy_boundary(scope, args.emergency_role)),
         )
-        workloads = policy(
-            "workload-boundary", "What no role that a deployment makes can do", place.apply(workload_boundary)
+        workload_limit = policy(
+            "workload-boundary", "What no role that a deployment makes can do", scope.apply(workload_boundary)
         )
         workflows = GitHubAccess(
             f"{name}-github",
@@ -112,11 +114,11 @@ class Access(pulumi.ComponentResource):
                 repository=args.repository,
                 vault=args.stack,
                 services=args.services,
-                place=place,
+                scope=scope,
                 state_bucket=self.state_bucket_name,
-                reading_policy_arn=looking.arn,
-                deploy_boundary_arn=deployments.arn,
-                workload_boundary_arn=workloads.arn,
+                reading_policy_arn=reading_policy.arn,
+                deploy_boundary_arn=deploy_limit.arn,
+                workload_boundary_arn=workload_limit.arn,
             ),
             opts=guarded,
         )
@@ -124,28 +126,17 @@ class Access(pulumi.ComponentResource):
             f"{name}-people",
             PeopleAccessArgs(
                 people=list(args.people),
-                place=place,
+                scope=scope,
                 emergency_region=args.region,
                 emergency_role=args.emergency_role,
                 emergency_session_hours=args.emergency_session_hours,
-                reading_policy_arn=looking.arn,
+                reading_policy_arn=reading_policy.arn,
             ),
             opts=guarded,
         )
-        alarm = EmergencyAlarm(
-            f"{name}-alarm",
-            EmergencyAlarmArgs(
-                region=args.region,
-                break_glass_arn=people.break_glass_arn,
-                emails=args.people,
-                key_deletion_window_days=args.key_deletion_window_days,
-                record_days=args.record_days,
-                record_lock_days=args.record_lock_days,
-            ),
-            opts=guarded,
-        )
+        alarm = self._alarm(name, args, people.break_glass_arn)
 
-        self.workload_boundary_arn = workloads.arn
+        self.workload_boundary_arn = workload_limit.arn
         self.break_glass_arn = people.break_glass_arn
         self.role_arns = {**workflows.role_arns, **people.role_arns}
         self.alarm_topic_arn = alarm.topic_arn
@@ -157,4 +148,18 @@ class Access(pulumi.ComponentResource):
                 "roleArns": self.role_arns,
                 "alarmTopicArn": self.alarm_topic_arn,
             }
+        )
+
+    def _alarm(self, name: str, args: AccessArgs, break_glass_arn: pulumi.Output[str]) -> EmergencyAlarm:
+        return EmergencyAlarm(
+            f"{name}-alarm",
+            EmergencyAlarmArgs(
+                region=args.region,
+                break_glass_arn=break_glass_arn,
+                emails=args.people,
+                key_deletion_window_days=args.key_deletion_window_days,
+                record_days=args.record_days,
+                record_lock_days=args.record_lock_days,
+            ),
+            opts=pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True),
         )

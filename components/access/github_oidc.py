@@ -1,4 +1,4 @@
-"""How GitHub's workflows get into AWS: by what they are, for an hour, and with no key that anybody could keep."""
+"""AWS roles for GitHub's workflows: they assume one by an OIDC token, for an hour, without an access key."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Final
 import pulumi
 import pulumi_aws as aws
 
-from components.access.policies import deploying_service, deploying_vault
-from components.aws.iam_documents import INLINE_POLICY_LIMIT, Place, document, trust
+from components.access.policies.deployment import deploy_service, deploy_vault
+from components.aws.iam_documents import INLINE_POLICY_LIMIT, AccountScope, document, trust
 from plan.names import deploy_role, preview_role
 
 ISSUER: Final = "token.actions.githubusercontent.com"
@@ -20,10 +20,10 @@ _SESSION_SECONDS: Final = 3600
 
 @dataclass(frozen=True, kw_only=True)
 class RepositoryIdentity:
-    """A repository as GitHub's tokens name it: by names, and by the numbers that it keeps when these change.
+    """The names of a repository and its owner in GitHub's tokens, with the numbers that stay when a name changes.
 
     Raises:
-        ValueError: a number is none of GitHub's.
+        ValueError: a number is not positive.
     """
 
     owner: str
@@ -31,39 +31,39 @@ class RepositoryIdentity:
     name: str
     repository_id: int
     branch: str = "main"
-    """The one that deployments come from."""
+    """The only branch that is deployed."""
 
     def __post_init__(self) -> None:
         for field in ("owner_id", "repository_id"):
             if getattr(self, field) < 1:
-                raise ValueError(f"{field} is {getattr(self, field)}; GitHub's numbers begin with 1")
+                raise ValueError(f"{field} is {getattr(self, field)}; GitHub's numbers start at 1")
 
     def subject(self, context: str) -> str:
-        """The `sub` of a token, in the form of repositories that were made since July 2026.
+        """Return the `sub` claim of a token, in the format of repositories that were created since July 2026.
 
-        Whoever takes over the name of an organisation or a repository does not take over its number.
+        The numbers prevent impersonation: the next owner of a name gets a different number.
         """
         return f"repo:{self.owner}@{self.owner_id}/{self.name}@{self.repository_id}:{context}"
 
     @property
-    def looking(self) -> list[str]:
-        """Who may look: any pull request, and what runs on the branch, such as the look for drift.
+    def preview_subjects(self) -> list[str]:
+        """The subjects that may preview: pull requests, and workflows on the branch, such as drift detection.
 
-        GitHub gives no token to a fork's pull request.
+        GitHub does not issue a token for a pull request from a fork.
         """
         return [self.subject("pull_request"), self.subject(f"ref:refs/heads/{self.branch}")]
 
-    def deploying(self, stack: str) -> list[str]:
-        """Who may deploy a stack: what runs in the environment of its name, which the branch alone may use."""
+    def deploy_subjects(self, stack: str) -> list[str]:
+        """Return the subjects that may deploy a stack: jobs in its environment, which admits only the branch."""
         return [self.subject(f"environment:{stack}")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class GitHubAccessArgs:
-    """Which repository, which stacks, and what they are told apart by."""
+    """The repository and the stacks, with the policies and boundaries of their roles."""
 
     issuer_arn: pulumi.Input[str]
-    """GitHub's issuer of tokens, as the account knows it."""
+    """The account's OIDC provider for GitHub's tokens."""
 
     repository: RepositoryIdentity
     vault: str
@@ -72,7 +72,7 @@ class GitHubAccessArgs:
     services: Sequence[str]
     """The names of the other stacks."""
 
-    place: pulumi.Input[Place]
+    scope: pulumi.Input[AccountScope]
     """The account, and the regions where the stacks may be."""
 
     state_bucket: pulumi.Input[str]
@@ -84,15 +84,15 @@ class GitHubAccessArgs:
 
 
 class GitHubAccess(pulumi.ComponentResource):
-    """For each stack a role that looks and a role that deploys, each for tokens of one subject alone.
+    """A preview role and a deploy role for each stack. Each trusts only the tokens of its subjects.
 
-    A token says in `sub` which repository, and which environment or branch, a job belongs to. GitHub lets a job into an
-    environment only from the branch that it is for, and only after its reviewers have agreed, so that subject cannot be
-    had without both. Conditions are on `sub` and `aud`: AWS reads these two of every issuer.
+    The `sub` claim of a token names the repository and the environment or branch of a job. GitHub runs a job in an
+    environment only from the environment's branch, and only after a reviewer has approved it. So a token with an
+    environment's subject proves both. The conditions use `sub` and `aud`: AWS evaluates these claims for every issuer.
     """
 
     role_arns: dict[str, pulumi.Output[str]]
-    """By the roles' names."""
+    """The ARNs by the names of the roles."""
 
     def __init__(self, name: str, args: GitHubAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:access:GitHubAccess", name, {}, opts)
@@ -102,7 +102,7 @@ class GitHubAccess(pulumi.ComponentResource):
         self.role_arns = {}
 
         def role(role_name: str, description: str, subjects: Sequence[str]) -> aws.iam.Role:
-            made = aws.iam.Role(
+            declared = aws.iam.Role(
                 f"{name}-{role_name}",
                 name=role_name,
                 description=description,
@@ -113,44 +113,50 @@ class GitHubAccess(pulumi.ComponentResource):
                 opts=guarded,
             )
             aws.iam.RolePolicyAttachment(
-                f"{name}-{role_name}-reading", role=made.name, policy_arn=args.reading_policy_arn, opts=guarded
+                f"{name}-{role_name}-reading", role=declared.name, policy_arn=args.reading_policy_arn, opts=guarded
             )
-            self.role_arns[role_name] = made.arn
-            return made
+            self.role_arns[role_name] = declared.arn
+            return declared
 
         for stack in (args.vault, *args.services):
-            role(preview_role(stack), f"Pull requests look at {stack}, and change nothing", args.repository.looking)
-            deploying = role(deploy_role(stack), f"Approved deployments of {stack}", args.repository.deploying(stack))
+            role(
+                preview_role(stack),
+                f"Pull requests look at {stack}, and change nothing",
+                args.repository.preview_subjects,
+            )
+            deploy = role(
+                deploy_role(stack), f"Approved deployments of {stack}", args.repository.deploy_subjects(stack)
+            )
             aws.iam.RolePolicy(
                 f"{name}-{deploy_role(stack)}",
                 name="deploying",
-                role=deploying.name,
-                policy=pulumi.Output.all(args.place, args.workload_boundary_arn, args.state_bucket).apply(
-                    _deploying(args, stack)
+                role=deploy.name,
+                policy=pulumi.Output.all(args.scope, args.workload_boundary_arn, args.state_bucket).apply(
+                    _deploy_policy(args, stack)
                 ),
                 opts=guarded,
             )
         self.register_outputs({"roleArns": self.role_arns})
 
 
-def _deploying(args: GitHubAccessArgs, stack: str) -> Callable[[list[Any]], str]:
-    """The policy that deploys a stack, when the account, the workloads' boundary and the state's bucket are known."""
+def _deploy_policy(args: GitHubAccessArgs, stack: str) -> Callable[[list[Any]], str]:
+    """Return a function from the known scope, workload boundary and state bucket to the policy that deploys a stack."""
 
     def policy(known: list[Any]) -> str:
-        place, workload_boundary_arn, state_bucket = known
+        scope, workload_boundary_arn, state_bucket = known
         if stack == args.vault:
-            return document(deploying_vault(place, stack, state_bucket), INLINE_POLICY_LIMIT)
-        statements = deploying_service(place, stack, args.vault, workload_boundary_arn, state_bucket)
+            return document(deploy_vault(scope, stack, state_bucket), INLINE_POLICY_LIMIT)
+        statements = deploy_service(scope, stack, args.vault, workload_boundary_arn, state_bucket)
         return document(statements, INLINE_POLICY_LIMIT)
 
     return policy
 
 
 def workflow_trust(issuer_arn: str, subjects: Sequence[str]) -> str:
-    """The document by which a role trusts workflows' tokens of these subjects, and no others."""
+    """Return the trust policy of a role that only workflows with these subjects can assume."""
     return trust(
         {"Federated": issuer_arn},
-        # To the letter: a pattern would let in what nobody has thought of.
+        # Exact values: a pattern could match a subject that was not intended.
         {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": list(subjects)}},
         sid="Workflows",
         action="sts:AssumeRoleWithWebIdentity",

@@ -1,4 +1,4 @@
-"""How people get into AWS: each under a name of their own, with a second factor, and no further than the day needs."""
+"""AWS users and roles for people: a user and a daily role for each person, and one role for an emergency."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from components.access.policies import person, signed_in_person
+from components.access.policies.people import daily_work, signed_in
 from components.aws.iam_documents import (
     INLINE_POLICY_LIMIT,
     MANAGED_POLICY_LIMIT,
-    Place,
+    AccountScope,
     document,
     managed_policy,
     trust,
 )
 from plan.names import person_role
 
-# A day's work; whoever goes on after it shows the second factor again.
+# One working day. Longer work needs the second factor again.
 _PERSON_SESSION_SECONDS: Final = 12 * 3600
-# With every right comes a second factor that was shown just now, not this morning.
+# The emergency role has every permission, so its second factor must be recent, not from the morning.
 _FRESH_MFA_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleAccessArgs:
-    """Who they are, and where the emergency's door is.
+    """The people, and the role and region for an emergency.
 
     Raises:
-        ValueError: one person is nobody's stand-in.
+        ValueError: there are fewer than two people, so that one could not replace the other.
     """
 
     people: Sequence[str]
-    """The names of their accounts."""
+    """The names of their IAM users."""
 
-    place: pulumi.Input[Place]
-    """The account, and the regions where the stacks may be. It is known before the people are."""
+    scope: pulumi.Input[AccountScope]
+    """The account, and the regions where the stacks may be. It is known before the users exist."""
 
     emergency_region: str
-    """The region through which alone the emergency's role can be taken: the one that the alarm listens in."""
+    """The only region through which the emergency role can be assumed: the alarm receives events of this region."""
 
     emergency_role: str
     """`access.emergency_role` of the plan."""
@@ -53,52 +53,54 @@ class PeopleAccessArgs:
 
     def __post_init__(self) -> None:
         if len(set(self.people)) < 2:
-            raise ValueError(f"people are {list(self.people)}; at least 2 are needed, so that one can stand in")
+            raise ValueError(
+                f"people are {list(self.people)}; at least 2 are needed, so that one can replace the other"
+            )
 
 
 class PeopleAccess(pulumi.ComponentResource):
-    """A user for each person, who can do next to nothing; a role for the day; and one role for the emergency.
+    """A user with few permissions and a daily role for each person, and one emergency role for all of them.
 
-    A user has no access key, and nothing here gives one the right to make one: keys are good until somebody notices
-    that they were stolen. What a user may do is look after their own second factor and, with it, take a role.
+    A user has no access key and no permission to create one: a stolen key stays valid until the theft is noticed. A
+    user can only manage their own second factor and, with it, assume a role.
 
-    The role of the day reads, and puts in values of secrets. Changing anything goes through the repository, where the
-    other one looks at it. That is the rule, and it must not stop one person alone from recovering: so each of the two
-    can take the emergency's role, which may do everything, without asking anybody. It ends by itself, it bears the name
-    of whoever took it, it is recorded where nobody can delete it, and both are told within minutes
+    The daily role reads, and sets the values of secrets. Every other change goes through the repository, where the
+    other person reviews it. That rule must not prevent one person from recovering alone. So each person can assume the
+    emergency role, which has every permission, without an approval. Its session expires and carries the name of the
+    user, its calls are recorded where they cannot be deleted, and every person receives an email within minutes
     (`emergency_alarm.py`).
     """
 
     break_glass_arn: pulumi.Output[str]
     role_arns: Mapping[str, pulumi.Output[str]]
-    """The roles of the day, by their names."""
+    """The ARNs of the daily roles by the names of the roles."""
 
     def __init__(self, name: str, args: PeopleAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:access:PeopleAccess", name, {}, opts)
         guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
-        place = pulumi.Output.from_input(args.place)
+        scope = pulumi.Output.from_input(args.scope)
 
-        own = aws.iam.Policy(
+        signed_in_policy = aws.iam.Policy(
             f"{name}-signed-in",
             name="botbrains-signed-in",
             description="What a person may do before taking a role",
-            policy=place.apply(
-                lambda place: document(signed_in_person(place, args.emergency_role), MANAGED_POLICY_LIMIT)
-            ),
+            policy=scope.apply(lambda scope: document(signed_in(scope, args.emergency_role), MANAGED_POLICY_LIMIT)),
             opts=guarded,
         )
         users: dict[str, pulumi.Output[str]] = {}
         roles: dict[str, pulumi.Output[str]] = {}
-        for account in args.people:
+        for person in args.people:
             user = aws.iam.User(
-                f"{name}-{account}", name=account, force_destroy=False, tags={"Name": account}, opts=guarded
+                f"{name}-{person}", name=person, force_destroy=False, tags={"Name": person}, opts=guarded
             )
-            aws.iam.UserPolicyAttachment(f"{name}-{account}", user=user.name, policy_arn=own.arn, opts=guarded)
-            role_name = person_role(account)
+            aws.iam.UserPolicyAttachment(
+                f"{name}-{person}", user=user.name, policy_arn=signed_in_policy.arn, opts=guarded
+            )
+            role_name = person_role(person)
             role = aws.iam.Role(
                 f"{name}-{role_name}",
                 name=role_name,
-                description=f"What {account} does on an ordinary day",
+                description=f"What {person} does on an ordinary day",
                 assume_role_policy=user.arn.apply(lambda arn: trust({"AWS": [arn]}, _WITH_MFA, sid="People")),
                 max_session_duration=_PERSON_SESSION_SECONDS,
                 tags={"Name": role_name},
@@ -111,23 +113,23 @@ class PeopleAccess(pulumi.ComponentResource):
                 f"{name}-{role_name}",
                 name="own",
                 role=role.name,
-                policy=place.apply(lambda place: document(person(place), INLINE_POLICY_LIMIT)),
+                policy=scope.apply(lambda scope: document(daily_work(scope), INLINE_POLICY_LIMIT)),
                 opts=guarded,
             )
-            users[account], roles[role_name] = user.arn, role.arn
+            users[person], roles[role_name] = user.arn, role.arn
 
         break_glass = aws.iam.Role(
             f"{name}-break-glass",
             name=args.emergency_role,
-            description="Everything, for one person alone in an emergency. Both are told when it is taken",
+            description="Everything, for one person alone in an emergency. Both receive an email when it is assumed",
             assume_role_policy=pulumi.Output.all(*users.values()).apply(
                 lambda arns: trust(
                     {"AWS": arns},
                     _WITH_MFA,
                     {"NumericLessThan": {"aws:MultiFactorAuthAge": str(_FRESH_MFA_SECONDS)}},
-                    # The global endpoint counts as us-east-1, where no alarm of ours can be.
+                    # A call to the global endpoint counts as a call to us-east-1, where the alarm cannot be.
                     {"StringEquals": {"aws:RequestedRegion": args.emergency_region}},
-                    # Whoever it is, the record says who.
+                    # So that the records contain the name of the user.
                     {"StringLike": {"sts:RoleSessionName": "${aws:username}"}},
                     sid="People",
                 )
@@ -138,9 +140,9 @@ class PeopleAccess(pulumi.ComponentResource):
         )
         aws.iam.RolePolicyAttachment(
             f"{name}-break-glass",
-            # By its name, so that the policy pack sees whose it is before anything is made.
+            # By name, so that the policy pack knows the role in a preview, before it exists.
             role=args.emergency_role,
-            policy_arn=place.apply(lambda place: managed_policy(place.partition, "AdministratorAccess")),
+            policy_arn=scope.apply(lambda scope: managed_policy(scope.partition, "AdministratorAccess")),
             opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[break_glass])),
         )
         self.break_glass_arn = break_glass.arn

@@ -1,4 +1,4 @@
-"""IAM's policy documents and ARNs as plain data: how they are written, and how large they may be."""
+"""IAM policy documents and ARNs as plain data, with the size limits of IAM."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from plan.geography import aws_partition
 
 Statement = dict[str, Any]
 Condition = Mapping[str, Mapping[str, Any]]
-"""By operator and key, what a value must be: `{"StringEquals": {"aws:SourceAccount": "123456789012"}}`."""
+"""The required values by operator and key: `{"StringEquals": {"aws:SourceAccount": "123456789012"}}`."""
 
 _VERSION: Final = "2012-10-17"
 """The current version of IAM's policy language (IAM User Guide, "IAM JSON policy elements: Version")."""
@@ -23,12 +23,14 @@ TRUST_POLICY_LIMIT: Final = 2048
 """Characters of a role's trust policy (the same table)."""
 
 INLINE_POLICY_LIMIT: Final = 10240
-"""Characters of all policies in a role itself, without white space (the same table)."""
+"""Characters of all inline policies of a role, without white space (the same table)."""
+
+ANY_RESOURCE: Final = ("*",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arn:
-    """An ARN by its fields. `str` writes it."""
+    """The fields of an ARN. `str` returns its text."""
 
     partition: str
     """`aws`, or `aws-eusc` for the European Sovereign Cloud."""
@@ -38,13 +40,13 @@ class Arn:
     """Empty where the service has no regions, and for a bucket."""
 
     account: str = ""
-    """The account's number. Empty for a bucket, and `aws` for what AWS itself owns."""
+    """The account's number. Empty for a bucket, and `aws` for a resource that AWS owns."""
 
     resource: str
 
     @classmethod
     def parse(cls, text: str) -> Arn:
-        """The fields of an ARN.
+        """Parse the text of an ARN.
 
         Raises:
             ValueError: the text is not an ARN.
@@ -60,54 +62,55 @@ class Arn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where ARNs lead: one account, and the regions that the plan allows."""
+class AccountScope:
+    """The account and the allowed regions that ARNs and conditions are limited to."""
 
     partition: str
     account: str
     regions: tuple[str, ...]
 
     @classmethod
-    def of(cls, arn: str, regions: Sequence[str]) -> Place:
-        """The account that an ARN is in, with these regions."""
+    def of(cls, arn: str, regions: Sequence[str]) -> AccountScope:
+        """Return the scope of the account that an ARN belongs to, with these regions."""
         found = Arn.parse(arn)
         return cls(partition=found.partition, account=found.account, regions=tuple(regions))
 
     @classmethod
-    def at(cls, region: str, account: str) -> Place:
-        """An account, in the partition of this one region."""
+    def at(cls, region: str, account: str) -> AccountScope:
+        """Return the scope of an account and one region, in the partition of that region."""
         return cls(partition=aws_partition(region), account=account, regions=(region,))
 
     def iam(self, *names: str) -> list[str]:
-        """ARNs of IAM's things, such as `role/NAME`. They are in no region."""
+        """Return ARNs of IAM resources, such as `role/NAME`. IAM is global: they contain no region."""
         return [self._arn("iam", "", name) for name in names]
 
     def buckets(self, *names: str) -> list[str]:
+        """Return ARNs of buckets, or of objects as `BUCKET/KEY`."""
         return [str(Arn(partition=self.partition, service="s3", resource=name)) for name in names]
 
     def arns(self, service: str, *names: str) -> list[str]:
-        """ARNs of a service's things, in every allowed region: a pattern for the region would reach the others too."""
+        """Return ARNs of resources in each allowed region. A wildcard would match the other regions too."""
         return [self._arn(service, region, name) for name in names for region in self.regions]
 
     def arn(self, service: str, name: str) -> str:
-        """The ARN of one thing, in the one region.
+        """Return the ARN of one resource in the only region.
 
         Raises:
-            ValueError: the place has several regions.
+            ValueError: the scope has several regions.
         """
         (arn,) = self.arns(service, name)
         return arn
 
     @property
     def root(self) -> str:
-        """The account itself as a principal: whoever IAM lets, in this account."""
+        """The account as a principal: every identity in the account that IAM permits."""
         return self._arn("iam", "", "root")
 
     @property
-    def here(self) -> dict[str, Any]:
-        """The condition that a call is made to one of the allowed regions.
+    def in_allowed_regions(self) -> dict[str, Any]:
+        """The condition that a call goes to one of the allowed regions.
 
-        IAM's own calls count as made to us-east-1, wherever they come from, so this is for the other services.
+        Calls to IAM count as calls to us-east-1, regardless of their origin, so this is for the other services.
         """
         return {"StringEquals": {"aws:RequestedRegion": list(self.regions)}}
 
@@ -118,12 +121,12 @@ class Place:
 
 
 def managed_policy(partition: str, name: str) -> str:
-    """The ARN of one of AWS's own policies, such as `AdministratorAccess`."""
+    """Return the ARN of a policy that AWS manages, such as `AdministratorAccess`."""
     return str(Arn(partition=partition, service="iam", account="aws", resource=f"policy/{name}"))
 
 
-# The names of services, `s3.amazonaws.com` as a principal and `s3.REGION.amazonaws.com` in `kms:ViaService`, end alike
-# in every partition (AWS KMS Developer Guide, "kms:ViaService"). So a statement takes nothing but ARNs from the place.
+# The names of services, `s3.amazonaws.com` as a principal and `s3.REGION.amazonaws.com` in `kms:ViaService`, have the
+# same suffix in every partition (AWS KMS Developer Guide, "kms:ViaService"). So only ARNs depend on the scope.
 
 
 def allow(
@@ -133,14 +136,14 @@ def allow(
     *conditions: Condition,
     principal: Any = None,
 ) -> Statement:
-    """A statement that allows.
+    """Return a statement that allows actions.
 
     Args:
-        sid: its id; None for a statement without one.
+        sid: the id of the statement; None omits it.
         actions: one as text, or several.
         resources: one as text, or several.
-        conditions: all of them have to hold.
-        principal: who it is about, in a policy of a resource.
+        conditions: the statement applies if all of them hold.
+        principal: the identity that a resource policy allows; None in a policy of an identity.
     """
     return _statement("Allow", sid, principal, actions, resources, conditions)
 
@@ -152,7 +155,7 @@ def deny(
     *conditions: Condition,
     principal: Any = None,
 ) -> Statement:
-    """A statement that denies, with the arguments of `allow`."""
+    """Return a statement that denies actions. The arguments are those of `allow`."""
     return _statement("Deny", sid, principal, actions, resources, conditions)
 
 
@@ -162,29 +165,29 @@ def trust(
     sid: str | None = None,
     action: str = "sts:AssumeRole",
 ) -> str:
-    """The document by which a role lets itself be taken.
+    """Return the trust policy of a role.
 
     Raises:
-        ValueError: it is larger than IAM takes.
+        ValueError: the policy is larger than IAM accepts.
     """
     return document([_statement("Allow", sid, dict(principal), action, None, conditions)], TRUST_POLICY_LIMIT)
 
 
 def document(statements: Sequence[Statement], limit: int | None = None) -> str:
-    """The policy that these make.
+    """Return the policy document of these statements.
 
     Args:
         statements: at least one.
-        limit: the most characters without white space; None for a resource's policy, whose service has other limits.
+        limit: the most characters without white space; None for a resource policy, whose service has other limits.
 
     Raises:
-        ValueError: it is larger than IAM takes.
+        ValueError: the document is larger than IAM accepts.
     """
     text = json.dumps({"Version": _VERSION, "Statement": list(statements)}, separators=(",", ":"))
     length = len("".join(text.split()))
     if limit is not None and length > limit:
         raise ValueError(
-            f"the policy with {statements[0].get('Sid', 'no id')} has {length} characters; IAM takes {limit}"
+            f"the policy with {statements[0].get('Sid', 'no id')} has {length} characters; IAM accepts {limit}"
         )
     return text
 
@@ -205,12 +208,12 @@ def _statement(
         "Sid": sid,
         "Effect": effect,
         "Principal": principal,
-        "Action": _as_written(actions),
-        "Resource": None if resources is None else _as_written(resources),
+        "Action": _json_value(actions),
+        "Resource": None if resources is None else _json_value(resources),
         "Condition": merged or None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _as_written(values: str | Sequence[str]) -> str | list[str]:
+def _json_value(values: str | Sequence[str]) -> str | list[str]:
     return values if isinstance(values, str) else list(values)

@@ -41,7 +41,7 @@ class ExistingVaultArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecondCopyArgs:
+class DailyBackupsArgs:
     """What is backed up, where to, and for how long.
 
     Raises:
@@ -72,7 +72,7 @@ class SecondCopyArgs:
             )
 
 
-class SecondCopy(pulumi.ComponentResource):
+class DailyBackups(pulumi.ComponentResource):
     """AWS Backup for one database: a backup each day, kept under a lock, and copied to another vault.
 
     RDS's automated backups and their replication lose minutes and not a day, and are what a recovery begins with. But
@@ -87,7 +87,7 @@ class SecondCopy(pulumi.ComponentResource):
     role_arn: pulumi.Output[str]
     """The role that backs up; a backup on demand can use it too."""
 
-    def __init__(self, name: str, args: SecondCopyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: DailyBackupsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:backup:SecondCopy", name, {}, opts)
         guarded = pulumi.ResourceOptions(parent=self, protect=True)
 
@@ -141,7 +141,7 @@ class SecondCopy(pulumi.ComponentResource):
         self.role_arn = role.arn
         self.register_outputs({"vaultName": self.vault_name, "planId": self.plan_id, "roleArn": self.role_arn})
 
-    def _vault_name(self, name: str, args: SecondCopyArgs) -> pulumi.Output[str]:
+    def _vault_name(self, name: str, args: DailyBackupsArgs) -> pulumi.Output[str]:
         if isinstance(args.vault, ExistingVaultArgs):
             return pulumi.Output.from_input(args.vault.name)
         vault = BackupVault(
@@ -160,7 +160,7 @@ class SecondCopy(pulumi.ComponentResource):
         return vault.vault_name
 
     @staticmethod
-    def _copies(args: SecondCopyArgs) -> list[aws.backup.PlanRuleCopyActionArgs]:
+    def _copies(args: DailyBackupsArgs) -> list[aws.backup.PlanRuleCopyActionArgs]:
         if args.onward_vault_arn is None:
             return []
         return [

@@ -1,7 +1,7 @@
-"""What AWS is asked about the sources of a database.
+"""Queries to AWS about the sources of a database.
 
-Questions go through boto3's core, whose credentials and address of the API come from the environment, as the provider's
-do. What boto3 adds to it, for S3 above all, is not needed, and each preview would wait for it to load.
+They use boto3's core, whose credentials and API endpoint come from the environment, like the provider's. The rest of
+boto3, above all for S3, is not needed, and loading it would slow down each preview.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ATTEMPTS: Final = 2
 _SNAPSHOT_TYPES: Final = {"rds": "automated", "awsbackup": "awsbackup"}
 
 
-class Questions:
+class AwsQueries:
     """What AWS is asked, in the region of the target.
 
     Every question raises `SourceError` when AWS does not answer it.

@@ -16,7 +16,7 @@ from components.aws.encryption_key import EncryptionKey, EncryptionKeyArgs
 from components.database.network import POSTGRESQL_PORT
 from components.database.restore import DATABASE_NAME, IGNORED_CHANGES, OriginArgs, key_arn
 from components.database.source import Empty, Origin
-from components.database.verification import read_back
+from components.database.verification import verify
 
 # UTC, and in the EU's night. Maintenance comes after the daily snapshot, never during it: RDS refuses an overlap, and a
 # change that goes wrong then has a fresh snapshot behind it.
@@ -207,7 +207,7 @@ class Database(pulumi.ComponentResource):
                 guarded, pulumi.ResourceOptions(ignore_changes=IGNORED_CHANGES, depends_on=own_keys)
             ),
         )
-        read_back(instance, declared)
+        verify(instance, declared)
 
         self.arn = instance.arn
         self.declared_key_arn = pulumi.Output.from_input(declared_key)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from components.aws.iam_documents import Arn
-from components.database.aws_queries import Questions
+from components.database.aws_queries import AwsQueries
 from components.database.backup_selection import Backup, check, choose, one_of
 from components.database.source import (
     LATEST,
@@ -51,7 +51,7 @@ def look_up(source: Source | None, target: Target) -> Origin:
     Raises:
         SourceError: it cannot be made from that source, or AWS does not say. The message says what to do.
     """
-    aws = Questions(target)
+    aws = AwsQueries(target)
     existing = aws.instance(target.identifier)
     if existing is not None:
         return _existing(target, existing)
@@ -97,7 +97,7 @@ def _existing(target: Target, found: Any) -> Existing:
     return Existing(kms_key_arn=found["KmsKeyId"], storage_gib=storage_gib)
 
 
-def _point_in_time(aws: Questions, source: PointInTime) -> Origin:
+def _point_in_time(aws: AwsQueries, source: PointInTime) -> Origin:
     target, live = aws.target, aws.instance(source.instance)
     backups = [backup for backup in map(Backup.automated, aws.automated_backups()) if backup.home == target.region]
     if live is not None:
@@ -122,7 +122,7 @@ def _point_in_time(aws: Questions, source: PointInTime) -> Origin:
     )
 
 
-def _replicated_backup(aws: Questions, source: ReplicatedBackup) -> Origin:
+def _replicated_backup(aws: AwsQueries, source: ReplicatedBackup) -> Origin:
     target = aws.target
     # Whether they are still replicated or retained from what is gone makes no difference to what they hold.
     backups = [backup for backup in map(Backup.automated, aws.automated_backups()) if backup.home != target.region]
@@ -136,7 +136,7 @@ def _replicated_backup(aws: Questions, source: ReplicatedBackup) -> Origin:
     )
 
 
-def _snapshot(aws: Questions, source: Snapshot) -> Origin:
+def _snapshot(aws: AwsQueries, source: Snapshot) -> Origin:
     target, setting = aws.target, "source.snapshot"
     _, is_arn, name = source.snapshot.rpartition(":snapshot:")
     if is_arn and Arn.parse(source.snapshot).region != target.region:
@@ -160,7 +160,7 @@ def _snapshot(aws: Questions, source: Snapshot) -> Origin:
     return _from_snapshot(aws, found, setting, source.snapshot)
 
 
-def _vault_copy(aws: Questions, source: VaultCopy) -> Origin:
+def _vault_copy(aws: AwsQueries, source: VaultCopy) -> Origin:
     target = aws.target
     points = aws.recovery_points(source.vault)
     if points is None:
@@ -206,7 +206,7 @@ def _vault_copy(aws: Questions, source: VaultCopy) -> Origin:
     return _from_snapshot(aws, found, "source.vault", source.vault)
 
 
-def _from_snapshot(aws: Questions, found: Any, setting: str, value: str) -> Origin:
+def _from_snapshot(aws: AwsQueries, found: Any, setting: str, value: str) -> Origin:
     if found["Status"] != "available":
         raise SourceError.refused(
             aws.target,
@@ -223,7 +223,7 @@ def _from_snapshot(aws: Questions, found: Any, setting: str, value: str) -> Orig
     )
 
 
-def _usable_key(aws: Questions, backup: Backup, setting: str, value: str) -> str:
+def _usable_key(aws: AwsQueries, backup: Backup, setting: str, value: str) -> str:
     """The key of a backup that can be restored from. RDS restores nothing whose key it cannot use."""
     key = check(aws.target, backup, setting, value)
     state = aws.key_state(key)

@@ -14,7 +14,7 @@ import pulumi
 import pulumi_aws as aws
 
 
-class ReadBackError(pulumi.RunError):
+class VerificationError(pulumi.RunError):
     """The database is there, and not as declared. Pulumi shows the message, and no traceback."""
 
 
@@ -87,8 +87,8 @@ _SETTINGS: Final = (
 )
 
 
-def read_back(instance: aws.rds.Instance, declared: aws.rds.InstanceArgs) -> pulumi.Output[None]:
-    """Raises `ReadBackError`, in an update, with everything in which the instance is not as declared.
+def verify(instance: aws.rds.Instance, declared: aws.rds.InstanceArgs) -> pulumi.Output[None]:
+    """Raises `VerificationError`, in an update, with everything in which the instance is not as declared.
 
     A preview has only what was declared or what was true before, so it compares nothing.
     """
@@ -114,7 +114,7 @@ def _compare(identifier: str, pairs: Mapping[str, list[Any]]) -> None:
         if setting.compare(found) != setting.compare(wanted):
             differing.append(f"  {setting.name} is {found!r}; declared is {wanted!r}. {setting.advice}".rstrip())
     if differing:
-        raise ReadBackError(
+        raise VerificationError(
             f"The database {identifier!r} is there, but RDS says that it is not as declared:\n\n"
             + "\n".join(differing)
             + "\n\nAllowed is what is declared. Run `pulumi up --refresh` again, which has the provider change what can"

@@ -17,7 +17,7 @@ from pulumi_aws.ssm.activation import Activation
 from pulumi_aws.ssm.parameter import Parameter
 
 from components.aws.encryption_key import EncryptionKey, EncryptionKeyArgs
-from components.aws.iam_documents import INLINE_POLICY_LIMIT, Arn, Place, Statement, allow, document, trust
+from components.aws.iam_documents import INLINE_POLICY_LIMIT, AccountScope, Arn, Statement, allow, document, trust
 from plan.model import LOG_DAYS
 from plan.names import APP, host_path
 
@@ -114,7 +114,7 @@ class HostIdentity(pulumi.ComponentResource):
         super().__init__("botbrains:access:HostIdentity", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         guarded = pulumi.ResourceOptions(parent=self, protect=True)
-        place = pulumi.Output.from_input(args.account_id).apply(lambda number: Place.at(args.region, number))
+        place = pulumi.Output.from_input(args.account_id).apply(lambda number: AccountScope.at(args.region, number))
         self.parameter_name = f"{host_path(args.stack)}/database"
         self.log_group_name = f"{host_path(args.stack)}/hosts"
 
@@ -217,7 +217,7 @@ def account_of(arn: pulumi.Input[str]) -> pulumi.Output[str]:
 # -- documents --------------------------------------------------------------------------------------------------------
 
 
-def _trust(place: Place) -> str:
+def _trust(place: AccountScope) -> str:
     """SSM may assume the role, only for nodes of this account in this region (prevents a confused deputy)."""
     return trust(
         {"Service": "ssm.amazonaws.com"},
@@ -229,7 +229,7 @@ def _trust(place: Place) -> str:
 
 
 def _settings_policy(
-    args: HostIdentityArgs, parameter: str, place: Place, secrets_key_arn: str, log_group_arn: str
+    args: HostIdentityArgs, parameter: str, place: AccountScope, secrets_key_arn: str, log_group_arn: str
 ) -> str:
     statements = [
         # The agent's calls with the role's credentials. It requests the credentials themselves with its own key.
@@ -254,7 +254,7 @@ def _read_secrets(region: str, arns: list[str], key_arn: str) -> list[Statement]
     ]
 
 
-def _log_key_policy(region: str, place: Place, log_group: str) -> str:
+def _log_key_policy(region: str, place: AccountScope, log_group: str) -> str:
     """KMS's default policy, and CloudWatch Logs for this log group only.
 
     CloudWatch Logs uses a key as a service, so IAM cannot permit it; the key policy must. Source: "Encrypt log data in

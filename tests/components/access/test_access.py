@@ -16,7 +16,7 @@ from components.access.access import Access, AccessArgs
 from components.access.emergency_alarm import EmergencyAlarmArgs
 from components.access.github_oidc import RepositoryIdentity
 from components.access.people import PeopleAccessArgs
-from components.aws.iam_documents import Place, allow, document
+from components.aws.iam_documents import AccountScope, allow, document
 from tests.components.recording import ACCOUNT, ROLE_POLICY, Deployment, deploy
 
 ROLE = "aws:iam/role:Role"
@@ -143,28 +143,28 @@ def test_all_of_it_outlives_its_stack(made: Deployment) -> None:
 
 
 def test_a_policy_that_iam_would_not_take_is_refused_here() -> None:
-    with pytest.raises(ValueError, match=r"the policy with Much has \d+ characters; IAM takes 300"):
+    with pytest.raises(ValueError, match=r"the policy with Much has \d+ characters; IAM accepts 300"):
         document([allow("Much", ["s3:GetObject"], ["x" * 300])], 300)
 
 
 def test_places_are_the_accounts_and_the_regions_alone() -> None:
-    place = Place.of("arn:aws-eusc:iam::999999999999:user/ann", [HERE])
-    assert place.iam("role/x") == ["arn:aws-eusc:iam::999999999999:role/x"]
-    assert place.arns("rds", "db:x") == [f"arn:aws-eusc:rds:{HERE}:999999999999:db:x"]
-    assert place.here == {"StringEquals": {"aws:RequestedRegion": [HERE]}}
+    scope = AccountScope.of("arn:aws-eusc:iam::999999999999:user/ann", [HERE])
+    assert scope.iam("role/x") == ["arn:aws-eusc:iam::999999999999:role/x"]
+    assert scope.arns("rds", "db:x") == [f"arn:aws-eusc:rds:{HERE}:999999999999:db:x"]
+    assert scope.in_allowed_regions == {"StringEquals": {"aws:RequestedRegion": [HERE]}}
 
 
 def test_one_person_is_not_enough() -> None:
     with pytest.raises(ValueError, match="at least 2 are needed"):
         PeopleAccessArgs(
             people=["ann"],
-            place=Place.at(HERE, ACCOUNT),
+            scope=AccountScope.at(HERE, ACCOUNT),
             emergency_region=HERE,
             emergency_role="e",
             emergency_session_hours=1,
             reading_policy_arn="p",
         )
-    with pytest.raises(ValueError, match="at least 2 people are told"):
+    with pytest.raises(ValueError, match="at least 2 different recipients are needed"):
         EmergencyAlarmArgs(
             region=HERE,
             break_glass_arn="a",

@@ -11,7 +11,7 @@ import pulumi
 import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from components.backup.daily_backups import ExistingVaultArgs, OwnVaultArgs, SecondCopy, SecondCopyArgs
+from components.backup.daily_backups import DailyBackups, DailyBackupsArgs, ExistingVaultArgs, OwnVaultArgs
 from components.database import instance
 from tests.components.recording import KEY, Deployment, deploy
 
@@ -32,9 +32,9 @@ def second_copy(
     vault: OwnVaultArgs | ExistingVaultArgs | None = None, onward: str | None = ONWARD, *, preview: bool = False
 ) -> Deployment:
     def program() -> None:
-        made = SecondCopy(
+        made = DailyBackups(
             "second-copy",
-            SecondCopyArgs(
+            DailyBackupsArgs(
                 region="xx-near-1",
                 database_arn=DATABASE_ARN,
                 retention_days=17,
@@ -142,7 +142,7 @@ def test_aws_backup_has_time_to_finish() -> None:
 
 def test_a_retention_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="retention_days is 0"):
-        SecondCopyArgs(
+        DailyBackupsArgs(
             region="xx-near-1",
             database_arn=DATABASE_ARN,
             retention_days=0,

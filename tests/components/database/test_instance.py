@@ -12,7 +12,7 @@ import pytest
 from components.database.instance import BackupReplicationArgs, Database, DatabaseArgs, ExistingKeyArgs, OwnKeyArgs
 from components.database.network import DatabaseNetwork, DatabaseNetworkArgs
 from components.database.source import Empty, Existing, FromBackups, FromSnapshot, Origin
-from components.database.verification import ReadBackError
+from components.database.verification import VerificationError
 from tests.components.recording import (
     BACKUP_REPLICATION,
     DATABASE,
@@ -299,7 +299,7 @@ def snake(name: str) -> str:
     ids=lambda value: "+".join(value) if len(value) < 3 else "everything",
 )
 def test_a_database_that_rds_left_at_a_default_fails_the_update_by_name(says: dict[str, Any], names: list[str]) -> None:
-    with pytest.raises(ReadBackError) as refusal:
+    with pytest.raises(VerificationError) as refusal:
         database(origin=RESTORED, rds_says=says)
     differing = [line for line in str(refusal.value).splitlines() if "; declared is " in line]
     assert len(differing) == len(names)

@@ -1,0 +1,50 @@
+"""The policies of a person: before a role is assumed, and on an ordinary day."""
+
+from __future__ import annotations
+
+from components.aws.iam_documents import ANY_RESOURCE, AccountScope, Statement, allow
+from plan.names import APP, person_role
+
+
+def signed_in(scope: AccountScope, emergency_role: str) -> list[Statement]:
+    """Permissions before any role is assumed: manage the own second factor, and assume a role with it.
+
+    They do not include the creation of an access key. The command line signs in through the browser (`aws login`) and
+    holds credentials that are valid for minutes.
+    """
+    own = scope.iam("user/${aws:username}", "mfa/*")
+    own_role = "role/" + person_role("${aws:username}")
+    return [
+        allow(
+            "OwnPasswordAndSecondFactor",
+            [
+                "iam:ChangePassword",
+                "iam:CreateVirtualMFADevice",
+                "iam:EnableMFADevice",
+                "iam:GetMFADevice",
+                "iam:GetUser",
+                "iam:ListMFADevices",
+                "iam:ResyncMFADevice",
+            ],
+            own,
+        ),
+        allow("SignInOnTheCommandLine", ["signin:AuthorizeOAuth2Access", "signin:CreateOAuth2Token"], ANY_RESOURCE),
+        allow(
+            "TakeARole",
+            ["sts:AssumeRole"],
+            scope.iam(own_role, f"role/{emergency_role}"),
+            {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
+        ),
+    ]
+
+
+def daily_work(scope: AccountScope) -> list[Statement]:
+    """Permissions of an ordinary day in addition to `read_only`: set the values of secrets."""
+    return [
+        allow(
+            "PutValuesOfSecrets",
+            ["secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"],
+            scope.arns("secretsmanager", f"secret:{APP}/*"),
+        ),
+        allow("ReportCredentials", ["iam:GenerateCredentialReport"], ANY_RESOURCE),
+    ]

@@ -1,0 +1,56 @@
+"""Permissions on the state of Pulumi: its objects in the bucket and in the replica, and the key that encrypts them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from components.aws.iam_documents import AccountScope, Statement, allow
+from plan.names import APP, STATE_KEY_ALIAS, state_replica
+
+_FOLDER: Final = ".pulumi"
+
+
+def read_state(scope: AccountScope, state_bucket: str) -> list[Statement]:
+    """Permissions to read the state of every stack."""
+    return [
+        allow(
+            "ReadTheState",
+            ["s3:GetObject", "s3:GetObjectVersion"],
+            scope.buckets(*(f"{bucket}/{_FOLDER}/*" for bucket in (state_bucket, state_replica(state_bucket)))),
+        ),
+        _use_key(scope, "kms:Decrypt"),
+    ]
+
+
+def write_state(scope: AccountScope, stack: str, state_bucket: str) -> list[Statement]:
+    """Permissions to write the state of one stack.
+
+    Every role that has them also reads the state of all stacks, by `read_state`.
+    """
+    files = [
+        f"{_FOLDER}/stacks/{APP}/{stack}.json*",
+        f"{_FOLDER}/history/{APP}/{stack}/*",
+        f"{_FOLDER}/backups/{APP}/{stack}/*",
+        f"{_FOLDER}/locks/organization/{APP}/{stack}/*",
+    ]
+    return [
+        # To release a lock, Pulumi deletes its object. The bucket keeps a version of it, like of every object.
+        allow(
+            "WriteTheState",
+            ["s3:DeleteObject", "s3:PutObject"],
+            # The replica as well: Pulumi works from it while the recovery region is lost.
+            scope.buckets(
+                *(f"{bucket}/{file}" for bucket in (state_bucket, state_replica(state_bucket)) for file in files)
+            ),
+        ),
+        _use_key(scope, "kms:Encrypt", "kms:GenerateDataKey"),
+    ]
+
+
+def _use_key(scope: AccountScope, *actions: str) -> Statement:
+    return allow(
+        "UseTheStatesKey" + "".join(action.partition(":")[2] for action in actions),
+        actions,
+        scope.arns("kms", "key/*"),
+        {"ForAnyValue:StringEquals": {"kms:ResourceAliases": STATE_KEY_ALIAS}},
+    )

@@ -1,0 +1,184 @@
+"""Permissions on the resources of one service: network, database, secrets, hosts, and the roles that these have."""
+
+from __future__ import annotations
+
+from components.aws.iam_documents import ANY_RESOURCE, AccountScope, Statement, allow
+from plan.names import APP, host_path, name_prefix, secret_name
+
+
+def network(scope: AccountScope) -> list[Statement]:
+    """Permissions to make, change and delete the database's network."""
+    return [
+        allow(
+            "Network",
+            [
+                "ec2:AssociateRouteTable",
+                "ec2:AuthorizeSecurityGroup*",
+                "ec2:CreateNetworkAcl*",
+                "ec2:CreateRoute*",
+                "ec2:CreateInternetGateway",
+                "ec2:AttachInternetGateway",
+                "ec2:DetachInternetGateway",
+                "ec2:DeleteInternetGateway",
+                "ec2:CreateSecurityGroup",
+                "ec2:CreateSubnet",
+                "ec2:CreateTags",
+                "ec2:CreateVpc",
+                "ec2:DeleteRoute*",
+                "ec2:DeleteSecurityGroup",
+                "ec2:DeleteSubnet",
+                "ec2:DeleteTags",
+                "ec2:DeleteVpc",
+                "ec2:DisassociateRouteTable",
+                "ec2:ModifySecurityGroupRules",
+                "ec2:ModifySubnetAttribute",
+                "ec2:ModifyVpcAttribute",
+                "ec2:RevokeSecurityGroup*",
+                "ec2:UpdateSecurityGroupRuleDescriptions*",
+            ],
+            ANY_RESOURCE,
+            scope.in_allowed_regions,
+        ),
+    ]
+
+
+def database(scope: AccountScope, stack: str) -> list[Statement]:
+    """Permissions to make, change and restore a database, but not to delete one."""
+    kinds = ("db", "subgrp", "pg", "snapshot", "cluster-snapshot")
+    own = [f"{kind}:{name_prefix(stack)}-*" for kind in kinds]
+    return [
+        allow(
+            "Database",
+            [
+                "rds:AddTagsToResource",
+                "rds:CreateDBInstance",
+                "rds:CreateDBParameterGroup",
+                "rds:CreateDBSnapshot",
+                "rds:CreateDBSubnetGroup",
+                "rds:DeleteDBParameterGroup",
+                "rds:DeleteDBSubnetGroup",
+                "rds:ModifyDBInstance",
+                "rds:ModifyDBParameterGroup",
+                "rds:ModifyDBSubnetGroup",
+                "rds:RebootDBInstance",
+                "rds:RemoveTagsFromResource",
+                "rds:ResetDBParameterGroup",
+                "rds:RestoreDBInstanceFromDBSnapshot",
+                "rds:RestoreDBInstanceToPointInTime",
+                "rds:StartDBInstanceAutomatedBackupsReplication",
+                "rds:StopDBInstanceAutomatedBackupsReplication",
+            ],
+            scope.arns("rds", *own, "auto-backup:*", "og:default:*", "pg:default.*", "snapshot:awsbackup:*"),
+        ),
+        # Recovery restores from the backups and snapshots of production's database, which have production's name.
+        allow(
+            "RecoverADatabase",
+            ["rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime"],
+            scope.arns("rds", f"db:{APP}-*", "snapshot:*"),
+        ),
+    ]
+
+
+def secrets(scope: AccountScope, stack: str) -> list[Statement]:
+    """Permissions to make and replicate the stack's secrets, and the secret of the database's master user."""
+    return [
+        allow(
+            "Secrets",
+            [
+                "secretsmanager:CreateSecret",
+                "secretsmanager:PutResourcePolicy",
+                "secretsmanager:RemoveRegionsFromReplication",
+                "secretsmanager:ReplicateSecretToRegions",
+                "secretsmanager:TagResource",
+                "secretsmanager:UntagResource",
+                "secretsmanager:UpdateSecret",
+            ],
+            scope.arns("secretsmanager", f"secret:{secret_name(stack, '*')}"),
+        ),
+        # RDS makes the secret of the master user with the permissions of the role that makes the database.
+        allow(
+            "SecretOfTheDatabase",
+            ["secretsmanager:CreateSecret", "secretsmanager:RotateSecret", "secretsmanager:TagResource"],
+            scope.arns("secretsmanager", "secret:rds!*"),
+        ),
+    ]
+
+
+def hosts(scope: AccountScope, stack: str) -> list[Statement]:
+    """Permissions to register hosts with Systems Manager, and to make their parameters and log groups."""
+    return [
+        allow(
+            "EnrolHosts",
+            ["ssm:CreateActivation", "ssm:DeleteActivation", "ssm:DeregisterManagedInstance"],
+            ANY_RESOURCE,
+            scope.in_allowed_regions,
+        ),
+        allow(
+            "SettingsOfHosts",
+            ["ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:PutParameter", "ssm:RemoveTagsFromResource"],
+            scope.arns("ssm", f"parameter{host_path(stack)}/*", "activation/*"),
+        ),
+        allow(
+            "LogsOfHosts",
+            [
+                "logs:CreateLogGroup",
+                "logs:DeleteRetentionPolicy",
+                "logs:PutRetentionPolicy",
+                "logs:TagResource",
+                "logs:UntagResource",
+            ],
+            scope.arns("logs", f"log-group:{host_path(stack)}/*"),
+        ),
+    ]
+
+
+def roles(scope: AccountScope, stack: str, workload_boundary: str) -> list[Statement]:
+    """Permissions to make the stack's roles within the boundary, and to pass them to the services that use them."""
+    own = scope.iam(f"role/{name_prefix(stack)}-*")
+    return [
+        # A role that a deployment makes always carries the workload boundary, and can never do more than it allows.
+        allow(
+            "RolesWithinTheirBoundary",
+            [
+                "iam:AttachRolePolicy",
+                "iam:CreateRole",
+                "iam:DeleteRolePolicy",
+                "iam:DetachRolePolicy",
+                "iam:PutRolePolicy",
+            ],
+            own,
+            {"StringEquals": {"iam:PermissionsBoundary": workload_boundary}},
+        ),
+        allow(
+            "Roles",
+            [
+                "iam:DeleteRole",
+                "iam:TagRole",
+                "iam:UntagRole",
+                "iam:UpdateAssumeRolePolicy",
+                "iam:UpdateRole",
+            ],
+            own,
+        ),
+        allow(
+            "GiveRolesToServices",
+            ["iam:PassRole"],
+            own,
+            {
+                "StringEquals": {
+                    "iam:PassedToService": [
+                        "backup.amazonaws.com",
+                        "monitoring.rds.amazonaws.com",
+                        "s3.amazonaws.com",
+                        "ssm.amazonaws.com",
+                    ]
+                }
+            },
+        ),
+        allow(
+            "RolesOfServices",
+            ["iam:CreateServiceLinkedRole"],
+            scope.iam("role/aws-service-role/*"),
+            {"StringEquals": {"iam:AWSServiceName": ["backup.amazonaws.com", "rds.amazonaws.com"]}},
+        ),
+    ]
