@@ -1,4 +1,4 @@
-"""Shared parts of the scenarios: the project's commands, official clients of the emulated clouds, and a stack's outputs."""
+"""Shared parts of the scenarios: the project's commands, official clients of the clouds, and a stack's outputs."""
 
 from __future__ import annotations
 
