@@ -42,7 +42,6 @@ LONG_FILES = {
     "tests/localcloud/test_hosts.py",
     "tests/localcloud/test_postgres.py",
     "tests/policy_pack/rules/test_rules.py",
-    "tests/scenarios/test_recovery.py",
     "tests/stacks/test_program.py",
 }
 FULL_FOLDERS: set[str] = set()

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from localcloud.aws.iam.sessions import totp
 from localcloud.engine.provide import Engine
 from tests.conftest import LocalCloud
-from tests.scenarios.access_harness import (
+from tests.scenarios.harness import CONTINUITY, HOME, PLAN, RECOVERY, aws, github, hetzner, unreachable
+from tests.scenarios.harness.access import (
     ACCOUNT,
     PEOPLE,
     REPOSITORY,
@@ -29,7 +30,6 @@ from tests.scenarios.access_harness import (
     subject,
     using,
 )
-from tests.scenarios.harness import CONTINUITY, HOME, PLAN, RECOVERY, aws, github, hetzner, unreachable
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 STACKS = ("vault", "prod", "dr")

@@ -17,12 +17,12 @@ HERE = "eu-central-1"
 
 
 class Project:
-    """A Pulumi project of `activations_program.py` in its own folder, deployed to a local cloud."""
+    """A Pulumi project of `harness/activations_program.py` in its own folder, deployed to a local cloud."""
 
     def __init__(self, cloud: LocalCloud, folder: Path) -> None:
         self.folder = folder
         (folder / "Pulumi.yaml").write_text("name: hosts\nruntime: python\n")
-        (folder / "__main__.py").write_text("import tests.scenarios.activations_program\n")
+        (folder / "__main__.py").write_text("import tests.scenarios.harness.activations_program\n")
         path = f"{Path(sys.executable).parent}:{cloud.env['PATH']}"
         self.cloud = LocalCloud(
             cloud.folder, cloud.running, {**cloud.env, "PYTHONPATH": str(ROOT), "PATH": path, "HOSTS": "{}"}

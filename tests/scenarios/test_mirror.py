@@ -12,8 +12,8 @@ import pytest
 from continuity.changes.bundle import KEY
 from localcloud.engine.provide import Engine
 from tests.conftest import ROOT, LocalCloud
-from tests.scenarios.access_harness import assert_denied, assume_role, clients, cloud_with_iam, deploy, subject, using
 from tests.scenarios.harness import CONTINUITY, RECOVERY
+from tests.scenarios.harness.access import assert_denied, assume_role, clients, cloud_with_iam, deploy, subject, using
 
 ROLE = "botbrains-vault-mirror"
 BUCKET = "botbrains-vault-mirror"
