@@ -1,4 +1,4 @@
-"""What the tests share: the real engine, and local clouds of their own in temporary folders."""
+"""Fixtures for all tests: the real engine, local clouds in temporary folders, and the repository's files."""
 
 from __future__ import annotations
 
@@ -21,16 +21,25 @@ from localcloud.runtime.environment import environment
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def tracked() -> list[Path]:
+    """The files of the repository: those that git knows, and new ones that it does not ignore."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    return [Path(line) for line in listed.splitlines() if (ROOT / line).exists()]
+
+
 @dataclass(frozen=True)
 class LocalCloud:
-    """A local cloud of a test's own: its folder, where it listens, and the environment that leads tools to it."""
+    """A running local cloud: its folder, its ports, and the environment in which tools use it."""
 
     folder: Folder
     running: Running
     env: Mapping[str, str]
 
     def run(self, *command: str, cwd: Path = ROOT, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        """Run a command in it; what it printed is shown when the test fails."""
+        """Run a command in this environment. pytest shows the output when the test fails."""
         done = subprocess.run(
             command, cwd=cwd, env=dict(self.env), capture_output=True, text=True, timeout=timeout, check=False
         )
@@ -46,9 +55,10 @@ def engine() -> Engine:
 
 @contextmanager
 def a_local_cloud(engine: Engine, path: Path, *, machines: bool = False) -> Iterator[LocalCloud]:
-    """An empty local cloud in a folder of its own; it is gone afterwards.
+    """An empty local cloud, which is erased at the end.
 
-    With `machines`, its servers and load balancers are real processes where there is HAProxy; few tests need them.
+    With `machines`, and if HAProxy is installed, its servers and load balancers are real processes. Few tests need
+    them.
     """
     folder = Folder(path / "localcloud")
     with patch.dict(os.environ, {"LOCALCLOUD_HOSTS": "auto" if machines else "off"}):
@@ -62,20 +72,20 @@ def a_local_cloud(engine: Engine, path: Path, *, machines: bool = False) -> Iter
 
 @pytest.fixture(scope="module")
 def local_cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """One for all tests of a module."""
+    """A local cloud for all tests of a module."""
     with a_local_cloud(engine, tmp_path_factory.mktemp("cloud")) as cloud:
         yield cloud
 
 
 @pytest.fixture
 def fresh_cloud(engine: Engine, tmp_path: Path) -> Iterator[LocalCloud]:
-    """One for a single test."""
+    """A local cloud for a single test."""
     with a_local_cloud(engine, tmp_path) as cloud:
         yield cloud
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A person's own accounts, proxies and stacks are out of every test's reach."""
+    """Remove the user's accounts and stacks from the environment of every test."""
     for key in list(os.environ):
         if key.startswith(("AWS_", "HCLOUD_", "GITHUB_", "PULUMI_", "LOCALCLOUD_")):
             del os.environ[key]

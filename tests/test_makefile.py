@@ -1,4 +1,7 @@
-"""What `make` thinks is set up: a folder that borrows another's environment must never change it under its feet."""
+"""The condition under which `make` sets up packages.
+
+A folder may link to the environment of a different folder, and must not change it there.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from tests.conftest import ROOT
 
 
 @pytest.fixture
-def borrower(tmp_path: Path) -> Path:
-    """A copy of the files that say what is set up, with this folder's environment by a link."""
+def linked_folder(tmp_path: Path) -> Path:
+    """A copy of the files that determine the packages, with a link to this folder's environment."""
     for name in ("Makefile", "pyproject.toml", "uv.lock", ".ci/uv.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, tmp_path / name)
@@ -23,22 +26,22 @@ def borrower(tmp_path: Path) -> Path:
 
 
 def set_up(folder: Path) -> bool:
-    """Whether `make` has nothing to do for the packages. Nothing is done."""
+    """Whether `make` has nothing to do for the packages. It changes nothing."""
     asked = subprocess.run(["make", "--question", "packages"], cwd=folder, capture_output=True, text=True, check=False)
     assert asked.returncode in (0, 1), asked.stderr
     return asked.returncode == 0
 
 
-def test_the_same_packages_are_not_set_up_again_however_young_the_files_are(borrower: Path) -> None:
-    assert set_up(borrower)
+def test_newer_files_of_the_same_content_change_nothing(linked_folder: Path) -> None:
+    assert set_up(linked_folder)
     for name in ("pyproject.toml", "uv.lock", ".ci/uv.txt"):
-        (borrower / name).touch()
-    assert set_up(borrower)
+        (linked_folder / name).touch()
+    assert set_up(linked_folder)
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "uv.lock"])
-def test_other_packages_are_set_up_however_old_the_files_are(borrower: Path, name: str) -> None:
-    with (borrower / name).open("a") as file:
+def test_older_files_of_other_content_are_set_up(linked_folder: Path, name: str) -> None:
+    with (linked_folder / name).open("a") as file:
         file.write("# something else\n")
-    os.utime(borrower / name, (0, 0))
-    assert not set_up(borrower)
+    os.utime(linked_folder / name, (0, 0))
+    assert not set_up(linked_folder)

@@ -5,26 +5,16 @@ from __future__ import annotations
 import ast
 import io
 import re
-import subprocess
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, tracked
 
 ROOMS = ("plan", "components", "stacks", "policy_pack", "continuity", "localcloud", "tests", "benchmarks")
 QUOTED = re.compile(r"`([\w./-]+)`")
-
-
-def tracked() -> list[Path]:
-    """Every file that git knows or would take in."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    return [Path(line) for line in listed.splitlines() if (ROOT / line).exists()]
 
 
 FILES = tracked()

@@ -1,4 +1,4 @@
-"""The workflows: read by two programs that look for holes and mistakes, and held to what the program declares."""
+"""The workflows: checked by zizmor and actionlint, and compared with the repository's settings."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ PINNED = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # v\d+
 
 
 def read(file: Path) -> dict[str, Any]:
-    """A workflow; YAML takes its `on` for a truth."""
+    """A workflow. YAML reads its key `on` as true."""
     content: dict[Any, Any] = yaml.safe_load(file.read_text())
     return {"on" if key is True else key: value for key, value in content.items()}
 
 
 def jobs() -> list[tuple[str, str, dict[str, Any]]]:
+    """The jobs of all workflows, each with the name of its workflow and its own."""
     return [(file.stem, name, job) for file in WORKFLOWS for name, job in read(file)["jobs"].items()]
 
 
@@ -37,14 +38,14 @@ def test_zizmor_and_actionlint_find_nothing() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_ignored_finding_has_a_reason() -> None:
+def test_ignored_findings_have_a_reason() -> None:
     for file in (*WORKFLOWS, *ACTIONS):
         for line in file.read_text().splitlines():
             _, ignoring, reason = line.partition("zizmor: ignore[")
             assert not ignoring or len(reason.partition("]")[2].strip()) > 5, line
 
 
-def test_actions_are_pinned_by_commit_and_are_those_that_the_repository_allows() -> None:
+def test_actions_are_pinned_and_allowed() -> None:
     used = set()
     for file in (*WORKFLOWS, *ACTIONS):
         for line in file.read_text().splitlines():
@@ -55,7 +56,7 @@ def test_actions_are_pinned_by_commit_and_are_those_that_the_repository_allows()
     assert used == set(SETTINGS["actions"])
 
 
-def test_what_a_change_has_to_pass_is_a_job_that_always_reports() -> None:
+def test_required_checks_run_for_every_change() -> None:
     change = read(FOLDER / "workflows/change.yml")
     assert "paths" not in change["on"]["pull_request"]
     assert "branches" not in change["on"]["pull_request"]
@@ -63,7 +64,7 @@ def test_what_a_change_has_to_pass_is_a_job_that_always_reports() -> None:
     assert set(SETTINGS["requiredChecks"]) <= names
 
 
-def test_nothing_runs_a_strangers_code_with_more_than_the_stranger_has() -> None:
+def test_code_of_a_fork_runs_without_more_rights() -> None:
     for file in WORKFLOWS:
         workflow = read(file)
         assert "pull_request_target" not in workflow["on"]
@@ -73,15 +74,15 @@ def test_nothing_runs_a_strangers_code_with_more_than_the_stranger_has() -> None
     for name, job in change.items():
         secret = "secrets." in str(job) or "id-token" in job["permissions"]
         writing = "write" in {value for key, value in job["permissions"].items() if key != "id-token"}
-        # Whoever holds a secret or writes does so for the company's own branches alone.
+        # A job with a secret or a right to write runs only for branches of this repository.
         assert not secret or "head.repo.full_name == github.repository" in job["if"], name
         assert not writing or job["needs"] == "preview", name
-    # And what writes runs the code that the change is to, not the change's.
+    # The job that writes runs the code of the base branch, not of the change.
     [checkout, *_] = change["comment"]["steps"]
     assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
 
 
-def test_only_deployments_are_in_an_environment_and_each_in_its_own() -> None:
+def test_each_deployment_has_its_own_environment() -> None:
     placed = {(file, name): job["environment"] for file, name, job in jobs() if "environment" in job}
     assert placed == {("deploy", stack): stack for stack in ("vault", "prod", "dr")}
     for (_, name), environment in placed.items():
@@ -91,7 +92,7 @@ def test_only_deployments_are_in_an_environment_and_each_in_its_own() -> None:
         assert deploy["with"]["stack"] == environment
 
 
-def test_a_credential_for_aws_is_never_stored() -> None:
+def test_aws_credentials_are_never_stored() -> None:
     for file in (*WORKFLOWS, *ACTIONS):
         text = file.read_text()
         assert "aws-secret-access-key" not in text
@@ -99,13 +100,13 @@ def test_a_credential_for_aws_is_never_stored() -> None:
         assert text.count("configure-aws-credentials@") == text.count("role-to-assume: ${{ ")
 
 
-def test_the_label_that_lifts_the_gate_is_the_one_that_the_comment_names() -> None:
+def test_label_is_the_one_that_the_comment_names() -> None:
     text = (FOLDER / "workflows/change.yml").read_text()
     assert set(re.findall(r"labels\.\*\.name, '([^']+)'", text)) == {LABEL}
 
 
-def test_the_cli_is_installed_in_the_version_of_the_sdk() -> None:
-    """The action takes the version from pyproject.toml, by this very line."""
+def test_cli_has_the_version_of_the_sdk() -> None:
+    """Run the line of the action that reads the version from pyproject.toml."""
     [step] = [
         step for step in read(FOLDER / "actions/set-up/action.yml")["runs"]["steps"] if step.get("id") == "pulumi"
     ]

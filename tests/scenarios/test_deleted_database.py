@@ -1,4 +1,4 @@
-"""Production's database is deleted by somebody who may: what `dr` needs is still there."""
+"""Production's database is deleted with an administrator's rights. The backups that `dr` restores are kept."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from tests.conftest import LocalCloud
-from tests.scenarios.asking import HOME, RECOVERY, aws
+from tests.scenarios.harness import CONTINUITY, HOME, RECOVERY, aws
 
-# What a stolen administrator's key, or a mistake with it, can do: switch the protection off, and leave nothing at home.
+# The worst that a stolen administrator's key can do: disable the protection and delete everything in the home region.
 DELETION = """
 import sys
 import boto3
@@ -20,21 +20,20 @@ rds.delete_db_instance(DBInstanceIdentifier=sys.argv[2], SkipFinalSnapshot=True,
 """
 
 
-def test_ireland_keeps_what_was_deleted_at_home(fresh_cloud: LocalCloud, tmp_path: Path) -> None:
-    continuity = (sys.executable, "-m", "continuity")
-    assert fresh_cloud.run(*continuity, "up", "--yes").returncode == 0
+def test_backups_in_ireland_outlive_a_deleted_database(fresh_cloud: LocalCloud, tmp_path: Path) -> None:
+    assert fresh_cloud.run(*CONTINUITY, "up", "--yes").returncode == 0
     script = tmp_path / "delete.py"
     script.write_text(DELETION)
     fault = f"{sys.executable} {script} {{home_region}} botbrains-prod-database"
-    said = fresh_cloud.run(
-        *continuity, "drill", "recovery", "--yes", "--json", "--write-seconds", "5", "--fault", fault
+    done = fresh_cloud.run(
+        *CONTINUITY, "drill", "recovery", "--yes", "--json", "--write-seconds", "5", "--fault", fault
     )
-    assert said.returncode == 0
-    measured = json.loads(said.stdout[said.stdout.rindex("\n{\n") :])
+    assert done.returncode == 0
+    measured = json.loads(done.stdout[done.stdout.rindex("\n{\n") :])
     assert measured["kept"]
     assert measured["rows_wrong"] == 0
-    # A deletion is no loss of power: what was committed is uploaded, and copied, before the instance is gone. Only what
-    # is acknowledged between that and the server's end can be missing.
+    # RDS uploads and copies the committed log before it deletes an instance. Only rows that are acknowledged between
+    # the upload and the end of the server can be missing.
     assert measured["data_loss"] < 1.0
 
     home, recovery = aws(fresh_cloud, "rds", HOME), aws(fresh_cloud, "rds", RECOVERY)

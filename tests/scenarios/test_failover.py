@@ -1,52 +1,57 @@
-"""Hosts fail over, with real processes: production up, requests and jobs going on, and what they run on taken away.
+"""Failover with real processes: production is up under load, and loses or replaces the hosts that serve it.
 
-The tests of this module follow one another through one stack's life, in the order in which they stand here.
+The tests share one production. Each leaves the same hosts; none depends on the image that another one has rolled out.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from hcloud import Client as Hetzner
 
 from continuity.drills.load.traffic import Request, Settings, Traffic
 from localcloud.engine.provide import Engine
 from tests.conftest import ROOT, LocalCloud, a_local_cloud
-from tests.scenarios.asking import PLAN, outputs
+from tests.scenarios.harness import CONTINUITY, PACK, PLAN, configure, hetzner, outputs
 
 pytestmark = pytest.mark.skipif(
     shutil.which("haproxy") is None and "CI" not in os.environ,
     reason="haproxy is not on this machine, so there are no load balancers; CI installs it",
 )
 
-CONTINUITY = (sys.executable, "-m", "continuity")
-PACK = ("--policy-pack", "policy_pack")
 RATE = 200.0
 JOBS = 1000
 
 
 @pytest.fixture(scope="module")
 def cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """Production, with hosts that run and load balancers that balance."""
+    """Production, with hosts and load balancers that are real processes."""
     with a_local_cloud(engine, tmp_path_factory.mktemp("cloud"), machines=True) as made:
         assert made.run(*CONTINUITY, "up", "--yes").returncode == 0
         yield made
 
 
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The settings that production is deployed with. A test changes them and deploys."""
+    return Path(shutil.copy(ROOT / "Pulumi.prod.yaml", tmp_path_factory.mktemp("deployed")))
+
+
 def drill(cloud: LocalCloud, *options: str) -> dict[str, Any]:
-    """What a drill measured. Other tests run on the same processors, and may stall all of it for seconds: what took too
-    long is tried once more. What must not happen at all must not happen the first time either."""
+    """Run a failover drill; what it measured.
+
+    Other tests use the same processors and may stall the drill for seconds, so a drill that took too long runs once
+    more. A lost job, or one that ran twice, fails the first time.
+    """
     for last in (False, True):
         said = cloud.run(
             *CONTINUITY, "drill", "failover", "--yes", "--json", "--rate", str(RATE), "--jobs", str(JOBS),
@@ -72,7 +77,7 @@ def drill(cloud: LocalCloud, *options: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_the_loss_is_absorbed_in_time_and_no_job_is_lost_or_run_twice(
+def test_loss_is_absorbed_in_time_without_a_lost_job(
     cloud: LocalCloud, options: tuple[str, ...], lost: set[str]
 ) -> None:
     measured = drill(cloud, *options)
@@ -90,24 +95,20 @@ def test_the_loss_is_absorbed_in_time_and_no_job_is_lost_or_run_twice(
     assert (jobs["acknowledged"], jobs["done"], jobs["lost"], jobs["twice"]) == (JOBS, JOBS, 0, 0)
 
 
-def changed(into: Path, change: Callable[[dict[str, Any]], None]) -> str:
-    """Production's configuration with the hosts' part changed."""
-    config = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
-    change(config["config"]["botbrains:hosts"])
-    file = into / "Pulumi.prod.yaml"
-    file.write_text(yaml.safe_dump(config))
-    return str(file)
+def update(settings: Path) -> tuple[str, ...]:
+    """The command that deploys production with these settings."""
+    return ("pulumi", "up", "--yes", "--skip-preview", "--stack", "prod", "--config-file", str(settings), *PACK)
 
 
 def under_load(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, *command: str) -> tuple[str, list[Request]]:
-    """Run a command while requests are sent at a steady rate; what it said, and the requests."""
+    """Run a command while requests are sent at a steady rate; what it printed, and the requests."""
     for name in ("SSL_CERT_FILE", "HTTPS_PORT"):
         monkeypatch.setenv(name, cloud.env[name])
-    said = outputs(cloud, "prod")
+    where = outputs(cloud, "prod")
     traffic = Traffic(
         Settings(
-            name=said["name"],
-            addresses=tuple(one["address"] for one in said["load_balancers"]),
+            name=where["name"],
+            addresses=tuple(one["address"] for one in where["load_balancers"]),
             port=int(cloud.env["HTTPS_PORT"]),
             rate=RATE,
         )
@@ -116,64 +117,66 @@ def under_load(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, *command: str
     traffic.wait_for_first(10)
     time.sleep(2)
     done = cloud.run(*command, timeout=900)
-    # What a load balancer noticed of the last host, it notices within this.
+    # A load balancer notices the last host within this time.
     time.sleep(PLAN.redundancy.host_failover_seconds)
     requests = traffic.stop()
     assert done.returncode == 0
     return done.stdout, requests
 
 
+def failures(requests: list[Request]) -> Counter[str]:
+    """The requests that were not served, by error or status."""
+    return Counter(request.error or str(request.status) for request in requests if not request.served)
+
+
 def servers(cloud: LocalCloud) -> set[str]:
-    client = Hetzner(cloud.env["HCLOUD_TOKEN"], api_endpoint=cloud.env["HCLOUD_ENDPOINT"])
-    return {server.name.removeprefix("botbrains-prod-") for server in client.servers.get_all() if server.name}
+    """The names of production's servers, without their prefix."""
+    return {server.name.removeprefix("botbrains-prod-") for server in hetzner(cloud).servers.get_all()}
 
 
-def test_a_new_image_is_rolled_over_all_hosts_one_after_another_and_no_request_fails(
-    cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def roll_images(hosts: dict[str, Any]) -> None:
+    """Change the image of each role, whichever is deployed."""
+    for role in ("api", "worker"):
+        image, _, digest = hosts[role]["app"].partition("sha256:")
+        hosts[role]["app"] = f"{image}sha256:{hashlib.sha256(digest.encode()).hexdigest()}"
+
+
+def test_new_image_is_rolled_out_without_a_failed_request(
+    cloud: LocalCloud, deployed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def other_images(hosts: dict[str, Any]) -> None:
-        for role in ("api", "worker"):
-            hosts[role]["app"] = re.sub(r"sha256:.*", "sha256:" + "b" * 64, hosts[role]["app"])
-
-    file = changed(tmp_path, other_images)
+    configure(deployed, lambda config: roll_images(config["botbrains:hosts"]))
     before = servers(cloud)
-    said, requests = under_load(
-        cloud, monkeypatch, "pulumi", "up", "--yes", "--skip-preview", "--stack", "prod", "--config-file", file, *PACK
-    )
-    assert Counter(request.error or str(request.status) for request in requests if not request.served) == {}
+    printed, requests = under_load(cloud, monkeypatch, *update(deployed))
+    assert failures(requests) == {}
     assert len(requests) > RATE * 30
     assert servers(cloud) == before
-    # Each host waited for the one before it, and the standby stood in for both.
-    assert "botbrains-prod-api-2 waits until botbrains-prod-api-1 answers" in said
+    # Each host waited for the one before it, and the standby replaced both in turn.
+    assert "botbrains-prod-api-2 waits until botbrains-prod-api-1 answers" in printed
     assert {request.host for request in requests} == {f"botbrains-prod-api-{name}" for name in ("1", "2", "standby-1")}
-    again = cloud.run("pulumi", "preview", "--expect-no-changes", "--stack", "prod", "--config-file", file)
+    again = cloud.run("pulumi", "preview", "--expect-no-changes", "--stack", "prod", "--config-file", str(deployed))
     assert again.returncode == 0
 
 
-def test_a_host_more_is_one_number_and_one_fewer_lets_it_finish_first(
-    cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_host_is_added_and_removed_without_a_failed_request(
+    cloud: LocalCloud, deployed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hosts(active: int) -> Callable[[dict[str, Any]], None]:
-        def change(hosts: dict[str, Any]) -> None:
-            for role in ("api", "worker"):
-                hosts[role]["app"] = re.sub(r"sha256:.*", "sha256:" + "b" * 64, hosts[role]["app"])
-            hosts["api"]["active"] = active
+    def set_active(hosts: int) -> None:
+        configure(deployed, lambda config: config["botbrains:hosts"]["api"].update(active=hosts))
 
-        return change
-
-    up = ("pulumi", "up", "--yes", "--skip-preview", "--stack", "prod", *PACK, "--config-file")
-    assert cloud.run(*up, changed(tmp_path, hosts(3))).returncode == 0
+    set_active(3)
+    assert cloud.run(*update(deployed)).returncode == 0
     assert "api-3" in servers(cloud)
     all_answer(cloud)
-    _, requests = under_load(cloud, monkeypatch, *up, changed(tmp_path, hosts(2)))
-    assert Counter(request.error or str(request.status) for request in requests if not request.served) == {}
+    set_active(2)
+    _, requests = under_load(cloud, monkeypatch, *update(deployed))
+    assert failures(requests) == {}
     assert "botbrains-prod-api-3" in {request.host for request in requests}
     assert "api-3" not in servers(cloud)
 
 
 def all_answer(cloud: LocalCloud) -> None:
-    """Wait until the load balancers call each active host healthy."""
-    client: Any = Hetzner(cloud.env["HCLOUD_TOKEN"], api_endpoint=cloud.env["HCLOUD_ENDPOINT"])
+    """Wait until each load balancer reports every active host as healthy."""
+    client = hetzner(cloud)
     deadline = time.monotonic() + 90
     while True:
         names = {server.id: server.name for server in client.servers.get_all(label_selector="role=api,state=active")}

@@ -1,4 +1,4 @@
-"""Hosts' activations under the real engine: what makes a new one, and what does not."""
+"""Hosts' activations under the real engine: only a changed configuration creates a new one."""
 
 from __future__ import annotations
 
@@ -15,46 +15,14 @@ from tests.conftest import ROOT, LocalCloud
 
 HERE = "eu-central-1"
 
-PROGRAM = """
-import json, os
-import pulumi, pulumi_aws as aws
-from components import providers
-from components.host_identity import DatabaseAccessArgs, HostIdentity, HostIdentityArgs, account_of
-
-at_aws = pulumi.ResourceOptions(providers=[providers.aws(region="eu-central-1", tags={"app": "botbrains"})])
-alone = pulumi.ResourceOptions(provider=at_aws.providers[0])
-key = aws.kms.Key("key", opts=alone)  # without a single input: that is no reason to replace it later
-secret = aws.secretsmanager.Secret("database", name="database", kms_key_id=key.arn, opts=alone)
-identity = HostIdentity(
-    "hosts",
-    HostIdentityArgs(
-        stack="test",
-        region="eu-central-1",
-        account_id=account_of(key.arn),
-        secret_names=("botbrains/test/inference",),
-        secrets_key_arn=key.arn,
-        database=DatabaseAccessArgs(
-            endpoint="database.example:5432", name="botbrains", secret_arn=secret.arn, secret_key_arn=key.arn
-        ),
-        log_retention_days=30,
-        key_deletion_window_days=7,
-    ),
-    opts=at_aws,
-)
-for host, roll in json.loads(os.environ["HOSTS"]).items():
-    name, code = identity.activation(host, roll)
-    pulumi.export(f"{host}-id", name)
-    pulumi.export(f"{host}-code", code)
-"""
-
 
 class Project:
-    """A program of hosts alone, in a folder of its own, on a local cloud."""
+    """A Pulumi project of `harness/activations_program.py` in its own folder, deployed to a local cloud."""
 
     def __init__(self, cloud: LocalCloud, folder: Path) -> None:
         self.folder = folder
         (folder / "Pulumi.yaml").write_text("name: hosts\nruntime: python\n")
-        (folder / "__main__.py").write_text(PROGRAM)
+        (folder / "__main__.py").write_text("import tests.scenarios.harness.activations_program\n")
         path = f"{Path(sys.executable).parent}:{cloud.env['PATH']}"
         self.cloud = LocalCloud(
             cloud.folder, cloud.running, {**cloud.env, "PYTHONPATH": str(ROOT), "PATH": path, "HOSTS": "{}"}
@@ -69,14 +37,14 @@ class Project:
         return done.stdout
 
     def up(self, **hosts: str) -> dict[str, int]:
-        """What the update did, without what it left as it was."""
+        """Deploy; the number of resources by operation, without the unchanged ones."""
         self.pulumi("up", "--yes", "--skip-preview", "--refresh", **hosts)
         changes = json.loads(self.pulumi("stack", "history", "--json"))[0]["resourceChanges"]
         return {step: count for step, count in changes.items() if step != "same"}
 
     def outputs(self) -> dict[str, str]:
-        told: dict[str, str] = json.loads(self.pulumi("stack", "output", "--json", "--show-secrets"))
-        return told
+        values: dict[str, str] = json.loads(self.pulumi("stack", "output", "--json", "--show-secrets"))
+        return values
 
     def client(self, service: str, **credentials: str) -> Any:
         env = self.cloud.env
@@ -101,18 +69,18 @@ def project(fresh_cloud: LocalCloud, tmp_path: Path) -> Project:
     return Project(fresh_cloud, folder)
 
 
-def test_an_activation_lasts_until_its_hosts_configuration_changes(project: Project) -> None:
+def test_activation_lasts_until_its_host_changes(project: Project) -> None:
     both = {"one": "a" * 64, "two": "b" * 64}
     project.up(**both)
     first = project.outputs()
 
-    # What the code opens stands in the state as a secret, and nowhere in the clear.
+    # The state contains the activation's code as a secret, never in plain text.
     assert first["one-code"] not in project.pulumi("stack", "export")
     endpoint = project.cloud.env["AWS_ENDPOINT_URL"]
     node = ssm_agent.register(endpoint, HERE, first["one-id"], first["one-code"])
     credentials = ssm_agent.token(node)
 
-    # It is used up now, which is nothing to change anything for.
+    # The activation is used up now. That changes nothing.
     assert project.up(**both) == {}
     assert project.outputs() == first
 
@@ -123,16 +91,18 @@ def test_an_activation_lasts_until_its_hosts_configuration_changes(project: Proj
     assert second["one-id"] != first["one-id"]
     assert second["one-code"] != first["one-code"]
 
-    # The node of the activation that went is still one, reads its settings and logs.
+    # The node of the deleted activation still exists, reads its settings and writes its log.
     assert ssm_agent.token(node)
-    its = {
+    node_credentials = {
         "aws_access_key_id": credentials.access_key_id,
         "aws_secret_access_key": credentials.secret_access_key,
         "aws_session_token": credentials.session_token,
     }
-    told = project.client("ssm", **its).get_parameter(Name="/botbrains/test/database")["Parameter"]["Value"]
-    assert json.loads(told)["host"] == "database.example"
-    logs = project.client("logs", **its)
+    settings = project.client("ssm", **node_credentials).get_parameter(Name="/botbrains/test/database")["Parameter"][
+        "Value"
+    ]
+    assert json.loads(settings)["host"] == "database.example"
+    logs = project.client("logs", **node_credentials)
     logs.create_log_stream(logGroupName="/botbrains/test/hosts", logStreamName="one")
     [group] = project.client("logs").describe_log_groups()["logGroups"]
     assert group["retentionInDays"] == 30

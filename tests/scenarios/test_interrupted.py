@@ -1,4 +1,4 @@
-"""A kill in the middle: of the engine, and of the local cloud with it, at moments all over an update."""
+"""An update is killed: the engine, or the engine and the local cloud, at several moments."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import psutil
 import pytest
-from hcloud import Client as Hetzner
 
 from tests.conftest import ROOT, LocalCloud
-
-CONTINUITY = (sys.executable, "-m", "continuity")
-LOCALCLOUD = (sys.executable, "-m", "localcloud")
+from tests.scenarios.harness import CONTINUITY, LOCALCLOUD, hetzner
 
 
 def creations(cloud: LocalCloud) -> int:
-    """How many things the clouds other than AWS were asked to make so far."""
+    """How many resources Hetzner was asked to create. The last line of the log may be half written."""
     if not cloud.folder.requests.exists():
         return 0
     lines = cloud.folder.requests.read_text().splitlines()
@@ -28,7 +24,7 @@ def creations(cloud: LocalCloud) -> int:
 
 
 def kill_after(cloud: LocalCloud, made: int) -> None:
-    """Start `up` of everything and kill every process of it once the clouds were asked for so many things."""
+    """Start `up` of all stacks, and kill all of its processes once Hetzner was asked for `made` resources."""
     before = creations(cloud)
     log = (cloud.folder.path / "killed").open("w+")
     update = subprocess.Popen(
@@ -51,8 +47,8 @@ def kill_after(cloud: LocalCloud, made: int) -> None:
 
 
 @pytest.mark.parametrize("with_the_cloud", [False, True], ids=["the engine", "the engine and the local cloud"])
-def test_the_next_up_recovers_from_a_kill_without_hand_work(fresh_cloud: LocalCloud, with_the_cloud: bool) -> None:
-    # The vault has things at Hetzner too, and is there already: it is production's update that is killed.
+def test_next_up_recovers_from_a_kill(fresh_cloud: LocalCloud, with_the_cloud: bool) -> None:
+    # The vault has resources at Hetzner too. It is deployed first, so that the kill hits production's update.
     assert fresh_cloud.run(*CONTINUITY, "up", "--yes", "vault").returncode == 0
     for made in (1, 6):
         kill_after(fresh_cloud, made)
@@ -64,10 +60,10 @@ def test_the_next_up_recovers_from_a_kill_without_hand_work(fresh_cloud: LocalCl
         assert said.returncode == 0
         assert "prod: recovered from an interrupted update" in said.stderr
     assert fresh_cloud.run(*CONTINUITY, "up", "--yes").returncode == 0
-    # Nothing was made twice, and nothing is missing.
+    # No resource exists twice, and none is missing.
     state = json.loads(fresh_cloud.run("pulumi", "stack", "export", "--stack", "prod").stdout)["deployment"]
     declared = {r["id"] for r in state["resources"] if r["type"] == "hcloud:index/server:Server"}
-    client = Hetzner(fresh_cloud.env["HCLOUD_TOKEN"], api_endpoint=fresh_cloud.env["HCLOUD_ENDPOINT"])
+    client = hetzner(fresh_cloud)
     assert {str(server.id) for server in client.servers.get_all()} == declared
     assert len(client.networks.get_all()) == 1
     again = fresh_cloud.run(*CONTINUITY, "up", "--yes")
@@ -77,7 +73,7 @@ def test_the_next_up_recovers_from_a_kill_without_hand_work(fresh_cloud: LocalCl
     assert (said.returncode, said.stderr) == (0, "")
 
 
-def test_two_updates_at_once_do_not_harm_each_other(fresh_cloud: LocalCloud) -> None:
+def test_simultaneous_updates_do_not_harm_each_other(fresh_cloud: LocalCloud) -> None:
     first = subprocess.Popen(
         [*CONTINUITY, "up", "--yes", "vault"],
         cwd=ROOT,
@@ -95,7 +91,7 @@ def test_two_updates_at_once_do_not_harm_each_other(fresh_cloud: LocalCloud) -> 
     second = fresh_cloud.run(*CONTINUITY, "up", "--yes", "vault")
     recovering = fresh_cloud.run(*LOCALCLOUD, "recover") if first.poll() is None else None
     said, _ = first.communicate()
-    # Either may come first to the lock; who comes second is told, and one of them does it.
+    # Either update may get the lock first. The other one reports the lock, and at least one succeeds.
     assert 0 in (first.returncode, second.returncode), said
     assert first.returncode == 0 or "locked" in said
     assert second.returncode == 0 or "locked" in second.stdout + second.stderr

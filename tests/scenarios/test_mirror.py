@@ -1,20 +1,19 @@
-"""The mirror's role, in an AWS that holds everybody to their policies: it adds bundles, and does nothing else."""
+"""The role of the mirror, in an AWS that enforces its IAM policies: it adds bundles and does nothing else."""
 
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
 
 from continuity.changes.bundle import KEY
 from localcloud.engine.provide import Engine
-from tests.conftest import ROOT, LocalCloud, a_local_cloud
-from tests.scenarios.asking import RECOVERY
-from tests.scenarios.test_access import as_, clients, denied, enter, subject, up
+from tests.conftest import ROOT, LocalCloud
+from tests.scenarios.harness import CONTINUITY, RECOVERY
+from tests.scenarios.harness.access import assert_denied, assume_role, clients, cloud_with_iam, deploy, subject, using
 
 ROLE = "botbrains-vault-mirror"
 BUCKET = "botbrains-vault-mirror"
@@ -22,29 +21,27 @@ BUCKET = "botbrains-vault-mirror"
 
 @pytest.fixture(scope="module")
 def cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("LOCALCLOUD_IAM", "on")
-        environment.setenv("LOCALCLOUD_HOSTS", "off")
-        with a_local_cloud(engine, tmp_path_factory.mktemp("mirror")) as made:
-            up(made, "vault")
-            yield made
+    """The vault, which has the bucket and the role."""
+    with cloud_with_iam(engine, tmp_path_factory.mktemp("mirror")) as made:
+        deploy(made, "vault")
+        yield made
 
 
-def test_a_merge_adds_a_bundle_that_its_own_role_can_neither_read_nor_delete(cloud: LocalCloud, tmp_path: Path) -> None:
-    credentials = enter(cloud, ROLE, subject("ref:refs/heads/main"))
-    workflow = as_(cloud, credentials)
-    pushed = workflow.run(sys.executable, "-m", "continuity", "bundle", "push", "--bucket", BUCKET)
+def test_mirror_role_adds_a_bundle_and_cannot_read_it(cloud: LocalCloud, tmp_path: Path) -> None:
+    credentials = assume_role(cloud, ROLE, subject("ref:refs/heads/main"))
+    workflow = using(cloud, credentials)
+    pushed = workflow.run(*CONTINUITY, "bundle", "push", "--bucket", BUCKET)
     assert pushed.returncode == 0
 
     s3 = clients(cloud, credentials)("s3", RECOVERY)
-    denied(lambda: s3.get_object(Bucket=BUCKET, Key=KEY))
-    denied(lambda: s3.delete_object(Bucket=BUCKET, Key=KEY))
-    denied(lambda: s3.put_object(Bucket="botbrains-vault-replica", Key=KEY, Body=b""))
-    denied(lambda: s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"}))
+    assert_denied(lambda: s3.get_object(Bucket=BUCKET, Key=KEY))
+    assert_denied(lambda: s3.delete_object(Bucket=BUCKET, Key=KEY))
+    assert_denied(lambda: s3.put_object(Bucket="botbrains-vault-replica", Key=KEY, Body=b""))
+    assert_denied(lambda: s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"}))
 
-    # Whoever recovers reads it, and it is the repository.
+    # A recovery reads the bundle, which is the repository.
     file = tmp_path / "repository.bundle"
-    assert cloud.run(sys.executable, "-m", "continuity", "bundle", "fetch", str(file)).returncode == 0
+    assert cloud.run(*CONTINUITY, "bundle", "fetch", str(file)).returncode == 0
     subprocess.run(["git", "clone", "--quiet", str(file), str(tmp_path / "clone")], check=True)
     asked = ["git", "rev-parse", "HEAD"]
     cloned = subprocess.run(asked, cwd=tmp_path / "clone", capture_output=True, text=True, check=True).stdout
@@ -52,17 +49,12 @@ def test_a_merge_adds_a_bundle_that_its_own_role_can_neither_read_nor_delete(clo
     assert (tmp_path / "clone" / "Pulumi.yaml").is_file()
 
 
-@pytest.mark.parametrize(
-    "sub",
-    [
+def test_token_of_another_branch_is_refused(cloud: LocalCloud) -> None:
+    for sub in (
         subject("ref:refs/heads/other"),
         subject("pull_request"),
         subject("environment:prod"),
         subject("ref:refs/heads/main", name="another"),
         subject("ref:refs/heads/main", repositoryId=1),
-    ],
-)
-def test_a_token_of_anything_else_is_refused(cloud: LocalCloud, sub: str) -> None:
-    with pytest.raises(ClientError) as refusal:
-        enter(cloud, ROLE, sub)
-    assert refusal.value.response["Error"]["Code"] == "AccessDenied"
+    ):
+        assert_denied(partial(assume_role, cloud, ROLE, sub))
