@@ -1,4 +1,4 @@
-"""All load balancers of a local cloud: HAProxy does what the records say, and the records' health is HAProxy's."""
+"""All load balancers of a local cloud: HAProxy follows the API's records, and reports health to them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _READ = ("load_balancers", "servers", "primary_ips", "certificates")
 
 
 class Balancers:
-    """One thread of its own renders and changes; the API's `health_status` is what HAProxy last said.
+    """Runs the load balancers in its own thread. The API's `health_status` is the last state that HAProxy reported.
 
-    program: HAProxy. short: a folder with a short path, for sockets.
+    `program`: the path of HAProxy.
+    `short`: a folder with a short path, for sockets.
     """
 
     def __init__(self, application: Application, program: str, folder: Path, short: Path) -> None:
@@ -40,7 +41,7 @@ class Balancers:
         ]
 
     def start(self) -> None:
-        process_tags.kill_all(self._folder)  # of a local cloud that was killed
+        process_tags.kill_all(self._folder)  # left by a local cloud that was killed
         self._folder.mkdir(parents=True, exist_ok=True)
         self._application.health.probe = self._is_healthy
         self._application.listeners.append(self._changed.set)
@@ -65,7 +66,7 @@ class Balancers:
                 self._application.settle()
                 self._look()
             except Exception:
-                log.exception("behind the load balancers")
+                log.exception("updating the load balancers failed")
 
     def _look(self) -> None:
         with self._application.reading() as data:

@@ -1,4 +1,4 @@
-"""Commands that change how the local cloud behaves: in force at once while it runs, else noted for its next start."""
+"""Control of the local cloud: requests that take effect at once while it runs, or else at its next start."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from filelock import FileLock, Timeout
 
 from localcloud.instance.folder import Folder, LocalCloudError, Running
 
-_ANSWER_PATIENCE: Final = 120.0  # seconds; a region that is restored starts its databases before it is back
-_COME_UP_PATIENCE: Final = 120.0  # seconds; as long as a start may take
+_ANSWER_PATIENCE: Final = 120.0  # seconds; restoring a region first starts its databases
+_COME_UP_PATIENCE: Final = 120.0  # seconds; the longest time that a start may take
 _LOOK_AGAIN: Final = 0.05  # seconds
 
 
 def in_folder(
     folder: Folder, command: str, asked: Any, note: Callable[[], dict[str, Any]]
 ) -> tuple[dict[str, Any], bool]:
-    """Have the running local cloud do it; or, if none runs, `note` it while none can start. The answer, and which.
+    """Send a request to the running local cloud, or call `note` if none runs. Return the answer, and whether one runs.
 
-    `LocalCloudError` is what the local cloud refuses it with, and for one that does not answer.
+    While `note` runs, no local cloud can start in the folder. Raises `LocalCloudError` if the local cloud refuses the
+    request or does not answer.
     """
     deadline = time.monotonic() + _COME_UP_PATIENCE
     while time.monotonic() < deadline:
@@ -31,11 +32,11 @@ def in_folder(
         if answer is not None:
             return answer, running is not None
         time.sleep(_LOOK_AGAIN)
-    raise LocalCloudError(f"the local cloud in {folder.path} neither answers nor ends; see {folder.log}")
+    raise LocalCloudError(f"the local cloud in {folder.path} neither answers nor ends. See  {folder.log}")
 
 
 def _ask(running: Running, command: str, asked: Any) -> dict[str, Any] | None:
-    """Have the running local cloud do it; None when it ends meanwhile."""
+    """Send the request to the running local cloud; None if it ends meanwhile."""
     question = {"secret": running.secret, command: asked}
     try:
         with socket.create_connection(("127.0.0.1", running.broker_port), timeout=_ANSWER_PATIENCE) as connection:
@@ -54,7 +55,7 @@ def _ask(running: Running, command: str, asked: Any) -> dict[str, Any] | None:
 
 
 def _note(folder: Folder, note: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    """Write it down for the next start; None when a local cloud is just starting or ending there."""
+    """Record the request for the next start; None while a local cloud starts or ends in the folder."""
     folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         with FileLock(folder.path / "lock", timeout=0):

@@ -1,4 +1,4 @@
-"""The local cloud's process: three clouds and the broker of plugins, on loopback, until it is told to stop."""
+"""Process of the local cloud: three clouds and the broker of plugins, on loopback, until it is stopped."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _LOOK_FOR_FOLDER = 2.0  # seconds
 
 
 def serve(folder: Folder) -> None:
-    """Run until SIGTERM or SIGINT. Only one runs in a folder; a second one is refused."""
+    """Run until SIGTERM or SIGINT. Only one process runs in a folder; a second one is refused."""
     folder.path.mkdir(parents=True, exist_ok=True)
     os.chmod(folder.path, 0o700)
     lock = FileLock(folder.path / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise LocalCloudError(f"a local cloud runs in {folder.path} already") from None
+        raise LocalCloudError(f"a local cloud already runs in {folder.path}") from None
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -49,11 +49,11 @@ def serve(folder: Folder) -> None:
         servers, broker, running, close, hetzner = _listen(folder)
         for server in (*servers, broker):
             threading.Thread(target=server.serve_forever, daemon=True).start()
-        # Hosts ask the clouds as soon as they run, and whoever finds the local cloud finds them running.
+        # Hosts call the clouds as soon as they run. A client that finds the local cloud finds them running.
         ended = machines.run(folder, hetzner, running)
         folder.remember(running)
-        log.info("the local cloud listens: %s", running.ports)
-        # Whoever deletes the folder, or the clone that it is in, means the local cloud too.
+        log.info("the local cloud listens on %s", running.ports)
+        # Deleting the folder (or its clone) stops the local cloud.
         while not stopping.wait(_LOOK_FOR_FOLDER) and _ours(folder):
             pass
         log.info("the local cloud stops")
@@ -68,7 +68,7 @@ def serve(folder: Folder) -> None:
 
 
 def _ours(folder: Folder) -> bool:
-    """Whether the folder speaks of this process: it may be gone, or have been made anew with another one in it."""
+    """Whether the folder belongs to this process. It may be deleted, or recreated by a new process."""
     running = folder.running()
     return running is not None and running.pid == os.getpid()
 
@@ -115,7 +115,7 @@ def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Call
 
 
 def _port(wanted: int | None) -> int:
-    """The port of last time when it is free, else any."""
+    """The port of the last run if it is free, or else any."""
     if wanted:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -128,7 +128,7 @@ def _port(wanted: int | None) -> int:
 
 
 def _nowhere(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
-    """A cloud whose calls all go to one endpoint, wherever the things are that they are about."""
+    """The regions of a cloud with one endpoint for all regions: none."""
     return (None,)
 
 
@@ -166,7 +166,7 @@ def _github(folder: Folder, token: str) -> WSGI:
     return create_app(folder.path / "github.json", token=token)
 
 
-# A plugin's tables bring its cloud's client along, so they are loaded when an engine first asks for them.
+# A plugin's tables import its cloud's client, so they are loaded on the engine's first request.
 def _aws_plugin() -> Plugin:
     from localcloud.plugins.aws import PLUGIN
 

@@ -1,4 +1,4 @@
-"""A local Hetzner with machines behind it, asked without a network, and clients that count what they lose."""
+"""Harness for a local Hetzner with machines: an API without a network, and clients that count lost requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ needs_haproxy = pytest.mark.skipif(
 
 TOKEN = "t" * 64
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-# A host as small as it can be: the sample API, at the host's private address.
+# A minimal host: the sample API, at the host's private address.
 API = """\
 #cloud-config
 packages: [podman]
@@ -65,7 +65,7 @@ runcmd:
 
 @dataclass
 class Cloud:
-    """The application with machines that run in folders of their own."""
+    """The application with machines in separate folders."""
 
     app: Application
     folder: Path
@@ -113,7 +113,7 @@ class Cloud:
         return self.app.loopbacks(self.network, [ip])[ip]
 
     def health(self, balancer: int) -> dict[int, str]:
-        """By server, as the API tells it."""
+        """The health by server, from the API."""
         found = self.ask("GET", f"/load_balancers/{balancer}")["load_balancer"]
         return {
             one["server"]["id"]: one["health_status"][0]["status"]
@@ -124,7 +124,7 @@ class Cloud:
 
 @contextmanager
 def a_cloud(folder: Path, hosts: bool = True, balancers: bool = True) -> Iterator[Cloud]:
-    """A network is there; machines run as asked, and nothing is left of them."""
+    """A cloud with a network and machines; all processes end with the test."""
     authority = Authority("Test authority", folder / "authority")
     app = create_app(None, token=TOKEN, choose_address=unused_address, authority=authority)
     cloud = Cloud(app, folder)
@@ -155,7 +155,7 @@ def a_cloud(folder: Path, hosts: bool = True, balancers: bool = True) -> Iterato
 
 
 def until(true: Callable[[], object], patience: float = 20.0) -> float:
-    """Wait for it; the seconds that it took."""
+    """Wait for a condition. Return the seconds that it took."""
     begun = time.monotonic()
     while not true():
         assert time.monotonic() - begun < patience, "it did not come"
@@ -165,7 +165,7 @@ def until(true: Callable[[], object], patience: float = 20.0) -> float:
 
 @dataclass
 class Load:
-    """Clients that ask again and again, each over a connection that it keeps. `failures` are (seconds, what)."""
+    """Clients that send requests continuously, each on its own connection. `failures`: pairs of seconds and error."""
 
     address: str
     port: int
@@ -217,7 +217,7 @@ def connect(address: str, port: int, context: ssl.SSLContext | None = None) -> h
 
 
 def answer(address: str, port: int, path: str = "/") -> int | None:
-    """The status of the answer; None when nobody listens, or the connection breaks."""
+    """Return the status of the answer; None if the connection is refused or breaks."""
     connection = connect(address, local_port(port))
     try:
         connection.request("GET", path)

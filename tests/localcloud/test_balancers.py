@@ -1,4 +1,4 @@
-"""Load balancers as real HAProxy, in front of sample APIs that are killed, replaced and told to go."""
+"""Load balancers as real HAProxy, in front of sample APIs that are killed, replaced and shut down."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def trusting(cloud: Cloud) -> ssl.SSLContext:
 
 
 def load(balancer: dict[str, Any], trusting: ssl.SSLContext, **more: Any) -> Load:
-    """Clients of its HTTPS that check its name, although they connect to its address."""
+    """HTTPS clients that verify its name although they connect to its address."""
     trusting.check_hostname = False
     return Load(balancer["public_net"]["ipv4"]["ip"], local_port(443), context=trusting, host=NAME, **more)
 
@@ -142,14 +142,14 @@ def test_a_killed_host_costs_no_more_than_the_health_check_says(
 
 
 def test_a_change_under_load_loses_no_request(cloud: Cloud, balancer: dict[str, Any], trusting: ssl.SSLContext) -> None:
-    """Targets come and go, and so do services; a host that is new gets requests when its checks have succeeded."""
+    """Targets and services come and go. A new host gets requests after its checks have succeeded."""
     path = f"/load_balancers/{balancer['id']}"
     with load(balancer, trusting) as clients:
         until(lambda: clients.good > 100)
         new = cloud.api_host(3)
         cloud.act(path, "change_algorithm", type="least_connections")
         until(lambda: cloud.health(balancer["id"])[new] == "healthy")
-        cloud.ask("PUT", f"/servers/{new}", {"labels": {"pool": "none"}})  # gone from the pool, while it still runs
+        cloud.ask("PUT", f"/servers/{new}", {"labels": {"pool": "none"}})  # removed from the pool while it still runs
         cloud.act(path, "add_service", protocol="http", listen_port=8888, destination_port=9000, health_check=CHECK)
         cloud.act(path, "delete_service", listen_port=8888)
         cloud.act(path, "change_algorithm", type="round_robin")
@@ -171,7 +171,7 @@ def test_a_public_interface_that_is_switched_off_cuts_connections_at_once(
         assert time.monotonic() - begun < 3
 
     until(lambda: answer(address, 443) is None, 3)
-    # Inside the network it goes on, and what it knows of its targets stays.
+    # Inside the network it continues, and keeps the health of its targets.
     private = cloud.ask("GET", path)["load_balancer"]["private_net"][0]["ip"]
     until(lambda: answer(cloud.loopback(private), 80) == 301, 10)
     until(lambda: list(cloud.health(balancer["id"]).values()) == ["healthy"] * 2, 10)
@@ -332,7 +332,7 @@ def test_what_haproxy_refuses_leaves_the_old_running(tmp_path: Path, caplog: pyt
 
 
 def test_changes_that_follow_one_another_at_once_are_all_heeded(tmp_path: Path) -> None:
-    """A host that is rolled leaves, and another comes, while HAProxy still takes the first of the two in."""
+    """A rolled host leaves, and a second one arrives while HAProxy still adds the first replacement."""
     assert HAPROXY is not None
     running = Balancer(HAPROXY, tmp_path / "7", tmp_path / "s")
     first = configuration.of(a_record(), DATA, tmp_path / "7")

@@ -1,4 +1,4 @@
-"""The commands around the local cloud: what a person meets when something is missing, wrong, or there already."""
+"""The local cloud's commands: errors for missing programs, wrong settings and repeated calls."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_wrong_choice_of_plugins_is_refused_with_what_is_allowed() -> None:
 
 
 def test_the_official_plugins_are_led_to_the_same_endpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They cannot be downloaded here; what they are given can be looked at."""
+    """The official plugins cannot be downloaded here, but their environment can be checked."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("AWS_PROFILE", "the-persons-own")
     monkeypatch.setenv("HTTPS_PROXY", "http://192.0.2.1:3128")
@@ -106,7 +106,7 @@ def test_a_local_cloud_whose_folder_is_deleted_ends(tmp_path: Path) -> None:
     assert new
     assert process.start(folder) == (running, False)
     shutil.rmtree(folder.path)
-    another, new = process.start(folder)  # made anew at once: the first one ends, and leaves the second alone
+    another, new = process.start(folder)  # recreated at once: the first process ends, and leaves the second alone
     assert new
     assert another.pid != running.pid
     psutil.Process(running.pid).wait(60)
@@ -154,7 +154,7 @@ class Shim:
         (self.folder / "pulumi").mkdir(parents=True)
 
     def write(self, say: str) -> None:
-        """The tracked file, as production's looks with its real key."""
+        """The tracked file, like that of production with its real key."""
         self.tracked.write_text(
             f"# ours\nsecretsprovider: awskms://alias/real\nencryptedkey: real\nconfig:\n  shim:say: {say}\n"
         )
@@ -192,7 +192,7 @@ def test_plain_pulumi_works_and_the_tracked_file_stays_as_it_is(shim: Shim) -> N
     assert shim.pulumi("preview", "--stack", "real", "--expect-no-changes").returncode == 0
     assert "hello" in shim.pulumi("config", "--stack", "real").stdout
     assert shim.tracked.read_bytes() == before
-    shim.write("again")  # an edit of the tracked file counts at once
+    shim.write("again")  # an edit of the tracked file takes effect at once
     assert "again" in shim.pulumi("up", "--yes", "--stack=real").stdout
     assert sorted(file.name for file in shim.project.iterdir() if not file.name.startswith("__pycache__")) == [
         "Pulumi.real.yaml",
@@ -217,9 +217,9 @@ def test_what_would_write_the_tracked_file_is_refused_or_led_away(shim: Shim) ->
 
 def test_a_stack_whose_making_was_killed_is_made_good(shim: Shim) -> None:
     assert shim.pulumi("stack", "init", "real").returncode == 0
-    (shim.folder / "config/shim/Pulumi.real.yaml").unlink()  # made in the backend, not noted yet
+    (shim.folder / "config/shim/Pulumi.real.yaml").unlink()  # created in the backend, not recorded yet
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
-    (shim.folder / "config/shim/Pulumi.real.yaml").unlink()  # the same with something in it
+    (shim.folder / "config/shim/Pulumi.real.yaml").unlink()  # the same with a resource in it
     assert shim.pulumi("preview", "--stack", "real", "--expect-no-changes").returncode == 0
 
 
@@ -228,7 +228,9 @@ def test_a_state_that_a_kill_tore_is_mended_from_its_copy(shim: Shim) -> None:
     state = shim.folder / "pulumi/.pulumi/stacks/shim/real.json"
     whole = state.read_bytes()
     assert _mend(state) is False
-    Path(f"{state}.attrs").write_bytes(b"")  # the backend's attributes of the file: it cannot be read with torn ones
+    Path(f"{state}.attrs").write_bytes(
+        b""
+    )  # the backend's attributes of the file: with incomplete ones it cannot be read
     assert shim.pulumi("stack", "export", "--stack", "real").returncode != 0
     assert _mend(state) is False
     assert shim.pulumi("stack", "export", "--stack", "real").returncode == 0
@@ -236,6 +238,6 @@ def test_a_state_that_a_kill_tore_is_mended_from_its_copy(shim: Shim) -> None:
     assert _mend(state) is True
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
     state.write_bytes(b"")
-    state.with_suffix(".json.bak").unlink()  # torn when the stack was made
+    state.with_suffix(".json.bak").unlink()  # interrupted when the stack was created
     assert _mend(state) is True
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0

@@ -1,4 +1,4 @@
-"""Hosts as real processes: what user data becomes, how units live, and that nothing is left of a host without power."""
+"""Hosts as real processes: the effect of user data, the life of units, and the end of all processes at a power loss."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def said(cloud: Cloud, server: int, unit: str | None = None) -> list[str]:
 
 
 def user_data_of(units: dict[str, str], files: dict[str, str] | None = None, more: str = "") -> str:
-    """A cloud-config with these units, all enabled and started, and these files."""
+    """A cloud-config with these files and with these units, all enabled and started."""
     written = {**(files or {}), **{f"/etc/systemd/system/{name}": content for name, content in units.items()}}
     lines = ["#cloud-config", "write_files:"]
     for path, content in written.items():
@@ -49,7 +49,7 @@ def user_data_of(units: dict[str, str], files: dict[str, str] | None = None, mor
     return "\n".join(lines)
 
 
-# Says what it was told by; ends when it is told to, and says that too.
+# Prints the reason why it runs; ends on SIGTERM, and prints that too.
 TELLER = """\
 import os, signal, sys, time
 def end(*_):
@@ -72,7 +72,7 @@ def teller(name: str, unit: str = "", service: str = "", seconds: float = 0) -> 
 
 
 def test_a_host_is_its_user_data_at_addresses_of_its_own(cloud: Cloud) -> None:
-    """Two hosts with the same ports; private addresses in their files are this machine's; what is not done is said."""
+    """Two hosts use the same ports. Private addresses in their files become local ones. Unsupported parts are named."""
     one, two = cloud.api_host(1), cloud.api_host(2)
     until(lambda: answer(cloud.loopback("10.10.0.11"), 9000) == 200)
     until(lambda: answer(cloud.loopback("10.10.0.12"), 9000) == 200)
@@ -97,7 +97,7 @@ def test_a_host_has_no_credentials_and_no_home_of_a_person(cloud: Cloud, monkeyp
 
 
 def test_power_that_is_taken_away_ends_every_process_at_once(cloud: Cloud) -> None:
-    """Also one that detached itself, cleared its environment and ignores signals. A later boot starts the units."""
+    """A process that detached, cleared its environment and ignores signals ends too. A later boot starts the units."""
     detached = """\
 import os, signal, subprocess, sys
 if len(sys.argv) < 2:
@@ -130,7 +130,7 @@ while True:
     until(lambda: said(cloud, server).count("stubborn") == 6)
     assert before.isdisjoint(cloud.processes(server))
     cloud.act(f"/servers/{server}", "rebuild", image="debian-13")
-    # Another disk, so another journal; user data is worked off again.
+    # A new disk, and so a new journal; user data is applied again.
     until(lambda: "stubborn is up" in said(cloud, server) and said(cloud, server).count("stubborn") == 2)
     cloud.ask("DELETE", f"/servers/{server}")
     until(lambda: not (cloud.folder / "hosts" / str(server)).exists())
@@ -293,13 +293,13 @@ def test_paths_and_addresses_of_a_host_are_replaced_as_whole_words(text: str, wa
 @pytest.mark.parametrize(
     ("lines", "wrong"),
     [
-        ("ExecStart=relative", "no absolute path|not an absolute path"),
+        ("ExecStart=relative", "not an absolute path"),
         ("Type=simple", "needs ExecStart="),
         ("ExecStart=/bin/a\nExecStart=/bin/b", "exactly one ExecStart="),
         ("Type=oneshot\nExecStart=/bin/a\nRestart=always", "not allowed for Type=oneshot"),
-        ("ExecStart=/bin/a\nTimeoutStopSec=soon", "'soon' is no span of time"),
+        ("ExecStart=/bin/a\nTimeoutStopSec=soon", "'soon' is not a time span"),
         ("ExecStart=/bin/a %h", "specifier %h is not done here"),
-        ("ExecStart=/bin/a\nKillSignal=SIGNOTHING", "no signal SIGNOTHING"),
+        ("ExecStart=/bin/a\nKillSignal=SIGNOTHING", "unknown signal SIGNOTHING"),
     ],
 )
 def test_a_unit_that_is_wrong_is_refused_by_the_directive(lines: str, wrong: str, tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_a_unit_is_read_with_systemds_own_rules(tmp_path: Path) -> None:
 # -- the local cloud as a whole ---------------------------------------------------------------------------------------
 
 
-# The host enrols, and asks AWS who it is, with the credentials that the agent got for it.
+# The host enrols, and calls STS with the credentials of its agent.
 WHO = """\
 import time, boto3
 for _ in range(100):
@@ -395,7 +395,9 @@ def test_nothing_is_left_when_the_local_cloud_stops_or_was_killed(engine: Engine
         assert running(), "a kill of the local cloud alone leaves them"
         process.start(cloud.folder)
         until(running)
-        until(lambda: len(process_tags.of_machines(cloud.folder.hosts)) == 3, 30)  # those that were left are gone
+        until(
+            lambda: len(process_tags.of_machines(cloud.folder.hosts)) == 3, 30
+        )  # the processes of the killed local cloud are gone
         again, _ = process.start(cloud.folder)
         psutil.Process(again.pid).kill()
         process.stop(cloud.folder)
@@ -412,5 +414,5 @@ def test_whether_there_are_machines_is_a_choice(monkeypatch: pytest.MonkeyPatch,
     assert machines.haproxy({"PATH": str(tmp_path)}) is None
     with pytest.raises(LocalCloudError, match="there is no HAProxy on PATH"):
         machines.haproxy({"PATH": str(tmp_path), "LOCALCLOUD_HOSTS": "on"})
-    with pytest.raises(LocalCloudError, match="there is no host 'a'; there are: none"):
+    with pytest.raises(LocalCloudError, match="there is no host 'a'; hosts: none"):
         machines.host_folder(Folder(tmp_path), "a")

@@ -1,4 +1,4 @@
-"""Real PostgreSQL servers: what is restored, row by row, from what is left when the source is gone."""
+"""Real PostgreSQL servers: restored data, row by row, from an archive or snapshot after the source is gone."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Place:
         return Cluster(self.site, self.root / name, address, PORT)
 
     def archive(self, name: str) -> Archive:
-        return Archive(self.root / "archives of 100%" / name)  # a name that a shell and PostgreSQL would read otherwise
+        return Archive(self.root / "archives of 100%" / name)  # a name that a shell or PostgreSQL could misread
 
     def connect(self, cluster: Cluster, **other: Any) -> psycopg.Connection[Any]:
         wanted = {
@@ -92,7 +92,7 @@ def _made(place: Place, name: str) -> Cluster:
 
 @pytest.fixture(scope="module")
 def archived(place: Place) -> Cluster:
-    """One for the tests that only add to it; its archive is "archived"."""
+    """One cluster for the tests that only add to it; its archive is "archived"."""
     cluster = _made(place, "archived")
     cluster.archive_to(place.archive("archived"))
     return cluster
@@ -103,7 +103,7 @@ def archived(place: Place) -> Cluster:
 
 def test_every_commit_up_to_the_moment_and_none_after(place: Place, archived: Cluster) -> None:
     archive, stop = place.archive("archived"), threading.Event()
-    committed: list[tuple[datetime, datetime]] = []  # for each number: before and after its commit, by the clock
+    committed: list[tuple[datetime, datetime]] = []  # for each number: the clock before and after its commit
 
     def writer() -> None:
         with place.connect(archived) as connection:
@@ -117,7 +117,7 @@ def test_every_commit_up_to_the_moment_and_none_after(place: Place, archived: Cl
     while len(committed) < 40:
         time.sleep(0.01)
     before_the_base = committed[-1][1]
-    archived.base_backup()  # while it is written to
+    archived.base_backup()  # during writes
     while len(committed) < 120:
         time.sleep(0.01)
     known = len(committed)
@@ -143,7 +143,7 @@ def test_every_commit_up_to_the_moment_and_none_after(place: Place, archived: Cl
             left = "SELECT name FROM pg_settings WHERE name LIKE 'recovery_target%%' AND sourcefile IS NOT NULL"
             assert connection.execute(left).fetchall() == []
         restored.stop()
-        restored.start()  # nothing of the recovery is left that would make it recover again
+        restored.start()  # no setting is left that would repeat the recovery
         assert [number - 1000 for number in place.rows(restored) if number >= 1000] == found
         restored.remove()
         assert not restored.folder.exists()
@@ -153,7 +153,7 @@ def test_the_latest_moment_holds_all_that_was_committed_before_upload(place: Pla
     archive = place.archive("archived")
     place.write(archived, 1, 2, 3)
     first = archived.upload()
-    second = archived.upload()  # an idle database has a later moment too
+    second = archived.upload()  # an idle database gets a later moment too
     assert second > first
     place.write(archived, 4)  # after the upload
     restored = place.cluster("latest")
@@ -178,9 +178,9 @@ def test_a_moment_outside_the_window_is_refused_with_the_window(place: Place, ar
         assert not target.made
     with pytest.raises(PostgresError, match="no time zone"):
         target.restore(archive, window[1].replace(tzinfo=None))
-    with pytest.raises(PostgresError, match="holds no complete base backup"):
+    with pytest.raises(PostgresError, match="does not hold a complete base backup"):
         target.restore(place.archive("none"), None)
-    target.restore(archive, window[0])  # the other edge is restored by the test above
+    target.restore(archive, window[0])  # the test above restores the other edge
     target.remove()
 
 
@@ -198,7 +198,7 @@ def test_a_copy_restores_what_was_copied_when_the_source_is_gone(place: Place) -
     window = far.window()
     assert window is not None
     assert window[1] == copied < ahead
-    (far.wal / ".copy-000000010000000000000001").write_bytes(b"half")  # of a replication that was killed
+    (far.wal / ".copy-000000010000000000000001").write_bytes(b"half")  # remains of a killed replication
     (far.base / ".copy-20260101").mkdir()
     near.replicate(far)
     assert far.window() == near.window()
@@ -212,8 +212,8 @@ def test_a_copy_restores_what_was_copied_when_the_source_is_gone(place: Place) -
     restored = place.cluster("recovered")
     restored.restore(far, None)
     assert place.rows(restored) == [1, 2]
-    # It goes on, on a timeline of its own, and is restored from its own archive in turn.
-    with pytest.raises(PostgresError, match="is the archive of another cluster"):
+    # It continues on a new timeline, and is restored from its own archive in turn.
+    with pytest.raises(PostgresError, match="is the archive of a different cluster"):
         restored.archive_to(far)
     place.write(restored, 10)
     own = place.archive("own")
@@ -244,7 +244,7 @@ def test_what_expired_or_was_not_archived_is_outside_the_window(place: Place) ->
     window = archive.window()
     assert window is not None
     assert moment < window[0] < second == window[1]
-    archive.replicate(copy)  # the copy keeps for longer
+    archive.replicate(copy)  # the copy is kept for longer
     copied = copy.window()
     assert copied is not None
     assert copied == (first[0], second)
@@ -258,15 +258,15 @@ def test_what_expired_or_was_not_archived_is_outside_the_window(place: Place) ->
     with pytest.raises(PostgresError, match="is not archived"):
         cluster.upload()
     with psycopg.connect(**_superuser(place, cluster), autocommit=True) as connection:
-        for _ in range(3):  # log that nobody keeps
+        for _ in range(3):  # log that is not archived
             connection.execute("SELECT pg_logical_emit_message(false, 'gap', 'x'), pg_switch_wal()")
-    while list(cluster.data.glob("pg_wal/archive_status/*.ready")):  # until it is thrown away
+    while list(cluster.data.glob("pg_wal/archive_status/*.ready")):  # until it is discarded
         time.sleep(0.01)
     cluster.archive_to(archive)
     begun = archive.window()
     assert begun is not None
     assert begun[0] > second
-    with pytest.raises(PostgresError, match="allowed is any moment"):
+    with pytest.raises(PostgresError, match="allowed are moments"):
         place.cluster("gap").restore(archive, second)
     cluster.remove()
 
@@ -292,23 +292,23 @@ def test_a_crash_loses_nothing_that_was_committed(place: Place, archived: Cluste
     assert not archived.running
     with pytest.raises(psycopg.OperationalError):
         place.rows(archived)
-    with pytest.raises(PostgresError, match="does not run"):
+    with pytest.raises(PostgresError, match="is not running"):
         archived.upload()
     archived.start()
     assert {101, 102} <= set(place.rows(archived))
 
-    # The first process alone is killed: the others still hold the memory when it is started anew.
+    # Only the first process is killed: the others still hold the memory when it is started again.
     place.write(archived, 103)
     found = server.find(archived.data)
     assert found is not None
     os.kill(found.pid, signal.SIGKILL)
     archived.start()
-    archived.start()  # runs already
+    archived.start()  # already running
     assert archived.running
     assert {101, 102, 103} <= set(place.rows(archived))
-    archived.upload()  # and the log goes on where it was going
+    archived.upload()  # archiving continues to the same destination
 
-    # The number in the server's file is another process's by now.
+    # The number in the server's file now belongs to a different process.
     archived.stop(crash=True)
     (archived.data / "postmaster.pid").write_text(f"{os.getpid()}\n{archived.data}\n0\n{PORT}\n\n\n")
     assert not archived.running
@@ -321,9 +321,9 @@ def test_a_crash_loses_nothing_that_was_committed(place: Place, archived: Cluste
 
 def test_what_was_half_made_is_wiped_and_what_was_forgotten_is_ended(place: Place) -> None:
     cluster = _made(place, "half")
-    (cluster.folder / "made.json").unlink()  # what a kill before the end leaves: a server, and no mark
+    (cluster.folder / "made.json").unlink()  # the state after an early kill: a server, and no marker file
     assert not cluster.made
-    with pytest.raises(PostgresError, match="holds no cluster that was made to its end"):
+    with pytest.raises(PostgresError, match="does not hold a complete cluster"):
         cluster.start()
     again = Cluster(place.site, cluster.folder, cluster.address, cluster.port)
     again.create(USER, PASSWORD, "shop")
@@ -331,7 +331,7 @@ def test_what_was_half_made_is_wiped_and_what_was_forgotten_is_ended(place: Plac
     assert again.running
     with place.connect(again, dbname="shop") as connection:
         assert connection.execute("SELECT to_regclass('written')").fetchone() == (None,)
-    with pytest.raises(PostgresError, match="holds a cluster already"):
+    with pytest.raises(PostgresError, match="already holds a cluster"):
         again.create(USER, PASSWORD, None)
     del cluster, again
 
@@ -343,7 +343,7 @@ def test_what_was_half_made_is_wiped_and_what_was_forgotten_is_ended(place: Plac
     elsewhere = Cluster(place.site, place.root / "half", free_address(place.addresses, PORT), PORT)
     assert forgotten.running
     assert not elsewhere.running
-    elsewhere.start()  # the same server, at another address from now on
+    elsewhere.start()  # the same server, with a new address from now on
     assert elsewhere.running
     assert not forgotten.running
     with place.connect(elsewhere, dbname="shop") as connection:
@@ -398,7 +398,7 @@ def test_tls_is_required_and_verified(place: Place, archived: Cluster, tmp_path:
     archived.require_tls(True)
     with pytest.raises(psycopg.OperationalError, match=refusal):
         place.connect(archived, sslmode="disable")
-    with place.connect(archived) as connection:  # what one session cancels, by a connection of its own
+    with place.connect(archived) as connection:  # one session's query, cancelled by a separate connection
         waiting = threading.Timer(0.3, connection.cancel)
         waiting.start()
         with pytest.raises(psycopg.errors.QueryCanceled):
@@ -434,9 +434,9 @@ def test_a_password_is_changed_and_stands_nowhere(place: Place) -> None:
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         place.connect(cluster)
     place.connect(cluster, password=new).close()
-    with pytest.raises(PostgresError, match="there is no user 'nobody here'"):
-        cluster.set_password("nobody here", new)
-    with pytest.raises(PostgresError, match="local cloud's own"):
+    with pytest.raises(PostgresError, match="there is no user 'no such user'"):
+        cluster.set_password("no such user", new)
+    with pytest.raises(PostgresError, match="belongs to the local cloud"):
         cluster.set_password("rdsadmin", new)
     secrets = [word.encode() for word in (PASSWORD, new, place.site.password)]
     running = server.find(cluster.data)

@@ -1,4 +1,4 @@
-"""Servers: what they are, and how they are made and deleted. Their actions are in `commands.py`."""
+"""Servers: their records, creation and deletion. Their actions are in `commands.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from localcloud.hetzner.servers.commands import COMMANDS, UNSUPPORTED, attach
 _HOSTNAME = r"(?!.*\.\.)[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 _USER_DATA_BYTES = 32 * 1024
 
-# What a server is called while an action of this kind runs on it.
+# The status of a server while an action of this kind runs on it.
 _BUSY = {
     "create_server": "initializing",
     "start_server": "starting",
@@ -86,14 +86,14 @@ def _show_ipv6(record: Record | None) -> Body | None:
 
 
 def _create(project: Project, body: Body) -> Answer:
-    """Make a server, in the networks that are named, and start it unless told not to.
+    """Create a server in the given networks, and start it unless the request says otherwise.
 
-    The record says what should run: `powered`; `boots`, a number that grows with each start, so that whoever runs the
-    machine sees that it was started anew; `stopping`, which asks a machine that runs to shut itself down (see
-    `commands.py`). `user_data` is what it boots with.
+    The record states what should run. `powered` is whether it is on. `boots` grows with each start, so that
+    `localcloud.hosts` notices a restart. `stopping` requests a shutdown of the running machine (see `commands.py`).
+    `user_data` is the text that it boots with.
 
-    The official provider names no networks here. It creates a server that has a public address, waits until that is
-    started, and attaches it to its networks after that, so a first boot may come before the private addresses.
+    The official provider does not name networks here. It creates a server with a public address, waits until that is
+    started, and then attaches it to its networks. So a first boot may happen before the private addresses exist.
     """
     server_type = catalogue.find("server_types", body["server_type"])
     location = _location(project, body, server_type)
@@ -150,7 +150,7 @@ def _create(project: Project, body: Body) -> Answer:
 
 
 def _location(project: Project, body: Body, server_type: Body) -> Body:
-    """Where a server is made: as wanted, where its primary IPs are, or the first place that has the type."""
+    """Choose a server's location: as requested, that of its primary IPs, or the first one with the type."""
     wanted: int | str | None = body.get("location")
     for kind in ("ipv4", "ipv6"):
         if wanted is None and body["public_net"].get(kind) is not None:

@@ -1,4 +1,4 @@
-"""One unit's life: started, watched, restarted and stopped as systemd.service(5) says."""
+"""Life of one unit: it is started, watched, restarted and stopped as systemd.service(5) describes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from localcloud.hosts.machine.journal import Journal
 from localcloud.hosts.machine.unit_file import Command, Unit
 from localcloud.instance import process_tags
 
-# An end by one of these is a success for a service that was asked to end (systemd.service(5), SuccessExitStatus=).
+# For a service that was asked to end, these signals count as success (systemd.service(5), SuccessExitStatus=).
 _CLEAN_SIGNALS = frozenset({-signal.SIGHUP, -signal.SIGINT, -signal.SIGTERM, -signal.SIGPIPE})
 _INIT = "init.scope"
 _LOOK_AGAIN = 0.02  # seconds
@@ -27,7 +27,7 @@ _LOOK_AGAIN = 0.02  # seconds
 
 @dataclass(frozen=True)
 class Machine:
-    """What the units of a host share: its folder, its root, its /run, the environment of its programs, its journal."""
+    """The parts of a host that its units share: folder, root, /run, the programs' environment, and journal."""
 
     folder: Path
     root: Path
@@ -36,13 +36,13 @@ class Machine:
     journal: Journal
 
     def say(self, message: str, unit: str | None = None, priority: int = 6) -> None:
-        """As systemd itself says something."""
+        """Write a message to the journal as systemd."""
         more = {"UNIT": unit} if unit is not None else {}
         self.journal.write(message, _INIT, identifier="systemd", pid=1, priority=priority, **more)
 
 
 class Service:
-    """`state` is systemd's ActiveState. `down` is called whenever it stops being active."""
+    """One unit with its processes. `state` is systemd's ActiveState."""
 
     def __init__(self, machine: Machine, unit: Unit) -> None:
         self.unit = unit
@@ -59,7 +59,7 @@ class Service:
             machine.say(f"{unit.name}: not done here: {', '.join(unit.undone)}", unit.name, priority=5)
 
     async def start(self) -> bool:
-        """Start it unless it runs; whether it has started when this returns."""
+        """Start it unless it runs. Return whether it has started."""
         if self.state == "active":
             return True
         if self._life is None or self._life.done():
@@ -80,7 +80,7 @@ class Service:
         return self._life is not None and not self._life.done()
 
     async def ended(self) -> None:
-        """Until it is neither active nor about to be."""
+        """Wait until it is neither active nor about to be."""
         if self._life is not None:
             await asyncio.wait([self._life])
 
@@ -106,7 +106,7 @@ class Service:
             self._answer(False)
 
     async def _once(self) -> None:
-        """From its start to its end, with all that it leaves."""
+        """Run it once, from its start to its end, including the cleanup."""
         unit = self.unit
         self.state, self.result = "activating", "success"
         if unit.description:
@@ -146,7 +146,7 @@ class Service:
         return await self._run_all("ExecStartPost", unit.start_post, unit.start_seconds)
 
     async def _stay(self) -> None:
-        """Until it ends or is asked to."""
+        """Wait until it ends or is asked to end."""
         unit = self.unit
         if self._main is not None:
             await self._first(self._main.wait())
@@ -179,7 +179,7 @@ class Service:
         return False
 
     def _may_start(self) -> bool:
-        """Not more often than the unit allows: `StartLimitBurst` times within `StartLimitIntervalSec`."""
+        """Apply the start limit of the unit: `StartLimitBurst` times within `StartLimitIntervalSec`."""
         now = time.monotonic()
         while self._starts and now - self._starts[0] > self.unit.limit_seconds:
             self._starts.popleft()
@@ -202,7 +202,10 @@ class Service:
     async def _run_all(
         self, what: str, commands: tuple[Command, ...], seconds: float | None, *, stoppable: bool = True
     ) -> bool:
-        """One after the other; whether all of them did well. A request to stop ends those of a start."""
+        """Run commands one after the other.
+
+        Return whether all succeeded. A stop request ends the commands of a start.
+        """
         for command in commands:
             process = await self._spawn(command)
             if process is None:
@@ -234,7 +237,7 @@ class Service:
         return True
 
     async def _first(self, until: Coroutine[Any, Any, int]) -> None:
-        """Until that, or until it is asked to stop."""
+        """Wait for a process, or until the unit is asked to stop."""
         tasks = [asyncio.ensure_future(until), asyncio.ensure_future(self._asked_to_stop.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -264,7 +267,7 @@ class Service:
         return process
 
     def _environment(self) -> dict[str, str]:
-        """Its own over the host's; the marks, by which its processes are found, are never its to change."""
+        """The unit's environment over the host's. The tags, by which its processes are found, always come last."""
         unit, machine = self.unit, self._machine
         environment = {**machine.environment, **unit.environment}
         for file, lenient in unit.environment_files:
@@ -290,7 +293,7 @@ class Service:
         process_tags.send(process_tags.of_unit(self._machine.folder, self.unit.name), number)
 
     async def _end_all(self) -> None:
-        """End what is left of its processes, in the way that it names."""
+        """End the remaining processes, in the way that the unit specifies."""
         unit = self.unit
         if unit.kill_mode == "none":
             self._main = None
@@ -337,7 +340,10 @@ class Service:
                 (parent / name).chmod(mode)
 
     async def _clean_up(self) -> None:
-        """As systemd does: a runtime directory goes with its unit, whoever else has put something there."""
+        """Run ExecStopPost, and delete the runtime directories.
+
+        Like in systemd, files of others in them are lost too.
+        """
         await self._run_all("ExecStopPost", self.unit.stop_post, self.unit.stop_seconds, stoppable=False)
         if self.unit.preserve == "yes" or (self.unit.preserve == "restart" and self._will_restart()):
             return
@@ -352,20 +358,20 @@ _kept: set[asyncio.Task[None]] = set()
 
 
 def keep(task: asyncio.Task[None]) -> None:
-    """A task that nobody waits for is kept from being collected."""
+    """Keep a reference to a task that is not awaited, so that it is not garbage-collected."""
     _kept.add(task)
     task.add_done_callback(_kept.discard)
 
 
 async def note(process: asyncio.subprocess.Process, journal: Journal, unit: str, identifier: str) -> None:
-    """Write down what a process says, until the last one that could say something there has ended."""
+    """Write a process's output to the journal, until the last writer of its pipe has ended."""
     assert process.stdout is not None  # noqa: S101
     rest = b""
     while chunk := await process.stdout.read(1 << 16):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             journal.line(line, unit, identifier=identifier, pid=process.pid)
-        if len(rest) > 1 << 16:  # longer than journald lets a line be
+        if len(rest) > 1 << 16:  # longer than journald's limit for a line
             journal.line(rest, unit, identifier=identifier, pid=process.pid)
             rest = b""
     if rest:
@@ -373,7 +379,7 @@ async def note(process: asyncio.subprocess.Process, journal: Journal, unit: str,
 
 
 def read_environment(file: Path) -> dict[str, str]:
-    """A file of `NAME=value` lines; quotes around a value are taken off, as systemd does."""
+    """Parse a file of `NAME=value` lines. Quotes around a value are removed, like in systemd."""
     found = {}
     for line in file.read_text().splitlines():
         stripped = line.strip()
@@ -390,7 +396,7 @@ def read_environment(file: Path) -> dict[str, str]:
 
 
 def _expanded(words: tuple[str, ...], environment: Mapping[str, str]) -> list[str]:
-    """`${NAME}` anywhere is the value; a word that is `$NAME` alone becomes the value's words; `$$` is a dollar."""
+    """Expand `${NAME}` anywhere to its value, a word `$NAME` to the value's words, and `$$` to a dollar sign."""
     made: list[str] = []
     for word in words:
         if re.fullmatch(r"\$[A-Za-z_]\w*", word):

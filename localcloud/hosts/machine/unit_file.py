@@ -1,4 +1,4 @@
-"""Reads a unit file as systemd.syntax(7) and systemd.service(5) describe it, as far as services go."""
+"""Parser of unit files, as systemd.syntax(7) and systemd.service(5) describe them, for services."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# What is done here. Everything else is named in the journal, once for each unit.
+# The supported directives. The journal names every other directive, once for each unit.
 _DONE: Mapping[str, frozenset[str]] = {
     "Unit": frozenset({
         "Description", "Documentation", "After", "Requires", "Wants", "BindsTo", "StartLimitIntervalSec",
@@ -31,12 +31,12 @@ _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400
 
 
 class UnitFileError(Exception):
-    """The unit cannot be read, or asks for what is not done here; it does not start."""
+    """The unit cannot be read, or needs a feature that is not supported, so it does not start."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a unit; `lenient` when its failure does not matter."""
+    """One command of a unit. `lenient`: its failure is ignored."""
 
     words: tuple[str, ...]
     lenient: bool = False
@@ -44,7 +44,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Unit:
-    """A service. Times are in seconds, None for no limit; `undone` are the directives that are not done here."""
+    """A service. Times are in seconds, None for no limit; `undone` are the unsupported directives."""
 
     name: str
     description: str
@@ -81,7 +81,7 @@ class Unit:
 
 
 def read(file: Path) -> Unit:
-    """Raises `UnitFileError` with the directive that is wrong."""
+    """Read a unit. Raises `UnitFileError` with the directive that is wrong."""
     sections = _sections(file.read_text())
     name = file.name
     undone = tuple(
@@ -170,7 +170,7 @@ def _sections(text: str) -> dict[str, dict[str, list[str]]]:
             if value:
                 section.setdefault(key, []).append(value)
             else:
-                section.pop(key, None)  # an empty value forgets those before it
+                section.pop(key, None)  # an empty value clears the earlier ones
     return sections
 
 
@@ -186,13 +186,13 @@ def _commands(service: Mapping[str, list[str]], key: str, name: str) -> tuple[Co
         if not words or not words[0].startswith("/"):
             raise UnitFileError(f"{name}: {key}={line}: the program is not an absolute path")
         if "@" in marks:
-            del words[1:2]  # the name that it would be shown with
+            del words[1:2]  # the name that the process would be shown with
         commands.append(Command(tuple(words), lenient="-" in marks))
     return tuple(commands)
 
 
 def _specified(text: str, name: str) -> str:
-    """With specifiers in the text replaced. `%H` is left to the environment, where the host's name is."""
+    """Replace specifiers in a text. `%H` becomes a variable of the environment, which holds the host's name."""
     known = {"n": name, "N": name.removesuffix(".service"), "p": name.removesuffix(".service"), "%": "%"}
 
     def one(match: re.Match[str]) -> str:
@@ -209,7 +209,7 @@ def _span(text: str, name: str) -> float | None:
     if re.fullmatch(r"[\d.]+", text):
         return float(text)
     if not re.fullmatch(rf"(?:{_SPAN.pattern}\s*)+", text):
-        raise UnitFileError(f"{name}: {text!r} is no span of time")
+        raise UnitFileError(f"{name}: {text!r} is not a time span")
     seconds = 0.0
     for number, word in _SPAN.findall(text):
         seconds += float(number) * _SECONDS[word if word in ("us", "ms") else (word or "s")[0]]
@@ -224,4 +224,4 @@ def _signal(text: str, name: str) -> int:
     try:
         return int(text) if text.isdigit() else int(signal.Signals[f"SIG{text.removeprefix('SIG')}"])
     except KeyError:
-        raise UnitFileError(f"{name}: there is no signal {text}") from None
+        raise UnitFileError(f"{name}: unknown signal {text}") from None

@@ -1,4 +1,4 @@
-"""Faults on purpose: what is cut off breaks at once and leaves its trace, the rest goes on, and all comes back."""
+"""Outages: a call that one affects breaks at once and is logged, other calls work, and no data is lost."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def localcloud(cloud: LocalCloud, *arguments: str) -> subprocess.CompletedProces
 
 
 def say(cloud: LocalCloud, *arguments: str) -> str:
-    """What the command says to a person, once it has done it. Without a process of its own, which takes its time."""
+    """Return the output of the command. It runs in this process, which is faster."""
     said = CliRunner().invoke(app, arguments, env=dict(cloud.env))
     assert said.exit_code == 0, said.output
     return said.output
@@ -55,7 +55,7 @@ def restore_all(cloud: LocalCloud) -> None:
 
 
 def client(cloud: LocalCloud, service: str, region: str = HERE) -> Any:
-    """Without retries, and with little patience: what hangs must fail the test."""
+    """Use no retries and a short timeout: a call that hangs must fail the test."""
     return boto3.client(
         service,
         region_name=region,
@@ -66,7 +66,7 @@ def client(cloud: LocalCloud, service: str, region: str = HERE) -> Any:
             retries={"total_max_attempts": 1},
             connect_timeout=10,
             read_timeout=10,
-            signature_version="s3v4" if service == "s3" else None,  # presigned addresses too
+            signature_version="s3v4" if service == "s3" else None,  # also for presigned addresses
         ),
     )
 
@@ -98,7 +98,7 @@ def replicate(cloud: LocalCloud, source: str, region: str, destination: str) -> 
 
 
 def versions(cloud: LocalCloud, bucket: str, region: str) -> list[tuple[str, str, bool]]:
-    """Key, version and whether it is a delete marker; for each key the newest first, as S3 lists them."""
+    """Key, version and whether it is a delete marker; for each key the newest first, like in a listing of S3."""
     found = client(cloud, "s3", region).list_object_versions(Bucket=bucket)
     every = [(one, False) for one in found.get("Versions", [])] + [
         (one, True) for one in found.get("DeleteMarkers", [])
@@ -108,7 +108,7 @@ def versions(cloud: LocalCloud, bucket: str, region: str) -> list[tuple[str, str
 
 
 def connection(cloud: LocalCloud, variable: str) -> http.client.HTTPConnection:
-    """One that is open already."""
+    """A connection that is already open."""
     opened = http.client.HTTPConnection(urlsplit(cloud.env[variable]).netloc, timeout=10)
     opened.connect()
     return opened
@@ -116,7 +116,7 @@ def connection(cloud: LocalCloud, variable: str) -> http.client.HTTPConnection:
 
 @pytest.fixture(autouse=True)
 def nothing_is_cut(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Every test begins and leaves the module's cloud whole, and none makes it stumble."""
+    """Start and end every test without outages and without failing listeners."""
     yield
     if "local_cloud" in request.fixturenames:
         cloud: LocalCloud = request.getfixturevalue("local_cloud")
@@ -235,7 +235,7 @@ def test_a_call_that_is_under_way_gets_no_answer_either(local_cloud: LocalCloud)
     assert uploading.sock.recv(12) == b"HTTP/1.1 100"  # it was let in
     uploading.send(b"x")
     change(local_cloud.folder, "cut", [HERE])
-    client(local_cloud, "s3", THERE).list_buckets()  # an upload that stalls holds up nobody
+    client(local_cloud, "s3", THERE).list_buckets()  # a stalled upload does not block other calls
     uploading.send(b"x")
     assert uploading.sock.recv(100) == b" Continue\r\n\r\n"
     with pytest.raises(ConnectionError):
@@ -278,7 +278,7 @@ def test_what_cannot_be_cut_is_refused_with_what_can(local_cloud: LocalCloud, tm
     near = {"eu-centrall-1": "did you mean eu-central-1? ", "hetzer": "did you mean hetzner? ", "42": ": "}
     for folder in (local_cloud.folder, Folder(tmp_path)):
         for target, hint in near.items():
-            words = f"'{target}' .*{re.escape(hint)}Allowed: aws, hetzner, github, or a region of AWS: af-south-1, "
+            words = f"'{target}' .*{re.escape(hint)}Allowed: aws, hetzner, github, or an AWS region: af-south-1, "
             with pytest.raises(LocalCloudError, match=words):
                 change(folder, verb, ["github", target])
         assert noted(folder) == ()
@@ -296,14 +296,14 @@ def test_every_region_of_the_local_aws_can_be_cut() -> None:
 def test_twice_is_once(local_cloud: LocalCloud) -> None:
     assert "is not cut off" in say(local_cloud, "restore", HERE)
     say(local_cloud, "cut", HERE)
-    assert f"{HERE} is cut off already" in say(local_cloud, "cut", HERE)
+    assert f"{HERE} is already cut off" in say(local_cloud, "cut", HERE)
     assert f"cut off: {HERE}; " in say(local_cloud, "start")
     assert f"cut off: {HERE}; " in say(local_cloud, "status")
     said = localcloud(local_cloud, "restore")
     assert said.returncode == 1
-    assert f"--all, and not both; {HERE} is cut off" in said.stderr
+    assert f"--all; cut off now: {HERE}" in said.stderr
     say(local_cloud, "cut", "aws")
-    assert "all of aws is cut off" in say(local_cloud, "restore", HERE)
+    assert "aws is still cut off as a whole" in say(local_cloud, "restore", HERE)
     assert "aws answers again" in say(local_cloud, "restore", "--all")
     assert "nothing is cut off" in say(local_cloud, "restore", "--all")
     assert "cut off" not in say(local_cloud, "status")
@@ -314,9 +314,9 @@ def test_a_cut_outlives_the_local_cloud_and_is_forgotten_with_it(fresh_cloud: Lo
     say(fresh_cloud, "cut", HERE)
     process.stop(fresh_cloud.folder)
     assert f"cut off: {HERE}; " in localcloud(fresh_cloud, "status").stderr
-    assert "does not run" in say(fresh_cloud, "cut", THERE)
+    assert "is not running" in say(fresh_cloud, "cut", THERE)
     assert f"cut off: {HERE}, {THERE}; " in say(fresh_cloud, "start")
-    assert "it runs already" in say(fresh_cloud, "start")
+    assert "already running" in say(fresh_cloud, "start")
     for region in (HERE, THERE):
         with pytest.raises(ConnectionClosedError):
             client(fresh_cloud, "kms", region).list_keys()
@@ -363,13 +363,13 @@ def test_replication_waits_for_a_dead_region_and_catches_up_in_order(fresh_cloud
 
     change(fresh_cloud.folder, "cut", [THERE])
     written = [here.put_object(Bucket=source, Key="k", Body=body, Metadata={"m": "1"}) for body in (b"1", b"2")]
-    here.delete_object(Bucket=source, Key="gone")  # moto leaves no marker where nothing was
+    here.delete_object(Bucket=source, Key="gone")  # moto creates no marker for a missing key
     here.put_object(Bucket=source, Key="gone", Body=b"3", Tagging="t=1")
     here.delete_object(Bucket=source, Key="gone")
     unwanted = here.put_object(Bucket=source, Key="unwanted", Body=b"4")["VersionId"]
     here.delete_object(Bucket=source, Key="unwanted", VersionId=unwanted)
     assert [status("k", one["VersionId"]) for one in written] == ["PENDING", "PENDING"]
-    process.stop(fresh_cloud.folder)  # what waits outlives it
+    process.stop(fresh_cloud.folder)  # pending replication survives a restart
     process.start(fresh_cloud.folder)
     change(fresh_cloud.folder, "cut", [HERE])
     change(fresh_cloud.folder, "restore", [THERE])
@@ -403,7 +403,7 @@ def test_two_buckets_replicate_each_other_without_a_loop(local_cloud: LocalCloud
         for key in (f"from-{name}", f"copied-{name}"):
             assert s3[name].head_object(Bucket=name, Key=key)["ReplicationStatus"] == "COMPLETED"
             assert s3[other].head_object(Bucket=other, Key=key)["ReplicationStatus"] == "REPLICA"
-    s3["right"].delete_object(Bucket="right", Key="from-left")  # a replica is deleted where it was copied to
+    s3["right"].delete_object(Bucket="right", Key="from-left")  # a replica is deleted at its destination
     change(local_cloud.folder, "cut", [HERE])
     s3["right"].put_object(Bucket="right", Key="from-left", Body=b"again")
     s3["right"].delete_object(Bucket="right", Key="from-right")

@@ -1,4 +1,4 @@
-"""The official clients against the emulator over HTTP: hcloud-python, and the `hcloud` command where there is one."""
+"""The official clients against the emulator over HTTP: hcloud-python, and the `hcloud` command if it is installed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def client(endpoint: str) -> Any:
-    """Of any type, because the client's own says of everything that it may be missing."""
+    """Return `Any`: the official client's types allow None for every field."""
     return Hcloud(TOKEN, api_endpoint=endpoint, poll_interval=0.01)
 
 
