@@ -82,7 +82,7 @@ def status(
         print(json.dumps(_status(folder, running)))
     elif running is None:
         _console.print("the local cloud is not running; start it with `localcloud start`")
-        _warn_of_faults(folder)
+        _print_faults(folder)
     else:
         _show(folder, running)
     if running is None:
@@ -119,7 +119,7 @@ def cut(
     for target in dict.fromkeys(targets):
         if target not in done.changed:
             _console.print(f"{target} is already cut off")
-        elif done.in_force:
+        elif done.in_effect:
             _console.print(f"{target} is cut off: every call fails until `localcloud restore {target}`")
         else:
             _console.print(f"{target} will be cut off when the local cloud starts; it is not running")
@@ -138,9 +138,9 @@ def restore(
     """
     folder = Folder.find()
     if bool(targets) == everything:
-        now = ", ".join(outages.noted(folder)) or "nothing"
+        now = ", ".join(outages.recorded(folder)) or "nothing"
         raise LocalCloudError(f"give either targets or --all; cut off now: {now}")
-    asked = list(dict.fromkeys(targets or outages.noted(folder)))
+    asked = list(dict.fromkeys(targets or outages.recorded(folder)))
     if not asked:
         _console.print("nothing is cut off")
         return
@@ -148,7 +148,7 @@ def restore(
     for target in asked:
         if target not in done.changed:
             _console.print(f"{target} is not cut off")
-        elif done.in_force:
+        elif done.in_effect:
             _console.print(f"{target} answers again")
         else:
             _console.print(f"{target} will answer again when the local cloud starts; it is not running")
@@ -177,10 +177,10 @@ def sell_out(
     """
     folder = Folder.find()
     shortage = capacity.Shortage(server_type, location)
-    changed, in_force = capacity.sell_out(folder, shortage, "silently" if silently else "openly")
+    changed, in_effect = capacity.sell_out(folder, shortage, "silently" if silently else "openly")
     if not changed:
         _console.print(f"{shortage} is already sold out")
-    elif in_force:
+    elif in_effect:
         _console.print(f"{shortage} is sold out, until `localcloud restock {server_type} {location}`")
     else:
         _console.print(f"{shortage} will be sold out when the local cloud starts; it is not running")
@@ -194,7 +194,7 @@ def restock(
 ) -> None:
     """Make a sold-out server type available again."""
     folder = Folder.find()
-    noted = capacity.noted(folder)
+    noted = capacity.recorded(folder)
     if everything == bool(server_type) or bool(server_type) != bool(location):
         now = ", ".join(map(str, sorted(noted))) or "nothing"
         raise LocalCloudError(f"give either a type and a location, or --all; sold out now: {now}")
@@ -202,11 +202,11 @@ def restock(
     if not asked:
         _console.print("nothing is sold out")
         return
-    changed, in_force = capacity.restock(folder, asked)
+    changed, in_effect = capacity.restock(folder, asked)
     for shortage in asked:
         if shortage not in changed:
             _console.print(f"{shortage} is not sold out")
-        elif in_force:
+        elif in_effect:
             _console.print(f"{shortage} is available again")
         else:
             _console.print(f"{shortage} will be available again when the local cloud starts; it is not running")
@@ -305,7 +305,7 @@ def _started(folder: Folder, quiet: bool = True) -> Running:
     if not new and not quiet:
         _console.print("already running")
     if new and quiet:  # otherwise the status follows, with the warnings
-        _warn_of_faults(folder)
+        _print_faults(folder)
     return running
 
 
@@ -316,11 +316,11 @@ def _status(folder: Folder, running: Running | None) -> dict[str, Any]:
         "pid": running.pid if running else None,
         "folder": str(folder.path),
         "clouds": listening,
-        "cut": list(outages.noted(folder)),
+        "cut": list(outages.recorded(folder)),
         "machines": [machine.__dict__ for machine in machines.machines(folder)],
         "sold_out": [
             {"type": one.server_type, "location": one.location, "kind": kind}
-            for one, kind in sorted(capacity.noted(folder).items())
+            for one, kind in sorted(capacity.recorded(folder).items())
         ],
     }
 
@@ -343,17 +343,17 @@ def _show(folder: Folder, running: Running) -> None:
         output.print()
         Console(highlight=False, emoji=False, width=max(output.width, 160)).print(table)
     _console.print(f"process {running.pid}; state, logs and requests are in {folder.path}")
-    _warn_of_faults(folder)
+    _print_faults(folder)
 
 
-def _warn_of_faults(folder: Folder) -> None:
+def _print_faults(folder: Folder) -> None:
     """Print the present outages and shortages: a forgotten one looks like a fault of a program."""
-    noted = outages.noted(folder)
+    noted = outages.recorded(folder)
     if noted:
         _console.print(
             f"cut off: {', '.join(noted)}; every call there fails until `localcloud restore --all`", style="yellow"
         )
-    if sold_out := capacity.noted(folder):
+    if sold_out := capacity.recorded(folder):
         types = ", ".join(
             f"{one}{' (silently)' if kind == 'silently' else ''}" for one, kind in sorted(sold_out.items())
         )

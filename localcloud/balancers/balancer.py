@@ -46,7 +46,7 @@ class Balancer:
     def socket(self) -> Path:
         return self._short / "s"
 
-    def become(self, wanted: Configuration) -> None:
+    def apply(self, wanted: Configuration) -> None:
         """Apply the wanted configuration. If HAProxy refuses it, log that and keep the old one."""
         if wanted == self._running and (self._master is None or self._master.poll() is None):
             return
@@ -81,12 +81,12 @@ class Balancer:
         self._running = wanted
         self._note(wanted)
 
-    def healths(self) -> dict[tuple[str, str], runtime.Health]:
+    def server_health(self) -> dict[tuple[str, str], runtime.Health]:
         """Return the health by service and server; empty if HAProxy does not run."""
         if self._master is None or self._master.poll() is not None:
             return {}
         try:
-            return runtime.healths(self.socket)
+            return runtime.server_health(self.socket)
         except OSError:
             return {}
 

@@ -33,7 +33,7 @@ class Health:
         return self.status.startswith("UP")
 
 
-def ask(path: Path, command: str) -> str:
+def query(path: Path, command: str) -> str:
     """Send a command and return the answer. Raises `OSError` if the socket does not answer."""
     with socket.socket(socket.AF_UNIX) as asked:
         asked.settimeout(_PATIENCE)
@@ -47,13 +47,13 @@ def ask(path: Path, command: str) -> str:
 
 def revision(path: Path) -> str:
     """The revision of the configuration that the answering process runs with."""
-    said = (line.partition(": ") for line in ask(path, "show info").splitlines())
+    said = (line.partition(": ") for line in query(path, "show info").splitlines())
     return next((value for name, _, value in said if name == "description"), "")
 
 
-def healths(path: Path) -> dict[tuple[str, str], Health]:
+def server_health(path: Path) -> dict[tuple[str, str], Health]:
     """The health of each server, by the names of service and server."""
-    table = csv.DictReader(io.StringIO(ask(path, "show stat").removeprefix("# ")))
+    table = csv.DictReader(io.StringIO(query(path, "show stat").removeprefix("# ")))
     return {
         (row["pxname"], row["svname"]): Health(row["status"], row["check_status"].removeprefix("* "))
         for row in table
@@ -64,7 +64,7 @@ def healths(path: Path) -> dict[tuple[str, str], Health]:
 def known_states(path: Path) -> dict[tuple[str, str, str], list[str]]:
     """The state of each server: its fields, by service name, server name and address."""
     known = {}
-    for line in ask(path, "show servers state").splitlines():
+    for line in query(path, "show servers state").splitlines():
         fields = line.split()
         if len(fields) > _PORT and not line.startswith("#"):
             known[fields[1], fields[3], f"{fields[_ADDRESS]}:{fields[_PORT]}"] = fields

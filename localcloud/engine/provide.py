@@ -78,7 +78,7 @@ def _check_version(pulumi: Path) -> None:
 
 
 @contextmanager
-def _alone(console: Console, target: Path) -> Iterator[None]:
+def _one_build(console: Console, target: Path) -> Iterator[None]:
     """Allow one build per machine: a second clone prints that it waits, and waits for the first."""
     target.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{target}.lock")
@@ -104,7 +104,7 @@ def _built(console: Console, sources: tuple[Path, ...]) -> Path:
             "neither `pulumi` nor `go` is on PATH. Install the Pulumi CLI (https://www.pulumi.com/docs/install/), "
             "or Go 1.25 or newer (https://go.dev/dl/) to build the engine from its source"
         )
-    with _alone(console, target):
+    with _one_build(console, target):
         if target.exists():
             return target
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".building-"))

@@ -30,7 +30,7 @@ def main(folder: Path, real: str, arguments: list[str]) -> int:
     # `stack rm` would also delete the tracked file.
     os.environ["PULUMI_OPTION_PRESERVE_CONFIG"] = "true"
     if project is None or "--config-file" in arguments:
-        return _become(real, arguments)
+        return _execute(real, arguments)
     if words[:2] == ["stack", "init"] and len(words) > 2:
         _copy(folder, project, words[2].rsplit("/", 1)[-1], real)
         print(f"Created stack '{words[2]}'")
@@ -48,7 +48,7 @@ def main(folder: Path, real: str, arguments: list[str]) -> int:
             # Stacks refer to each other. So every stack with a configuration file exists, even if it is empty.
             for tracked in project.glob("Pulumi.*.yaml"):
                 _copy(folder, project, tracked.name.split(".", 1)[1].removesuffix(".yaml"), real)
-    return _become(real, arguments)
+    return _execute(real, arguments)
 
 
 def _parse(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
@@ -86,7 +86,7 @@ def _copy(folder: Path, project: Path, stack: str, real: str) -> Path:
     with open(here / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two simultaneous commands create one stack
         state = folder / "pulumi" / ".pulumi" / "stacks" / name.group(1) / f"{stack}.json"
-        salt = (_salt(copy) if state.exists() else None) or _made(state, here, name.group(1), stack, real)
+        salt = (_salt(copy) if state.exists() else None) or _create_stack(state, here, name.group(1), stack, real)
         content = _ENCRYPTION.sub("", tracked.read_text()) if tracked.exists() else ""
         temporary = copy.with_suffix(".new")
         temporary.write_text(f"encryptionsalt: {salt}\n{content}")
@@ -102,7 +102,7 @@ def _salt(file: Path) -> str | None:
     return match.group(1) if match else None
 
 
-def _made(state: Path, here: Path, project: str, stack: str, real: str) -> str:
+def _create_stack(state: Path, here: Path, project: str, stack: str, real: str) -> str:
     """Create the stack from a temporary project next to the copy. If this is killed, the next call repairs it."""
     if state.exists():
         latest = json.loads(state.read_text()).get("checkpoint", {}).get("latest") or {}
@@ -121,7 +121,7 @@ def _made(state: Path, here: Path, project: str, stack: str, real: str) -> str:
     return salt
 
 
-def _become(real: str, arguments: list[str]) -> int:
+def _execute(real: str, arguments: list[str]) -> int:
     os.execv(real, [real, *arguments])
 
 

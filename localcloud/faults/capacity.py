@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from localcloud.instance.control import in_folder
+from localcloud.instance.control import request_change
 from localcloud.instance.folder import Folder, LocalCloudError
 from localcloud.instance.state import write_atomically
 
@@ -87,7 +87,7 @@ def check(shortage: Shortage) -> None:
     if shortage.server_type not in offered:
         near = difflib.get_close_matches(shortage.server_type, offered, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise LocalCloudError(f"{shortage.server_type!r} is not a server type: {hint}Allowed:  {', '.join(offered)}")
+        raise LocalCloudError(f"{shortage.server_type!r} is not a server type: {hint}Allowed: {', '.join(offered)}")
     places = offered[shortage.server_type]
     if shortage.location not in places:
         raise LocalCloudError(
@@ -95,7 +95,7 @@ def check(shortage: Shortage) -> None:
         )
 
 
-def noted(folder: Folder) -> dict[Shortage, Kind]:
+def recorded(folder: Folder) -> dict[Shortage, Kind]:
     """The shortages in `shortages.json`."""
     return _read(_file(folder))
 
@@ -107,8 +107,10 @@ def sell_out(folder: Folder, shortage: Shortage, kind: Kind) -> tuple[bool, bool
     """
     check(shortage)
     asked = {"type": shortage.server_type, "location": shortage.location, "kind": kind}
-    answer, in_force = in_folder(folder, SELL_OUT, asked, lambda: answer_to(Shortages.of(folder), SELL_OUT, asked))
-    return bool(answer["changed"]), in_force
+    answer, in_effect = request_change(
+        folder, SELL_OUT, asked, lambda: apply_request(Shortages.of(folder), SELL_OUT, asked)
+    )
+    return bool(answer["changed"]), in_effect
 
 
 def restock(folder: Folder, shortages: Iterable[Shortage]) -> tuple[frozenset[Shortage], bool]:
@@ -119,11 +121,13 @@ def restock(folder: Folder, shortages: Iterable[Shortage]) -> tuple[frozenset[Sh
     if folder.running() is None and not _file(folder).exists():
         return frozenset(), False
     asked = [[one.server_type, one.location] for one in wanted]
-    answer, in_force = in_folder(folder, RESTOCK, asked, lambda: answer_to(Shortages.of(folder), RESTOCK, asked))
-    return frozenset(Shortage(*one) for one in answer["changed"]), in_force
+    answer, in_effect = request_change(
+        folder, RESTOCK, asked, lambda: apply_request(Shortages.of(folder), RESTOCK, asked)
+    )
+    return frozenset(Shortage(*one) for one in answer["changed"]), in_effect
 
 
-def answer_to(shortages: Shortages, verb: str, asked: Any) -> dict[str, Any]:
+def apply_request(shortages: Shortages, verb: str, asked: Any) -> dict[str, Any]:
     """Carry out a request in the running local cloud, and return the result as plain data."""
     if verb == SELL_OUT:
         return {"changed": shortages.sell_out(Shortage(asked["type"], asked["location"]), asked["kind"])}

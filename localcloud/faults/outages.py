@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from localcloud.instance.control import in_folder
+from localcloud.instance.control import request_change
 from localcloud.instance.folder import CLOUDS, Folder, LocalCloudError
 from localcloud.instance.state import write_atomically
 
@@ -41,12 +41,12 @@ def regions() -> frozenset[str]:
     )
 
 
-def noted(folder: Folder) -> tuple[str, ...]:
+def recorded(folder: Folder) -> tuple[str, ...]:
     """The targets in `cuts.json`, sorted."""
     return tuple(sorted(_read(_file(folder))))
 
 
-class Cuts:
+class Outages:
     """The current outages, kept in `file`. Safe for threads: reading never waits, and changes run one after the other.
 
     `announce` calls the `listeners` with `is_dead`. `cut` and `restore` also call them, after a change takes effect and
@@ -64,7 +64,7 @@ class Cuts:
             raise LocalCloudError(f"{file}: {unknown}. Correct the file, or remove it") from None
 
     @classmethod
-    def of(cls, folder: Folder) -> Cuts:
+    def of(cls, folder: Folder) -> Outages:
         return cls(_file(folder))
 
     def targets(self) -> frozenset[str]:
@@ -123,7 +123,7 @@ class Changed:
 
     changed: frozenset[str]
     cut: frozenset[str]
-    in_force: bool
+    in_effect: bool
 
 
 def change(folder: Folder, verb: Verb, targets: Iterable[str]) -> Changed:
@@ -135,15 +135,15 @@ def change(folder: Folder, verb: Verb, targets: Iterable[str]) -> Changed:
     if folder.running() is None:
         _check(asked)
         if verb == "restore" and not _file(folder).exists():
-            return Changed(frozenset(), frozenset(), in_force=False)
-    answer, in_force = in_folder(folder, verb, asked, lambda: answer_to(Cuts.of(folder), verb, asked))
-    return Changed(frozenset(answer["changed"]), frozenset(answer["cut"]), in_force)
+            return Changed(frozenset(), frozenset(), in_effect=False)
+    answer, in_effect = request_change(folder, verb, asked, lambda: apply_request(Outages.of(folder), verb, asked))
+    return Changed(frozenset(answer["changed"]), frozenset(answer["cut"]), in_effect)
 
 
-def answer_to(cuts: Cuts, verb: Verb, targets: Iterable[str]) -> dict[str, Any]:
+def apply_request(outages: Outages, verb: Verb, targets: Iterable[str]) -> dict[str, Any]:
     """Carry out a request in the running local cloud, and return the result as plain data."""
-    changed = cuts.cut(*targets) if verb == "cut" else cuts.restore(*targets)
-    return {"changed": sorted(changed), "cut": sorted(cuts.targets())}
+    changed = outages.cut(*targets) if verb == "cut" else outages.restore(*targets)
+    return {"changed": sorted(changed), "cut": sorted(outages.targets())}
 
 
 def _file(folder: Folder) -> Path:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from localcloud.hetzner.app import Application
 from localcloud.hetzner.catalogue import SoldOut, nothing_sold_out
-from localcloud.hetzner.project import ChooseAddress
+from localcloud.hetzner.project import ChooseAddress, Settings
 from localcloud.network.addresses import unused_address
-from localcloud.network.certificate_authority import Authority
+from localcloud.network.certificate_authority import CertificateAuthority
 
 __all__ = ["Application", "create_app"]
 
@@ -25,7 +25,7 @@ def create_app(
     token: str | None = None,
     action_seconds: float = 0.0,
     choose_address: ChooseAddress = unused_address,
-    authority: Authority | None = None,
+    authority: CertificateAuthority | None = None,
     sold_out: SoldOut = nothing_sold_out,
 ) -> Application:
     """Return the emulator as a WSGI application.
@@ -42,8 +42,6 @@ def create_app(
     return Application(
         store_path,
         token=token,
-        action_seconds=action_seconds,
-        choose_address=choose_address,
+        settings=Settings(action_seconds=action_seconds, choose_address=choose_address, sold_out=sold_out),
         authority=authority,
-        sold_out=sold_out,
     )

@@ -79,7 +79,7 @@ def _add(problems: Problems, name: str, message: str) -> None:
 # -- parsers ----------------------------------------------------------------------------------------------------------
 
 
-def text(*, pattern: str = "", most: int = 255, least: int = 1, said: str = "") -> Parser:
+def text(*, pattern: str = "", most: int = 255, least: int = 1, message: str = "") -> Parser:
     compiled = re.compile(pattern) if pattern else None
 
     def parse(value: Any, name: str, problems: Problems) -> Any:
@@ -90,7 +90,7 @@ def text(*, pattern: str = "", most: int = 255, least: int = 1, said: str = "") 
         elif len(value) > most:
             _add(problems, name, f"is too long, at most {most} characters are allowed")
         elif compiled is not None and compiled.fullmatch(value) is None:
-            _add(problems, name, said or "has an invalid format")
+            _add(problems, name, message or "has an invalid format")
         return value
 
     return parse

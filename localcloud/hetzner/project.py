@@ -8,11 +8,15 @@ that boots, an object that is deleted) is in the action as `then`.
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from localcloud.hetzner.catalogue import SoldOut, nothing_sold_out
 from localcloud.hetzner.errors import ApiError, not_found
+from localcloud.network.addresses import unused_address
 
 Record = dict[str, Any]
 
@@ -46,11 +50,24 @@ def initial() -> dict[str, Any]:
     return {"next_id": 1001, "next_ipv6": 0, "actions": {}, **{kind: {} for kind in KINDS}}
 
 
-class Project:
-    """`data` is the store's content.
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of a project that no request changes.
 
-    `removal` says, for each collection, what else goes when a record goes. `endings` says what an action's `then` does,
-    besides removing a record. `sold_out` is the catalogue's `SoldOut`.
+    `action_seconds`: the duration of an action. An action without duration ends at the next request.
+    """
+
+    action_seconds: float = 0.0
+    clock: Callable[[], float] = time.time
+    choose_address: ChooseAddress = unused_address
+    sold_out: SoldOut = nothing_sold_out
+
+
+class Project:
+    """The state of a project during one request. `data` is the store's content.
+
+    `removal`: for each collection, the cleanup at the removal of a record.
+    `endings`: the effects of an action's `then`, in addition to the removal of a record.
     """
 
     def __init__(
@@ -58,19 +75,15 @@ class Project:
         data: dict[str, Any],
         *,
         now: float,
-        action_seconds: float,
-        choose_address: ChooseAddress,
+        settings: Settings,
         removal: dict[str, Callable[[Project, Record], None]],
         endings: Mapping[str, Ending],
-        sold_out: Callable[[str, str], str | None],
     ) -> None:
         self.data = data
         self.now = now
-        self._action_seconds = action_seconds
-        self._choose_address = choose_address
+        self.settings = settings
         self._removal = removal
         self._endings = endings
-        self.sold_out = sold_out
 
     # -- records ------------------------------------------------------------------------------------------------------
 
@@ -123,7 +136,7 @@ class Project:
         Public addresses and those of attachments come from one range, so that each listener of a server or a load
         balancer has its own address.
         """
-        return self._choose_address(set(self._taken_addresses()))
+        return self.settings.choose_address(set(self._taken_addresses()))
 
     def loopback(self, network: Record, ip: str) -> str:
         """Return the local address in place of a private one.
@@ -184,7 +197,7 @@ class Project:
             "command": command,
             "resources": [{"id": number, "type": kind} for kind, number in resources],
             "started": self.now,
-            "ends": self.now + self._action_seconds * turn,
+            "ends": self.now + self.settings.action_seconds * turn,
             "finished": None,
             "then": then,
             "error": None,

@@ -177,7 +177,7 @@ class Host:
         }
         write_atomically(self.folder / "host.json", json.dumps(spec).encode())
 
-    def know(self, addresses: Mapping[str, str]) -> None:
+    def write_addresses(self, addresses: Mapping[str, str]) -> None:
         """Write its private addresses to a file, for readers outside of the local cloud's process."""
         if addresses != self._addresses:
             write_atomically(self.folder / "addresses.json", json.dumps(addresses).encode())

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 # The official provider attaches a server to its networks after its start, which takes a moment.
 _ATTACHMENT_PATIENCE = 10.0
 # How often the state of hosts and actions is read.
-_LOOK_AGAIN = 0.5
+_POLL_SECONDS = 0.5
 _LOOK_SOON = 0.05
 _PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
@@ -63,15 +63,15 @@ class Hosts:
 
     def _run(self) -> None:
         while not self._ending.is_set():
-            self._changed.wait(_LOOK_SOON if self._waiting or self._pressed else _LOOK_AGAIN)
+            self._changed.wait(_LOOK_SOON if self._waiting or self._pressed else _POLL_SECONDS)
             self._changed.clear()
             try:
                 self._application.settle()
-                self._look()
+                self._update()
             except Exception:
                 log.exception("updating the hosts failed")
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         with self._application.reading() as data:
             servers = {server["id"]: _copy(server) for server in data["servers"].values()}
             ranges = {network["id"]: network["ip_range"] for network in data["networks"].values()}
@@ -90,15 +90,15 @@ class Hosts:
                     log.info("%s is off", server["name"])
         for number, server in servers.items():
             if server["powered"] and not self._ending.is_set():
-                self._attend(self._host(number), server, ranges)
+                self._update_host(self._host(number), server, ranges)
 
-    def _attend(self, host: Host, server: dict[str, Any], ranges: Mapping[int, str]) -> None:
+    def _update_host(self, host: Host, server: dict[str, Any], ranges: Mapping[int, str]) -> None:
         number, boots = host.number, server["boots"]
         if self._started.get(number) != boots:
             if self._ready(server):
                 self._boot(host, server, ranges)
         elif host.running:
-            host.know({entry["ip"]: entry["loopback"] for entry in server["private_net"]})
+            host.write_addresses({entry["ip"]: entry["loopback"] for entry in server["private_net"]})
             if server["stopping"] and self._pressed.get(number) != boots:
                 self._pressed[number] = boots
                 host.shut_down()

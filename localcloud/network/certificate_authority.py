@@ -34,7 +34,7 @@ class Issued:
     certificate: str
 
 
-class Authority:
+class CertificateAuthority:
     """`folder` holds authority.pem (key and certificate, private) and ca.pem (the certificate that clients trust).
 
     Both are created once, on first use, by the first process that needs them. Without a folder, the authority ends with

@@ -35,7 +35,7 @@ _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 
-def _alone(
+def _one_at_a_time(
     method: Callable[Concatenate[Cluster, _Given], _Result],
 ) -> Callable[Concatenate[Cluster, _Given], _Result]:
     """Allow one call at a time for each cluster."""
@@ -68,11 +68,11 @@ class Cluster:
     def running(self) -> bool:
         """Whether it accepts sessions at its address."""
         found = server.find(self.data)
-        return found is not None and found.ready and front.stands(self.folder, self.address, self.port, found.pid)
+        return found is not None and found.ready and front.listens(self.folder, self.address, self.port, found.pid)
 
     # -- making -------------------------------------------------------------------------------------------------------
 
-    @_alone
+    @_one_at_a_time
     def create(self, user: str, password: str, database: str | None) -> None:
         """Create an empty cluster with a master user, who is not a superuser, and that user's database.
 
@@ -96,10 +96,10 @@ class Cluster:
         finally:
             secret.unlink()
         started = self._start_server()
-        sessions.furnish(started.socket, self.site.password, user, password, database)
+        sessions.populate(started.socket, self.site.password, user, password, database)
         self._finish(started)
 
-    @_alone
+    @_one_at_a_time
     def restore(self, archive: Archive, target: datetime | None) -> None:
         """Create the cluster of the archive at the moment `target` (None: the archive's latest moment).
 
@@ -113,7 +113,7 @@ class Cluster:
         arguments = recovery.prepare(self.data, archive, base, moment)
         self._finish(self._start_server(archive, arguments))
 
-    @_alone
+    @_one_at_a_time
     def unpack(self, snapshot: Path) -> None:
         """Create a cluster from a snapshot. It runs afterwards."""
         if not (snapshot / "data" / "PG_VERSION").is_file():
@@ -123,7 +123,7 @@ class Cluster:
         flush(self.folder)  # the server flushes its files after a crash, but not after an orderly stop
         self._finish(self._start_server())
 
-    @_alone
+    @_one_at_a_time
     def remove(self) -> None:
         """End it at once, like a power loss, and delete its folder."""
         (self.folder / "made.json").unlink(missing_ok=True)
@@ -131,7 +131,7 @@ class Cluster:
 
     # -- its life -----------------------------------------------------------------------------------------------------
 
-    @_alone
+    @_one_at_a_time
     def start(self) -> None:
         """Start it, with crash recovery if necessary. A server that an earlier process left running is kept."""
         if not self.made:
@@ -142,10 +142,10 @@ class Cluster:
             found = None
         if found is None:
             found = self._start_server(self._destination())
-        if not front.stands(self.folder, self.address, self.port, found.pid):
+        if not front.listens(self.folder, self.address, self.port, found.pid):
             self._start_front(found)
 
-    @_alone
+    @_one_at_a_time
     def stop(self, crash: bool = False) -> None:
         """End it after its log is archived; `crash`: end it at once, like a power loss."""
         found = server.find(self.data)
@@ -153,19 +153,19 @@ class Cluster:
             server.end(found, crash=crash)
         front.end(self.folder)
 
-    @_alone
+    @_one_at_a_time
     def require_tls(self, required: bool) -> None:
         """Set whether new sessions without TLS are refused. The default is that they are."""
         front.require(self.folder, required)
 
-    @_alone
+    @_one_at_a_time
     def set_password(self, user: str, password: str) -> None:
         """Set the password of an existing user."""
         sessions.set_password(self._server().socket, self.site.password, user, password)
 
     # -- what is kept elsewhere ---------------------------------------------------------------------------------------
 
-    @_alone
+    @_one_at_a_time
     def archive_to(self, archive: Archive | None) -> None:
         """Archive the log to this folder from now on, or nowhere.
 
@@ -201,14 +201,14 @@ class Cluster:
         if not archive.bases() or self.upload() != self._ends(archive):
             self.base_backup()
 
-    @_alone
+    @_one_at_a_time
     def base_backup(self) -> None:
         """Take a base backup into the archive. Any moment after its end can be restored."""
         archive = self._archive()
         backup.into_archive(archive, self._server().socket, self.site.password, self._identity())
         self.upload()
 
-    @_alone
+    @_one_at_a_time
     def upload(self) -> datetime:
         """Make all commits so far restorable. Return the moment (UTC) up to which they are.
 
@@ -228,13 +228,13 @@ class Cluster:
                 if time.monotonic() > deadline:
                     raise PostgresError(
                         f"{archive.folder} did not take the log up to {segment} within {_UPLOAD_PATIENCE:.0f} s; "
-                        f"end of the server's log:\n{server.last_words(self.folder)}"
+                        f"end of the server's log:\n{server.log_tail(self.folder)}"
                     )
                 time.sleep(0.005)
         archive.remember(Record(moment.isoformat(timespec="microseconds"), segment, segment_bytes))
         return moment
 
-    @_alone
+    @_one_at_a_time
     def snapshot(self, into: Path) -> None:
         """Copy the cluster with all files that it needs to a new folder. It may be running or stopped."""
         if not self.made:
@@ -264,7 +264,7 @@ class Cluster:
             server.end(found, crash=True)
         front.end(self.folder)
         if self.folder.exists():
-            programs.sweep(self.folder)
+            programs.remove_incomplete(self.folder)
 
     def _start_server(
         self, archive: Archive | None = None, recovery_arguments: list[str] | None = None

@@ -61,7 +61,7 @@ def start(site: Site, folder: Path, address: str, port: int, server: int, socket
     write_atomically(folder / "front.json", json.dumps(noted).encode())
 
 
-def stands(folder: Path, address: str, port: int, server: int) -> bool:
+def listens(folder: Path, address: str, port: int, server: int) -> bool:
     """Whether the front of exactly that server listens at that address."""
     noted = _noted(folder)
     wanted = {"server": server, "address": address, "port": port}

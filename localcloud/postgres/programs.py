@@ -70,7 +70,7 @@ def run(
     return done.stdout
 
 
-def sweep(folder: Path) -> None:
+def remove_incomplete(folder: Path) -> None:
     """Delete an incomplete folder of a killed process. A program that it had started may still write there."""
     left = [process for process in psutil.process_iter() if _writes(process, folder)]
     for process in left:

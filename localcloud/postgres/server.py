@@ -97,7 +97,7 @@ def stop_all(folder: Path) -> int:
     return ended
 
 
-def last_words(folder: Path, since: int = 0) -> str:
+def log_tail(folder: Path, since: int = 0) -> str:
     """The end of the server's log."""
     with open(folder / "log", "rb") as log:
         log.seek(since)
@@ -126,7 +126,7 @@ def _start(folder: Path, paths: list[Path], recovery: Iterable[str]) -> Server:
     while time.monotonic() < deadline:
         if process.poll() is not None:
             _children.pop(process.pid, None)
-            raise PostgresError(f"the server of {folder} did not start:\n{last_words(folder, since)}")
+            raise PostgresError(f"the server of {folder} did not start:\n{log_tail(folder, since)}")
         server = find(folder / "data")
         if server is not None and server.pid == process.pid and server.ready:
             return server

@@ -68,7 +68,7 @@ def check_names(user: str, database: str | None) -> None:
         )
 
 
-def furnish(socket: str, password: str, user: str, secret: str, database: str | None) -> None:
+def populate(socket: str, password: str, user: str, secret: str, database: str | None) -> None:
     """Create the roles, the master user with its database, and the heartbeat's database in a new cluster."""
     with session(socket, password, "postgres") as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(SUPERUSER)))

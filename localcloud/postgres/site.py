@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from localcloud.instance.state import write_atomically
-from localcloud.network.certificate_authority import Authority
+from localcloud.network.certificate_authority import CertificateAuthority
 
 
 @dataclass(frozen=True)
@@ -43,5 +43,5 @@ class Site:
         return (issued.key + issued.certificate).encode()
 
     @cached_property
-    def _authority(self) -> Authority:
-        return Authority("Local cloud database authority", self.folder)
+    def _authority(self) -> CertificateAuthority:
+        return CertificateAuthority("Local cloud database authority", self.folder)

@@ -57,7 +57,9 @@ def variables(folder: Folder, running: Running, engine: Engine) -> dict[str, str
         "PGSSLMODE": "verify-full",
         # The certificates that all other TLS clients trust: the local cloud issues those of the load balancers. Some
         # clients first read their own variable.
-        **dict.fromkeys(("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"), str(machines.trust(folder))),
+        **dict.fromkeys(
+            ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"), str(machines.trusted_certificates(folder))
+        ),
         "HTTPS_PORT": str(local_port(443)),
         "HCLOUD_ENDPOINT": f"http://127.0.0.1:{running.ports['hetzner']}/v1",
         "HCLOUD_TOKEN": credentials.hcloud_token,

@@ -15,7 +15,7 @@ from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler
 
-from localcloud.faults.outages import Cuts
+from localcloud.faults.outages import Outages
 from localcloud.instance.folder import Folder
 
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -52,7 +52,7 @@ class RequestLog:
 
 
 @dataclass(frozen=True)
-class Entrance:
+class Gateway:
     """The application at a cloud's port: it logs every call, and ends calls that an outage affects.
 
     `needed` returns the regions that a request and its body need, first the one that it was made for; None means a call
@@ -64,7 +64,7 @@ class Entrance:
     cloud: str
     application: WSGI
     needed: Callable[[dict[str, Any], bytes], tuple[str | None, ...]]
-    cuts: Cuts
+    outages: Outages
     requests: RequestLog
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -81,10 +81,10 @@ class Entrance:
         return self.application(environ, answered)
 
     def is_dead(self, environ: dict[str, Any]) -> bool:
-        return any(self.cuts.is_cut(self.cloud, region) for region in self.needed(environ, b""))
+        return any(self.outages.is_cut(self.cloud, region) for region in self.needed(environ, b""))
 
     def _let_through(self, environ: dict[str, Any], regions: tuple[str | None, ...]) -> None:
-        dead = [region for region in regions if self.cuts.is_cut(self.cloud, region)]
+        dead = [region for region in regions if self.outages.is_cut(self.cloud, region)]
         if dead:
             self.requests.write(self.cloud, dead[0], environ, None)
             raise _UnreachableError(f"{self.cloud} {dead[0] or ''} is cut off")
@@ -113,7 +113,7 @@ class Handler(WSGIRequestHandler):
 
     def run_wsgi(self) -> None:
         # "100 Continue" is an answer too. During an outage the waiting client sees the connection break instead.
-        if "Expect" in self.headers and self._entrance.is_dead(self.make_environ()):
+        if "Expect" in self.headers and self._gateway.is_dead(self.make_environ()):
             del self.headers["Expect"]
         super().run_wsgi()
 
@@ -123,9 +123,9 @@ class Handler(WSGIRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer a request that is not HTTP, unless the whole cloud is cut off."""
-        entrance = self._entrance
-        if entrance.cuts.is_cut(entrance.cloud):
-            self.connection_dropped(_UnreachableError(entrance.cloud))
+        gateway = self._gateway
+        if gateway.outages.is_cut(gateway.cloud):
+            self.connection_dropped(_UnreachableError(gateway.cloud))
         else:
             super().send_error(code, message, explain)
 
@@ -141,6 +141,6 @@ class Handler(WSGIRequestHandler):
         """Do nothing, because requests are in `requests.jsonl`, not in the log."""
 
     @property
-    def _entrance(self) -> Entrance:
-        entrance: Entrance = self.server.app  # type: ignore[assignment]
-        return entrance
+    def _gateway(self) -> Gateway:
+        gateway: Gateway = self.server.app  # type: ignore[assignment]
+        return gateway

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 VARIABLE = "LOCALCLOUD_HOSTS"
-_ALSO_IN = "/usr/sbin"  # Debian's folder of HAProxy, which is not on every user's PATH
+_SYSTEM_PROGRAMS = "/usr/sbin"  # Debian's folder of HAProxy, which is not on every user's PATH
 
 # Files of trusted certificates: Debian and Arch, Fedora, openSUSE, and Alpine and the BSDs.
 _BUNDLES = (
@@ -81,7 +81,7 @@ def haproxy(environ: Mapping[str, str]) -> str | None:
         raise LocalCloudError(f"{VARIABLE} is {asked!r}; allowed: auto (the default), on, off")
     if asked == "off":
         return None
-    found = shutil.which("haproxy", path=os.pathsep.join((environ.get("PATH", ""), _ALSO_IN)))
+    found = shutil.which("haproxy", path=os.pathsep.join((environ.get("PATH", ""), _SYSTEM_PROGRAMS)))
     if found is not None and process_tags.can_be_read():
         return found
     lacks = "HAProxy on PATH" if found is None else "/proc, which is needed to find a machine's processes"
@@ -106,12 +106,12 @@ def erase(folder: Folder) -> None:
         shutil.rmtree(run_folder(place), ignore_errors=True)
 
 
-def trust(folder: Folder) -> Path:
+def trusted_certificates(folder: Folder) -> Path:
     """The file of trusted certificates, rebuilt when one of its sources changes."""
     given, default = os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths()
     candidates = (given if given != str(folder.trusted) else None, default.cafile, default.openssl_cafile, *_BUNDLES)
     found = next((Path(file) for file in candidates if file and Path(file).exists()), None)
-    system = (found or _brought_along()).read_bytes()
+    system = (found or _python_certificates()).read_bytes()
     own = folder.authority / "ca.pem"
     content = system.rstrip() + b"\n" + (own.read_bytes() if own.exists() else b"")
     if not folder.trusted.exists() or folder.trusted.read_bytes() != content:
@@ -119,7 +119,7 @@ def trust(folder: Folder) -> Path:
     return folder.trusted
 
 
-def _brought_along() -> Path:
+def _python_certificates() -> Path:
     """The certificates that come with Python's clients, for a system without any in the usual files."""
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
@@ -176,7 +176,7 @@ def _environment(folder: Folder, running: Running) -> dict[str, str]:
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{running.ports['aws']}",
         "AWS_EC2_METADATA_DISABLED": "true",
         "PGSSLROOTCERT": str(folder.databases / "site" / "ca.pem"),
-        "SSL_CERT_FILE": str(trust(folder)),
+        "SSL_CERT_FILE": str(trusted_certificates(folder)),
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
         "TMPDIR": tempfile.gettempdir(),

@@ -44,7 +44,7 @@ def start(folder: Folder) -> tuple[Running, bool]:
             return running, running.pid == process.pid
         # A faster process may hold the folder and still be loading. It is a failure only if no process holds it.
         if process.poll() is not None and folder.running() is None and not _held(folder):
-            raise LocalCloudError(f"the local cloud did not start:\n{_last_words(folder)}")
+            raise LocalCloudError(f"the local cloud did not start:\n{_log_tail(folder)}")
         time.sleep(0.05)
     process.kill()
     raise LocalCloudError(f"the local cloud did not answer within {_START_PATIENCE:.0f} s; see {folder.log}")
@@ -93,5 +93,5 @@ def _held(folder: Folder) -> bool:
         return True
 
 
-def _last_words(folder: Folder) -> str:
+def _log_tail(folder: Folder) -> str:
     return "\n".join(folder.log.read_text(errors="replace").splitlines()[-15:])

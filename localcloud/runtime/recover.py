@@ -61,7 +61,7 @@ def recover(folder: Folder, running: Running, env: Mapping[str, str], project: P
     for state in sorted((folder.backend / ".pulumi" / "stacks" / name).glob("*.json")):
         stack = state.stem
         locks = _dead_locks(folder, name, stack)
-        torn = _mend(state)
+        torn = _restore_backup(state)
         pending = _pending(state) if state.exists() else []
         if not locks and not pending and not torn:
             continue
@@ -78,7 +78,7 @@ def recover(folder: Folder, running: Running, env: Mapping[str, str], project: P
                     dropped.append(resource["urn"])
                 else:
                     adopted[resource["urn"]] = identity
-            _take_in(env, project, stack, adopted)
+            _adopt(env, project, stack, adopted)
         found.append(
             Recovered(
                 stack=stack,
@@ -92,7 +92,7 @@ def recover(folder: Folder, running: Running, env: Mapping[str, str], project: P
     return found
 
 
-def _mend(state: Path) -> bool:
+def _restore_backup(state: Path) -> bool:
     """Replace a state that a kill left incomplete by the engine's backup. Return whether it was incomplete.
 
     The backup is one step behind. A step that began later has not reached a cloud, because the engine records a step
@@ -215,7 +215,7 @@ def _find(
     return identity
 
 
-def _take_in(env: Mapping[str, str], project: Path, stack: str, adopted: Mapping[str, str]) -> None:
+def _adopt(env: Mapping[str, str], project: Path, stack: str, adopted: Mapping[str, str]) -> None:
     """Add the found objects to the stack's resources, drop the pending operations, and refresh everything.
 
     The engine has a flag for this (`refresh --import-pending-creates`). In the tested version (3.259) it drops the

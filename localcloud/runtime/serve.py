@@ -17,12 +17,12 @@ from filelock import FileLock, Timeout
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from localcloud.faults import capacity
-from localcloud.faults.outages import Cuts, IsDead, answer_to
+from localcloud.faults.outages import IsDead, Outages, apply_request
 from localcloud.instance.folder import Folder, LocalCloudError, Running
 from localcloud.plugins.broker import Broker
 from localcloud.plugins.table import Plugin
 from localcloud.runtime import machines
-from localcloud.runtime.gateway import WSGI, Entrance, Handler, RequestLog
+from localcloud.runtime.gateway import WSGI, Gateway, Handler, RequestLog
 
 if TYPE_CHECKING:
     from localcloud.aws import Application
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LOOK_FOR_FOLDER = 2.0  # seconds
+_FOLDER_POLL_SECONDS = 2.0
 
 
 def serve(folder: Folder) -> None:
@@ -54,7 +54,7 @@ def serve(folder: Folder) -> None:
         folder.remember(running)
         log.info("the local cloud listens on %s", running.ports)
         # Deleting the folder (or its clone) stops the local cloud.
-        while not stopping.wait(_LOOK_FOR_FOLDER) and _ours(folder):
+        while not stopping.wait(_FOLDER_POLL_SECONDS) and _ours(folder):
             pass
         log.info("the local cloud stops")
         ended()
@@ -76,22 +76,22 @@ def _ours(folder: Folder) -> bool:
 def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Callable[[], None], Hetzner]:
     from localcloud.aws.routing import needed
 
-    credentials, cuts, requests = folder.credentials(), Cuts.of(folder), RequestLog(folder)
+    credentials, outages, requests = folder.credentials(), Outages.of(folder), RequestLog(folder)
     sold_out = capacity.Shortages.of(folder)
-    aws = _aws(folder, cuts)
+    aws = _aws(folder, outages)
     hetzner = _hetzner(folder, credentials.hcloud_token, sold_out)
-    entrances = [
-        Entrance("aws", aws, needed, cuts, requests),
-        Entrance("hetzner", hetzner, _nowhere, cuts, requests),
-        Entrance("github", _github(folder, credentials.github_token), _nowhere, cuts, requests),
+    gateways = [
+        Gateway("aws", aws, needed, outages, requests),
+        Gateway("hetzner", hetzner, _no_region, outages, requests),
+        Gateway("github", _github(folder, credentials.github_token), _no_region, outages, requests),
     ]
-    cuts.announce()
+    outages.announce()
     last = folder.last_ports()
     servers = {
-        entrance.cloud: make_server(
-            "127.0.0.1", _port(last.get(entrance.cloud)), entrance, threaded=True, request_handler=Handler
+        gateway.cloud: make_server(
+            "127.0.0.1", _port(last.get(gateway.cloud)), gateway, threaded=True, request_handler=Handler
         )
-        for entrance in entrances
+        for gateway in gateways
     }
     secret = secrets.token_urlsafe(24)
     broker = Broker(
@@ -99,9 +99,9 @@ def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Call
         secret,
         {"aws": _aws_plugin, "hcloud": _hcloud_plugin, "github": _github_plugin},
         {
-            "cut": lambda asked: answer_to(cuts, "cut", asked),
-            "restore": lambda asked: answer_to(cuts, "restore", asked),
-            **{verb: partial(capacity.answer_to, sold_out, verb) for verb in (capacity.SELL_OUT, capacity.RESTOCK)},
+            "cut": lambda asked: apply_request(outages, "cut", asked),
+            "restore": lambda asked: apply_request(outages, "restore", asked),
+            **{verb: partial(capacity.apply_request, sold_out, verb) for verb in (capacity.SELL_OUT, capacity.RESTOCK)},
         },
     )
     running = Running(
@@ -127,35 +127,35 @@ def _port(wanted: int | None) -> int:
     return 0
 
 
-def _nowhere(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
+def _no_region(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
     """The regions of a cloud with one endpoint for all regions: none."""
     return (None,)
 
 
-def _aws(folder: Folder, cuts: Cuts) -> Application:
+def _aws(folder: Folder, outages: Outages) -> Application:
     from localcloud.aws import create_app, routing
     from localcloud.aws.s3 import replication
     from localcloud.aws.secretsmanager import replicas
     from localcloud.runtime.environment import enforces_iam
 
     application = create_app(folder.path / "aws", folder.databases, enforce_iam=enforces_iam(os.environ))
-    routing.follow(cuts.is_dead)
+    routing.follow(outages.is_dead)
 
     def catch_up(is_dead: IsDead) -> None:
         with application.changing("s3", "secretsmanager"):
             replication.catch_up()
             replicas.catch_up()
 
-    cuts.listeners.append(catch_up)
-    cuts.listeners.append(application.follow)
+    outages.listeners.append(catch_up)
+    outages.listeners.append(application.follow)
     return application
 
 
 def _hetzner(folder: Folder, token: str, sold_out: capacity.Shortages) -> Hetzner:
     from localcloud.hetzner import create_app
-    from localcloud.network.certificate_authority import Authority
+    from localcloud.network.certificate_authority import CertificateAuthority
 
-    authority = Authority("Local cloud authority", folder.authority)
+    authority = CertificateAuthority("Local cloud authority", folder.authority)
     authority.ca  # noqa: B018 - clients look for the file before the first certificate is issued
     return create_app(folder.path / "hetzner.json", token=token, authority=authority, sold_out=sold_out.kind)
 

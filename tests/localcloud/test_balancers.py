@@ -21,7 +21,7 @@ from localcloud.balancers import configuration, runtime
 from localcloud.balancers.balancer import Balancer
 from localcloud.balancers.configuration import Configuration
 from localcloud.instance import process_tags
-from localcloud.network.certificate_authority import Authority
+from localcloud.network.certificate_authority import CertificateAuthority
 from localcloud.network.ports import local_port
 from tests.localcloud.machines_harness import HAPROXY, Cloud, Load, a_cloud, answer, needs_haproxy, until
 
@@ -47,7 +47,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 @pytest.fixture(scope="module")
 def balancer(cloud: Cloud) -> dict[str, Any]:
     """A load balancer with TLS in front of two hosts, both healthy."""
-    issued = Authority("Test authority", cloud.folder / "authority").issue([NAME])
+    issued = CertificateAuthority("Test authority", cloud.folder / "authority").issue([NAME])
     certificate = cloud.ask(
         "POST",
         "/certificates",
@@ -318,13 +318,13 @@ def test_what_haproxy_refuses_leaves_the_old_running(tmp_path: Path, caplog: pyt
     good = configuration.of(a_record(), DATA, tmp_path / "7")
     bad = replace(good, addresses=("no address",))
     try:
-        running.become(good)
+        running.apply(good)
         before = json.loads((tmp_path / "7" / "balancer.json").read_text())
-        running.become(bad)
+        running.apply(bad)
         assert "HAProxy refuses a balancer" in caplog.text
         assert json.loads((tmp_path / "7" / "balancer.json").read_text()) == before
         assert answer("127.64.9.9", 18080) == 503
-        assert running.healths()["port-18080", "server-3"].status.startswith("DOWN")
+        assert running.server_health()["port-18080", "server-3"].status.startswith("DOWN")
     finally:
         running.remove()
     assert isinstance(good, Configuration)
@@ -339,7 +339,7 @@ def test_changes_that_follow_one_another_at_once_are_all_heeded(tmp_path: Path) 
     try:
         for number in range(10, 25):
             for server in (replace(first.servers[0], number=number), replace(first.servers[0], number=number + 100)):
-                running.become(replace(first, servers=(server,)))
-            assert {name for service, name in running.healths()} == {server.name}
+                running.apply(replace(first, servers=(server,)))
+            assert {name for service, name in running.server_health()} == {server.name}
     finally:
         running.remove()

@@ -17,7 +17,7 @@ from localcloud.engine.provide import Engine, provide
 from localcloud.instance.folder import Folder, LocalCloudError, Running
 from localcloud.runtime import process
 from localcloud.runtime.environment import environment, official_plugins
-from localcloud.runtime.recover import _mend
+from localcloud.runtime.recover import _restore_backup
 from tests.conftest import ROOT
 
 
@@ -209,7 +209,7 @@ def test_what_would_write_the_tracked_file_is_refused_or_led_away(shim: Shim) ->
     assert "edit" in refused.stderr
     refused = shim.pulumi("stack", "change-secrets-provider", "passphrase", "--stack", "real")
     assert refused.returncode == 2
-    assert "local cloud's own key" in refused.stderr
+    assert "keep its own key" in refused.stderr
     assert shim.pulumi("stack", "rm", "real", "--yes").returncode == 0
     assert shim.tracked.read_bytes() == before
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0  # and it can be made again
@@ -227,17 +227,17 @@ def test_a_state_that_a_kill_tore_is_mended_from_its_copy(shim: Shim) -> None:
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
     state = shim.folder / "pulumi/.pulumi/stacks/shim/real.json"
     whole = state.read_bytes()
-    assert _mend(state) is False
+    assert _restore_backup(state) is False
     Path(f"{state}.attrs").write_bytes(
         b""
     )  # the backend's attributes of the file: with incomplete ones it cannot be read
     assert shim.pulumi("stack", "export", "--stack", "real").returncode != 0
-    assert _mend(state) is False
+    assert _restore_backup(state) is False
     assert shim.pulumi("stack", "export", "--stack", "real").returncode == 0
     state.write_bytes(whole[: len(whole) // 2])
-    assert _mend(state) is True
+    assert _restore_backup(state) is True
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
     state.write_bytes(b"")
     state.with_suffix(".json.bak").unlink()  # interrupted when the stack was created
-    assert _mend(state) is True
+    assert _restore_backup(state) is True
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0

@@ -324,7 +324,7 @@ def test_a_unit_is_read_with_systemds_own_rules(tmp_path: Path) -> None:
     assert unit.start_pre[0].lenient
     assert unit.start[0].words == ("/bin/a", "--long", "word", "100%")
     assert (unit.stop_seconds, unit.restart_seconds, unit.kill_signal) == (65.0, 0.5, signal.SIGUSR1)
-    assert unit.undone == ("ProtectSystem=strict",)
+    assert unit.unsupported == ("ProtectSystem=strict",)
 
 
 # -- the local cloud as a whole ---------------------------------------------------------------------------------------

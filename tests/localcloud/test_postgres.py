@@ -169,7 +169,7 @@ def test_a_moment_outside_the_window_is_refused_with_the_window(place: Place, ar
     archived.upload()
     window = archive.window()
     assert window is not None
-    said = "allowed is any moment from {} to {}".format(*(edge.isoformat(timespec="microseconds") for edge in window))
+    said = "allowed are moments from {} to {}".format(*(edge.isoformat(timespec="microseconds") for edge in window))
     target = place.cluster("refused")
     for outside in (window[0] - MICROSECOND, window[1] + MICROSECOND):
         with pytest.raises(PostgresError) as refused:

@@ -36,7 +36,7 @@ _RECORDS = Field(forms.listed(forms.nested(_RECORD)), required=True)
 _TTL = Field(forms.integer(60, 2147483647), nullable=True)
 CREATION: Form = {
     "name": Field(
-        forms.text(pattern=_NAME, said="must be '@' or a lowercase name that is relative to the zone"),
+        forms.text(pattern=_NAME, message="must be '@' or a lowercase name that is relative to the zone"),
         required=True,
     ),
     "type": Field(forms.choice(*_TYPES), required=True),

@@ -99,7 +99,7 @@ ZONES = Collection(
     delete=_delete,
     form={
         "name": Field(
-            forms.text(pattern=_NAME, most=253, said="must be a lowercase domain name without a dot at its end"),
+            forms.text(pattern=_NAME, most=253, message="must be a lowercase domain name without a dot at its end"),
             required=True,
         ),
         "mode": Field(forms.choice("primary", "secondary"), required=True),

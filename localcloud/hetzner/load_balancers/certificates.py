@@ -20,7 +20,7 @@ from localcloud.hetzner.dns import zones
 from localcloud.hetzner.errors import ApiError, invalid_input
 from localcloud.hetzner.forms import Field
 from localcloud.hetzner.project import Ending, Project, Record
-from localcloud.network.certificate_authority import Authority
+from localcloud.network.certificate_authority import CertificateAuthority
 
 _LIFE = timedelta(days=90)  # Let's Encrypt's
 _MOST_DOMAINS = 100  # Let's Encrypt's
@@ -115,7 +115,7 @@ def _order(project: Project, record: Record, command: str) -> Record:
     return project.act(command, ("certificate", record["id"]), then=["issue", record["id"]])
 
 
-def issuing(authority: Authority) -> Ending:
+def issuing(authority: CertificateAuthority) -> Ending:
     """Return the end of an order: it issues the certificate, or sets a status with the reason."""
 
     def issue(project: Project, identity: int) -> ApiError | None:
@@ -208,7 +208,7 @@ CERTIFICATES = Collection(
         "certificate": Field(forms.text(most=65536)),
         "private_key": Field(forms.text(most=65536)),
         "domain_names": Field(
-            forms.listed(forms.text(pattern=_DOMAIN, said="must be a lowercase domain name"), _MOST_DOMAINS)
+            forms.listed(forms.text(pattern=_DOMAIN, message="must be a lowercase domain name"), _MOST_DOMAINS)
         ),
     },
     filters={"type": equals("type")},

@@ -27,7 +27,7 @@ _CHECK_HTTP: Form = {
     "path": Field(forms.text(least=0)),
     "response": Field(forms.text(least=0), nullable=True),
     "status_codes": Field(
-        forms.listed(forms.text(pattern=r"[1-5?][0-9?]{2}", said="must be three digits, with ? for any"))
+        forms.listed(forms.text(pattern=r"[1-5?][0-9?]{2}", message="must be three digits, with ? for any"))
     ),
     "tls": Field(forms.boolean),
 }

@@ -92,7 +92,7 @@ ENDINGS: dict[str, Ending] = {
 }
 MACHINES_ENDINGS: dict[str, Ending] = {**ENDINGS, "shut down": _asked_to_stop}
 """Effects of actions if machines run."""
-BOOKS_ENDINGS: dict[str, Ending] = {**ENDINGS, "shut down": powered_off}
+RECORDS_ENDINGS: dict[str, Ending] = {**ENDINGS, "shut down": powered_off}
 """Effects of actions if servers are records only."""
 
 
@@ -169,7 +169,7 @@ def _change_type(project: Project, record: Record, body: Body) -> Answer:
         raise ApiError("invalid_server_type", f"the disk of a {new['name']} is smaller than the server's")
     if not catalogue.offered_in(new, catalogue.find("locations", record["location"])):
         raise ApiError("invalid_server_type", f"{new['name']} is not offered in {record['location']}")
-    catalogue.must_be_in_stock(new, record["location"], project.sold_out)
+    catalogue.must_be_in_stock(new, record["location"], project.settings.sold_out)
     record["server_type"] = new["name"]
     if body["upgrade_disk"]:
         record["primary_disk_size"] = new["disk"]

@@ -31,7 +31,7 @@ _BUSY = {
 
 
 def _show(project: Project, record: Record) -> Body:
-    server_type = catalogue.with_stock(catalogue.find("server_types", record["server_type"]), project.sold_out)
+    server_type = catalogue.with_stock(catalogue.find("server_types", record["server_type"]), project.settings.sold_out)
     image = next((entry for entry in catalogue.IMAGES if entry["id"] == record["image"]), None)
     balancers = (balancer for balancer in project.all("load_balancers") if targets.has_target(balancer, record))
     return {
@@ -98,7 +98,7 @@ def _create(project: Project, body: Body) -> Answer:
     server_type = catalogue.find("server_types", body["server_type"])
     location = _location(project, body, server_type)
     image = catalogue.image_for(body["image"], server_type["architecture"])
-    catalogue.must_be_in_stock(server_type, location["name"], project.sold_out)
+    catalogue.must_be_in_stock(server_type, location["name"], project.settings.sold_out)
     keys = [project.lookup("ssh_keys", key) for key in body["ssh_keys"]]
     if len(body.get("user_data", "").encode()) > _USER_DATA_BYTES:
         raise invalid_input({"user_data": ["is too long, at most 32 KiB are allowed"]})
@@ -157,7 +157,7 @@ def _location(project: Project, body: Body, server_type: Body) -> Body:
             wanted = project.get("primary_ips", body["public_net"][kind])["location"]
     if wanted is None:
         places = [place["name"] for place in server_type["locations"]]
-        in_stock = (place for place in places if project.sold_out(server_type["name"], place) is None)
+        in_stock = (place for place in places if project.settings.sold_out(server_type["name"], place) is None)
         wanted = next(in_stock, places[0])
     location = catalogue.find("locations", wanted)
     if not catalogue.offered_in(server_type, location):
@@ -198,7 +198,7 @@ SERVERS = Collection(
     delete=_delete,
     form={
         "name": Field(
-            forms.text(pattern=_HOSTNAME, said="must be a valid hostname as per RFC 1123"),
+            forms.text(pattern=_HOSTNAME, message="must be a valid hostname as per RFC 1123"),
             required=True,
         ),
         "server_type": Field(forms.reference, required=True),

@@ -24,7 +24,7 @@ if __name__ == "__main__":  # started without installed packages, and so without
 
 from localcloud.hosts.machine import unit_file
 from localcloud.hosts.machine.journal import Journal
-from localcloud.hosts.machine.service import Machine, Service, keep, note
+from localcloud.hosts.machine.service import Machine, Service, copy_output, keep_reference
 from localcloud.instance import process_tags
 
 _CLOUD_INIT = "cloud-final.service"
@@ -130,7 +130,7 @@ class Manager:
         started = await service.start()
         if started and not service.watched:
             service.watched = True
-            keep(asyncio.create_task(self._watch(service)))
+            keep_reference(asyncio.create_task(self._watch(service)))
         return started
 
     async def _watch(self, service: Service) -> None:
@@ -250,7 +250,7 @@ async def _run_commands(machine: Machine, commands: list[list[str]]) -> None:
         except OSError as fault:
             _say(machine, f"runcmd: {words[0]} cannot be run: {fault}", 3)
             continue
-        keep(asyncio.create_task(note(process, machine.journal, _CLOUD_INIT, "cloud-init")))
+        keep_reference(asyncio.create_task(copy_output(process, machine.journal, _CLOUD_INIT, "cloud-init")))
         code = await process.wait()
         if code:
             _say(machine, f"runcmd: {shlex.join(words)} ended with {code}", 3)

@@ -12,7 +12,7 @@ from typing import Any
 Entry = dict[str, Any]
 
 _ROTATE_BYTES = 16 << 20
-_LOOK_AGAIN = 0.2  # seconds
+_POLL_SECONDS = 0.2
 
 
 class Journal:
@@ -59,7 +59,7 @@ def entries(file: Path, *, follow: bool = False) -> Iterator[Entry | None]:
         if not follow:
             return
         yield None
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(_POLL_SECONDS)
     opened = open(file, "rb")  # noqa: SIM115 - a rotation creates a new file
     with opened:
         rest = b""
@@ -69,7 +69,7 @@ def entries(file: Path, *, follow: bool = False) -> Iterator[Entry | None]:
                 if not follow:
                     return
                 yield None
-                time.sleep(_LOOK_AGAIN)
+                time.sleep(_POLL_SECONDS)
                 if file.exists() and os.fstat(opened.fileno()).st_ino != file.stat().st_ino:
                     break
                 continue

@@ -44,7 +44,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Unit:
-    """A service. Times are in seconds, None for no limit; `undone` are the unsupported directives."""
+    """A service. Times are in seconds, None for no limit; `unsupported` are the unsupported directives."""
 
     name: str
     description: str
@@ -77,14 +77,14 @@ class Unit:
     directory: str | None = None
     clean: frozenset[int] = frozenset()
     identifier: str | None = None
-    undone: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
 
 
 def read(file: Path) -> Unit:
     """Read a unit. Raises `UnitFileError` with the directive that is wrong."""
     sections = _sections(file.read_text())
     name = file.name
-    undone = tuple(
+    unsupported = tuple(
         f"{key}={value[-1] if value else ''}"
         for section, entries in sections.items()
         for key, value in entries.items()
@@ -112,7 +112,7 @@ def read(file: Path) -> Unit:
     if kind != "oneshot" and len(start) != 1:
         raise UnitFileError(f"{name}: a service of Type={kind} has exactly one ExecStart=, this one has {len(start)}")
     if kind == "notify":
-        undone = ("Type=notify (it counts as started when it runs)", *undone)
+        unsupported = ("Type=notify (it counts as started when it runs)", *unsupported)
     restart = choice("Restart", _RESTARTS, "no")
     if kind == "oneshot" and restart in ("always", "on-success"):
         raise UnitFileError(f"{name}: Restart={restart} is not allowed for Type=oneshot")
@@ -137,13 +137,13 @@ def read(file: Path) -> Unit:
         stop=_commands(service, "ExecStop", name),
         stop_post=_commands(service, "ExecStopPost", name),
         restart=restart,
-        restart_seconds=_span(last("RestartSec", "100ms"), name) or 0.0,
-        remain=_truth(last("RemainAfterExit", "no")),
+        restart_seconds=_duration(last("RestartSec", "100ms"), name) or 0.0,
+        remain=_boolean(last("RemainAfterExit", "no")),
         kill_signal=_signal(last("KillSignal", "SIGTERM"), name),
         kill_mode=choice("KillMode", _KILL_MODES, "control-group"),
-        start_seconds=_span(last("TimeoutStartSec", both or ("infinity" if kind == "oneshot" else "90s")), name),
-        stop_seconds=_span(last("TimeoutStopSec", both or "90s"), name),
-        limit_seconds=_span(last("StartLimitIntervalSec", "10s"), name) or 0.0,
+        start_seconds=_duration(last("TimeoutStartSec", both or ("infinity" if kind == "oneshot" else "90s")), name),
+        stop_seconds=_duration(last("TimeoutStopSec", both or "90s"), name),
+        limit_seconds=_duration(last("StartLimitIntervalSec", "10s"), name) or 0.0,
         limit_starts=int(last("StartLimitBurst", "5")),
         runtime_directories=words(service, "RuntimeDirectory"),
         runtime_mode=int(last("RuntimeDirectoryMode", "0755"), 8),
@@ -153,7 +153,7 @@ def read(file: Path) -> Unit:
         directory=last("WorkingDirectory", "") or None,
         clean=frozenset(int(word) for word in words(service, "SuccessExitStatus") if word.isdigit()),
         identifier=last("SyslogIdentifier", "") or None,
-        undone=undone,
+        unsupported=unsupported,
     )
 
 
@@ -203,7 +203,7 @@ def _specified(text: str, name: str) -> str:
     return re.sub(r"%(.)", one, text)
 
 
-def _span(text: str, name: str) -> float | None:
+def _duration(text: str, name: str) -> float | None:
     if text == "infinity":
         return None
     if re.fullmatch(r"[\d.]+", text):
@@ -216,7 +216,7 @@ def _span(text: str, name: str) -> float | None:
     return seconds
 
 
-def _truth(text: str) -> bool:
+def _boolean(text: str) -> bool:
     return text.lower() in ("yes", "true", "on", "1")
 
 

@@ -29,7 +29,7 @@ def into_archive(archive: Archive, socket: str, password: str, cluster: str) -> 
     begun = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     half = archive.base / f".{begun}"
     for left in archive.base.glob(".[0-9]*"):  # remains of a killed backup; a cluster takes one at a time
-        programs.sweep(left)
+        programs.remove_incomplete(left)
     private_folder(half)
     try:
         _fetch(half / "data", socket, password)
@@ -53,7 +53,7 @@ def snapshot(into: Path, data: Path, socket: str | None, password: str) -> None:
         raise PostgresError(f"{into} exists: a snapshot needs a new folder")
     half = into.with_name(f".{into.name}.half")
     if half.exists():
-        programs.sweep(half)
+        programs.remove_incomplete(half)
     private_folder(half)
     try:
         if socket is not None:

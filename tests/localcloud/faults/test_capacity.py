@@ -14,7 +14,7 @@ from hcloud.server_types import ServerType
 from typer.testing import CliRunner
 
 from localcloud.cli import app
-from localcloud.faults.capacity import Shortage, Shortages, noted, restock, sell_out
+from localcloud.faults.capacity import Shortage, Shortages, recorded, restock, sell_out
 from localcloud.instance.folder import Folder, LocalCloudError
 from localcloud.runtime import process
 from tests.conftest import LocalCloud
@@ -76,10 +76,10 @@ def test_without_a_local_cloud_it_is_noted(tmp_path: Path) -> None:
     assert restock(folder, [CX23]) == (frozenset(), False)
     assert not folder.path.exists()
     assert "when the local cloud starts" in say(folder, "sell-out", "cx23", "hel1", "--silently")
-    assert noted(folder) == {CX23: "silently"}
+    assert recorded(folder) == {CX23: "silently"}
     assert "is not sold out" in say(folder, "restock", "cx33", "hel1")
     assert "when the local cloud starts" in say(folder, "restock", "cx23", "hel1")
-    assert noted(folder) == {}
+    assert recorded(folder) == {}
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from typer.testing import CliRunner
 
 from localcloud.cli import app
-from localcloud.faults.outages import Cuts, Verb, change, noted, regions
+from localcloud.faults.outages import Outages, Verb, change, recorded, regions
 from localcloud.instance.folder import Folder, LocalCloudError
 from localcloud.runtime import process
 from tests.conftest import LocalCloud
@@ -51,7 +51,7 @@ def say(cloud: LocalCloud, *arguments: str) -> str:
 
 
 def restore_all(cloud: LocalCloud) -> None:
-    change(cloud.folder, "restore", noted(cloud.folder))
+    change(cloud.folder, "restore", recorded(cloud.folder))
 
 
 def client(cloud: LocalCloud, service: str, region: str = HERE) -> Any:
@@ -281,7 +281,7 @@ def test_what_cannot_be_cut_is_refused_with_what_can(local_cloud: LocalCloud, tm
             words = f"'{target}' .*{re.escape(hint)}Allowed: aws, hetzner, github, or an AWS region: af-south-1, "
             with pytest.raises(LocalCloudError, match=words):
                 change(folder, verb, ["github", target])
-        assert noted(folder) == ()
+        assert recorded(folder) == ()
     said = localcloud(local_cloud, verb, "42")
     assert said.returncode == 1
     assert "'42'" in said.stderr
@@ -329,25 +329,25 @@ def test_a_cut_outlives_the_local_cloud_and_is_forgotten_with_it(fresh_cloud: Lo
 
 
 def test_who_listens_hears_every_change_when_it_is_in_force(tmp_path: Path) -> None:
-    cuts = Cuts(tmp_path / "cuts.json")
+    outages = Outages(tmp_path / "cuts.json")
     heard: list[tuple[bool, bool]] = []
-    cuts.listeners.append(lambda is_dead: heard.append((is_dead(HERE), is_dead(THERE))))
-    cuts.announce()
-    cuts.cut(HERE)
-    assert cuts.cut("aws", HERE) == {"aws"}
-    assert cuts.restore("aws", "github") == {"aws"}
-    assert Cuts(tmp_path / "cuts.json").targets() == {HERE}
+    outages.listeners.append(lambda is_dead: heard.append((is_dead(HERE), is_dead(THERE))))
+    outages.announce()
+    outages.cut(HERE)
+    assert outages.cut("aws", HERE) == {"aws"}
+    assert outages.restore("aws", "github") == {"aws"}
+    assert Outages(tmp_path / "cuts.json").targets() == {HERE}
 
     def stumble(is_dead: Any) -> None:
         raise RuntimeError("no server")
 
-    cuts.listeners.insert(0, stumble)
+    outages.listeners.insert(0, stumble)
     with pytest.raises(LocalCloudError, match="RuntimeError: no server"):
-        cuts.restore(HERE)
+        outages.restore(HERE)
     assert heard == [(False, False), (True, False), (True, True), (True, False), (False, False)]
     (tmp_path / "cuts.json").write_text('{"cut": ["eu-moon-1"]}')
     with pytest.raises(LocalCloudError, match=r"cuts\.json: 'eu-moon-1' .* remove it"):
-        Cuts(tmp_path / "cuts.json")
+        Outages(tmp_path / "cuts.json")
 
 
 # -- replication across a cut -----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import inspect
 import threading
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -18,7 +19,7 @@ from pulumi.runtime.proto import provider_pb2
 from werkzeug.serving import make_server
 
 from localcloud.hetzner import Application, create_app
-from localcloud.network.certificate_authority import Authority
+from localcloud.network.certificate_authority import CertificateAuthority
 from localcloud.plugins.hcloud import PLUGIN
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.provider import Provider
@@ -406,7 +407,9 @@ def test_servers_are_started_before_they_are_in_their_networks_if_they_can_be(cl
 
 
 def test_a_sold_out_server_fails_by_the_clouds_own_words(cloud: Cloud, app: Application) -> None:
-    app._sold_out = lambda server_type, location: "openly" if location == "fsn1" else None
+    app._settings = replace(
+        app._settings, sold_out=lambda server_type, location: "openly" if location == "fsn1" else None
+    )
     with pytest.raises(APIException, match=r"error during placement \(resource_unavailable"):
         make(cloud, "Server", **SERVER)
     assert cloud.named("servers", "web") is None
@@ -538,7 +541,7 @@ def test_certificates(cloud: Cloud) -> None:
         delete(cloud, "LoadBalancerService", service)
         going.result()
 
-    issued = Authority("Another authority", None).issue(["www.example.org"])
+    issued = CertificateAuthority("Another authority", None).issue(["www.example.org"])
     own: Props = {"name": "own", "certificate": issued.certificate, "privateKey": issued.key}
     identity = make(cloud, "UploadedCertificate", **own)
     found = state(cloud, "UploadedCertificate", identity)
@@ -654,7 +657,7 @@ def test_what_was_just_made_has_not_drifted(cloud: Cloud, endpoint: str) -> None
     address = int(make(cloud, "PrimaryIp", name="front", type="ipv4", location="fsn1"))
     group = int(make(cloud, "PlacementGroup", name="spread", type="spread"))
     balancer = int(make(cloud, "LoadBalancer", **{**BALANCER, "name": "first"}))
-    issued = Authority("Another authority", None).issue(["www.example.org"])
+    issued = CertificateAuthority("Another authority", None).issue(["www.example.org"])
     declared: list[tuple[str, Props]] = [
         ("Network", {"name": "second", "ipRange": "10.9.0.0/16", "deleteProtection": True}),
         ("NetworkSubnet", {"networkId": net, "type": "cloud", "networkZone": "eu-central", "ipRange": "10.0.9.0/24"}),
