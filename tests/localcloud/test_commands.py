@@ -53,14 +53,14 @@ def test_outside_a_project_it_says_what_to_do(tmp_path: Path) -> None:
     assert "Traceback" not in said.stderr
 
 
-def test_a_wrong_choice_of_plugins_is_refused_with_what_is_allowed() -> None:
+def test_unknown_plugins_setting_is_refused() -> None:
     assert official_plugins({}) is False
     assert official_plugins({"LOCALCLOUD_PLUGINS": "official"}) is True
     with pytest.raises(LocalCloudError, match=r"'real'; allowed: stand-in .* official"):
         official_plugins({"LOCALCLOUD_PLUGINS": "real"})
 
 
-def test_the_official_plugins_are_led_to_the_same_endpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_official_plugins_get_the_same_endpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The official plugins cannot be downloaded here, but their environment can be checked."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("AWS_PROFILE", "the-persons-own")
@@ -83,7 +83,7 @@ def test_the_official_plugins_are_led_to_the_same_endpoints(tmp_path: Path, monk
     assert not list(Path(official["PULUMI_HOME"]).glob("plugins/*"))
 
 
-def test_credentials_are_made_up_once_and_only_the_owner_reads_them(tmp_path: Path) -> None:
+def test_credentials_are_generated_once_and_private(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "cloud")
     made = folder.credentials()
     assert folder.credentials() == made
@@ -122,7 +122,7 @@ def test_the_engine_on_path_is_taken_before_any_build(tmp_path: Path, monkeypatc
     assert provide(Console(quiet=True)) == Engine(pulumi=tmp_path / "bin" / "pulumi", built=False)
 
 
-def test_an_engine_that_is_too_old_is_refused_with_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_engine_is_refused_with_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a_pulumi(tmp_path / "bin", "v3.99.0")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(LocalCloudError, match=r"v3\.99\.0; the SDKs need 3\.231\.0 or newer"):
@@ -186,7 +186,7 @@ def shim(engine: Engine, tmp_path: Path) -> Shim:
     return Shim(engine, tmp_path)
 
 
-def test_plain_pulumi_works_and_the_tracked_file_stays_as_it_is(shim: Shim) -> None:
+def test_pulumi_leaves_the_tracked_file_unchanged(shim: Shim) -> None:
     before = shim.tracked.read_bytes()
     assert "hello" in shim.pulumi("up", "--yes", "--stack", "real").stdout
     assert shim.pulumi("preview", "--stack", "real", "--expect-no-changes").returncode == 0
@@ -201,7 +201,7 @@ def test_plain_pulumi_works_and_the_tracked_file_stays_as_it_is(shim: Shim) -> N
     ]
 
 
-def test_what_would_write_the_tracked_file_is_refused_or_led_away(shim: Shim) -> None:
+def test_commands_that_write_the_tracked_file_are_refused(shim: Shim) -> None:
     assert shim.pulumi("stack", "init", "real").returncode == 0
     before = shim.tracked.read_bytes()
     refused = shim.pulumi("config", "set", "say", "other", "--stack", "real")
@@ -223,7 +223,7 @@ def test_a_stack_whose_making_was_killed_is_made_good(shim: Shim) -> None:
     assert shim.pulumi("preview", "--stack", "real", "--expect-no-changes").returncode == 0
 
 
-def test_a_state_that_a_kill_tore_is_mended_from_its_copy(shim: Shim) -> None:
+def test_incomplete_state_is_restored_from_backup(shim: Shim) -> None:
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
     state = shim.folder / "pulumi/.pulumi/stacks/shim/real.json"
     whole = state.read_bytes()

@@ -35,7 +35,7 @@ def hetzner(cloud: LocalCloud) -> Any:
     return Hetzner(token, api_endpoint=endpoint, poll_interval=0.02)
 
 
-def test_what_is_sold_out_cannot_be_made_and_that_outlives_a_restart(local_cloud: LocalCloud) -> None:
+def test_shortage_refuses_servers_and_survives_restart(local_cloud: LocalCloud) -> None:
     client, folder = hetzner(local_cloud), local_cloud.folder
 
     def make(name: str, location: str) -> None:

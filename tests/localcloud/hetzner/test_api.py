@@ -14,7 +14,7 @@ from werkzeug.test import Client
 from localcloud.hetzner.labels import Selector
 from tests.localcloud.hetzner.harness import LOCATION, TOKEN, Api
 
-# -- who may ask, and what there is -----------------------------------------------------------------------------------
+# -- authorization, errors and lists ----------------------------------------------------------------------------------
 
 
 def test_only_the_token_is_let_in(api: Api) -> None:
@@ -47,7 +47,7 @@ def test_what_is_not_there_is_refused_by_name(api: Api, method: str, path: str, 
     assert api.refusal(method, path, {} if method == "POST" else None) == (status, code)
 
 
-def test_an_action_that_is_not_emulated_is_refused_by_name(api: Api) -> None:
+def test_unsupported_action_is_refused_by_name(api: Api) -> None:
     server = api.server()["id"]
     response = api.ask("POST", f"/servers/{server}/actions/enable_rescue", {"type": "linux64"})
     assert response.status_code == 422
@@ -64,7 +64,7 @@ def test_a_broken_body_names_every_field_at_once(api: Api) -> None:
     assert (raw.status_code, raw.json["error"]["code"]) == (400, "json_error")  # type: ignore[index]
 
 
-def test_the_catalogue_has_the_places_and_what_is_offered_where(api: Api) -> None:
+def test_catalogue_lists_locations_and_offers(api: Api) -> None:
     zones = {entry["name"]: entry["network_zone"] for entry in api.get("/locations")["locations"]}
     assert [name for name, zone in zones.items() if zone == "eu-central"] == ["fsn1", "nbg1", "hel1"]
     (image,) = api.get("/images?name=debian-12&architecture=arm")["images"]
@@ -76,7 +76,7 @@ def test_the_catalogue_has_the_places_and_what_is_offered_where(api: Api) -> Non
     assert api.refusal("POST", "/servers", {**made, "image": image["id"]}) == (422, "invalid_input")
 
 
-def test_what_is_sold_out_is_not_available_and_a_server_goes_where_its_type_can_be_had() -> None:
+def test_sold_out_type_moves_server_to_next_location() -> None:
     stock = {("cx23", "fsn1"): "openly", ("cx23", "nbg1"): "silently", ("cx33", "hel1"): "openly"}
     api = Api(sold_out=lambda server_type, location: stock.get((server_type, location)))
     (cx23,) = api.get("/server_types?name=cx23")["server_types"]
@@ -170,7 +170,7 @@ def test_labels_have_a_form(api: Api, labels: dict[str, Any]) -> None:
 # -- actions ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_action_of_no_length_runs_in_its_own_answer_and_is_over_in_the_next(api: Api) -> None:
+def test_action_without_duration_ends_at_next_request(api: Api) -> None:
     answer = api.post("/servers", name="a", server_type="cx23", image="debian-12", location=LOCATION)
     assert (answer["action"]["status"], answer["server"]["status"]) == ("running", "initializing")
     assert [action["command"] for action in answer["next_actions"]] == ["start_server"]
@@ -212,7 +212,7 @@ def test_what_takes_time_locks_and_shows_it() -> None:
     assert api.refusal("POST", f"/networks/{network}/actions/add_subnet", second) == (409, "conflict")
 
 
-# -- what the emulator remembers --------------------------------------------------------------------------------------
+# -- stored state ------------------------------------------------------------------------------------------------------
 
 
 def test_state_outlives_the_process(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_state_outlives_the_process(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "state.json").read_bytes())["servers"]
 
 
-def test_a_state_that_an_older_emulator_wrote_is_brought_up_to_date(tmp_path: Path) -> None:
+def test_state_of_older_emulator_is_updated(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     first = Api(file)
     network = first.network("net", "10.0.0.0/16", "10.0.1.0/24")

@@ -17,7 +17,7 @@ def managed(api: Api, *domains: str, name: str = "managed") -> Any:
     return api.post("/certificates", name=name, type="managed", domain_names=list(domains))
 
 
-def test_a_managed_certificate_is_issued_for_the_domains_of_the_projects_zones() -> None:
+def test_managed_certificate_is_issued_for_own_zones() -> None:
     authority = CertificateAuthority("Test authority", None)
     api = Api(authority=authority, action_seconds=5)
     zone(api)
@@ -43,7 +43,7 @@ def test_a_managed_certificate_is_issued_for_the_domains_of_the_projects_zones()
     assert api.refusal("POST", f"{path}/actions/retry", {}) == (422, "invalid_input")
 
 
-def test_a_certificate_that_cannot_be_issued_says_why_and_can_be_retried(api: Api) -> None:
+def test_failed_certificate_has_reason_and_can_be_retried(api: Api) -> None:
     answer = managed(api, "api.example.com")
     path = f"/certificates/{answer['certificate']['id']}"
     action = api.get(f"/actions/{answer['action']['id']}")["action"]
@@ -69,7 +69,7 @@ def test_a_certificate_that_cannot_be_issued_says_why_and_can_be_retried(api: Ap
         assert api.refusal("POST", "/certificates", body) == (422, "invalid_input")
 
 
-def test_an_uploaded_certificate_and_its_key_belong_together(api: Api) -> None:
+def test_uploaded_certificate_must_match_its_key(api: Api) -> None:
     one, other = (CertificateAuthority("Another authority", None).issue(["www.example.com"]) for _ in range(2))
     answer = api.post("/certificates", name="own", certificate=one.certificate, private_key=one.key)
     found = answer["certificate"]
@@ -83,7 +83,7 @@ def test_an_uploaded_certificate_and_its_key_belong_together(api: Api) -> None:
     assert api.refusal("POST", retry, {}) == (422, "unsupported_error")
 
 
-def test_a_load_balancer_ends_tls_with_a_certificate_and_redirects_http(api: Api) -> None:
+def test_load_balancer_ends_tls_and_redirects_http(api: Api) -> None:
     zone(api)
     certificate = managed(api, "www.example.com")["certificate"]["id"]
     balancer = api.balancer()["id"]

@@ -8,7 +8,7 @@ from typing import Any
 from tests.localcloud.hetzner.harness import LOCATION, Api
 
 
-def test_a_load_balancer_keeps_the_address_that_it_was_made_with(api: Api) -> None:
+def test_load_balancer_keeps_its_address(api: Api) -> None:
     address = api.post("/primary_ips", name="front", type="ipv4", location=LOCATION)["primary_ip"]
     balancer = api.balancer(public_net={"ipv4": address["id"]})
     assert balancer["public_net"]["ipv4"]["ip"] == address["ip"]

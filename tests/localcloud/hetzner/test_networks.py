@@ -17,7 +17,7 @@ def test_a_network_is_private_and_large_enough(api: Api, ip_range: str) -> None:
 
 
 @pytest.mark.parametrize("ip_range", ["10.1.0.0/24", "10.0.1.128/25", "10.0.2.0/31"])
-def test_a_subnet_is_within_its_network_and_overlaps_with_none(api: Api, ip_range: str) -> None:
+def test_subnet_outside_network_or_overlapping_is_refused(api: Api, ip_range: str) -> None:
     network = api.network("net", "10.0.0.0/16", "10.0.1.0/24")
     body = {"type": "cloud", "network_zone": "eu-central", "ip_range": ip_range}
     assert api.refusal("POST", f"/networks/{network}/actions/add_subnet", body) == (422, "invalid_input")
@@ -59,7 +59,7 @@ def test_a_small_subnet_runs_out(api: Api) -> None:
     assert api.refusal("POST", "/servers", body) == (422, "no_subnet_available")
 
 
-def test_a_network_that_goes_takes_its_attachments_with_it(api: Api) -> None:
+def test_deleted_network_removes_attachments(api: Api) -> None:
     network = api.network("net", "10.0.0.0/16", "10.0.1.0/24")
     server = api.server(networks=[network])["id"]
     balancer = api.balancer(network=network)["id"]
@@ -110,7 +110,7 @@ def test_a_firewall_rule_that_makes_no_sense_is_refused(api: Api, change: dict[s
     assert api.refusal("POST", "/firewalls", body) == (422, "invalid_input")
 
 
-def test_a_firewall_is_on_before_the_first_boot_and_follows_labels(api: Api) -> None:
+def test_firewall_applies_before_boot_and_by_label(api: Api) -> None:
     named = api.post("/firewalls", name="named", rules=[_RULE])["firewall"]["id"]
     selected = {"type": "label_selector", "label_selector": {"selector": "role=web"}}
     by_label = api.post("/firewalls", name="by-label", apply_to=[selected])["firewall"]["id"]

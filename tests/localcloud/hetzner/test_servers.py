@@ -9,7 +9,7 @@ from collections.abc import Collection
 from tests.localcloud.hetzner.harness import LOCATION, Api
 
 
-def test_public_addresses_are_unique_and_are_this_machines_own_or_lead_nowhere(api: Api) -> None:
+def test_public_addresses_are_unique_and_local(api: Api) -> None:
     network = api.network("net", "10.0.0.0/16", "10.0.1.0/24")
     for number in range(30):
         api.server(f"s{number}", networks=[network])
@@ -19,7 +19,7 @@ def test_public_addresses_are_unique_and_are_this_machines_own_or_lead_nowhere(a
     loopback = ipaddress.ip_network("127.64.0.0/10")
     public = [ip for ip in ips if not ip.startswith("2001:db8:")]
     assert all(ipaddress.ip_address(ip) in loopback for ip in public)
-    # What stands for a private address is another one, and the API does not tell it.
+    # The local address in place of a private one differs from it, and the API does not show it.
     records = [*api.records("servers"), *api.records("load_balancers")]
     private = [entry["loopback"] for record in records for entry in record["private_net"]]
     assert len(private) == 31
@@ -30,7 +30,7 @@ def test_public_addresses_are_unique_and_are_this_machines_own_or_lead_nowhere(a
 
 
 def test_an_address_is_never_given_twice() -> None:
-    """Whoever chooses is told of every address that is taken, and one that was given back is free again."""
+    """`choose_address` receives every address in use, and a released one is free again."""
     told: list[set[str]] = []
 
     def choose(taken: Collection[str]) -> str:
@@ -48,7 +48,7 @@ def test_an_address_is_never_given_twice() -> None:
     assert api.server("b")["public_net"]["ipv4"]["ip"] == "127.64.0.1"
 
 
-def test_a_primary_ip_outlives_its_server_and_moves_only_while_that_is_off(api: Api) -> None:
+def test_primary_ip_outlives_server_and_moves_when_off(api: Api) -> None:
     kept = api.post("/primary_ips", name="kept", type="ipv4", location=LOCATION)["primary_ip"]
     assert (kept["assignee_id"], kept["assignee_type"]) == (None, "unassigned")
     public = {"enable_ipv4": True, "ipv4": kept["id"], "enable_ipv6": False}
