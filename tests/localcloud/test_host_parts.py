@@ -37,7 +37,7 @@ def test_user_data_is_read_and_what_is_not_done_is_named() -> None:
     ]
     assert read.commands == (("systemctl", "start", "a"), ("systemctl", "start", "b c"))
     notes = "\n".join(read.notes)
-    for part in ("packages is not done", "frobnicate is not known", "'relative'", "rot13", "needs a shell"):
+    for part in ("packages is not done", "frobnicate is unknown", "'relative'", "rot13", "needs a shell"):
         assert part in notes
     assert user_data.read("#!/bin/sh\nrm -rf /").commands == ()
 
