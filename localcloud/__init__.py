@@ -1,1 +1,1 @@
-"""Three clouds in miniature, on loopback: the place where everything is tried before it meets a real account."""
+"""Emulators of AWS, Hetzner Cloud and GitHub on loopback, for trying every change before it reaches a real account."""

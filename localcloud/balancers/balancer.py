@@ -1,10 +1,10 @@
 """One load balancer's HAProxy: a master process, and the workers that it replaces when the configuration changes.
 
-    haproxy.cfg   what it runs with          certificates/   with their keys
-    log           what it says               balancer.json   where it listens
+    haproxy.cfg   the configuration           certificates/   certificates with their keys
+    log           HAProxy's output            balancer.json   the addresses and ports that it listens on
 
-and, in a folder with a short path, `s`, its socket, and `servers`, what is known of its servers' health, for the next
-worker.
+A second folder has a short path. It holds `s`, the socket, and `servers`, the known health of the servers, which the
+next worker reads.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TELL_AGAIN = 1.0
 
 
 class Balancer:
-    """`folder` is for its files; `short` is where its socket is, whose path must be short."""
+    """`folder` holds its files; `short` holds its socket, whose path must be short."""
 
     def __init__(self, program: str, folder: Path, short: Path) -> None:
         self._program = program
@@ -46,8 +46,8 @@ class Balancer:
     def socket(self) -> Path:
         return self._short / "s"
 
-    def become(self, wanted: Configuration) -> None:
-        """Do what is wanted from now on. What HAProxy refuses is logged, and the old goes on."""
+    def apply(self, wanted: Configuration) -> None:
+        """Apply the wanted configuration. If HAProxy refuses it, log that and keep the old one."""
         if wanted == self._running and (self._master is None or self._master.poll() is None):
             return
         if not wanted.addresses or not wanted.services:
@@ -64,11 +64,11 @@ class Balancer:
             try:
                 known = runtime.known_states(self.socket)
             except OSError as fault:
-                log.warning("%s: its socket does not answer: %s", wanted.name, fault)
+                log.warning("%s: no answer from its socket: %s", wanted.name, fault)
         write_atomically(self._short / "servers", runtime.states(wanted, known).encode())
         os.replace(self._folder / "haproxy.cfg.new", self._folder / "haproxy.cfg")
         if runs and self._running is not None and self._running.public and not wanted.public:
-            # Who switches an interface off means its connections too.
+            # Switching the public interface off also ends its connections.
             self.kill()
             runs = False
         if runs and self._master is not None:
@@ -77,25 +77,25 @@ class Balancer:
             log.info("%s is changed", wanted.name)
         else:
             self._start()
-            log.info("%s listens at %s", wanted.name, ", ".join(wanted.addresses))
+            log.info("%s listens on %s", wanted.name, ", ".join(wanted.addresses))
         self._running = wanted
         self._note(wanted)
 
-    def healths(self) -> dict[tuple[str, str], runtime.Health]:
-        """Empty when it does not run."""
+    def server_health(self) -> dict[tuple[str, str], runtime.Health]:
+        """Return the health by service and server; empty if HAProxy does not run."""
         if self._master is None or self._master.poll() is not None:
             return {}
         try:
-            return runtime.healths(self.socket)
+            return runtime.server_health(self.socket)
         except OSError:
             return {}
 
     def died(self) -> bool:
-        """Whether it should run, and does not."""
+        """Whether it should run but does not."""
         return self._master is not None and self._master.poll() is not None
 
     def kill(self) -> None:
-        """End it with all its connections, at once."""
+        """End it at once, with all its connections."""
         if self._master is not None and self._master.poll() is None:
             self._master.kill()
         process_tags.kill(self._folder)
@@ -109,7 +109,7 @@ class Balancer:
         shutil.rmtree(self._short, ignore_errors=True)
 
     def _prepare(self, wanted: Configuration) -> bool:
-        """Write what is wanted beside what runs, and have HAProxy read it; whether it takes it."""
+        """Write the wanted configuration next to the current one. Return whether HAProxy accepts it."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._short.mkdir(parents=True, exist_ok=True, mode=0o700)
         for file, content in wanted.keys:
@@ -119,13 +119,13 @@ class Balancer:
         try:
             write_atomically(new, wanted.text(self._short).encode())
         except ValueError as fault:
-            log.error("%s cannot be rendered, and goes on as it was: %s", wanted.name, fault)
+            log.error("%s cannot be rendered, so its configuration is unchanged: %s", wanted.name, fault)
             return False
         checked = subprocess.run(
             [self._program, "-c", "-q", "-f", str(new)], capture_output=True, text=True, check=False, timeout=30
         )
         if checked.returncode != 0:
-            log.error("HAProxy refuses %s, which goes on as it was:\n%s", wanted.name, checked.stderr)
+            log.error("HAProxy refuses the configuration of %s, so it is unchanged:\n%s", wanted.name, checked.stderr)
         return checked.returncode == 0
 
     def _start(self) -> None:
@@ -145,16 +145,16 @@ class Balancer:
             )
         deadline = time.monotonic() + _START_PATIENCE
         while time.monotonic() < deadline and self._master.poll() is None:
-            if self.socket.exists():  # it is made when everything else listens
+            if self.socket.exists():  # HAProxy creates it after every other listener
                 return
             time.sleep(0.01)
-        log.error("the HAProxy of %s does not start; see %s", self._folder.name, file)
+        log.error("HAProxy for %s did not start; see %s", self._folder.name, file)
 
     def _reload(self, master: subprocess.Popen[bytes], wanted: Configuration) -> bool:
-        """Have a new worker take over; whether it did.
+        """Start a new worker with the wanted configuration. Return whether it took over.
 
-        A master that is busy with a signal forgets one that comes meanwhile, so it is told until the worker that
-        answers is one that knows what is wanted.
+        A master that handles a signal drops a second one that arrives meanwhile. So the signal is repeated until a
+        worker with the wanted configuration answers.
         """
         deadline = time.monotonic() + _START_PATIENCE
         while time.monotonic() < deadline and master.poll() is None:
@@ -165,11 +165,11 @@ class Balancer:
                     if runtime.revision(self.socket) == wanted.revision:
                         return True
                 time.sleep(0.01)
-        log.error("the HAProxy of %s does not take what is wanted; see %s", wanted.name, self._folder / "log")
+        log.error("HAProxy did not apply the configuration of %s; see %s", wanted.name, self._folder / "log")
         return False
 
     def _note(self, running: Configuration) -> None:
-        """For whoever asks without asking the local cloud."""
+        """Write the addresses to a file, so that other processes can read them without a call to the local cloud."""
         self._folder.mkdir(parents=True, exist_ok=True)
         noted = {
             "name": running.name,

@@ -1,4 +1,4 @@
-"""All load balancers of a local cloud: HAProxy does what the records say, and the records' health is HAProxy's."""
+"""All load balancers of a local cloud: HAProxy follows the API's records, and reports health to them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from localcloud.instance import process_tags
 
 log = logging.getLogger(__name__)
 
-_ASK_HEALTH = 0.5  # seconds
+_HEALTH_POLL_SECONDS = 0.5
 _READ = ("load_balancers", "servers", "primary_ips", "certificates")
 
 
 class Balancers:
-    """One thread of its own renders and changes; the API's `health_status` is what HAProxy last said.
+    """Runs the load balancers in its own thread. The API's `health_status` is the last state that HAProxy reported.
 
-    program: HAProxy. short: a folder with a short path, for sockets.
+    `program`: the path of HAProxy.
+    `short`: a folder with a short path, for sockets.
     """
 
     def __init__(self, application: Application, program: str, folder: Path, short: Path) -> None:
@@ -36,11 +37,11 @@ class Balancers:
         self._changed = threading.Event()
         self._ending = threading.Event()
         self._threads = [
-            threading.Thread(target=work, name="balancers", daemon=True) for work in (self._follow, self._ask)
+            threading.Thread(target=work, name="balancers", daemon=True) for work in (self._follow, self._read_health)
         ]
 
     def start(self) -> None:
-        process_tags.kill_all(self._folder)  # of a local cloud that was killed
+        process_tags.kill_all(self._folder)  # left by a local cloud that was killed
         self._folder.mkdir(parents=True, exist_ok=True)
         self._application.health.probe = self._is_healthy
         self._application.listeners.append(self._changed.set)
@@ -59,15 +60,15 @@ class Balancers:
 
     def _follow(self) -> None:
         while not self._ending.is_set():
-            self._changed.wait(_ASK_HEALTH)
+            self._changed.wait(_HEALTH_POLL_SECONDS)
             self._changed.clear()
             try:
                 self._application.settle()
-                self._look()
+                self._update()
             except Exception:
-                log.exception("behind the load balancers")
+                log.exception("updating the load balancers failed")
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         with self._application.reading() as data:
             seen = copy.deepcopy({name: data.get(name, {}) for name in _READ})
         records = {record["id"]: record for record in seen["load_balancers"].values()}
@@ -80,12 +81,12 @@ class Balancers:
             if self._ending.is_set():
                 return
             wanted = configuration.of(record, seen, self._folder / str(number))
-            self._balancer(number).become(wanted)
+            self._balancer(number).apply(wanted)
 
-    def _ask(self) -> None:
-        while not self._ending.wait(_ASK_HEALTH):
+    def _read_health(self) -> None:
+        while not self._ending.wait(_HEALTH_POLL_SECONDS):
             for number, balancer in list(self._balancers.items()):
-                self._healths[number] = balancer.healths()
+                self._healths[number] = balancer.server_health()
 
     def _is_healthy(
         self, balancer: Mapping[str, Any], server: Mapping[str, Any], service: Mapping[str, Any]

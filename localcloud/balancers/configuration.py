@@ -1,11 +1,11 @@
-"""What HAProxy has to do for a load balancer: from the API's records to data, and from data to its configuration.
+"""Configuration of HAProxy for one load balancer: from the API's records to data, and from data to text.
 
-Where the API says nothing of how Hetzner's load balancers do something, this is what is done here:
+Hetzner's API does not document every detail. Where it is silent, the local cloud does this:
 
-- A request that fails is not tried again, neither at the same server nor at another.
-- A server that is new gets no requests until its health check has succeeded as often as one that was ill needs to.
-- `retries` checks in a row change a server's state in both directions; 0 means 1.
-- A plain request on a service that redirects is answered with 301.
+- A request that fails is not retried, neither on the same server nor on a different one.
+- A new server gets no requests until its health check has succeeded as often as an unhealthy server needs.
+- `retries` consecutive checks change a server's state in both directions; 0 means 1.
+- A plain HTTP request to a service with a redirect is answered with 301.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TCP_IDLE_SECONDS = 300  # the API has no setting for it
 
 @dataclass(frozen=True)
 class Server:
-    """A target as HAProxy knows it. `number` is the id of the API's server."""
+    """A target, as a server of HAProxy. `number` is the id of the API's server."""
 
     number: int
     address: str
@@ -43,7 +43,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Service:
-    """One service. `port` is the one that is listened on here; `files` are its certificates with their keys."""
+    """One service. `port` is the local port that it listens on; `files` are its certificates with their keys."""
 
     listen_port: int
     port: int
@@ -72,13 +72,13 @@ class Service:
 
     @property
     def statuses(self) -> str:
-        """The API's patterns of status codes as one regular expression."""
+        """The API's patterns of status codes, as one regular expression."""
         return "^(" + "|".join(code.replace("?", ".") for code in self.check["http"]["status_codes"]) + ")$"
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """All that one load balancer does. `addresses` are this machine's on which it listens."""
+    """The complete configuration of one load balancer. `addresses` are the local addresses that it listens on."""
 
     number: int
     name: str
@@ -88,11 +88,11 @@ class Configuration:
     services: tuple[Service, ...]
     servers: tuple[Server, ...]
     keys: tuple[tuple[Path, str], ...]
-    """Files that hold certificates with their keys, and what is in them."""
+    """Files that hold certificates with their keys: path and content."""
 
     @property
     def revision(self) -> str:
-        """Another for whatever differs."""
+        """A hash that changes with the configuration."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     def text(self, folder: Path) -> str:
@@ -102,13 +102,16 @@ class Configuration:
 
 
 def of(record: Record, data: Mapping[str, Mapping[str, Record]], folder: Path) -> Configuration:
-    """`data` are the API's records; `folder` is where this load balancer's files are."""
+    """Return the configuration for a record.
+
+    `data` are the API's records; `folder` holds this load balancer's files.
+    """
     files = {number: folder / "certificates" / f"{number}.pem" for number in _certificates(record)}
     keys = {number: _pem(data["certificates"].get(str(number))) for number in files}
     services = [
         _service(service, files, keys)
         for service in record["services"]
-        # One whose certificate has not been issued yet cannot speak TLS, and so does not listen.
+        # A service whose certificate is not issued yet cannot use TLS, so it does not listen.
         if service["protocol"] != "https" or any(keys[number] for number in service["http"]["certificates"])
     ]
     return Configuration(
@@ -124,7 +127,10 @@ def of(record: Record, data: Mapping[str, Mapping[str, Record]], folder: Path) -
 
 
 def _addresses(record: Record, data: Mapping[str, Mapping[str, Record]]) -> Iterator[str]:
-    """The public one, unless it is switched off, and the private one. IPv6 has no addresses on this machine."""
+    """The public address, unless it is switched off, and the private one.
+
+    IPv6 addresses do not exist on this machine.
+    """
     if record["public_interface"]:
         primary = data["primary_ips"].get(str(record["ipv4"]))
         yield str(primary["ip"] if primary is not None else record["own_ipv4"])
@@ -162,7 +168,7 @@ def _service(service: Record, files: Mapping[int, Path], keys: Mapping[int, str]
 
 
 def _servers(record: Record, data: Mapping[str, Mapping[str, Record]]) -> Iterator[Server]:
-    """Every server that is a target and can be reached, once."""
+    """Every server that is a target and reachable, once."""
     found: dict[int, Server] = {}
     for target in record["targets"]:
         if target["type"] == "server":
@@ -191,14 +197,14 @@ def _reached_at(
 
 
 def _quoted(text: object) -> str:
-    """As one word of HAProxy's configuration, whatever is in it. Control characters cannot be in any."""
+    """Quote a text as one word of HAProxy's configuration. Control characters cannot be quoted."""
     plain = str(text)
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in plain):
         raise ValueError(f"{plain!r} has control characters, which HAProxy's configuration cannot hold")
     return "'" + plain.replace("'", "'\\''") + "'"
 
 
-_TEMPLATES = Environment(  # noqa: S701 - it is no HTML
+_TEMPLATES = Environment(  # noqa: S701 - the output is not HTML
     loader=FileSystemLoader(Path(__file__).parent),
     undefined=StrictUndefined,
     trim_blocks=True,

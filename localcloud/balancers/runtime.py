@@ -1,4 +1,4 @@
-"""What a running HAProxy is asked over its socket (HAProxy's management guide, section 9)."""
+"""Queries to a running HAProxy over its socket (HAProxy's management guide, section 9)."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from localcloud.balancers.configuration import Configuration
 
 _PATIENCE = 2.0
 _STATE_VERSION = "1"
-# The fields of `show servers state`, of which those up to the check's health are what is carried over.
+# The fields of `show servers state`. The fields up to the check's health are carried over to the next worker.
 _OPERATIONAL, _HEALTH, _PORT, _ADDRESS = 5, 12, 18, 4
 _CHECKED = "6"  # a check is configured and enabled
 
 
 @dataclass(frozen=True)
 class Health:
-    """How a server fares at one service: HAProxy's own words, such as `UP 1/2`, and what the last check came to."""
+    """The health of a server in one service: HAProxy's status, such as `UP 1/2`, and the result of the last check."""
 
     status: str
     check: str
 
     @property
     def up(self) -> bool | None:
-        """None before the first check is over."""
+        """Whether it is up; None before the first check is complete."""
         if self.check in ("", "INI"):
             return None
         return self.status.startswith("UP")
 
 
-def ask(path: Path, command: str) -> str:
-    """Raises OSError when nothing answers there."""
+def query(path: Path, command: str) -> str:
+    """Send a command and return the answer. Raises `OSError` if the socket does not answer."""
     with socket.socket(socket.AF_UNIX) as asked:
         asked.settimeout(_PATIENCE)
         asked.connect(str(path))
@@ -46,14 +46,14 @@ def ask(path: Path, command: str) -> str:
 
 
 def revision(path: Path) -> str:
-    """Of the configuration that the process which answers there runs with."""
-    said = (line.partition(": ") for line in ask(path, "show info").splitlines())
+    """The revision of the configuration that the answering process runs with."""
+    said = (line.partition(": ") for line in query(path, "show info").splitlines())
     return next((value for name, _, value in said if name == "description"), "")
 
 
-def healths(path: Path) -> dict[tuple[str, str], Health]:
-    """By service's and server's name."""
-    table = csv.DictReader(io.StringIO(ask(path, "show stat").removeprefix("# ")))
+def server_health(path: Path) -> dict[tuple[str, str], Health]:
+    """The health of each server, by the names of service and server."""
+    table = csv.DictReader(io.StringIO(query(path, "show stat").removeprefix("# ")))
     return {
         (row["pxname"], row["svname"]): Health(row["status"], row["check_status"].removeprefix("* "))
         for row in table
@@ -62,9 +62,9 @@ def healths(path: Path) -> dict[tuple[str, str], Health]:
 
 
 def known_states(path: Path) -> dict[tuple[str, str, str], list[str]]:
-    """What a process knows of its servers: the fields of each, by its service's and its own name and its address."""
+    """The state of each server: its fields, by service name, server name and address."""
     known = {}
-    for line in ask(path, "show servers state").splitlines():
+    for line in query(path, "show servers state").splitlines():
         fields = line.split()
         if len(fields) > _PORT and not line.startswith("#"):
             known[fields[1], fields[3], f"{fields[_ADDRESS]}:{fields[_PORT]}"] = fields
@@ -72,7 +72,7 @@ def known_states(path: Path) -> dict[tuple[str, str, str], list[str]]:
 
 
 def states(configuration: Configuration, known: Mapping[tuple[str, str, str], list[str]]) -> str:
-    """The file from which the next process learns it. A server that nothing is known of begins as one that is down."""
+    """The state file for the next process. A server without a known state starts as down."""
     lines = [_STATE_VERSION]
     for service in configuration.services:
         for number, server in enumerate(configuration.servers, 1):

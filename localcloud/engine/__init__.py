@@ -1,1 +1,1 @@
-"""Pulumi's own engine: the one on PATH, else built from its source in the Go module registry."""
+"""Pulumi's own engine: the one on PATH, or else a build from its source in the Go module registry."""

@@ -1,8 +1,8 @@
-"""Gets the engine: `pulumi` on PATH where there is one, else a build of its source, kept in the user's cache.
+"""Provides the engine: `pulumi` on PATH, or else a build from its source in the user's cache.
 
-A machine that has the download uses it. A machine that cannot download it builds the same program from the Go module
-registry: some minutes once, then a look-up. What was built is keyed by the sources that it was built from, is put in
-place by one rename, and is shared by every clone.
+A machine with the Pulumi CLI uses it. A machine that cannot download the CLI builds the same program from the Go module
+registry, which takes some minutes once. A build is keyed by its sources, is put in place by one rename, and is shared
+by every clone.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _SOURCES = Path(__file__).parent
 _ENGINE_MODULE = "github.com/pulumi/pulumi/pkg/v3"
 _HOST = "pulumi-language-python"
 _SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
-# The oldest engine that the SDKs in uv.lock speak to (their packages ask for it).
+# The oldest engine that the SDKs in uv.lock support (their packages require it).
 _OLDEST = (3, 231, 0)
-_QUIET_STEP = 20.0  # seconds between lines where there is no terminal to draw on
+_QUIET_STEP = 20.0  # seconds between progress lines when the output is not a terminal
 
 
 @dataclass(frozen=True)
 class Engine:
-    """`pulumi`: the program. Its language host stands beside it, where the engine looks first. `built`: by us."""
+    """`pulumi`: the program, with its language host next to it, where the engine looks first. `built`: built here."""
 
     pulumi: Path
     built: bool
 
 
 def provide(console: Console, without: Path | None = None) -> Engine:
-    """The engine to use, built first if need be. `without` is a folder on PATH that does not count (our own shims)."""
+    """Return the engine, and build it first if necessary. Skip `without` on PATH, the folder of our shims."""
     found = _on_path(without)
     if found is not None and (found.parent / _HOST).exists():
         _check_version(found)
@@ -54,7 +54,7 @@ def provide(console: Console, without: Path | None = None) -> Engine:
 
 
 def cache() -> Path:
-    """`XDG_CACHE_HOME` or `~/.cache`: what is built here outlives every clone."""
+    """`XDG_CACHE_HOME` or `~/.cache`, which outlives every clone."""
     root = os.environ.get("XDG_CACHE_HOME")
     return (Path(root) if root else Path.home() / ".cache") / "localcloud"
 
@@ -72,20 +72,20 @@ def _check_version(pulumi: Path) -> None:
     if not match or tuple(map(int, match.groups())) < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))
         raise LocalCloudError(
-            f"{pulumi} says that it is version {said or 'nothing'}; the SDKs need {oldest} or newer: update it, "
-            "or take it off PATH and it is built from its source"
+            f"{pulumi} reports version {said or 'nothing'}; the SDKs need {oldest} or newer. Update it, "
+            "or remove it from PATH to build the engine from its source"
         )
 
 
 @contextmanager
-def _alone(console: Console, target: Path) -> Iterator[None]:
-    """Two clones on one machine build once: the second waits for the first and says so."""
+def _one_build(console: Console, target: Path) -> Iterator[None]:
+    """Allow one build per machine: a second clone prints that it waits, and waits for the first."""
     target.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{target}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        console.print("another process builds the engine: waiting for it")
+        console.print("another process is building the engine; waiting for it")
         lock.acquire()
     try:
         yield
@@ -102,9 +102,9 @@ def _built(console: Console, sources: tuple[Path, ...]) -> Path:
     if go is None:
         raise LocalCloudError(
             "neither `pulumi` nor `go` is on PATH. Install the Pulumi CLI (https://www.pulumi.com/docs/install/), "
-            "or Go 1.25 or newer (https://go.dev/dl/) and the engine is built from its source"
+            "or Go 1.25 or newer (https://go.dev/dl/) to build the engine from its source"
         )
-    with _alone(console, target):
+    with _one_build(console, target):
         if target.exists():
             return target
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".building-"))
@@ -121,7 +121,7 @@ def _build(console: Console, go: str, folder: Path) -> None:
     version = _go(go, "list", "-m", "-f", "{{.Version}}", _ENGINE_MODULE).strip()
     console.print(f"Building the Pulumi engine {version} from its source (once, several minutes; no pulumi on PATH)")
     _compile(console, go, f"{_ENGINE_MODULE}/cmd/pulumi", folder / "pulumi", version)
-    console.print("Building its host for Python programs")
+    console.print("Building its language host for Python")
     _compile(console, go, f"./{_HOST}", folder / _HOST, None)
     sdk = Path(_go(go, "list", "-m", "-f", "{{.Dir}}", _SDK_MODULE).strip())
     runner = sdk / "python" / "cmd" / f"{_HOST}-exec"
@@ -136,8 +136,8 @@ def _go(go: str, *arguments: str) -> str:
 
 
 def _compile(console: Console, go: str, package: str, target: Path, version: str | None) -> None:
-    """`go build` with its progress: the packages that are compiled, out of those that the program is made of."""
-    console.print("  fetching its modules and counting its packages")
+    """Run `go build` with a progress display: compiled packages out of all packages of the program."""
+    console.print("  fetching the modules and counting the packages")
     total = len(_go(go, "list", "-deps", package).split())
     flags = "-s -w"
     if version is not None:
@@ -153,7 +153,7 @@ def _compile(console: Console, go: str, package: str, target: Path, version: str
     try:
         _show(console, process.stderr or (), total, said)
         code = process.wait()
-    except BaseException:  # Ctrl-C: the compiler stops too
+    except BaseException:  # on Ctrl-C the compiler stops too
         process.terminate()
         process.wait()
         raise
@@ -178,7 +178,7 @@ def _show(console: Console, lines: Iterable[str], total: int, said: list[str]) -
             if not console.is_terminal and time.monotonic() - shown > _QUIET_STEP:
                 shown = time.monotonic()
                 console.print(f"  compiling: {len(said)} of {total} packages, {shown - started:.0f} s")
-        # Packages that were compiled before are not named again.
+        # Packages that were compiled earlier do not appear again.
         progress.update(task, completed=total)
     console.print(f"  built in {time.monotonic() - started:.0f} s")
 

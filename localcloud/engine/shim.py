@@ -1,12 +1,12 @@
-"""What `pulumi` is in the local cloud's environment: the real one, with local copies of the stacks' configuration.
+"""Wrapper of `pulumi` in the local cloud's environment. It uses local copies of the stacks' configuration.
 
     shim.py STATE_FOLDER REAL_PULUMI [arguments of pulumi]
 
-The engine writes a stack's encryption salt into `Pulumi.STACK.yaml`, a tracked file that in production names the real
-key. So in the local cloud it is given a copy in the ignored folder instead: what the tracked file says now, with the
-local cloud's own salt in the place of the real key. A stack that the local backend does not have yet is made.
+The engine writes a stack's encryption salt into `Pulumi.STACK.yaml`. That file is tracked, and in production it names
+the real key. So in the local cloud the engine gets a copy in the ignored folder: the present content of the tracked
+file, with the local cloud's own salt instead of the real key. A stack that the local backend does not have is created.
 
-It imports nothing but the standard library: it stands before every command.
+The wrapper imports only the standard library, because it runs before every command.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Commands that read a stack's configuration file, and so are given the copy.
+# Commands that read a stack's configuration file, and therefore get the copy.
 _READERS = {"config", "destroy", "dn", "down", "import", "logs", "pre", "preview", "refresh", "up", "update", "watch"}
 _ENCRYPTION = re.compile(r"^(secretsprovider|encryptedkey|encryptionsalt):.*\n?", re.MULTILINE)
 _SALT = re.compile(r"^encryptionsalt: *(\S+)", re.MULTILINE)
@@ -27,32 +27,32 @@ _VALUE_FLAGS = {"-s": "stack", "--stack": "stack", "-C": "cwd", "--cwd": "cwd"}
 def main(folder: Path, real: str, arguments: list[str]) -> int:
     words, options = _parse(arguments)
     project = _project(Path(options.get("cwd", ".")).resolve())
-    # `stack rm` would take the tracked file along.
+    # `stack rm` would also delete the tracked file.
     os.environ["PULUMI_OPTION_PRESERVE_CONFIG"] = "true"
     if project is None or "--config-file" in arguments:
-        return _become(real, arguments)
+        return _execute(real, arguments)
     if words[:2] == ["stack", "init"] and len(words) > 2:
         _copy(folder, project, words[2].rsplit("/", 1)[-1], real)
         print(f"Created stack '{words[2]}'")
         return 0
     if words[:2] == ["stack", "change-secrets-provider"]:
-        print("the local cloud's stacks keep the local cloud's own key: do this outside `make shell`", file=sys.stderr)
+        print("the stacks of the local cloud keep its own key; run this outside `make shell`", file=sys.stderr)
         return 2
     if words[:1] == ["config"] and words[1:2] and words[1] not in ("get", "env"):
-        print(f"edit {project}/Pulumi.STACK.yaml instead: the local cloud reads it anew each time", file=sys.stderr)
+        print(f"edit {project}/Pulumi.STACK.yaml instead; the local cloud reads it at each command", file=sys.stderr)
         return 2
     if words and words[0] in _READERS:
         stack = options.get("stack") or os.environ.get("PULUMI_STACK") or _selected(real, options.get("cwd", "."))
         if stack:
             os.environ["PULUMI_OPTION_CONFIG_FILE"] = str(_copy(folder, project, stack.rsplit("/", 1)[-1], real))
-            # Stacks refer to each other, so all that the project has a file for exist, if only empty.
+            # Stacks refer to each other. So every stack with a configuration file exists, even if it is empty.
             for tracked in project.glob("Pulumi.*.yaml"):
                 _copy(folder, project, tracked.name.split(".", 1)[1].removesuffix(".yaml"), real)
-    return _become(real, arguments)
+    return _execute(real, arguments)
 
 
 def _parse(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
-    """The command's words, and the two options that matter here."""
+    """The words of the command, and the two options that matter here."""
     words: list[str] = []
     options: dict[str, str] = {}
     rest = iter(arguments)
@@ -76,7 +76,7 @@ def _selected(real: str, cwd: str) -> str:
 
 
 def _copy(folder: Path, project: Path, stack: str, real: str) -> Path:
-    """Bring the local copy of a stack's configuration up to date, making the stack first if there is none."""
+    """Update the local copy of a stack's configuration. Create the stack first if it does not exist."""
     name = re.search(r"^name: *[\"']?([\w.-]+)", (project / "Pulumi.yaml").read_text(), re.MULTILINE)
     if name is None:
         raise SystemExit(f"{project}/Pulumi.yaml has no `name:`")
@@ -84,9 +84,9 @@ def _copy(folder: Path, project: Path, stack: str, real: str) -> Path:
     here.mkdir(parents=True, exist_ok=True)
     copy, tracked = here / f"Pulumi.{stack}.yaml", project / f"Pulumi.{stack}.yaml"
     with open(here / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two commands at once make one stack
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two simultaneous commands create one stack
         state = folder / "pulumi" / ".pulumi" / "stacks" / name.group(1) / f"{stack}.json"
-        salt = (_salt(copy) if state.exists() else None) or _made(state, here, name.group(1), stack, real)
+        salt = (_salt(copy) if state.exists() else None) or _create_stack(state, here, name.group(1), stack, real)
         content = _ENCRYPTION.sub("", tracked.read_text()) if tracked.exists() else ""
         temporary = copy.with_suffix(".new")
         temporary.write_text(f"encryptionsalt: {salt}\n{content}")
@@ -102,8 +102,8 @@ def _salt(file: Path) -> str | None:
     return match.group(1) if match else None
 
 
-def _made(state: Path, here: Path, project: str, stack: str, real: str) -> str:
-    """Make the stack in a project of its own beside the copy; a kill in here is made good by the next call."""
+def _create_stack(state: Path, here: Path, project: str, stack: str, real: str) -> str:
+    """Create the stack from a temporary project next to the copy. If this is killed, the next call repairs it."""
     if state.exists():
         latest = json.loads(state.read_text()).get("checkpoint", {}).get("latest") or {}
         salt = latest.get("secrets_providers", {}).get("state", {}).get("salt")
@@ -117,11 +117,11 @@ def _made(state: Path, here: Path, project: str, stack: str, real: str) -> str:
     )
     salt = _salt(here / f"Pulumi.{stack}.yaml")
     if done.returncode != 0 or salt is None:
-        raise SystemExit(f"the stack {stack} could not be made: {done.stderr.strip()}")
+        raise SystemExit(f"the stack {stack} could not be created: {done.stderr.strip()}")
     return salt
 
 
-def _become(real: str, arguments: list[str]) -> int:
+def _execute(real: str, arguments: list[str]) -> int:
     os.execv(real, [real, *arguments])
 
 

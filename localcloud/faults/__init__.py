@@ -1,1 +1,1 @@
-"""Faults on purpose: outages of a region or a provider, and server types that are sold out."""
+"""Deliberate faults: outages of a region or a provider, and server types that are sold out."""

@@ -1,7 +1,8 @@
-"""What Hetzner has sold out: a type of server in a location. No server of it can be made there until it is restocked.
+"""Capacity of the local Hetzner: the server types that are sold out in a location.
 
-It stands in `shortages.json` in the local cloud's folder, so a restart changes nothing about it. While the local cloud
-runs it alone writes that file, and is asked to over the broker; else the commands write it, for the next start.
+No server of a sold-out type can be created in that location until it is restocked. `shortages.json` in the local
+cloud's folder records this, so it survives a restart. While the local cloud runs, only its process writes the file;
+commands send their request over the broker. Otherwise the commands write the file for the next start.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from localcloud.instance.control import in_folder
+from localcloud.instance.control import request_change
 from localcloud.instance.folder import Folder, LocalCloudError
 from localcloud.instance.state import write_atomically
 
 Kind = Literal["openly", "silently"]
-"""Whether the API says that a type is sold out, or offers it and refuses who takes the offer up."""
+"""Whether the API reports a type as sold out, or offers it and refuses to create a server."""
 
 SELL_OUT: Final = "sell out"
 RESTOCK: Final = "restock"
@@ -35,7 +36,7 @@ class Shortage:
 
 
 class Shortages:
-    """What is sold out now, kept in `file`; without one, in memory. Safe for threads: asking never waits."""
+    """The current shortages, kept in `file`, or in memory without one. Safe for threads: reading never waits."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
@@ -50,11 +51,11 @@ class Shortages:
         return dict(self._kinds)
 
     def kind(self, server_type: str, location: str) -> Kind | None:
-        """How this type is sold out in this location; None when it can be had."""
+        """How this type is sold out in this location; None if it is available."""
         return self._kinds.get(Shortage(server_type, location))
 
     def sell_out(self, shortage: Shortage, kind: Kind = "openly") -> bool:
-        """Whether that is new. `LocalCloudError` for what is not offered at all."""
+        """Record a shortage and return whether it is new. Raises `LocalCloudError` if the type is not offered."""
         check(shortage)
         with self._changing:
             if self._kinds.get(shortage) == kind:
@@ -63,7 +64,7 @@ class Shortages:
             return True
 
     def restock(self, shortages: Iterable[Shortage]) -> frozenset[Shortage]:
-        """Those of them that were sold out."""
+        """Remove shortages and return those that existed."""
         with self._changing:
             gone = frozenset(shortages) & frozenset(self._kinds)
             if gone:
@@ -77,7 +78,7 @@ class Shortages:
 
 
 def check(shortage: Shortage) -> None:
-    """Whether Hetzner offers the type there, so that it can run out of it."""
+    """Raise `LocalCloudError` unless Hetzner offers the type in the location."""
     from localcloud.hetzner import catalogue
 
     offered = {
@@ -86,41 +87,48 @@ def check(shortage: Shortage) -> None:
     if shortage.server_type not in offered:
         near = difflib.get_close_matches(shortage.server_type, offered, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise LocalCloudError(f"{shortage.server_type!r} is no type of server: {hint}Allowed: {', '.join(offered)}")
+        raise LocalCloudError(f"{shortage.server_type!r} is not a server type: {hint}Allowed: {', '.join(offered)}")
     places = offered[shortage.server_type]
     if shortage.location not in places:
         raise LocalCloudError(
-            f"{shortage.server_type} is not offered in {shortage.location!r}; it is in {', '.join(places)}"
+            f"{shortage.server_type} is not offered in {shortage.location!r}; it is offered in {', '.join(places)}"
         )
 
 
-def noted(folder: Folder) -> dict[Shortage, Kind]:
-    """What `shortages.json` says is sold out."""
+def recorded(folder: Folder) -> dict[Shortage, Kind]:
+    """The shortages in `shortages.json`."""
     return _read(_file(folder))
 
 
 def sell_out(folder: Folder, shortage: Shortage, kind: Kind) -> tuple[bool, bool]:
-    """Whether that is new, and whether it is in force: else a local cloud that starts will honour it."""
+    """Return whether the shortage is new, and whether it is in effect now.
+
+    If not, it takes effect at the next start.
+    """
     check(shortage)
     asked = {"type": shortage.server_type, "location": shortage.location, "kind": kind}
-    answer, in_force = in_folder(folder, SELL_OUT, asked, lambda: answer_to(Shortages.of(folder), SELL_OUT, asked))
-    return bool(answer["changed"]), in_force
+    answer, in_effect = request_change(
+        folder, SELL_OUT, asked, lambda: apply_request(Shortages.of(folder), SELL_OUT, asked)
+    )
+    return bool(answer["changed"]), in_effect
 
 
 def restock(folder: Folder, shortages: Iterable[Shortage]) -> tuple[frozenset[Shortage], bool]:
-    """Those that were sold out, and whether it is in force."""
+    """Return the shortages that existed, and whether the change is in effect now."""
     wanted = sorted(shortages)
     for one in wanted:
         check(one)
     if folder.running() is None and not _file(folder).exists():
         return frozenset(), False
     asked = [[one.server_type, one.location] for one in wanted]
-    answer, in_force = in_folder(folder, RESTOCK, asked, lambda: answer_to(Shortages.of(folder), RESTOCK, asked))
-    return frozenset(Shortage(*one) for one in answer["changed"]), in_force
+    answer, in_effect = request_change(
+        folder, RESTOCK, asked, lambda: apply_request(Shortages.of(folder), RESTOCK, asked)
+    )
+    return frozenset(Shortage(*one) for one in answer["changed"]), in_effect
 
 
-def answer_to(shortages: Shortages, verb: str, asked: Any) -> dict[str, Any]:
-    """What the running local cloud does when it is asked to, as plain data."""
+def apply_request(shortages: Shortages, verb: str, asked: Any) -> dict[str, Any]:
+    """Carry out a request in the running local cloud, and return the result as plain data."""
     if verb == SELL_OUT:
         return {"changed": shortages.sell_out(Shortage(asked["type"], asked["location"]), asked["kind"])}
     gone = shortages.restock(Shortage(*one) for one in asked)
@@ -143,4 +151,4 @@ def _read(file: Path) -> dict[Shortage, Kind]:
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError, KeyError) as error:
-        raise LocalCloudError(f"{file} cannot be read ({error}): remove it, and nothing is sold out") from None
+        raise LocalCloudError(f"{file} cannot be read ({error}). Remove it to restore all server types") from None

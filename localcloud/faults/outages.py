@@ -1,7 +1,8 @@
-"""What is cut off: whole clouds, and regions of AWS. A call there fails as a dead endpoint does, until it is restored.
+"""Outages: whole clouds and AWS regions that are cut off. A call to one gets no answer until it is restored.
 
-It stands in `cuts.json` in the local cloud's folder, so a restart changes nothing about it. While the local cloud runs
-it alone writes that file, and is asked to over the broker; else the commands write it, for the next start.
+`cuts.json` in the local cloud's folder records them, so they survive a restart. While the local cloud runs, only its
+process writes the file; commands send their request over the broker. Otherwise the commands write the file for the next
+start.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from localcloud.instance.control import in_folder
+from localcloud.instance.control import request_change
 from localcloud.instance.folder import CLOUDS, Folder, LocalCloudError
 from localcloud.instance.state import write_atomically
 
@@ -24,13 +25,13 @@ log = logging.getLogger(__name__)
 
 Verb = Literal["cut", "restore"]
 IsDead = Callable[[str], bool]
-"""Whether an AWS region is dead now. It stays true to what is cut, so it may be kept and asked again."""
+"""Whether an AWS region is unreachable now. The function follows later changes, so it may be kept and called again."""
 
 
 @cache
 def regions() -> frozenset[str]:
-    """Every region that the local AWS knows: those of EC2, in all partitions, that botocore knows, as moto does."""
-    import botocore.session  # it takes a while to load, and few commands need it
+    """Every region of the local AWS: botocore's regions of EC2 in all partitions, like moto's."""
+    import botocore.session  # it loads slowly, and few commands need it
 
     session = botocore.session.get_session()
     return frozenset(
@@ -40,16 +41,16 @@ def regions() -> frozenset[str]:
     )
 
 
-def noted(folder: Folder) -> tuple[str, ...]:
-    """What `cuts.json` says is cut, in the order of the alphabet."""
+def recorded(folder: Folder) -> tuple[str, ...]:
+    """The targets in `cuts.json`, sorted."""
     return tuple(sorted(_read(_file(folder))))
 
 
-class Cuts:
-    """What is cut now, kept in `file`. Safe for threads: asking never waits, and changes come one after the other.
+class Outages:
+    """The current outages, kept in `file`. Safe for threads: reading never waits, and changes run one after the other.
 
-    `listeners` are called with `is_dead` by `announce` and, once a change is in force, by `cut` and `restore` before
-    these return. They may be called again with nothing changed.
+    `announce` calls the `listeners` with `is_dead`. `cut` and `restore` also call them, after a change takes effect and
+    before they return. A listener may be called although nothing changed.
     """
 
     def __init__(self, file: Path) -> None:
@@ -63,42 +64,42 @@ class Cuts:
             raise LocalCloudError(f"{file}: {unknown}. Correct the file, or remove it") from None
 
     @classmethod
-    def of(cls, folder: Folder) -> Cuts:
+    def of(cls, folder: Folder) -> Outages:
         return cls(_file(folder))
 
     def targets(self) -> frozenset[str]:
         return self._targets
 
     def is_cut(self, cloud: str, region: str | None = None) -> bool:
-        """Whether this cloud is cut off as a whole, or this region of AWS is."""
+        """Whether the cloud is cut off as a whole, or this AWS region is."""
         targets = self._targets
         return cloud in targets or (cloud == "aws" and region in targets)
 
     def is_dead(self, region: str) -> bool:
-        """Whether this region of AWS is cut off, by itself or with all of AWS."""
+        """Whether this AWS region is cut off, by itself or with all of AWS."""
         return self.is_cut("aws", region)
 
     def cut(self, *targets: str) -> frozenset[str]:
-        """Cut these off; gives those that were not yet. `LocalCloudError` for what cannot be cut, before any is."""
+        """Cut targets off and return the new ones. An unknown target raises `LocalCloudError` and changes nothing."""
         return self._change(targets, lambda now, asked: now | asked)
 
     def restore(self, *targets: str) -> frozenset[str]:
-        """Let calls to these through again; gives those that were cut. Refuses like `cut`."""
+        """Restore targets and return those that were cut off. Raises `LocalCloudError` like `cut`."""
         return self._change(targets, lambda now, asked: now - asked)
 
     def announce(self) -> None:
-        """Tell every listener. One that fails keeps no other from hearing of it; the failures are raised at the end."""
+        """Call every listener. If one fails, the others are still called, and the failures are raised at the end."""
         failures = []
         for listener in self.listeners:
             try:
                 listener(self.is_dead)
             except Exception as fault:
-                log.exception("what is cut changed")
+                log.exception("a listener failed after a change of the outages")
                 failures.append(f"{type(fault).__name__}: {fault}")
         if failures:
             raise LocalCloudError(
-                f"calls are cut off as asked ({', '.join(sorted(self._targets)) or 'nothing is'}), but not everything "
-                f"behind them could follow: {'; '.join(failures)}. Ask again, or see the log"
+                f"the outages are in effect ({', '.join(sorted(self._targets)) or 'none'}), but parts of the local "
+                f"cloud could not follow: {'; '.join(failures)}. Repeat the command, or see the log"
             )
 
     def _change(
@@ -112,37 +113,37 @@ class Cuts:
             if after != before:
                 write_atomically(self._file, json.dumps({"cut": sorted(after)}).encode())
                 self._targets = after
-            self.announce()  # also when nothing changed: what could not follow before gets another chance
+            self.announce()  # also without a change: a listener that failed before is called again
         return before ^ after
 
 
 @dataclass(frozen=True)
 class Changed:
-    """What a command did: the targets that it changed, what is cut now, and whether a local cloud runs to obey."""
+    """Result of a command: the changed targets, all targets that are cut off, and whether a local cloud runs."""
 
     changed: frozenset[str]
     cut: frozenset[str]
-    in_force: bool
+    in_effect: bool
 
 
 def change(folder: Folder, verb: Verb, targets: Iterable[str]) -> Changed:
-    """Cut or restore. In force when this returns if the local cloud runs, else noted for its next start.
+    """Cut off or restore. This takes effect before it returns if the local cloud runs, or else at its next start.
 
-    Raises `LocalCloudError` for what cannot be cut, and for a local cloud that does not answer.
+    Raises `LocalCloudError` for an unknown target, and if the local cloud does not answer.
     """
     asked = sorted(set(targets))
     if folder.running() is None:
         _check(asked)
         if verb == "restore" and not _file(folder).exists():
-            return Changed(frozenset(), frozenset(), in_force=False)
-    answer, in_force = in_folder(folder, verb, asked, lambda: answer_to(Cuts.of(folder), verb, asked))
-    return Changed(frozenset(answer["changed"]), frozenset(answer["cut"]), in_force)
+            return Changed(frozenset(), frozenset(), in_effect=False)
+    answer, in_effect = request_change(folder, verb, asked, lambda: apply_request(Outages.of(folder), verb, asked))
+    return Changed(frozenset(answer["changed"]), frozenset(answer["cut"]), in_effect)
 
 
-def answer_to(cuts: Cuts, verb: Verb, targets: Iterable[str]) -> dict[str, Any]:
-    """What the running local cloud does when it is asked to, as plain data."""
-    changed = cuts.cut(*targets) if verb == "cut" else cuts.restore(*targets)
-    return {"changed": sorted(changed), "cut": sorted(cuts.targets())}
+def apply_request(outages: Outages, verb: Verb, targets: Iterable[str]) -> dict[str, Any]:
+    """Carry out a request in the running local cloud, and return the result as plain data."""
+    changed = outages.cut(*targets) if verb == "cut" else outages.restore(*targets)
+    return {"changed": sorted(changed), "cut": sorted(outages.targets())}
 
 
 def _file(folder: Folder) -> Path:
@@ -156,7 +157,7 @@ def _read(file: Path) -> frozenset[str]:
     except FileNotFoundError:
         return frozenset()
     except (ValueError, TypeError, KeyError) as error:
-        raise LocalCloudError(f"{file} cannot be read ({error}): remove it, and nothing is cut") from None
+        raise LocalCloudError(f"{file} cannot be read ({error}). Remove it to end all outages") from None
 
 
 def _check(targets: Iterable[str]) -> None:
@@ -166,6 +167,6 @@ def _check(targets: Iterable[str]) -> None:
         near = difflib.get_close_matches(target, [*CLOUDS, *sorted(regions())], n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise LocalCloudError(
-            f"{target!r} is nothing that can be cut: {hint}Allowed: {', '.join(CLOUDS)}, or a region of AWS: "
+            f"{target!r} cannot be cut off: {hint}Allowed: {', '.join(CLOUDS)}, or an AWS region: "
             f"{', '.join(sorted(regions()))}"
         )

@@ -1,7 +1,7 @@
-"""What a project can order: locations, server types, images and load balancer types, from `catalogue.json`.
+"""Catalogue of Hetzner's offers: locations, server types, images and load balancer types, from `catalogue.json`.
 
-The file has the facts that decide anything (places, zones, architectures, sizes, limits); ids of newer entries are this
-emulator's own. Nothing costs anything here, so every price is zero.
+The file has the facts that affect behaviour (places, zones, architectures, sizes, limits). The ids of newer entries are
+this emulator's own. Every price is zero, because nothing costs money here.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ LISTS = {
 
 
 def find(collection: str, reference: int | str) -> Entry:
-    """An entry by id or by name; an unknown one is the API's `not_found`."""
+    """Return an entry by id or name; an unknown one is refused with the API's `not_found`."""
     one, entries = LISTS[collection]
     for entry in entries:
         if reference in (entry["id"], entry["name"]):
@@ -128,7 +128,8 @@ def find(collection: str, reference: int | str) -> Entry:
 
 
 SoldOut = Callable[[str, str], str | None]
-"""How a server type, by name, is sold out in a location: `openly`, `silently`, or None when it can be had."""
+"""Returns how a server type is sold out in a location, both by name: `openly`, `silently`, or None if it is available.
+"""
 
 
 def nothing_sold_out(server_type: str, location: str) -> str | None:
@@ -136,7 +137,7 @@ def nothing_sold_out(server_type: str, location: str) -> str | None:
 
 
 def with_stock(server_type: Entry, sold_out: SoldOut) -> Entry:
-    """A server type as the API shows it now: where it is sold out openly, it is said not to be available."""
+    """A server type as the API shows it now: not available where it is sold out openly."""
     places = []
     for place in server_type["locations"]:
         gone = sold_out(server_type["name"], place["name"]) == "openly"
@@ -150,7 +151,7 @@ def must_be_in_stock(server_type: Entry, location: str, sold_out: SoldOut) -> No
 
 
 def image_for(reference: int | str, architecture: str) -> Entry:
-    """An image by id, or by name for an architecture. One of another architecture cannot boot there."""
+    """Return an image by id, or by name and architecture. A server cannot boot an image of a different architecture."""
     named = [entry for entry in IMAGES if reference in (entry["id"], entry["name"])]
     if not named:
         raise not_found("image", reference)

@@ -1,4 +1,4 @@
-"""The form of the API's tables: one `Collection` for each kind of resource, one `Command` for each of its actions."""
+"""Tables of the API: a `Collection` for each kind of resource, and a `Command` for each of its actions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer's status and body; no body is the API's 204."""
+    """Status and body of an answer. Without a body it is the API's 204."""
 
     status: int
     body: Body | None = None
@@ -24,9 +24,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Command:
-    """One action of a resource: what its body takes, and what it does.
+    """One action of a resource.
 
-    `run` changes the record and gives the answer. `locks`: whether it is refused while another action runs on it.
+    `run` changes the record and returns the answer. `form` lists the accepted fields. `locks`: whether the action is
+    refused while a different one runs on the resource.
     """
 
     run: Callable[[Project, Record, Body], Answer]
@@ -36,9 +37,9 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What a resource has under a path of its own, `/ID/NAME/...`, and what a request there does.
+    """A part of a resource with its own paths, `/ID/NAME/...`, and the functions for requests there.
 
-    `get` takes what follows in the path, and the query; `change` takes the method, what follows, and the body.
+    `get` takes the rest of the path and the query; `change` takes the method, the rest of the path, and the body.
     """
 
     name: str
@@ -50,16 +51,16 @@ class Part:
 class Collection:
     """One kind of resource.
 
-    `one`: the key of a single one in answers, and its type in the resources of actions.
-    `form`: what a creation takes, besides `labels`. `changes`: what an update takes, done by `update` except for the
-        name and the labels.
-    `filters`: query parameters of the list, besides `name` and `label_selector`, each with what it looks for.
-    `sorts`: what the list can be sorted by.
-    `busy`: the error code while another action runs on the record.
+    `one`: the key of a single resource in answers, and its type in the resources of actions.
+    `form`: the fields of a creation, in addition to `labels`.
+    `changes`: the fields of an update. `update` applies them, except the name and the labels.
+    `filters`: query parameters of the list, in addition to `name` and `label_selector`, each with its test.
+    `sorts`: the fields by which the list can be sorted.
+    `busy`: the error code while an action runs on the resource.
     `unsupported`: actions of the real API that this emulator refuses by name.
     `members`: the list under `/ID/members`.
     `by_name`: whether a path may name a resource instead of giving its id.
-    `part`: what else a resource has under its path.
+    `part`: a part of the resource with its own paths.
     """
 
     name: str
@@ -89,7 +90,7 @@ class Collection:
 
 
 def equals(key: str) -> Callable[[Body, list[str]], bool]:
-    """A filter that keeps what has one of the wanted values under `key`."""
+    """Return a filter that keeps a resource if its `key` has one of the wanted values."""
     return lambda shown, wanted: str(shown[key]) in wanted
 
 

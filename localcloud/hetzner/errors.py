@@ -1,12 +1,12 @@
-"""What the API answers when it refuses: one exception, and the HTTP status that belongs to each documented code."""
+"""Errors of the API: one exception, and the HTTP status of each documented code."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# From the API's tables of general and of operation-specific errors (autumn 2026). Where one code has two statuses,
-# the operation names the other one.
+# From the API's tables of general and of operation-specific errors (autumn 2026). If one code has two statuses, the
+# operation states the second one.
 _STATUS = {
     "json_error": 400,
     "unauthorized": 401,
@@ -29,7 +29,7 @@ _STATUS = {
 
 
 class ApiError(Exception):
-    """A refusal in the API's own form. A code that is not in the table above has status 422."""
+    """A refusal in the API's error format. A code that is not in the table above has status 422."""
 
     def __init__(self, code: str, message: str, details: Any = None, *, status: int | None = None) -> None:
         super().__init__(f"{message} ({code})")
@@ -43,7 +43,10 @@ class ApiError(Exception):
 
 
 def invalid_input(problems: Mapping[str, Sequence[str]]) -> ApiError:
-    """`problems`: the messages about each field; a nested field is written with dots."""
+    """Return the error for wrong fields.
+
+    `problems`: the messages for each field; a nested field is written with dots.
+    """
     fields = [{"name": name, "messages": list(messages)} for name, messages in problems.items()]
     said = "; ".join(f"'{name}': {', '.join(messages)}" for name, messages in problems.items())
     plural = "s" if len(fields) > 1 else ""
@@ -59,5 +62,8 @@ def not_unique(kind: str, field: str) -> ApiError:
 
 
 def unsupported(what: str) -> ApiError:
-    """For what the real API has and this emulator has not: refused by name, never silently accepted."""
+    """Return the error for a part of the real API that this emulator lacks:
+
+    refused by name, never silently accepted.
+    """
     return ApiError("unsupported_error", f"the local cloud does not support {what}")

@@ -1,7 +1,7 @@
-"""Request bodies as data: what fields an operation takes, of what form, and how a wrong one is refused.
+"""Forms of request bodies: the fields of an operation, their types, and the refusal of wrong ones.
 
-A form is a mapping from field names to fields. A field that no form names is refused by name, because the real API
-would do something with it that this emulator would not.
+A form maps field names to fields. A field that the form does not name is refused, because the real API would act on it
+and this emulator would not.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from localcloud.hetzner.errors import invalid_input
 
 Problems = dict[str, list[str]]
 Parser = Callable[[Any, str, Problems], Any]
-"""Takes a value, the field's full name and the problems found so far; gives the value in its canonical form."""
+"""Takes a value, the field's full name and the problems so far. Returns the value in its canonical form."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a body. `default` is what the API uses when it is left out; None leaves it out of the result too.
+    """One field of a body.
 
-    `refused`: why this emulator does not take the field, though the API knows or knew it.
+    `default`: the value if the field is missing; None leaves the field out of the result too.
+    `refused`: why this emulator does not accept the field, although the API does or did.
     """
 
     parse: Parser
@@ -39,7 +40,7 @@ Form = Mapping[str, Field]
 
 
 def read(body: object, form: Form) -> dict[str, Any]:
-    """The body with defaults filled in. A wrong one raises `invalid_input` with all of its problems at once."""
+    """Return the body with defaults filled in. A wrong body raises `invalid_input` with all of its problems at once."""
     problems: Problems = {}
     result = _fields(body, form, "", problems)
     if problems:
@@ -78,7 +79,7 @@ def _add(problems: Problems, name: str, message: str) -> None:
 # -- parsers ----------------------------------------------------------------------------------------------------------
 
 
-def text(*, pattern: str = "", most: int = 255, least: int = 1, said: str = "") -> Parser:
+def text(*, pattern: str = "", most: int = 255, least: int = 1, message: str = "") -> Parser:
     compiled = re.compile(pattern) if pattern else None
 
     def parse(value: Any, name: str, problems: Problems) -> Any:
@@ -89,7 +90,7 @@ def text(*, pattern: str = "", most: int = 255, least: int = 1, said: str = "") 
         elif len(value) > most:
             _add(problems, name, f"is too long, at most {most} characters are allowed")
         elif compiled is not None and compiled.fullmatch(value) is None:
-            _add(problems, name, said or "has an invalid format")
+            _add(problems, name, message or "has an invalid format")
         return value
 
     return parse
@@ -122,7 +123,7 @@ def boolean(value: Any, name: str, problems: Problems) -> Any:
 
 
 def reference(value: Any, name: str, problems: Problems) -> Any:
-    """An id, or a name where the API takes either; an id may come as a string of digits."""
+    """An id, or a name if the API accepts either. An id may be a string of digits."""
     if isinstance(value, bool) or not isinstance(value, (int, str)) or value == "":
         _add(problems, name, "must be an ID or a name")
         return value
@@ -146,7 +147,7 @@ def nested(form: Form) -> Parser:
 
 
 def ignored(value: Any, name: str, problems: Problems) -> Any:
-    """What the API only tells and never takes; some clients send it back all the same."""
+    """A field that the API returns but does not accept. Some clients send it back anyway."""
     return None
 
 

@@ -1,4 +1,4 @@
-"""Labels, and the selectors that find resources by them."""
+"""Labels, and the selectors that find resources by their labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RESERVED_PREFIX = "hetzner.cloud"
 
 
 def problems(labels: Any) -> list[str]:
-    """What is wrong with a set of labels, in words; nothing when all are fine."""
+    """Return the problems of a set of labels as messages; empty if all are correct."""
     if not isinstance(labels, dict):
         return ["must be an object"]
     found = []
@@ -30,9 +30,9 @@ def problems(labels: Any) -> list[str]:
 
 
 class Selector:
-    """A label selector, such as `env=prod,tier in (web, api),!legacy`. A wrong one raises ValueError.
+    """A label selector, such as `env=prod,tier in (web, api),!legacy`. A wrong one raises `ValueError`.
 
-    As in Kubernetes, `!=` and `notin` also match a resource that has no such label.
+    As in Kubernetes, `!=` and `notin` also match a resource without that label.
     """
 
     _SET = re.compile(r"(?P<key>\S+)\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)")

@@ -15,7 +15,7 @@ _PER_PAGE = 25
 def ordered(
     entries: list[dict[str, Any]], query: MultiDict[str, str], allowed: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    """Sorted by the query's `sort=FIELD[:asc|:desc]`, the first one counting most; by id without one."""
+    """Sort by the query's `sort=FIELD[:asc|:desc]`, where the first one has precedence, or by id."""
     result = sorted(entries, key=lambda entry: entry["id"])
     for term in reversed(query.getlist("sort")):
         field, _, direction = term.partition(":")
@@ -26,7 +26,7 @@ def ordered(
 
 
 def page(key: str, entries: list[dict[str, Any]], query: MultiDict[str, str]) -> dict[str, Any]:
-    """The page that the query asks for, under `key`, with the position in `meta.pagination`."""
+    """Return the requested page under `key`, with its position in `meta.pagination`."""
     number = _number(query, "page", 1, 2**31)
     size = _number(query, "per_page", _PER_PAGE, _MOST_PER_PAGE)
     last = max(1, -(-len(entries) // size))

@@ -1,34 +1,38 @@
-"""One project's state: its records, ids, addresses and actions, and what happens when an action finishes.
+"""State of one project: its records, ids, addresses and actions, and the effects of an action's end.
 
-Records are kept as plain JSON, one object per resource, with references as ids; what the API shows of them is made by
-each collection's `show`. Actions are kept beside them. A change that takes effect only when its action succeeds (a
-server that boots, an object that is deleted) stands in the action as `then`.
+A record is plain JSON, one object for each resource, with references as ids. Each collection's `show` returns the form
+that the API shows. Actions are stored separately. A change that takes effect only when its action succeeds (a server
+that boots, an object that is deleted) is in the action as `then`.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from localcloud.hetzner.catalogue import SoldOut, nothing_sold_out
 from localcloud.hetzner.errors import ApiError, not_found
+from localcloud.network.addresses import unused_address
 
 Record = dict[str, Any]
 
 Ending = Callable[["Project", int], ApiError | None]
-"""What takes effect when an action on the object of that id is over; an error when it failed."""
+"""Takes effect at the end of an action on the object with that id. Returns an error if the action failed."""
 
 ChooseAddress = Callable[[Collection[str]], str]
-"""Gives an IPv4 address of this machine that is not among those given: one that something can really listen on."""
+"""Returns an IPv4 address of this machine that is not among the given ones, and that a program can listen on."""
 
-# The documentation range (RFC 3849), so that no address can ever be routed anywhere: a machine has one IPv6 loopback
-# address, so there is nothing to listen on behind these.
+# The documentation range (RFC 3849), so that no address can ever be routed anywhere. A machine has only one IPv6
+# loopback address, so no program can listen on these addresses.
 _PUBLIC_IPV6 = ipaddress.IPv6Network("2001:db8::/32")
-# Enough for every client that still waits for one; older ones go, as a project's actions go with time.
+# Enough for every client that still waits for an action. Older ones are dropped, like in a real project.
 _KEPT_ACTIONS = 2000
 
-# How each kind of record is called in messages and in the resources of actions.
+# The name of each kind of record in messages and in the resources of actions.
 KINDS = {
     "servers": "server",
     "networks": "network",
@@ -46,11 +50,24 @@ def initial() -> dict[str, Any]:
     return {"next_id": 1001, "next_ipv6": 0, "actions": {}, **{kind: {} for kind in KINDS}}
 
 
-class Project:
-    """`data` is the store's content.
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of a project that no request changes.
 
-    `removal` says, for each collection, what else goes when a record goes. `endings` says what an action's `then` does,
-    besides removing a record. `sold_out` is the catalogue's `SoldOut`.
+    `action_seconds`: the duration of an action. An action without duration ends at the next request.
+    """
+
+    action_seconds: float = 0.0
+    clock: Callable[[], float] = time.time
+    choose_address: ChooseAddress = unused_address
+    sold_out: SoldOut = nothing_sold_out
+
+
+class Project:
+    """The state of a project during one request. `data` is the store's content.
+
+    `removal`: for each collection, the cleanup at the removal of a record.
+    `endings`: the effects of an action's `then`, in addition to the removal of a record.
     """
 
     def __init__(
@@ -58,19 +75,15 @@ class Project:
         data: dict[str, Any],
         *,
         now: float,
-        action_seconds: float,
-        choose_address: ChooseAddress,
+        settings: Settings,
         removal: dict[str, Callable[[Project, Record], None]],
         endings: Mapping[str, Ending],
-        sold_out: Callable[[str, str], str | None],
     ) -> None:
         self.data = data
         self.now = now
-        self._action_seconds = action_seconds
-        self._choose_address = choose_address
+        self.settings = settings
         self._removal = removal
         self._endings = endings
-        self.sold_out = sold_out
 
     # -- records ------------------------------------------------------------------------------------------------------
 
@@ -88,7 +101,7 @@ class Project:
         return record
 
     def lookup(self, collection: str, reference: int | str) -> Record:
-        """By id, or by name where the API takes either."""
+        """Return a record by id, or by name if the API accepts either."""
         for record in self.data[collection].values():
             if reference in (record["id"], record["name"]):
                 found: Record = record
@@ -118,14 +131,18 @@ class Project:
     # -- addresses ----------------------------------------------------------------------------------------------------
 
     def new_ipv4(self) -> str:
-        """An address of this machine's loopback that no record has: public ones and those of attachments are of one
-        kind, so that whatever a server or a load balancer listens on has an address of its own.
+        """Return a free loopback address of this machine.
+
+        Public addresses and those of attachments come from one range, so that each listener of a server or a load
+        balancer has its own address.
         """
-        return self._choose_address(set(self._taken_addresses()))
+        return self.settings.choose_address(set(self._taken_addresses()))
 
     def loopback(self, network: Record, ip: str) -> str:
-        """The address of this machine that stands for a private one. It is kept with the network, because others may
-        know it before something is attached there, and go on knowing it when another takes its place.
+        """Return the local address in place of a private one.
+
+        It is stored with the network, because others may know it before a resource is attached there, and may use it
+        after a different resource takes over the private address.
         """
         known: dict[str, str] = network.setdefault("loopbacks", {})
         if ip not in known:
@@ -133,7 +150,7 @@ class Project:
         return known[ip]
 
     def new_ipv6(self) -> str:
-        """The next /64 of the documentation range; there are four thousand million of them."""
+        """Return the next /64 of the documentation range, which has four thousand million of them."""
         first = int(_PUBLIC_IPV6.network_address) + ((self._next("next_ipv6") + 1) << 64)
         return str(ipaddress.IPv6Network((first, 64)))
 
@@ -156,7 +173,7 @@ class Project:
                 yield from record["private_net"]
 
     def bring_up_to_date(self) -> bool:
-        """Add what a state that an older emulator wrote does not have; whether anything was missing."""
+        """Add the fields that the state of an older emulator lacks. Return whether anything was missing."""
         missing = [kind for kind in KINDS if kind not in self.data]
         self.data.update({kind: {} for kind in missing})
         bare = [entry for entry in self.attachments() if "loopback" not in entry]
@@ -170,14 +187,17 @@ class Project:
     # -- actions ------------------------------------------------------------------------------------------------------
 
     def act(self, command: str, *resources: tuple[str, int], then: list[Any] | None = None, turn: int = 1) -> Record:
-        """A new action, running. `then`: what `_finish` does when it succeeds. `turn`: 2 if it waits for another."""
+        """Start an action.
+
+        `then`: argument of `_finish` when it succeeds. `turn`: 2 if it waits for an earlier action.
+        """
         identity = self._next("next_id")
         action = {
             "id": identity,
             "command": command,
             "resources": [{"id": number, "type": kind} for kind, number in resources],
             "started": self.now,
-            "ends": self.now + self._action_seconds * turn,
+            "ends": self.now + self.settings.action_seconds * turn,
             "finished": None,
             "then": then,
             "error": None,
@@ -188,7 +208,7 @@ class Project:
         return action
 
     def due(self) -> list[Record]:
-        """The actions that are over by now. An action of no length is over for every request but its own."""
+        """The actions that have ended. An action without duration has ended for every request but its own."""
         actions = self.data["actions"].values()
         return [entry for entry in actions if entry["finished"] is None and entry["ends"] <= self.now]
 
@@ -200,7 +220,7 @@ class Project:
                 action["error"] = {"code": fault.code, "message": fault.message}
 
     def _finish(self, what: str, identity: int, *rest: Any) -> ApiError | None:
-        """Let what an action was for take effect; a refusal makes it an action that failed."""
+        """Apply the effect of an action. A refusal makes the action fail."""
         if what in self._endings:
             return self._endings[what](self, identity)
         if what == "remove":

@@ -1,10 +1,10 @@
-"""Hosts: each server of the local Hetzner that is switched on is a set of real processes with its user data.
+"""Hosts: each server of the local Hetzner that is on is a set of real processes, started from its user data.
 
-    user_data.py     reads a cloud-config: what is done of it, and what is not
-    places.py        where a host's paths and private addresses are on this machine
-    host.py          one host: its folder, its boot, its end
-    hosts.py         all hosts, as the API's records have them
-    machine/         what runs on a host
+    user_data.py     reads a cloud-config: what is carried out, and what is not
+    places.py        the local paths and addresses of a host
+    host.py          one host: its folder, boot and end
+    hosts.py         all hosts, kept in step with the API's records
+    machine/         the programs that run on a host
 
-Imported where it is used: this package's programs on hosts must load nothing else.
+Other modules import from it only where they need it: the programs on hosts must not load anything else.
 """

@@ -1,8 +1,8 @@
-"""One host: a folder of its own, a first process, and whatever that one starts.
+"""One host: its folder, its first process, and the processes that this one starts.
 
-root/       its files                          disk.json   what of its user data was, or is to be, done once
-journal     a JSON line for each thing said    host.json   what its first process needs to know
-boot.json   which boot of its server it is     log         what went wrong with the first process itself
+root/       its files                          disk.json   the one-time parts of its user data, done or to be done
+journal     one JSON line for each message     host.json   the specification that its first process reads
+boot.json   the number of its server's boot    log         errors of the first process itself
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from localcloud.instance.folder import LocalCloudError
 from localcloud.instance.state import write_atomically
 
 _INIT = Path(__file__).parent / "machine" / "init.py"
-# The longest path of a socket is 108 bytes (unix(7)); what a host's programs add to /run has to fit too.
+# The path of a socket has at most 108 bytes (unix(7)), including the part that a host's programs add to /run.
 _LONGEST_RUN = 60
-# What a command of user data may call besides the host's own programs. Anything else would be done to this machine.
+# The commands that user data may call, in addition to the host's own programs. Any other command would change this
+# machine.
 _CALLED = frozenset({"systemctl", "podman", "journalctl", "ssm-setup-cli", "true", "sleep", "echo"})
 
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -41,9 +42,9 @@ _children: dict[Path, subprocess.Popen[bytes]] = {}
 
 @dataclass(frozen=True)
 class Site:
-    """What the hosts of one local cloud share: the folder that theirs are in, and the environment of their programs.
+    """Settings that the hosts of one local cloud share: their parent folder, and their programs' environment.
 
-    `environment` has endpoints and whom to trust, and no credentials: a host has to get these as a real one does.
+    `environment` has endpoints and trusted certificates, but no credentials: a host has to get these like a real one.
     """
 
     folder: Path
@@ -54,7 +55,7 @@ class Site:
         return self.folder / "bin"
 
     def prepare(self) -> None:
-        """Write the stand-ins that stand first on the hosts' PATH."""
+        """Write the stand-in programs, which are first on the hosts' PATH."""
         isolated = f"{shlex.quote(sys.executable)} -I -S"
         installed = f"{shlex.quote(sys.executable)} -I"  # with installed packages: it needs cryptography
         machine = Path(__file__).parent / "machine"
@@ -68,7 +69,7 @@ class Site:
             write_atomically(self.bin / name, f'#!/bin/sh\nexec {python} {script} "$@"\n'.encode(), mode=0o755)
 
     def programs(self) -> dict[str, str]:
-        """Programs that are called by an absolute path, and where they are here."""
+        """Programs that are called by an absolute path, and their local paths."""
         found = {f"/usr/bin/{name}": str(self.bin / name) for name in ("podman", "journalctl", "systemctl")}
         for name in ("python3", "env"):
             found[f"/usr/bin/{name}"] = sys.executable if name == "python3" else "/usr/bin/env"
@@ -79,7 +80,7 @@ class Site:
 
 
 class Host:
-    """The machine of the server with that number."""
+    """The machine of the server with this number."""
 
     def __init__(self, site: Site, number: int) -> None:
         self.number = number
@@ -89,9 +90,9 @@ class Host:
         self._addresses: dict[str, str] = {}
 
     def boot(self, server: Mapping[str, Any], addresses: Mapping[str, str]) -> None:
-        """Start it. At its first boot, or after a rebuild, its disk is written anew from its user data.
+        """Start it. At its first boot, or after a rebuild, write its disk from its user data.
 
-        addresses: the loopback address for each private one that its user data names.
+        `addresses`: the loopback address for each private address in its user data.
         """
         self.kill()
         shutil.rmtree(self.run, ignore_errors=True)
@@ -116,7 +117,7 @@ class Host:
 
     @staticmethod
     def texts(server: Mapping[str, Any]) -> list[str]:
-        """All that its user data would write or run, as texts."""
+        """All texts that its user data would write or run."""
         data = user_data.read(server["user_data"])
         files = [file.content.decode(errors="replace") for file in data.files]
         return [*files, *(word for words in data.commands for word in words)]
@@ -150,14 +151,14 @@ class Host:
             if (program.startswith("/") and program in here.programs) or texts.get(program) is not None:
                 pass
             elif os.path.basename(program) not in _CALLED:
-                notes.append(f"runcmd: {shlex.join(words)} is not done here")
+                notes.append(f"runcmd: {shlex.join(words)} is not carried out here")
                 continue
             commands.append([here.translate(word) for word in words])
         spec = {"commands": commands, "notes": notes}
         write_atomically(self.folder / "disk.json", json.dumps(spec).encode())
 
     def _write_spec(self, server: Mapping[str, Any]) -> None:
-        """What its first process needs to know; the local cloud's endpoints may be others at each boot."""
+        """Write the specification for its first process. The local cloud's endpoints may differ at each boot."""
         name = server["name"]
         spec = {
             **json.loads((self.folder / "disk.json").read_bytes()),
@@ -166,7 +167,7 @@ class Host:
             "environment": {
                 **self._site.environment,
                 "PATH": os.pathsep.join((str(self._site.bin), str(Path(sys.executable).parent), *_PATH)),
-                # Without it programs look in the home of whoever runs the local cloud.
+                # Without it, programs look in the home folder of the user who runs the local cloud.
                 "HOME": str(self.folder / "root" / "root"),
                 "HOSTNAME": name,
                 "LANG": "C.UTF-8",
@@ -176,29 +177,29 @@ class Host:
         }
         write_atomically(self.folder / "host.json", json.dumps(spec).encode())
 
-    def know(self, addresses: Mapping[str, str]) -> None:
-        """Note which private addresses it has now, for whoever asks without asking the local cloud."""
+    def write_addresses(self, addresses: Mapping[str, str]) -> None:
+        """Write its private addresses to a file, for readers outside of the local cloud's process."""
         if addresses != self._addresses:
             write_atomically(self.folder / "addresses.json", json.dumps(addresses).encode())
             self._addresses = dict(addresses)
 
     @property
     def running(self) -> bool:
-        """Whether its first process runs; only for a host that this process has booted."""
+        """Whether its first process runs. This only works for a host that this process booted."""
         child = _children.get(self.folder)
         return child is not None and child.poll() is None
 
     def shut_down(self) -> None:
-        """Press the button; it ends when its units have. `running` tells when."""
+        """Request a shutdown, like the power button. It ends when its units have ended; see `running`."""
         child = _children.get(self.folder)
         if child is not None and child.poll() is None:
             child.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Take its power away."""
+        """Cut its power."""
         child = _children.pop(self.folder, None)
         if child is not None and child.poll() is None:
-            child.kill()  # first, so that it starts nothing anew
+            child.kill()  # first, so that it cannot start further processes
         process_tags.kill(self.folder)
         if child is not None:
             child.wait()
@@ -217,7 +218,7 @@ class Host:
 
 
 def run_folder(folder: Path) -> Path:
-    """Where the hosts of that folder have their /run: a short path, because sockets lie there; its owner's alone."""
+    """The parent folder of the hosts' /run: a short path, because it holds sockets, and private to its owner."""
     name = f"localcloud-{os.getuid()}-{hashlib.sha256(str(folder).encode()).hexdigest()[:10]}"
     parent = tempfile.gettempdir()
     if len(parent) + len(name) > _LONGEST_RUN:
@@ -227,11 +228,11 @@ def run_folder(folder: Path) -> Path:
     status = made.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise LocalCloudError(
-            f"{made} is another user's, or open to others: remove it, or set TMPDIR to another folder"
+            f"{made} belongs to a different user, or is open to others: remove it, or set TMPDIR to a different folder"
         )
     return made
 
 
 def read_journal(folder: Path) -> list[journal.Entry]:
-    """All that a host has said, oldest first."""
+    """The journal of a host, oldest entry first."""
     return [entry for entry in journal.entries(folder / "journal") if entry is not None]

@@ -1,4 +1,4 @@
-"""All hosts of a local cloud: what the records say should run, runs."""
+"""All hosts of a local cloud: the machines that should run according to the records."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from localcloud.instance import process_tags
 
 log = logging.getLogger(__name__)
 
-# The official provider attaches a server to its networks once it has been started, which takes it a moment.
+# The official provider attaches a server to its networks after its start, which takes a moment.
 _ATTACHMENT_PATIENCE = 10.0
-# How often it is looked whether a host has ended by itself, and whether an action is over.
-_LOOK_AGAIN = 0.5
+# How often the state of hosts and actions is read.
+_POLL_SECONDS = 0.5
 _LOOK_SOON = 0.05
 _PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
 
 class Hosts:
-    """Runs, for each server that is switched on, its machine; one thread of its own does it.
+    """Runs the machine of each server that is on, in its own thread.
 
-    A server that is off, or gone, has no process left soon after the API was told so. One whose machine ends by itself
-    is off. When the local cloud starts, every server that is on boots; when it ends, all lose their power.
+    A server that is off or deleted has no process soon after the API call. A server whose machine ends by itself is
+    off. When the local cloud starts, every server that is on boots; when it ends, all lose their power.
     """
 
     def __init__(self, application: Application, folder: Path, environment: Mapping[str, str]) -> None:
@@ -36,7 +36,7 @@ class Hosts:
         self._site = Site(folder, environment)
         self._hosts: dict[int, Host] = {}
         self._started: dict[int, int] = {}
-        """By server, which of its boots was started by this process."""
+        """By server: the boot that this process started."""
         self._waiting: dict[int, float] = {}
         self._pressed: dict[int, int] = {}
         self._changed = threading.Event()
@@ -44,7 +44,7 @@ class Hosts:
         self._thread = threading.Thread(target=self._run, name="hosts", daemon=True)
 
     def start(self) -> None:
-        process_tags.kill_all(self._site.folder)  # of a local cloud that was killed
+        process_tags.kill_all(self._site.folder)  # left by a local cloud that was killed
         self._site.folder.mkdir(parents=True, exist_ok=True)
         self._site.prepare()
         self._application.runs_machines = True
@@ -53,7 +53,7 @@ class Hosts:
         self._thread.start()
 
     def close(self) -> None:
-        """Every host loses its power."""
+        """Cut the power of every host."""
         self._ending.set()
         self._changed.set()
         self._thread.join()
@@ -63,15 +63,15 @@ class Hosts:
 
     def _run(self) -> None:
         while not self._ending.is_set():
-            self._changed.wait(_LOOK_SOON if self._waiting or self._pressed else _LOOK_AGAIN)
+            self._changed.wait(_LOOK_SOON if self._waiting or self._pressed else _POLL_SECONDS)
             self._changed.clear()
             try:
                 self._application.settle()
-                self._look()
+                self._update()
             except Exception:
-                log.exception("behind the servers")
+                log.exception("updating the hosts failed")
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         with self._application.reading() as data:
             servers = {server["id"]: _copy(server) for server in data["servers"].values()}
             ranges = {network["id"]: network["ip_range"] for network in data["networks"].values()}
@@ -80,7 +80,7 @@ class Hosts:
             self._host(number).remove()
             for noted in (self._hosts, self._started, self._waiting, self._pressed):
                 noted.pop(number, None)
-        # Ends before beginnings: whoever takes power away wants it gone at once.
+        # Ends before starts: a power-off must take effect at once.
         for number, server in servers.items():
             if not server["powered"]:
                 self._waiting.pop(number, None)
@@ -90,25 +90,25 @@ class Hosts:
                     log.info("%s is off", server["name"])
         for number, server in servers.items():
             if server["powered"] and not self._ending.is_set():
-                self._attend(self._host(number), server, ranges)
+                self._update_host(self._host(number), server, ranges)
 
-    def _attend(self, host: Host, server: dict[str, Any], ranges: Mapping[int, str]) -> None:
+    def _update_host(self, host: Host, server: dict[str, Any], ranges: Mapping[int, str]) -> None:
         number, boots = host.number, server["boots"]
         if self._started.get(number) != boots:
             if self._ready(server):
                 self._boot(host, server, ranges)
         elif host.running:
-            host.know({entry["ip"]: entry["loopback"] for entry in server["private_net"]})
+            host.write_addresses({entry["ip"]: entry["loopback"] for entry in server["private_net"]})
             if server["stopping"] and self._pressed.get(number) != boots:
                 self._pressed[number] = boots
                 host.shut_down()
         else:
-            # It ended by itself, or because it was asked to.
+            # It ended by itself, or was asked to end.
             self._pressed.pop(number, None)
             self._application.powered_off(number)
 
     def _ready(self, server: Mapping[str, Any]) -> bool:
-        """Whether its private address is there, if it needs one, or has been waited for long enough."""
+        """Whether its private address exists, if it needs one, or the wait for it is over."""
         if server["private_net"] or not places.private_addresses(Host.texts(server), _PRIVATE):
             return True
         since = self._waiting.setdefault(server["id"], time.monotonic())

@@ -1,7 +1,7 @@
-"""Where the paths and the private addresses of a host are on this machine.
+"""Local places of a host: its paths and private addresses on this machine.
 
-A host is no machine of its own here: it has a folder that stands for its root, and a loopback address for each private
-one. So what it reads and runs is written for these places, wherever a path or an address of the host is named.
+A host is not a separate machine here. It has a folder in place of its root, and a loopback address in place of each
+private one. So wherever the user data names a path or an address of the host, the local one is written instead.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-# Of these a host shares what user data does not write: programs, libraries, certificates of the system.
+# In these folders, a host shares every file that its user data does not write: programs, libraries, system
+# certificates.
 _SHARED = frozenset({
     "/", "/bin", "/boot", "/dev", "/etc", "/etc/ssl", "/etc/ssl/certs", "/home", "/lib", "/lib64", "/mnt", "/opt",
     "/proc", "/sbin", "/srv", "/sys", "/usr", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local",
@@ -28,9 +29,10 @@ _STATE = re.compile(r"^StateDirectory=(.*)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Places:
-    """`root` stands for `/`, `run` for `/run` (it is elsewhere, because the path of a socket is short).
+    """`root` replaces `/`, and `run` replaces `/run` (a separate folder, because a socket's path must be short).
 
-    `own`: paths of the host; what lies below them is the host's too. `programs`: where programs of the host are here.
+    `own`: paths of the host, including the paths below them.
+    `programs`: the local paths of the host's programs.
     `addresses`: the loopback address for each private one.
     """
 
@@ -41,13 +43,13 @@ class Places:
     addresses: Mapping[str, str]
 
     def local(self, path: str) -> Path:
-        """Where a file of the host is, also one that only this host could have."""
+        """The local path of a file of the host, even if only this host could have it."""
         if path == "/run" or path.startswith("/run/"):
             return self.run / path[len("/run/") :]
         return self.root / path.lstrip("/")
 
     def translate(self, text: str) -> str:
-        """The same text with every path and address of the host replaced by where it is here."""
+        """Return the text with every path and address of the host replaced by the local one."""
         text = self._paths.sub(lambda found: self._place(found.group()), text)
         return _ADDRESS.sub(lambda found: self.addresses.get(found.group(), found.group()), text)
 
@@ -56,14 +58,14 @@ class Places:
 
     @cached_property
     def _paths(self) -> re.Pattern[str]:
-        """Each path as a word of its own, the longest first; what follows a folder's name stays."""
+        """Match each path as a separate word, the longest first. The text after a folder's name stays."""
         folders = "|".join(re.escape(path) for path in sorted(self.own, key=len, reverse=True))
         programs = "|".join(re.escape(path) for path in sorted(self.programs, key=len, reverse=True))
         return re.compile(rf"(?<![\w./~)}}-])(?:(?:{programs})(?![\w./-])|(?:{folders})(?![\w-]|\.\w))")
 
 
 def own_paths(files: Mapping[str, str]) -> frozenset[str]:
-    """The paths that are a host's own: what user data writes, the folders of that, and what units are given."""
+    """The paths that only the host has: files that user data writes, their folders, and the directories of units."""
     own = {"/run", "/root", "/var/lib/amazon"}
     for path, text in files.items():
         folder = posixpath.dirname(path)
@@ -74,7 +76,7 @@ def own_paths(files: Mapping[str, str]) -> frozenset[str]:
 
 
 def private_addresses(texts: Iterable[str], ranges: Iterable[str]) -> list[str]:
-    """The addresses in these texts that lie in one of the networks' ranges."""
+    """The addresses in these texts that are in the range of a network."""
     networks = [ipaddress.ip_network(range_) for range_ in ranges]
     found: dict[str, None] = {}
     for text in texts:

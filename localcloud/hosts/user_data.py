@@ -1,6 +1,6 @@
-"""Reads user data in cloud-init's own form, `#cloud-config`, as far as it is done here.
+"""Parser of user data in cloud-init's format, `#cloud-config`, as far as it is supported here.
 
-Done: `write_files` and `runcmd`. Everything else is named in the host's journal, whether cloud-init knows it or not:
+Supported: `write_files` and `runcmd`. The host's journal names every other part, whether cloud-init knows it or not:
 nothing is ignored silently.
 """
 
@@ -17,10 +17,10 @@ from typing import Any
 import yaml
 
 _HEADER = "#cloud-config"
-_PERMISSIONS = 0o644  # cloud-init's own default
-# What a command line means only to a shell. Without one, it is nothing that is run here.
+_PERMISSIONS = 0o644  # cloud-init's default
+# Characters of a command line with a meaning for a shell. A command without them needs no shell.
 _SHELL_ONLY = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1"})
-# What is known of the rest, for which a local host has no use: it is no machine of its own.
+# Keys of cloud-init without a use on a local host, because it is not a separate machine.
 _NEEDLESS = frozenset({
     "apt", "apt_update", "bootcmd", "chpasswd", "ca_certs", "disable_ec2_metadata", "disable_root", "final_message",
     "fqdn", "groups", "growpart", "hostname", "keyboard", "locale", "manage_etc_hosts", "mounts", "ntp", "output",
@@ -40,7 +40,7 @@ class File:
 
 @dataclass(frozen=True)
 class UserData:
-    """`commands` as lists of words; `notes` say what was not done and why."""
+    """`commands` are lists of words; `notes` list the unsupported parts with the reason."""
 
     files: tuple[File, ...] = ()
     commands: tuple[tuple[str, ...], ...] = ()
@@ -56,12 +56,12 @@ class _Reading:
 
 @lru_cache(maxsize=128)
 def read(text: str | None) -> UserData:
-    """What a host boots with. What cannot be read is noted, as cloud-init goes on without it too."""
+    """Parse the user data of a host. A part that cannot be read is noted and skipped, like in cloud-init."""
     done = _Reading()
     if not text or not text.strip():
         done.notes.append("there is no user data")
     elif text.split("\n", 1)[0].strip() != _HEADER:
-        done.notes.append(f"user data is not done here: it does not begin with {_HEADER}")
+        done.notes.append(f"user data is not done here, because it does not begin with {_HEADER}")
     else:
         try:
             content = yaml.safe_load(text)
@@ -74,7 +74,7 @@ def read(text: str | None) -> UserData:
 
 def _read(content: Any, done: _Reading) -> None:
     if not isinstance(content, dict):
-        done.notes.append("user data cannot be read: it is no mapping")
+        done.notes.append("user data cannot be read: it is not a mapping")
         return
     for key, value in content.items():
         if key == "write_files":
@@ -86,7 +86,7 @@ def _read(content: Any, done: _Reading) -> None:
         elif key in _NEEDLESS:
             done.notes.append(f"{key} is not done here")
         else:
-            done.notes.append(f"{key} is not known here, and not done")
+            done.notes.append(f"{key} is unknown, and not done")
 
 
 def _file(entry: Any, done: _Reading) -> None:
@@ -109,7 +109,7 @@ def _file(entry: Any, done: _Reading) -> None:
         done.notes.append(f"write_files: {str(entry)[:80]} cannot be written: {fault!r}")
         return
     if not path.startswith("/") or ".." in path.split("/"):
-        done.notes.append(f"write_files: {path!r} is no absolute path")
+        done.notes.append(f"write_files: {path!r} is not an absolute path")
         return
     for key in sorted(set(entry) - {"path", "content", "encoding", "permissions", "owner", "append", "defer"}):
         done.notes.append(f"write_files: {key} of {path} is not done here")

@@ -1,1 +1,1 @@
-"""One local cloud on a machine: its folder, its files, the tag on its processes, and how it is controlled."""
+"""One local cloud on a machine: its folder, its files, the tags of its processes, and its control."""

@@ -1,4 +1,4 @@
-"""Commands that change how the local cloud behaves: in force at once while it runs, else noted for its next start."""
+"""Control of the local cloud: requests that take effect at once while it runs, or else at its next start."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ from filelock import FileLock, Timeout
 
 from localcloud.instance.folder import Folder, LocalCloudError, Running
 
-_ANSWER_PATIENCE: Final = 120.0  # seconds; a region that is restored starts its databases before it is back
-_COME_UP_PATIENCE: Final = 120.0  # seconds; as long as a start may take
-_LOOK_AGAIN: Final = 0.05  # seconds
+_ANSWER_PATIENCE: Final = 120.0  # seconds; restoring a region first starts its databases
+_COME_UP_PATIENCE: Final = 120.0  # seconds; the longest time that a start may take
+_POLL_SECONDS: Final = 0.05
 
 
-def in_folder(
-    folder: Folder, command: str, asked: Any, note: Callable[[], dict[str, Any]]
+def request_change(
+    folder: Folder, command: str, asked: Any, record: Callable[[], dict[str, Any]]
 ) -> tuple[dict[str, Any], bool]:
-    """Have the running local cloud do it; or, if none runs, `note` it while none can start. The answer, and which.
+    """Send a request to the running local cloud, or call `record`. Return the answer, and whether one runs.
 
-    `LocalCloudError` is what the local cloud refuses it with, and for one that does not answer.
+    While `record` runs, no local cloud can start in the folder. Raises `LocalCloudError` if the local cloud refuses the
+    request or does not answer.
     """
     deadline = time.monotonic() + _COME_UP_PATIENCE
     while time.monotonic() < deadline:
         running = folder.running()
-        answer = _ask(running, command, asked) if running is not None else _note(folder, note)
+        answer = _send(running, command, asked) if running is not None else _record(folder, record)
         if answer is not None:
             return answer, running is not None
-        time.sleep(_LOOK_AGAIN)
-    raise LocalCloudError(f"the local cloud in {folder.path} neither answers nor ends; see {folder.log}")
+        time.sleep(_POLL_SECONDS)
+    raise LocalCloudError(f"the local cloud in {folder.path} neither answers nor ends. See {folder.log}")
 
 
-def _ask(running: Running, command: str, asked: Any) -> dict[str, Any] | None:
-    """Have the running local cloud do it; None when it ends meanwhile."""
-    question = {"secret": running.secret, command: asked}
+def _send(running: Running, command: str, asked: Any) -> dict[str, Any] | None:
+    """Send the request to the running local cloud; None if it ends meanwhile."""
+    request = {"secret": running.secret, command: asked}
     try:
         with socket.create_connection(("127.0.0.1", running.broker_port), timeout=_ANSWER_PATIENCE) as connection:
-            connection.sendall(json.dumps(question).encode() + b"\n")
+            connection.sendall(json.dumps(request).encode() + b"\n")
             line = connection.makefile("rb").readline()
     except ConnectionError:
         return None
@@ -53,11 +54,11 @@ def _ask(running: Running, command: str, asked: Any) -> dict[str, Any] | None:
     return answer
 
 
-def _note(folder: Folder, note: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    """Write it down for the next start; None when a local cloud is just starting or ending there."""
+def _record(folder: Folder, record: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    """Record the request for the next start; None while a local cloud starts or ends in the folder."""
     folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         with FileLock(folder.path / "lock", timeout=0):
-            return note()
+            return record()
     except Timeout:
         return None

@@ -1,15 +1,15 @@
-"""The local cloud's one folder: where it keeps its clouds, the stacks' state, its secrets, its log and its whereabouts.
+"""Folder of the local cloud: its state, the stacks' state, its secrets, its logs and its addresses.
 
-running.json      where the running local cloud listens, and the secret that lets a shell use it
-credentials.json  the made-up credentials of the three clouds, and the passphrase of the stacks' secrets
-ports.json        the ports of last time, taken again when they are free, so that an open shell stays good
-aws/ hetzner.json github.json   what the clouds hold;  databases/  the PostgreSQL servers behind RDS, and their backups
-pulumi/           the engine's state, as a real bucket would hold it;  config/  the stacks' local configuration
-hosts/ balancers/   the machines of servers and load balancers: their files, and what they say
-cuts.json         what is cut off, until it is restored;  shortages.json  what is sold out, until it is restocked
-authority/        who issues Hetzner's managed certificates: its key, and ca.pem, which clients trust
-bin/              what stands first on PATH in the local cloud's environment
-log               what the local cloud says;  requests.jsonl  every call that the clouds were asked
+running.json      ports of the running local cloud, and the secret with which a shell uses it
+credentials.json  generated credentials of the three clouds, and the passphrase of the stacks' secrets
+ports.json        ports of the last run, used again if they are free, so that an open shell stays valid
+aws/ hetzner.json github.json   state of the clouds;  databases/  PostgreSQL servers of RDS, and their backups
+pulumi/           state of the engine, as in a real bucket;  config/  local configuration of the stacks
+hosts/ balancers/   servers and load balancers: their files and output
+cuts.json         outages, until they are restored;  shortages.json  sold-out types, until they are restocked
+authority/        issuer of Hetzner's managed certificates: its key, and ca.pem, which clients trust
+bin/              the first folder on PATH in the local cloud's environment
+log               output of the local cloud;  requests.jsonl  every call to the clouds
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ CLOUDS = ("aws", "hetzner", "github")
 
 
 class LocalCloudError(Exception):
-    """What is wrong and what to do, for a person."""
+    """An error for the operator: the message says what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """A local cloud that answers: the process, its ports by cloud's name, the broker's port and the secret."""
+    """A running local cloud: its process, its ports by cloud, the broker's port and the secret."""
 
     pid: int
     created: float
@@ -45,7 +45,7 @@ class Running:
 
     @property
     def alive(self) -> bool:
-        """Whether that very process still runs; a later process with the same number is not it."""
+        """Whether that process still runs. A later process with the same number does not count."""
         try:
             process = psutil.Process(self.pid)
             return abs(process.create_time() - self.created) < 1 and process.status() != psutil.STATUS_ZOMBIE
@@ -55,7 +55,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Made up once for each folder. They open nothing but this local cloud, and stand in no command line."""
+    """Credentials, generated once for each folder. They are valid only here, and never part of a command line."""
 
     aws_access_key_id: str
     aws_secret_access_key: str
@@ -73,7 +73,7 @@ class Credentials:
         return cls(
             aws_access_key_id=f"LKIA{word(16).upper()}",
             aws_secret_access_key=word(40),
-            hcloud_token=word(64),  # the length that Hetzner's own clients insist on
+            hcloud_token=word(64),  # the length that Hetzner's clients require
             github_token=f"ghp_{word(36)}",
             passphrase=word(32),
         )
@@ -87,7 +87,7 @@ class Folder:
 
     @classmethod
     def find(cls) -> Folder:
-        """`LOCALCLOUD_FOLDER`, else `.localcloud` beside the nearest `Pulumi.yaml` upwards from here."""
+        """`LOCALCLOUD_FOLDER`, or else `.localcloud` next to the nearest `Pulumi.yaml` in this folder or above it."""
         named = os.environ.get("LOCALCLOUD_FOLDER")
         if named:
             return cls(Path(named).resolve())
@@ -126,7 +126,7 @@ class Folder:
 
     @property
     def trusted(self) -> Path:
-        """Whom clients of TLS trust: this system's authorities, and the local cloud's own."""
+        """The certificates that TLS clients trust: those of this system, and the local cloud's own."""
         return self.path / "trusted.pem"
 
     @property
@@ -146,7 +146,7 @@ class Folder:
         return self.path / "passphrase"
 
     def running(self) -> Running | None:
-        """Where the local cloud listens, if it runs."""
+        """The running local cloud; None if it does not run."""
         try:
             running = Running(**json.loads(self.running_file.read_bytes()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -165,7 +165,7 @@ class Folder:
         return self._json("ports.json")
 
     def remember(self, running: Running) -> None:
-        """Say where the local cloud listens, once it does."""
+        """Record the ports of the local cloud, once it listens."""
         write_atomically(
             self.path / "ports.json", json.dumps({**running.ports, "broker": running.broker_port}).encode()
         )

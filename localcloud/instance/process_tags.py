@@ -1,9 +1,9 @@
-"""Finds and ends the processes of a machine: a host or a load balancer that is played by processes of this one.
+"""Process tags: find and end the processes of a machine, which is a host or a load balancer.
 
-Each machine has a folder, and every process of it has that folder's name in its environment, which its children
-inherit however they detach themselves; those of its children that were given another one are found by their parents.
-So nothing needs to be noted anywhere, and what a killed local cloud left behind
-is found as well as what runs now. Only the standard library: hosts' own programs use it too, and must start at once.
+Each machine has a folder. Each process of the machine has the folder's name in its environment. Its children inherit
+that, even if they detach. A child with a different environment is found through its parent. So no process number has to
+be recorded, and the processes that a killed local cloud left behind are found too. This module imports only the
+standard library: the hosts' own programs use it too, and must start quickly.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _PROC = Path("/proc")
 
 
 def can_be_read() -> bool:
-    """Whether this system shows the environment of processes; only Linux is known to."""
+    """Whether this system shows the environment of processes; only Linux is known to do so."""
     return (_PROC / "self" / "environ").exists()
 
 
 def of_machine(folder: Path) -> list[int]:
-    """The processes of the machine whose folder that is."""
+    """The processes of the machine with this folder."""
     return _with({f"{MACHINE}={folder}"})
 
 
@@ -41,12 +41,12 @@ def of_unit(folder: Path, unit: str) -> list[int]:
 
 
 def kill(folder: Path) -> int:
-    """End every process of the machine at once, as a cut of its power would; how many there were."""
+    """End every process of the machine at once, like a power loss. Return their number."""
     return _kill(lambda: of_machine(folder))
 
 
 def kill_all(parent: Path) -> int:
-    """The same for every machine whose folder is in `parent`."""
+    """End the processes of every machine whose folder is in `parent`. Return their number."""
     return _kill(lambda: of_machines(parent))
 
 
@@ -61,7 +61,7 @@ def send(pids: list[int], number: int) -> None:
 def _kill(find: Callable[[], list[int]]) -> int:
     killed: set[int] = set()
     deadline = time.monotonic() + _KILL_PATIENCE
-    # Again until none is left: one may have had a child between the look and the kill.
+    # Repeat until none is left: a process may have started a child between the search and the kill.
     while pids := find():
         killed.update(pids)
         send(pids, signal.SIGKILL)
@@ -72,9 +72,9 @@ def _kill(find: Callable[[], list[int]]) -> int:
 
 
 def _with(entries: set[str], beginning: str | None = None) -> list[int]:
-    """Processes with one of these entries in their environment, and their children, who may have been given another.
+    """Processes with one of these entries in their environment, and their children, whose environment may differ.
 
-    The environment is what a process was started with; what it changes there itself is not seen.
+    The environment is the one that a process started with. Later changes by the process itself are not visible.
     """
     exact = {entry.encode() for entry in entries}
     start = beginning.encode() if beginning is not None else None
@@ -87,9 +87,9 @@ def _with(entries: set[str], beginning: str | None = None) -> list[int]:
             environment = (_PROC / name / "environ").read_bytes()
             # After the program's name in brackets: its state, and its parent.
             state, parent = (_PROC / name / "stat").read_bytes().rpartition(b")")[2].split()[:2]
-        except OSError:  # it is gone, or another user's
+        except OSError:  # it has ended, or belongs to a different user
             continue
-        if state in (b"Z", b"X"):  # it has ended, and its parent has not asked after it
+        if state in (b"Z", b"X"):  # it has ended, but its parent has not collected its status
             continue
         children.setdefault(int(parent), []).append(int(name))
         if b"LOCALCLOUD_" in environment:

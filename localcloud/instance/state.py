@@ -1,7 +1,7 @@
-"""Where the local cloud keeps what it knows: one folder, written so that a kill loses nothing that was answered.
+"""Storage of the local cloud's state, written so that a kill loses no answered change.
 
-A cloud that answered "created" must still know it after a crash, so every store is written before the answer leaves,
-by writing a new file and renaming it over the old one.
+A cloud that answered "created" must still know the object after a crash. So every store is written before the answer is
+sent: into a new file, which then replaces the old one.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 
 class JsonStore:
-    """One emulator's whole state: a JSON object in one file, under one lock.
+    """State of one emulator: a JSON object in one file, under one lock.
 
-    `data` is plain JSON and may be read and changed freely inside `changing()` (which saves it on the way out, also
-    when the block raises, because an emulator that has changed something has changed it) or `reading()`. The lock is
-    re-entrant, so that a handler may call another. A file that does not exist yet starts as `initial`.
+    `data` is plain JSON. It may be read inside `reading()`, and read and changed inside `changing()`. `changing()`
+    saves it at the end, even if the block raises, because the changes until then are in effect. The lock is re-entrant,
+    so a handler may call a handler. A file that does not exist yet starts as `initial`.
     """
 
     def __init__(self, path: Path | None, initial: dict[str, Any]) -> None:

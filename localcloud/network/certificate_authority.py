@@ -1,4 +1,4 @@
-"""A certificate authority of the local cloud's own: made on first use, kept in a folder, or in memory for a test."""
+"""Certificate authority of the local cloud: created on first use, kept in a folder, or in memory for a test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from filelock import FileLock
 from localcloud.instance.state import write_atomically
 
 _LIFE = timedelta(days=3652)
-_EARLY = timedelta(days=1)  # a client's clock may be behind
+_EARLY = timedelta(days=1)  # a client's clock may be slow
 _LONGEST_COMMON_NAME = 64  # RFC 5280, upper bounds
 _SIGNING = x509.KeyUsage(
     digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
@@ -34,10 +34,11 @@ class Issued:
     certificate: str
 
 
-class Authority:
-    """`folder` holds authority.pem (key and certificate, private) and ca.pem (what clients trust).
+class CertificateAuthority:
+    """`folder` holds authority.pem (key and certificate, private) and ca.pem (the certificate that clients trust).
 
-    Both are made on first use, once, whichever process is first. Without a folder the authority ends with the process.
+    Both are created once, on first use, by the first process that needs them. Without a folder, the authority ends with
+    the process.
     """
 
     def __init__(self, name: str, folder: Path | None) -> None:
@@ -48,7 +49,7 @@ class Authority:
 
     @property
     def pem(self) -> bytes:
-        """The authority's own certificate: what a client trusts."""
+        """The authority's own certificate, which clients trust."""
         return self._pair()[1].public_bytes(serialization.Encoding.PEM)
 
     @property
@@ -62,9 +63,9 @@ class Authority:
         return file
 
     def issue(self, names: Iterable[str], life: timedelta | None = None) -> Issued:
-        """A certificate for a server that is called by `names`, each a domain (`*.` included) or an IP address.
+        """Issue a certificate for a server with these `names`: domains (also `*.` wildcards) or IP addresses.
 
-        `life`: how long it is valid from now on; as long as the authority's own without one.
+        `life`: how long it is valid from now on; by default as long as the authority.
         """
         authority_key, authority = self._pair()
         called = list(names)
@@ -87,7 +88,7 @@ class Authority:
         content = self._content()
         key = serialization.load_pem_private_key(content, password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise TypeError(f"{self._name} has a {type(key).__name__}, not a key that was made here")
+            raise TypeError(f"{self._name} has a {type(key).__name__}, not an elliptic curve key")
         return key, x509.load_pem_x509_certificate(content)
 
     def _content(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Which port stands for one that only root may listen on."""
+"""Local ports in place of ports that only root may listen on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ADDED = 8000
 
 @cache
 def local_port(port: int) -> int:
-    """Where a port is listened on here: itself, or 8000 more where this process may not take it."""
+    """The local port for a port: the port itself, or the port plus 8000 if this process may not bind it."""
     if port < _PRIVILEGED:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -21,5 +21,5 @@ def local_port(port: int) -> int:
             except PermissionError:
                 return port + _ADDED
             except OSError:
-                pass  # somebody listens there, so one may
+                pass  # the port is in use, so this process may bind it
     return port

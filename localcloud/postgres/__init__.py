@@ -1,14 +1,14 @@
-"""Real PostgreSQL servers on loopback: archiving, base backups, recovery to any moment, copies of an archive elsewhere.
+"""Real PostgreSQL servers on loopback, with archiving, base backups, recovery to a moment, and copies of an archive.
 
-site.py        what all servers of a local cloud share: its certificate authority, and the superuser's password
-cluster.py     one server: make, start, stop, archive, back up, restore
-archive.py     what is kept of one cluster to restore it from: base backups and write-ahead log, as plain files
-programs.py    PostgreSQL's own programs, from PyPI, and as whom they run (privileges.py)
+site.py        settings that all servers of a local cloud share: certificate authority, superuser's password
+cluster.py     one server: create, start, stop, archive, back up, restore
+wal_archive/   the files that restore a cluster: base backups and write-ahead log
+programs.py    PostgreSQL's own programs, from PyPI, and the user that they run as (privileges.py)
 server.py      the server's process;  front.py  the process in front of it that speaks TLS (front_program.py)
 
 The programs are built without OpenSSL. So the server itself listens on a socket in Linux's abstract namespace, and
-what clients reach is the front: it does what PostgreSQL does before a session (TLS, or the refusal of a session
-without), and passes the session on. Passwords are SCRAM all the way.
+clients connect to the front. The front does what PostgreSQL does before a session: it negotiates TLS, or refuses a
+session without it. Then it passes the session on. Passwords are SCRAM all the way.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""One PostgreSQL server: its folder, its life, and what of it is kept elsewhere.
+"""One PostgreSQL server: its folder, its life, and its archive.
 
-data/         PostgreSQL's own folder, the only part that belongs to the user that the server runs as
-made.json     says that it came to its end being made; without it the folder is wiped by the next attempt
-archive       a link to where the log goes, or to nowhere
-log           what the server and its front say;  tls.pem, tls.json, front.json  the front's;  *.conf  the settings
+data/         PostgreSQL's own folder, the only part that belongs to the server's user
+made.json     present if the cluster is complete; without it the next attempt deletes the folder
+archive       a link to the folder that the log is archived to, or to nowhere
+log           output of the server and its front;  tls.pem, tls.json, front.json  the front's files;  *.conf  settings
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from localcloud.postgres.wal_archive import recovery, segments
 from localcloud.postgres.wal_archive.archive import Archive, Record
 
 _UPLOAD_PATIENCE = 60.0
-_SEGMENT_MB = 1  # small, so that the log of an idle database is
+_SEGMENT_MB = 1  # small, so that the log of an idle database is small too
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 
-def _alone(
+def _one_at_a_time(
     method: Callable[Concatenate[Cluster, _Given], _Result],
 ) -> Callable[Concatenate[Cluster, _Given], _Result]:
-    """One at a time for each cluster."""
+    """Allow one call at a time for each cluster."""
 
     def locked(self: Cluster, /, *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
         with self._lock:
@@ -49,7 +49,10 @@ def _alone(
 
 
 class Cluster:
-    """A server whose clients find it at `address:port`. Its methods block until they are done; any thread may call."""
+    """A server that clients reach at `address:port`.
+
+    Its methods block until they are done; any thread may call them.
+    """
 
     def __init__(self, site: Site, folder: Path, address: str, port: int) -> None:
         self.site, self.folder, self.address, self.port = site, folder.resolve(), address, port
@@ -58,20 +61,23 @@ class Cluster:
 
     @property
     def made(self) -> bool:
-        """Whether create, restore or unpack came to its end here."""
+        """Whether create, restore or unpack was completed here."""
         return (self.folder / "made.json").exists()
 
     @property
     def running(self) -> bool:
-        """Whether it takes sessions at its address."""
+        """Whether it accepts sessions at its address."""
         found = server.find(self.data)
-        return found is not None and found.ready and front.stands(self.folder, self.address, self.port, found.pid)
+        return found is not None and found.ready and front.listens(self.folder, self.address, self.port, found.pid)
 
     # -- making -------------------------------------------------------------------------------------------------------
 
-    @_alone
+    @_one_at_a_time
     def create(self, user: str, password: str, database: str | None) -> None:
-        """An empty one with a master user, who is no superuser, and a database of that user's; runs afterwards."""
+        """Create an empty cluster with a master user, who is not a superuser, and that user's database.
+
+        It runs afterwards.
+        """
         sessions.check_names(user, database)
         self._begin()
         private_folder(self.data)
@@ -90,78 +96,83 @@ class Cluster:
         finally:
             secret.unlink()
         started = self._start_server()
-        sessions.furnish(started.socket, self.site.password, user, password, database)
+        sessions.populate(started.socket, self.site.password, user, password, database)
         self._finish(started)
 
-    @_alone
+    @_one_at_a_time
     def restore(self, archive: Archive, target: datetime | None) -> None:
-        """One as that of the archive was at `target` (None: at the archive's latest moment); runs afterwards.
+        """Create the cluster of the archive at the moment `target` (None: the archive's latest moment).
 
-        All transactions committed at or before that moment are in it, and none later. PostgresError, with the window,
-        when the moment lies outside.
+        It runs afterwards.
+
+        It has all transactions that were committed at or before that moment, and no later ones. Raises `PostgresError`,
+        with the window, if the moment is outside of it.
         """
         base, moment = archive.choose(target)
         self._begin()
         arguments = recovery.prepare(self.data, archive, base, moment)
         self._finish(self._start_server(archive, arguments))
 
-    @_alone
+    @_one_at_a_time
     def unpack(self, snapshot: Path) -> None:
-        """One as that of a snapshot() was when it was taken; runs afterwards."""
+        """Create a cluster from a snapshot. It runs afterwards."""
         if not (snapshot / "data" / "PG_VERSION").is_file():
-            raise PostgresError(f"{snapshot} is no snapshot: it has no data/PG_VERSION")
+            raise PostgresError(f"{snapshot} is not a snapshot: it has no data/PG_VERSION")
         self._begin()
         copy_tree(snapshot / "data", self.data)
-        flush(self.folder)  # the server flushes what it finds after a crash, but not what was stopped in good order
+        flush(self.folder)  # the server flushes its files after a crash, but not after an orderly stop
         self._finish(self._start_server())
 
-    @_alone
+    @_one_at_a_time
     def remove(self) -> None:
-        """End it as a loss of power would, and delete its folder."""
+        """End it at once, like a power loss, and delete its folder."""
         (self.folder / "made.json").unlink(missing_ok=True)
         self._wipe()
 
     # -- its life -----------------------------------------------------------------------------------------------------
 
-    @_alone
+    @_one_at_a_time
     def start(self) -> None:
-        """Start it, with recovery after a crash if need be. One that an earlier process left behind is kept."""
+        """Start it, with crash recovery if necessary. A server that an earlier process left running is kept."""
         if not self.made:
-            raise PostgresError(f"{self.folder} holds no cluster that was made to its end: create or restore it")
+            raise PostgresError(f"{self.folder} does not hold a complete cluster: create or restore it")
         found = server.find(self.data)
         if found is not None and not self._answers(found):
             server.end(found)
             found = None
         if found is None:
             found = self._start_server(self._destination())
-        if not front.stands(self.folder, self.address, self.port, found.pid):
+        if not front.listens(self.folder, self.address, self.port, found.pid):
             self._start_front(found)
 
-    @_alone
+    @_one_at_a_time
     def stop(self, crash: bool = False) -> None:
-        """End it, after its log is archived; `crash`: at once, as a loss of power would."""
+        """End it after its log is archived; `crash`: end it at once, like a power loss."""
         found = server.find(self.data)
         if found is not None:
             server.end(found, crash=crash)
         front.end(self.folder)
 
-    @_alone
+    @_one_at_a_time
     def require_tls(self, required: bool) -> None:
-        """Whether new sessions without TLS are refused, as they are from the beginning."""
+        """Set whether new sessions without TLS are refused. The default is that they are."""
         front.require(self.folder, required)
 
-    @_alone
+    @_one_at_a_time
     def set_password(self, user: str, password: str) -> None:
-        """A new password for a user that exists."""
+        """Set the password of an existing user."""
         sessions.set_password(self._server().socket, self.site.password, user, password)
 
     # -- what is kept elsewhere ---------------------------------------------------------------------------------------
 
-    @_alone
+    @_one_at_a_time
     def archive_to(self, archive: Archive | None) -> None:
-        """Archive the log there from now on, or nowhere; with a base backup when there is none that it goes on from.
+        """Archive the log to this folder from now on, or nowhere.
 
-        PostgresError when the archive is another cluster's: their logs would have the same names.
+        Take a base backup if the archive has none to continue from.
+
+        Raises `PostgresError` if the archive belongs to a different cluster, because the names of their logs would
+        collide.
         """
         found = self._server()
         if archive is None:
@@ -172,10 +183,10 @@ class Cluster:
         foreign = [base.name for base in archive.bases() if base.cluster != self._identity()]
         if foreign:
             raise PostgresError(
-                f"{archive.folder} is the archive of another cluster (base backup {foreign[0]}): an archive is of one "
-                f"cluster, so give {self.folder} one of its own"
+                f"{archive.folder} is the archive of a different cluster (base backup {foreign[0]}); an archive has "
+                f"one cluster, so give {self.folder} a separate one"
             )
-        for history in self.data.glob("pg_wal/*.history"):  # how its timeline came about, which recovery asks for
+        for history in self.data.glob("pg_wal/*.history"):  # the history of its timeline, which recovery reads
             if not (archive.wal / history.name).exists():
                 half = archive.wal / f".copy-{history.name}"
                 half.unlink(missing_ok=True)
@@ -185,22 +196,23 @@ class Cluster:
         if needs_capability([archive.wal]) and not holds_capability(found.pid):
             self.stop()
             self.start()
-        # Without archiving in between, what is there goes on; otherwise segments are missing, and it must begin anew.
+        # If archiving was never off, the archive continues. Otherwise segments are missing, and a new base backup is
+        # needed.
         if not archive.bases() or self.upload() != self._ends(archive):
             self.base_backup()
 
-    @_alone
+    @_one_at_a_time
     def base_backup(self) -> None:
-        """Another base backup into the archive, from whose end on any moment can be restored."""
+        """Take a base backup into the archive. Any moment after its end can be restored."""
         archive = self._archive()
         backup.into_archive(archive, self._server().socket, self.site.password, self._identity())
         self.upload()
 
-    @_alone
+    @_one_at_a_time
     def upload(self) -> datetime:
-        """Make all that was committed so far restorable; the moment (UTC) up to which it is.
+        """Make all commits so far restorable. Return the moment (UTC) up to which they are.
 
-        PostgresError when the archive did not take the log in time, or the machine's clock was set back.
+        Raises `PostgresError` if the archive did not receive the log in time, or the machine's clock was set back.
         """
         archive, found = self._archive(), self._server()
         with sessions.session(found.socket, self.site.password, settings.SUPERUSER) as connection:
@@ -216,17 +228,17 @@ class Cluster:
                 if time.monotonic() > deadline:
                     raise PostgresError(
                         f"{archive.folder} did not take the log up to {segment} within {_UPLOAD_PATIENCE:.0f} s; "
-                        f"the server's last words:\n{server.last_words(self.folder)}"
+                        f"end of the server's log:\n{server.log_tail(self.folder)}"
                     )
                 time.sleep(0.005)
         archive.remember(Record(moment.isoformat(timespec="microseconds"), segment, segment_bytes))
         return moment
 
-    @_alone
+    @_one_at_a_time
     def snapshot(self, into: Path) -> None:
-        """A consistent copy with all that it needs in a new folder; of a running cluster, or of one that stands."""
+        """Copy the cluster with all files that it needs to a new folder. It may be running or stopped."""
         if not self.made:
-            raise PostgresError(f"{self.folder} holds no cluster that was made to its end, so there is no snapshot")
+            raise PostgresError(f"{self.folder} does not hold a complete cluster, so a snapshot is not possible")
         found = server.find(self.data)
         backup.snapshot(into.resolve(), self.data, found.socket if found else None, self.site.password)
 
@@ -234,7 +246,7 @@ class Cluster:
 
     def _begin(self) -> None:
         if self.made:
-            raise PostgresError(f"{self.folder} holds a cluster already: remove it first, or take another folder")
+            raise PostgresError(f"{self.folder} already holds a cluster: remove it first, or use a different folder")
         self._wipe()
         self.folder.mkdir(parents=True)
         share(self.folder, 0o750)
@@ -252,7 +264,7 @@ class Cluster:
             server.end(found, crash=True)
         front.end(self.folder)
         if self.folder.exists():
-            programs.sweep(self.folder)
+            programs.remove_incomplete(self.folder)
 
     def _start_server(
         self, archive: Archive | None = None, recovery_arguments: list[str] | None = None
@@ -266,11 +278,11 @@ class Cluster:
     def _server(self) -> server.Server:
         found = server.find(self.data)
         if found is None or not found.ready:
-            raise PostgresError(f"the server of {self.folder} does not run: start it first")
+            raise PostgresError(f"the server of {self.folder} is not running: start it first")
         return found
 
     def _answers(self, found: server.Server) -> bool:
-        """Whether it takes a session. One that is being killed is still in the list of processes for a moment."""
+        """Whether it accepts a session. A killed server stays in the list of processes for a moment."""
         if not found.ready:
             return False
         try:
@@ -295,7 +307,7 @@ class Cluster:
     def _archive(self) -> Archive:
         archive = self._destination()
         if archive is None:
-            raise PostgresError(f"the log of {self.folder} is not archived: say where to with archive_to")
+            raise PostgresError(f"the log of {self.folder} is not archived: set the archive with archive_to")
         return archive
 
     def _ends(self, archive: Archive) -> datetime | None:
@@ -303,7 +315,7 @@ class Cluster:
         return window[1] if window else None
 
     def _archived(self, archive: Archive, segment: str) -> bool:
-        """Whether the archive has that segment, and PostgreSQL has none before it still to be archived."""
+        """Whether the archive has the segment, and PostgreSQL has no earlier one left to archive."""
         if not (archive.wal / segment).exists():
             return False
         waiting = (self.data / "pg_wal" / "archive_status").glob("*.ready")

@@ -1,4 +1,4 @@
-"""What goes wrong with a PostgreSQL server."""
+"""Errors of PostgreSQL servers."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from localcloud.instance.folder import LocalCloudError
 
 
 class PostgresError(LocalCloudError):
-    """What PostgreSQL, or what is around it, could not do: what, where, and what to do."""
+    """A failure of PostgreSQL or of the programs around it. The message says what failed, where, and what to do."""

@@ -1,4 +1,4 @@
-"""Copies of whole folders: by the kernel, and given to the user that PostgreSQL runs as."""
+"""Copies of whole folders, made by the kernel and owned by the user that PostgreSQL runs as."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 
 from localcloud.postgres.privileges import own
 
-# What the kernel says where it cannot copy between two files itself (another file system, an old kernel).
+# The kernel's errors when it cannot copy between two files itself (a different file system, an old kernel).
 _CANNOT = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 _CHUNK = 1 << 30
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file's content; the new one is private to the programs' user. The bytes never come through Python."""
+    """Copy a file's content in the kernel. The new file is private to the programs' user."""
     with open(source, "rb") as given, open(target, "xb", opener=_private) as taken:
         try:
-            # On file systems that can, the copy shares its blocks with the source until either is changed.
+            # If the file system supports it, the copy shares its blocks with the source until one of them changes.
             while os.copy_file_range(given.fileno(), taken.fileno(), _CHUNK):
                 pass
         except OSError as error:
@@ -31,9 +31,9 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def copy_tree(source: Path, target: Path, without: Collection[str] = ()) -> None:
-    """Copy a folder of plain files and folders; `without` names entries of its top that are left out.
+    """Copy a folder of plain files and folders; `without` names top-level entries to leave out.
 
-    FileNotFoundError when something disappears meanwhile. Nothing is flushed: see `flush`.
+    Raises `FileNotFoundError` if an entry disappears meanwhile. Nothing is flushed: see `flush`.
     """
     target.mkdir(mode=0o700)
     own(target)
@@ -50,7 +50,7 @@ def copy_tree(source: Path, target: Path, without: Collection[str] = ()) -> None
 
 
 def flush(folder: Path) -> None:
-    """What was written to the folder's file system is on the disk afterwards: one call instead of one for each file."""
+    """Flush the folder's file system to the disk: one call instead of one for each file."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
@@ -61,7 +61,7 @@ def flush(folder: Path) -> None:
 
 
 def size(folder: Path) -> int:
-    """Bytes of all files below."""
+    """The bytes of all files below a folder."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -73,7 +73,7 @@ def size(folder: Path) -> int:
 
 
 def private_folder(path: Path) -> None:
-    """A folder of the programs' user's own; nothing where it is there already."""
+    """Create a folder that is private to the programs' user, unless it exists."""
     if not path.is_dir():
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         own(path)

@@ -1,4 +1,4 @@
-"""Starts and ends a server's front: the process at its address that speaks TLS (front_program.py)."""
+"""Start and end of a server's front: the process at its address that speaks TLS (front_program.py)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def start(site: Site, folder: Path, address: str, port: int, server: int, socket: str) -> None:
-    """Take `address:port` for the server with that process number, which listens at `socket`.
+    """Bind `address:port` for the server with that process number, which listens at `socket`.
 
-    The front listens when this returns, and ends by itself when that server has ended.
+    The front listens when this returns, and ends by itself after the server.
     """
     end(folder)
     pem = folder / "tls.pem"
@@ -39,14 +39,14 @@ def start(site: Site, folder: Path, address: str, port: int, server: int, socket
         except OSError as error:
             if time.monotonic() > deadline:
                 raise PostgresError(
-                    f"{address}:{port} cannot be bound ({error.strerror}): end what listens there, or choose "
-                    "another address"
+                    f"{address}:{port} cannot be bound ({error.strerror}): end the program that listens there, or "
+                    "choose a different address"
                 ) from error
         time.sleep(0.05)
     with door, open(folder / "log", "ab") as log:
         arguments = [str(door.fileno()), str(server), f"{socket}/.s.PGSQL.{PORT}", str(pem), str(policy(folder))]
         process = subprocess.Popen(
-            # Isolated, and without installed packages: it needs none, and starts in a fraction of the time.
+            # Isolated and without installed packages: it needs none, and starts in a fraction of the time.
             [sys.executable, "-I", "-S", str(_PROGRAM), *arguments, SUPERUSER],
             env={"LC_ALL": "C.UTF-8"},
             cwd="/",
@@ -61,8 +61,8 @@ def start(site: Site, folder: Path, address: str, port: int, server: int, socket
     write_atomically(folder / "front.json", json.dumps(noted).encode())
 
 
-def stands(folder: Path, address: str, port: int, server: int) -> bool:
-    """Whether the front of that very server is at that address."""
+def listens(folder: Path, address: str, port: int, server: int) -> bool:
+    """Whether the front of exactly that server listens at that address."""
     noted = _noted(folder)
     wanted = {"server": server, "address": address, "port": port}
     return all(noted.get(key) == value for key, value in wanted.items()) and _process(folder) is not None
@@ -79,7 +79,7 @@ def end(folder: Path) -> None:
 
 
 def policy(folder: Path) -> Path:
-    """The file that says whether sessions without TLS are refused; the front reads it for each."""
+    """The file that says whether sessions without TLS are refused. The front reads it for each session."""
     return folder / "tls.json"
 
 
@@ -106,7 +106,7 @@ def _process(folder: Path) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
         if child is not None:
-            return process  # ours for certain; its command line is empty until it has begun
+            return process  # certainly ours; its command line is empty until it has started
         ours = process.status() != psutil.STATUS_ZOMBIE and str(policy(folder)) in process.cmdline()
     except psutil.NoSuchProcess:
         return None

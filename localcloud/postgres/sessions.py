@@ -1,4 +1,4 @@
-"""Sessions of the local cloud's superuser, and what it puts into a new cluster: roles, databases, the heartbeat."""
+"""Sessions of the local cloud's superuser, and the content of a new cluster: roles, databases, the heartbeat."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from localcloud.postgres.errors import PostgresError
 from localcloud.postgres.settings import PORT, SUPERUSER
 
-# What Amazon RDS gives its `rds_superuser`, as far as PostgreSQL itself has such roles.
+# The PostgreSQL roles that Amazon RDS grants its `rds_superuser`.
 _GIVEN = (
     "pg_monitor",
     "pg_signal_backend",
@@ -30,7 +30,7 @@ _NOT_A_DATABASE = (SUPERUSER, "template0", "template1")
 
 @contextmanager
 def session(socket: str, password: str, database: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    """A session of the superuser, each statement committed by itself; PostgreSQL's errors become PostgresError."""
+    """Open a session of the superuser that commits each statement. PostgreSQL's errors become `PostgresError`."""
     wanted = make_conninfo(
         host=socket,
         port=PORT,
@@ -41,21 +41,21 @@ def session(socket: str, password: str, database: str) -> Iterator[psycopg.Conne
         application_name="localcloud",
     )
     try:
-        # psycopg's own connect() would look `@...` up as a host's name; libpq knows it as a socket.
+        # psycopg's own connect() would resolve `@...` as a host name; libpq treats it as a socket.
         opened = pq.PGconn.connect(wanted.encode())
         if opened.status != pq.ConnStatus.OK:
-            raise PostgresError(f"the server takes no session: {opened.get_error_message()}")
+            raise PostgresError(f"the server does not accept a session: {opened.get_error_message()}")
         opened.nonblocking = 1
         connection: psycopg.Connection[tuple[object, ...]] = psycopg.Connection(opened)
         with connection:
             connection.autocommit = True
             yield connection
     except psycopg.Error as error:
-        raise PostgresError(f"PostgreSQL says: {error}") from error
+        raise PostgresError(f"PostgreSQL reports: {error}") from error
 
 
 def check_names(user: str, database: str | None) -> None:
-    """Refuse names that are the local cloud's or PostgreSQL's own."""
+    """Refuse the names that the local cloud or PostgreSQL reserves."""
     if user in _NOT_A_USER or user.startswith("pg_") or not 1 <= len(user.encode()) <= 63:
         raise PostgresError(
             f"the master user cannot be called {user!r}: allowed are 1 to 63 bytes, not beginning with pg_, "
@@ -68,8 +68,8 @@ def check_names(user: str, database: str | None) -> None:
         )
 
 
-def furnish(socket: str, password: str, user: str, secret: str, database: str | None) -> None:
-    """Roles, the master user with its database, and the database of the heartbeat, in a cluster that has just begun."""
+def populate(socket: str, password: str, user: str, secret: str, database: str | None) -> None:
+    """Create the roles, the master user with its database, and the heartbeat's database in a new cluster."""
     with session(socket, password, "postgres") as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(SUPERUSER)))
         connection.execute("CREATE ROLE rds_superuser NOLOGIN")
@@ -95,7 +95,9 @@ def furnish(socket: str, password: str, user: str, secret: str, database: str | 
 
 def set_password(socket: str, password: str, user: str, secret: str) -> None:
     if user in _NOT_A_USER:
-        raise PostgresError(f"the password of {user!r} is the local cloud's own: name the master user or one of yours")
+        raise PostgresError(
+            f"the password of {user!r} belongs to the local cloud: name the master user or one of your own"
+        )
     with session(socket, password, "postgres") as connection:
         if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [user]).fetchone() is None:
             raise PostgresError(f"there is no user {user!r}")
@@ -105,11 +107,11 @@ def set_password(socket: str, password: str, user: str, secret: str) -> None:
 
 
 def beat(connection: psycopg.Connection[tuple[object, ...]]) -> tuple[datetime, str, int]:
-    """Commit a heartbeat and finish its segment: the moment, the segment's name, and a segment's bytes.
+    """Commit a heartbeat and finish its segment. Return the moment, the segment's name, and a segment's bytes.
 
-    Recovery to a moment ends at the first commit after it, and fails when there is none. The heartbeat is that commit:
-    it reads the clock before it commits, and the moment is a microsecond earlier. Whatever was committed before this
-    call is earlier still.
+    Recovery to a moment ends at the first commit after it, and fails if there is none. The heartbeat is that commit: it
+    reads the clock before it commits, and the moment is a microsecond earlier. Everything that was committed before
+    this call is earlier still.
     """
     row = connection.execute("UPDATE heartbeat SET beat = clock_timestamp() RETURNING beat - interval '1 microsecond'")
     (moment,) = row.fetchone() or (None,)
@@ -123,7 +125,10 @@ def beat(connection: psycopg.Connection[tuple[object, ...]]) -> tuple[datetime, 
 
 
 def _verifier(connection: psycopg.Connection[tuple[object, ...]], user: str, secret: str) -> sql.Literal:
-    """What PostgreSQL keeps of a password, computed here: no statement, and so no log, has the password itself."""
+    """Return PostgreSQL's verifier of a password.
+
+    It is computed here, so no statement and no log has the password itself.
+    """
     if not secret or "\0" in secret:
         raise PostgresError("a password has at least one character, and no zero byte")
     made = connection.pgconn.encrypt_password(secret.encode(), user.encode(), b"scram-sha-256")

@@ -1,6 +1,6 @@
-"""A server's settings: two files beside its data, written whole at each start.
+"""Settings of a server: two files next to its data, written completely at each start.
 
-What lies in the data folder (and comes along with every backup) is left as `initdb` wrote it and is not used.
+The settings in the data folder, which are part of every backup, stay as `initdb` wrote them and are not used.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from localcloud.postgres.privileges import share
 
 PORT = 5432
 SUPERUSER = "rdsadmin"
-# Where the log goes: a link beside the data, so that archiving is turned on, off and elsewhere in one step, at once.
+# Destination of the log: a link next to the data, so that archiving is switched on, off or elsewhere in one step.
 ARCHIVE_LINK = "archive"
 NOWHERE = "nowhere"
 
-# PostgreSQL runs it in the data folder, and keeps the segment until it says 0. A name appears only when the content is
-# on the disk; the name itself gets there with the next checkpoint's flush, before which PostgreSQL keeps its own copy.
-# A segment that is there already is a repetition after a crash, or somebody else's.
+# PostgreSQL runs it in the data folder, and keeps the segment until it returns 0. A name appears only after the content
+# is on the disk. The name itself gets there with the next checkpoint's flush, before which PostgreSQL keeps its own
+# copy. A segment that exists is either a repetition after a crash, or belongs to a different cluster.
 _ARCHIVE_COMMAND = f"""d=$(readlink ../{ARCHIVE_LINK}) || exit 1; \
 if test "$d" = {NOWHERE}; then exit 0; fi; \
 if test -e "$d/%f"; then test "$(sha256sum < "%p")" = "$(sha256sum < "$d/%f")"; \
@@ -35,7 +35,7 @@ local  all          all          scram-sha-256
 
 
 def write(folder: Path, socket: str) -> list[str]:
-    """Write them for the server of `folder`; the arguments that name them."""
+    """Write the files for the server of `folder`. Return the arguments that name them."""
     values = {
         "data_directory": str(folder / "data"),
         "hba_file": str(folder / "pg_hba.conf"),
@@ -44,14 +44,14 @@ def write(folder: Path, socket: str) -> list[str]:
         "port": str(PORT),
         "password_encryption": "scram-sha-256",
         "allow_alter_system": "off",
-        # Durable: what was committed survives a loss of power.
+        # Durable: a commit survives a power loss.
         "fsync": "on",
         "synchronous_commit": "on",
         "full_page_writes": "on",
         "wal_level": "replica",
         "archive_mode": "on",
         "archive_command": _ARCHIVE_COMMAND,
-        "archive_timeout": "0",  # upload() ends a segment when its content is wanted
+        "archive_timeout": "0",  # upload() ends a segment when its content is needed
         "min_wal_size": "8MB",
         "max_wal_size": "256MB",
         # Many of these run on one machine.
@@ -84,5 +84,5 @@ def write(folder: Path, socket: str) -> list[str]:
 
 
 def quoted(value: str) -> str:
-    """As a string of a settings file, in which a backslash begins an escape."""
+    """Quote a string of a settings file, in which a backslash starts an escape."""
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

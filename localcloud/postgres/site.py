@@ -1,4 +1,4 @@
-"""What all servers of one local cloud share: a certificate authority, and the superuser's password."""
+"""Settings that all servers of one local cloud share: a certificate authority, and the superuser's password."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from pathlib import Path
 from filelock import FileLock
 
 from localcloud.instance.state import write_atomically
-from localcloud.network.certificate_authority import Authority
+from localcloud.network.certificate_authority import CertificateAuthority
 
 
 @dataclass(frozen=True)
 class Site:
-    """`folder` holds authority.pem (key and certificate, private), ca.pem (what clients get) and rdsadmin (a password).
+    """`folder` holds authority.pem (key and certificate, private), ca.pem (for clients) and rdsadmin (a password).
 
-    All are made on first use, once, whoever is first.
+    All are created once, on first use, by the first process that needs them.
     """
 
     folder: Path
 
     @property
     def ca(self) -> Path:
-        """PEM of the certificate authority: what a client names as `sslrootcert`."""
+        """PEM file of the certificate authority, for a client's `sslrootcert`."""
         return self._authority.ca
 
     @property
     def password(self) -> str:
-        """Of the superuser, in every server of the site: so what is restored is opened by it too."""
+        """The superuser's password, the same in every server of the site, so that it also opens a restored one."""
         file = self.folder / "rdsadmin"
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(self.folder / "lock"):
@@ -38,10 +38,10 @@ class Site:
         return file.read_text()
 
     def certificate(self, address: str) -> bytes:
-        """A new key, and the authority's certificate for it as a server at `address`: one PEM."""
+        """Return a new key, and the authority's certificate for it as a server at `address`, as one PEM."""
         issued = self._authority.issue([address])
         return (issued.key + issued.certificate).encode()
 
     @cached_property
-    def _authority(self) -> Authority:
-        return Authority("Local cloud database authority", self.folder)
+    def _authority(self) -> CertificateAuthority:
+        return CertificateAuthority("Local cloud database authority", self.folder)

@@ -1,1 +1,1 @@
-"""The local cloud as a process: how it starts and serves, its machines, and the environment that leads tools to it."""
+"""Process of the local cloud: its start, its services, its machines, and the environment that leads tools to it."""

@@ -1,7 +1,7 @@
-"""The environment in which every tool works against the local cloud instead of the real ones.
+"""Environment in which every tool uses the local cloud instead of the real clouds.
 
-Nothing of botBrains is in it, and nothing of it is in a program: the engine, its official plugins, the clouds' own
-command lines and every SDK look for endpoints and credentials in these variables.
+It has nothing specific to botBrains, and no program has anything specific to it. The engine, its official plugins, the
+clouds' own command lines and every SDK read endpoints and credentials from these variables.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ IAM_VARIABLE = "LOCALCLOUD_IAM"
 STAND_INS = ("aws", "hcloud", "github")
 PLUGINS_VARIABLE = "LOCALCLOUD_PLUGINS"
 
-# What would lead a tool past the local cloud, to a real account or through a proxy.
+# Variables that would lead a tool past the local cloud, to a real account or through a proxy.
 _MISLEADING = (
     "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -34,11 +34,11 @@ _MISLEADING = (
 
 
 def variables(folder: Folder, running: Running, engine: Engine) -> dict[str, str]:
-    """What to set. Needs the running local cloud for its ports."""
+    """Return the variables to set. The running local cloud determines the ports."""
     credentials = folder.credentials()
     official = official_plugins(os.environ)
     _write_programs(folder, engine, official)
-    nothing = str(folder.path / "none")  # a file that does not exist: no configuration of the person's own is read
+    nothing = str(folder.path / "none")  # a file that does not exist, so that the user's own configuration is not read
     path = [folder.bin, engine.pulumi.parent, Path(sys.executable).parent]
     set_here = {
         "LOCALCLOUD_FOLDER": str(folder.path),
@@ -52,12 +52,14 @@ def variables(folder: Folder, running: Running, engine: Engine) -> dict[str, str
         "AWS_CONFIG_FILE": nothing,
         "AWS_SHARED_CREDENTIALS_FILE": nothing,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # What PostgreSQL's clients verify a server by. At AWS this is the bundle of authorities that RDS publishes.
+        # The certificates that PostgreSQL's clients verify a server with. At AWS this is the bundle that RDS publishes.
         "PGSSLROOTCERT": str(folder.databases / "site" / "ca.pem"),
         "PGSSLMODE": "verify-full",
-        # Whom every other client of TLS trusts: the load balancers' certificates are the local cloud's own.
-        # Some of them ask a variable of their own first.
-        **dict.fromkeys(("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"), str(machines.trust(folder))),
+        # The certificates that all other TLS clients trust: the local cloud issues those of the load balancers. Some
+        # clients first read their own variable.
+        **dict.fromkeys(
+            ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"), str(machines.trusted_certificates(folder))
+        ),
         "HTTPS_PORT": str(local_port(443)),
         "HCLOUD_ENDPOINT": f"http://127.0.0.1:{running.ports['hetzner']}/v1",
         "HCLOUD_TOKEN": credentials.hcloud_token,
@@ -75,19 +77,19 @@ def variables(folder: Folder, running: Running, engine: Engine) -> dict[str, str
 
 
 def environment(folder: Folder, running: Running, engine: Engine) -> dict[str, str]:
-    """This process's environment, led to the local cloud."""
+    """This process's environment, changed to use the local cloud."""
     kept = {key: value for key, value in os.environ.items() if key not in _MISLEADING}
     return {**kept, **variables(folder, running, engine)}
 
 
 def exports(set_here: Mapping[str, str]) -> str:
-    """The same as lines for a shell."""
+    """Format the variables as lines for a shell."""
     lines = [f"unset {' '.join(_MISLEADING)}", *(f"export {key}={shlex.quote(set_here[key])}" for key in set_here)]
     return "\n".join(lines)
 
 
 def official_plugins(environ: Mapping[str, str]) -> bool:
-    """Whether the real provider plugins are asked for, which a machine has to be able to download."""
+    """Whether to use the real provider plugins, which the machine must be able to download."""
     asked = environ.get(PLUGINS_VARIABLE, "stand-in")
     if asked not in ("stand-in", "official"):
         raise LocalCloudError(f"{PLUGINS_VARIABLE} is {asked!r}; allowed: stand-in (the default), official")
@@ -95,7 +97,7 @@ def official_plugins(environ: Mapping[str, str]) -> bool:
 
 
 def enforces_iam(environ: Mapping[str, str]) -> bool:
-    """Whether the local AWS holds users and roles to their policies."""
+    """Whether the local AWS enforces the policies of users and roles."""
     asked = environ.get(IAM_VARIABLE, "off")
     if asked not in ("on", "off"):
         raise LocalCloudError(f"{IAM_VARIABLE} is {asked!r}; allowed: on, off (the default)")
@@ -103,21 +105,21 @@ def enforces_iam(environ: Mapping[str, str]) -> bool:
 
 
 def _home(folder: Folder, official: bool) -> Path:
-    """The engine's own folder, in which it finds plugins: our stand-ins, or the real ones that it downloads once."""
+    """The engine's own folder with its plugins: the stand-ins, or the real ones, which it downloads once."""
     return cache() / "pulumi-home" if official else folder.path / "pulumi-home"
 
 
 def _write_programs(folder: Folder, engine: Engine, official: bool) -> None:
-    """`pulumi`, first on PATH, and the stand-ins, where the engine keeps the plugins that it has installed."""
+    """Write `pulumi`, first on PATH, and the stand-ins, in the folder of installed plugins."""
     here = Path(__file__).parents[1]
-    # -I -S: neither the person's site-packages nor the project's are read, so that they start at once.
+    # -I -S: skip the site-packages of user and project, so that the programs start at once.
     python = f"{shlex.quote(sys.executable)} -I -S"
     state = shlex.quote(str(folder.path))
     shim, script = shlex.quote(str(here / "engine" / "shim.py")), shlex.quote(str(here / "plugins" / "standin.py"))
     programs = {folder.bin / "pulumi": f"{python} {shim} {state} {shlex.quote(str(engine.pulumi))}"}
     if not official:
         for name in STAND_INS:
-            # The engine takes the version that the program's SDK asks for.
+            # The engine uses the version that the program's SDK requires.
             plugin = f"plugins/resource-{name}-v{version(f'pulumi-{name}')}/pulumi-resource-{name}"
             programs[_home(folder, official) / plugin] = f"{python} {script} {state} {name}"
     for file, command in programs.items():

@@ -1,4 +1,4 @@
-"""The way into each cloud: every call is noted, and a call to what is cut off gets no answer."""
+"""Gateway to each cloud: it logs every call, and gives no answer to a call that an outage affects."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler
 
-from localcloud.faults.outages import Cuts
+from localcloud.faults.outages import Outages
 from localcloud.instance.folder import Folder
 
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class _UnreachableError(ConnectionResetError):
-    """What was called is cut off: the client gets no answer, and its connection breaks."""
+    """An outage affects the call: the client gets no answer, and its connection breaks."""
 
 
 class RequestLog:
-    """Every call that a cloud was asked, a line of JSON each: when, which cloud, which region, what, and the answer.
+    """Log of every call to a cloud, one JSON line each: time, cloud, region, request and status.
 
-    A call to what is cut off has the `status` null and `cut` true, and as its `region` the dead one that it needed.
+    A call that was cut off has the `status` null and `cut` true. Its `region` is the unreachable one that it needed.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -52,19 +52,19 @@ class RequestLog:
 
 
 @dataclass(frozen=True)
-class Entrance:
-    """What a cloud's port leads to: calls to what is cut off end here, and every call is noted.
+class Gateway:
+    """The application at a cloud's port: it logs every call, and ends calls that an outage affects.
 
-    `needed` gives the regions that a request and its body need, first the one that it was made for; None stands for a
-    call that is to no region. A call is looked at when it comes, when it has come whole, and when it is answered,
-    because something may be cut off meanwhile. The cloud sees it only when it is whole: one that works off a call at a
-    time must not wait for a client that stalls.
+    `needed` returns the regions that a request and its body need, first the one that it was made for; None means a call
+    without a region. A call is checked when it arrives, when it is complete, and when it is answered, because an outage
+    may start meanwhile. The cloud receives only complete calls: it handles one call at a time, and must not wait for a
+    client that stalls.
     """
 
     cloud: str
     application: WSGI
     needed: Callable[[dict[str, Any], bytes], tuple[str | None, ...]]
-    cuts: Cuts
+    outages: Outages
     requests: RequestLog
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -81,17 +81,20 @@ class Entrance:
         return self.application(environ, answered)
 
     def is_dead(self, environ: dict[str, Any]) -> bool:
-        return any(self.cuts.is_cut(self.cloud, region) for region in self.needed(environ, b""))
+        return any(self.outages.is_cut(self.cloud, region) for region in self.needed(environ, b""))
 
     def _let_through(self, environ: dict[str, Any], regions: tuple[str | None, ...]) -> None:
-        dead = [region for region in regions if self.cuts.is_cut(self.cloud, region)]
+        dead = [region for region in regions if self.outages.is_cut(self.cloud, region)]
         if dead:
             self.requests.write(self.cloud, dead[0], environ, None)
             raise _UnreachableError(f"{self.cloud} {dead[0] or ''} is cut off")
 
 
 def _received(environ: dict[str, Any]) -> bytes:
-    """The whole body, which stays readable for who comes after. A client that leaves before its end asked nothing."""
+    """Read the whole body, and keep it readable for the application.
+
+    A client that leaves before its end made no call.
+    """
     if environ.get("wsgi.input_terminated"):
         body: bytes = environ["wsgi.input"].read()
     else:
@@ -104,28 +107,30 @@ def _received(environ: dict[str, Any]) -> bytes:
 
 
 class Handler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"  # for bodies in chunks and those that wait; each answer still ends its connection
+    protocol_version = (
+        "HTTP/1.1"  # for bodies in chunks and `Expect: 100-continue`; each answer still ends its connection
+    )
 
     def run_wsgi(self) -> None:
-        # "100 Continue" is an answer too. Who waits for it in vain sees the connection break instead.
-        if "Expect" in self.headers and self._entrance.is_dead(self.make_environ()):
+        # "100 Continue" is an answer too. During an outage the waiting client sees the connection break instead.
+        if "Expect" in self.headers and self._gateway.is_dead(self.make_environ()):
             del self.headers["Expect"]
         super().run_wsgi()
 
     def handle_expect_100(self) -> bool:
-        """`run_wsgi` says it."""
+        """Do nothing here, because `run_wsgi` sends it."""
         return True
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """The answer to what is no HTTP; what is cut off as a whole has none."""
-        entrance = self._entrance
-        if entrance.cuts.is_cut(entrance.cloud):
-            self.connection_dropped(_UnreachableError(entrance.cloud))
+        """Answer a request that is not HTTP, unless the whole cloud is cut off."""
+        gateway = self._gateway
+        if gateway.outages.is_cut(gateway.cloud):
+            self.connection_dropped(_UnreachableError(gateway.cloud))
         else:
             super().send_error(code, message, explain)
 
     def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:
-        """Close it for good, by a reset, so that a client which is still sending or waiting learns it at once."""
+        """Close the connection by a reset, so that a client that is still sending or waiting notices at once."""
         self.close_connection = True
         with contextlib.suppress(OSError):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -133,9 +138,9 @@ class Handler(WSGIRequestHandler):
             self.connection.close()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Requests stand in `requests.jsonl`, not in the log."""
+        """Do nothing, because requests are in `requests.jsonl`, not in the log."""
 
     @property
-    def _entrance(self) -> Entrance:
-        entrance: Entrance = self.server.app  # type: ignore[assignment]
-        return entrance
+    def _gateway(self) -> Gateway:
+        gateway: Gateway = self.server.app  # type: ignore[assignment]
+        return gateway

@@ -1,7 +1,7 @@
-"""The machines behind the local Hetzner: whether there are any, their start and their end.
+"""Machines of the local Hetzner: whether they run, their start and their end.
 
-`LOCALCLOUD_HOSTS` says it: `off` leaves servers and load balancers entries in the books; by default there are machines
-where HAProxy is on PATH and the system shows the environment of processes, by which they are found again.
+`LOCALCLOUD_HOSTS` controls this. With `off`, servers and load balancers are records only. By default machines run if
+HAProxy is on PATH and the system shows the environment of processes, by which they are found again.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from localcloud.instance import process_tags
 from localcloud.instance.folder import Folder, LocalCloudError, Running
 from localcloud.instance.state import write_atomically
 
-# They bring the emulator along, which few commands need.
+# These import the emulator, which few commands need.
 if TYPE_CHECKING:
     from localcloud.hetzner import Application
 
 log = logging.getLogger(__name__)
 
 VARIABLE = "LOCALCLOUD_HOSTS"
-_ALSO_IN = "/usr/sbin"  # where Debian has HAProxy; it is not on everybody's PATH
+_SYSTEM_PROGRAMS = "/usr/sbin"  # Debian's folder of HAProxy, which is not on every user's PATH
 
-# Where systems keep whom they trust: Debian and Arch, Fedora, openSUSE, and Alpine and the BSDs.
+# Files of trusted certificates: Debian and Arch, Fedora, openSUSE, and Alpine and the BSDs.
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -42,7 +42,7 @@ _BUNDLES = (
 
 @dataclass(frozen=True)
 class Machine:
-    """What `localcloud status` says of a machine: where it is, whether it runs, and which units of a host do not."""
+    """A machine in `localcloud status`: its addresses, whether it runs, and the units of a host that do not."""
 
     kind: str
     name: str
@@ -51,7 +51,7 @@ class Machine:
 
 
 def run(folder: Folder, application: Application, running: Running) -> Callable[[], None]:
-    """Run the machines that the records speak of, from now on; what ends them all."""
+    """Run the machines of the records from now on. Return the function that ends them all."""
     program = haproxy(os.environ)
     if program is None:
         end_all(folder)
@@ -68,50 +68,50 @@ def run(folder: Folder, application: Application, running: Running) -> Callable[
     def end() -> None:
         balancers.close()
         hosts.close()
-        if not folder.path.exists():  # who deleted it means all of it
+        if not folder.path.exists():  # deleting the folder erases all of it
             erase(folder)
 
     return end
 
 
 def haproxy(environ: Mapping[str, str]) -> str | None:
-    """The HAProxy to run; None when there are no machines. Raises `LocalCloudError` for a choice that is none."""
+    """Return the HAProxy to run; None if machines do not run. Raises `LocalCloudError` for a wrong setting."""
     asked = environ.get(VARIABLE, "auto")
     if asked not in ("auto", "on", "off"):
         raise LocalCloudError(f"{VARIABLE} is {asked!r}; allowed: auto (the default), on, off")
     if asked == "off":
         return None
-    found = shutil.which("haproxy", path=os.pathsep.join((environ.get("PATH", ""), _ALSO_IN)))
+    found = shutil.which("haproxy", path=os.pathsep.join((environ.get("PATH", ""), _SYSTEM_PROGRAMS)))
     if found is not None and process_tags.can_be_read():
         return found
-    lacks = "HAProxy on PATH" if found is None else "/proc, by which a machine's processes are found"
+    lacks = "HAProxy on PATH" if found is None else "/proc, which is needed to find a machine's processes"
     if asked == "on":
-        raise LocalCloudError(f"{VARIABLE} is on, and there is no {lacks}")
-    log.info("servers and load balancers are entries in the books: there is no %s", lacks)
+        raise LocalCloudError(f"{VARIABLE} is on, but there is no {lacks}")
+    log.info("servers and load balancers are records only, because there is no %s", lacks)
     return None
 
 
 def end_all(folder: Folder) -> None:
-    """Take the power of every machine away, also of those that a killed local cloud has left behind."""
+    """Cut the power of every machine, including those that a killed local cloud left behind."""
     if process_tags.can_be_read():
         process_tags.kill_all(folder.hosts)
         process_tags.kill_all(folder.balancers)
 
 
 def erase(folder: Folder) -> None:
-    """Forget what machines keep outside of the folder."""
+    """Delete the machines' files outside of the folder."""
     from localcloud.hosts.host import run_folder
 
     for place in (folder.hosts, folder.balancers):
         shutil.rmtree(run_folder(place), ignore_errors=True)
 
 
-def trust(folder: Folder) -> Path:
-    """The file of whom clients trust, made anew when one of its authorities is."""
+def trusted_certificates(folder: Folder) -> Path:
+    """The file of trusted certificates, rebuilt when one of its sources changes."""
     given, default = os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths()
     candidates = (given if given != str(folder.trusted) else None, default.cafile, default.openssl_cafile, *_BUNDLES)
     found = next((Path(file) for file in candidates if file and Path(file).exists()), None)
-    system = (found or _brought_along()).read_bytes()
+    system = (found or _python_certificates()).read_bytes()
     own = folder.authority / "ca.pem"
     content = system.rstrip() + b"\n" + (own.read_bytes() if own.exists() else b"")
     if not folder.trusted.exists() or folder.trusted.read_bytes() != content:
@@ -119,15 +119,15 @@ def trust(folder: Folder) -> Path:
     return folder.trusted
 
 
-def _brought_along() -> Path:
-    """The authorities that Python's clients bring along, for a system that keeps none where they are looked for."""
+def _python_certificates() -> Path:
+    """The certificates that come with Python's clients, for a system without any in the usual files."""
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
     return Path(DEFAULT_CA_BUNDLE_PATH)
 
 
 def machines(folder: Folder) -> list[Machine]:
-    """What there is, and what runs of it. It is read from the machines' own folders, whether or not the cloud runs."""
+    """All machines and their states, read from their own folders, whether or not the local cloud runs."""
     found = []
     for place in sorted(folder.hosts.glob("*/host.json")):
         spec = _read(place)
@@ -146,15 +146,15 @@ def machines(folder: Folder) -> list[Machine]:
 
 
 def host_folder(folder: Folder, name: str) -> Path:
-    """Raises `LocalCloudError` when no host is called so."""
+    """Return a host's folder. Raises `LocalCloudError` if no host has this name."""
     named = {_read(file).get("name", "?"): file.parent for file in folder.hosts.glob("*/host.json")}
     if name not in named:
-        raise LocalCloudError(f"there is no host {name!r}; there are: {', '.join(sorted(named)) or 'none'}")
+        raise LocalCloudError(f"there is no host {name!r}; hosts: {', '.join(sorted(named)) or 'none'}")
     return named[name]
 
 
 def _state(spec: Mapping[str, Any]) -> str:
-    """`running`, and which of its units failed or are still on their way."""
+    """Return `running`, and the units that failed or are still starting."""
     try:
         with socket.socket(socket.AF_UNIX) as asked:
             asked.settimeout(2)
@@ -171,12 +171,12 @@ def _state(spec: Mapping[str, Any]) -> str:
 
 
 def _environment(folder: Folder, running: Running) -> dict[str, str]:
-    """What the programs of hosts find in their environment: endpoints and whom to trust, and no credentials."""
+    """The environment of the hosts' programs: endpoints and trusted certificates, but no credentials."""
     return {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{running.ports['aws']}",
         "AWS_EC2_METADATA_DISABLED": "true",
         "PGSSLROOTCERT": str(folder.databases / "site" / "ca.pem"),
-        "SSL_CERT_FILE": str(trust(folder)),
+        "SSL_CERT_FILE": str(trusted_certificates(folder)),
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
         "TMPDIR": tempfile.gettempdir(),

@@ -1,4 +1,4 @@
-"""Starts and stops the local cloud's process."""
+"""Start and stop of the local cloud's process."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from filelock import FileLock, Timeout
 from localcloud.instance.folder import Folder, LocalCloudError, Running
 from localcloud.runtime import machines
 
-# Loading three clouds takes some seconds of one core; a machine that is busy with a build may need far more.
+# Loading three clouds takes some seconds of one core. A machine that is busy with a build may need far more.
 _START_PATIENCE = 120.0
-_STOP_PATIENCE = 60.0  # a database writes down what it holds before it ends
+_STOP_PATIENCE = 60.0  # a database writes its data to the disk before it ends
 
 
 def start(folder: Folder) -> tuple[Running, bool]:
-    """The running local cloud, started if need be; whether it was started now."""
+    """Return the running local cloud, started if necessary, and whether it was started now."""
     running = folder.running()
     if running is not None:
         return running, False
@@ -35,23 +35,23 @@ def start(folder: Folder) -> tuple[Running, bool]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C in the shell that started it is not meant for it
+            start_new_session=True,  # Ctrl-C in the shell that started it must not reach it
         )
     deadline = time.monotonic() + _START_PATIENCE
     while time.monotonic() < deadline:
         running = folder.running()
-        if running is not None:  # ours, or that of somebody who was faster
+        if running is not None:  # ours, or that of a faster process
             return running, running.pid == process.pid
-        # A faster one may hold the folder and still be loading; only when nobody does is this a failure.
+        # A faster process may hold the folder and still be loading. It is a failure only if no process holds it.
         if process.poll() is not None and folder.running() is None and not _held(folder):
-            raise LocalCloudError(f"the local cloud did not start:\n{_last_words(folder)}")
+            raise LocalCloudError(f"the local cloud did not start:\n{_log_tail(folder)}")
         time.sleep(0.05)
     process.kill()
     raise LocalCloudError(f"the local cloud did not answer within {_START_PATIENCE:.0f} s; see {folder.log}")
 
 
 def stop(folder: Folder) -> bool:
-    """Stop it, if it runs; what it holds stays in its folder. Whether it ran."""
+    """Stop it if it runs, and return whether it ran. Its state stays in the folder."""
     running = folder.running()
     if running is None:
         _stop_what_is_left(folder)
@@ -69,7 +69,7 @@ def stop(folder: Folder) -> bool:
 
 
 def erase(folder: Folder) -> bool:
-    """Stop it and forget everything: three empty clouds, and no stack. Whether there was anything."""
+    """Stop it and delete its state: afterwards all clouds and stacks are empty. Return whether there was any."""
     existed = stop(folder) | folder.path.exists()
     machines.erase(folder)
     shutil.rmtree(folder.path, ignore_errors=True)
@@ -77,7 +77,7 @@ def erase(folder: Folder) -> bool:
 
 
 def _stop_what_is_left(folder: Folder) -> None:
-    """Databases, hosts and load balancers that a local cloud left behind which was killed."""
+    """Stop databases, hosts and load balancers that a killed local cloud left behind."""
     machines.end_all(folder)
     if folder.databases.exists():
         from localcloud.postgres import stop_all
@@ -93,5 +93,5 @@ def _held(folder: Folder) -> bool:
         return True
 
 
-def _last_words(folder: Folder) -> str:
+def _log_tail(folder: Folder) -> str:
     return "\n".join(folder.log.read_text(errors="replace").splitlines()[-15:])

@@ -1,8 +1,8 @@
-"""Makes good what a killed `pulumi` left behind in the local cloud: its lock, and what it was just making.
+"""Recovery of stacks after `pulumi` was killed in the local cloud: their locks and pending operations.
 
-A killed engine leaves the stack locked, and its last steps noted as pending: it had asked a cloud for something and
-never wrote the answer down. The object may exist or not. In a real account a person looks; here the clouds can be
-asked, by the name or number that the creation would have used, so that the next update neither makes it twice nor
+A killed engine leaves the stack locked, and its last steps marked as pending: it had sent a request to a cloud and
+never recorded the answer. The object may exist or not. In a real account an operator has to look. Here the clouds are
+queried by the name or number that the creation would have used. So the next update neither creates the object twice nor
 loses it.
 """
 
@@ -27,7 +27,10 @@ _BROKER_PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Recovered:
-    """What was done for one stack: locks taken away; creations found in the clouds, and those that never came."""
+    """Result for one stack:
+
+    removed locks, creations that were found in the clouds, and creations that never happened.
+    """
 
     stack: str
     locks: int
@@ -39,26 +42,26 @@ class Recovered:
     def sentence(self) -> str:
         parts = []
         if self.torn:
-            parts.append("took its state's last whole copy, because it was killed while it wrote a newer one")
+            parts.append("restored the last complete copy of its state, because the newer one was incomplete")
         if self.locks:
-            parts.append("released the lock of a pulumi that no longer runs")
+            parts.append("released the lock of a pulumi process that no longer runs")
         if self.adopted:
-            parts.append(f"kept {len(self.adopted)} that it had just made ({_names(self.adopted)})")
+            parts.append(f"kept {len(self.adopted)} resources that it had created ({_names(self.adopted)})")
         if self.dropped:
-            parts.append(f"cleared {len(self.dropped)} that it had not made yet ({_names(self.dropped)})")
+            parts.append(f"cleared {len(self.dropped)} resources that it had not created ({_names(self.dropped)})")
         if self.others:
-            parts.append(f"read {self.others} again that it was changing")
+            parts.append(f"refreshed {self.others} resources that it was changing")
         return f"{self.stack}: recovered from an interrupted update: {'; '.join(parts)}"
 
 
 def recover(folder: Folder, running: Running, env: Mapping[str, str], project: Path) -> list[Recovered]:
-    """Look at every stack of the local backend; [] where nothing was interrupted."""
+    """Recover every stack of the local backend; [] if nothing was interrupted."""
     name = _project_name(project)
     found = []
     for state in sorted((folder.backend / ".pulumi" / "stacks" / name).glob("*.json")):
         stack = state.stem
         locks = _dead_locks(folder, name, stack)
-        torn = _mend(state)
+        torn = _restore_backup(state)
         pending = _pending(state) if state.exists() else []
         if not locks and not pending and not torn:
             continue
@@ -75,7 +78,7 @@ def recover(folder: Folder, running: Running, env: Mapping[str, str], project: P
                     dropped.append(resource["urn"])
                 else:
                     adopted[resource["urn"]] = identity
-            _take_in(env, project, stack, adopted)
+            _adopt(env, project, stack, adopted)
         found.append(
             Recovered(
                 stack=stack,
@@ -89,13 +92,13 @@ def recover(folder: Folder, running: Running, env: Mapping[str, str], project: P
     return found
 
 
-def _mend(state: Path) -> bool:
-    """Whether the state was torn by a kill while it was written, and is now the copy that the engine makes before.
+def _restore_backup(state: Path) -> bool:
+    """Replace a state that a kill left incomplete by the engine's backup. Return whether it was incomplete.
 
-    The copy is one step behind. A step that began after it had asked no cloud for anything yet, because the engine
-    notes a step before it takes it; one that ended after it is still pending in the copy, and is looked for like any
-    other. A state without a copy was torn when its stack was made, with nothing in it. Beside each file the backend
-    keeps attributes, which it can do without; torn ones are taken away.
+    The backup is one step behind. A step that began later has not reached a cloud, because the engine records a step
+    before it carries it out. A step that ended later is still pending in the backup, and is looked up like any other. A
+    state without a backup was interrupted when its stack was created, and is empty. Next to each file the backend keeps
+    attributes, which are optional; incomplete ones are deleted.
     """
     for attributes in state.parent.glob(f"{state.name}*.attrs"):
         if not _whole(attributes):
@@ -130,7 +133,10 @@ def _project_name(project: Path) -> str:
 
 
 def _dead_locks(folder: Folder, project: str, stack: str) -> list[Path]:
-    """The locks whose holder is gone; a living one is refused, because two updates of a stack destroy each other."""
+    """Return the locks whose holder is gone.
+
+    A live holder is refused, because two updates of a stack destroy each other.
+    """
     dead = []
     for lock in (folder.backend / ".pulumi" / "locks" / "organization" / project / stack).glob("*.json"):
         holder = json.loads(lock.read_bytes())
@@ -145,7 +151,10 @@ def _dead_locks(folder: Folder, project: str, stack: str) -> list[Path]:
 
 
 def _is_pulumi(pid: int | None) -> bool:
-    """Whether the holder still runs. One that was killed may stay in the list of processes until its parent looks."""
+    """Whether the holder still runs.
+
+    A killed one may stay in the list of processes until its parent collects its status.
+    """
     try:
         process = psutil.Process(pid) if pid is not None else None
         return process is not None and process.status() != psutil.STATUS_ZOMBIE and "pulumi" in process.name()
@@ -164,7 +173,7 @@ def _pending(state: Path) -> list[dict[str, Any]]:
 
 
 def _providers(state: Path) -> dict[str, dict[str, Any]]:
-    """The settings of each provider of the stack, by the reference that its resources carry."""
+    """The settings of each provider of the stack, by the reference in its resources."""
     return {
         f"{resource['urn']}::{resource['id']}": resource.get("inputs", {})
         for resource in _latest(state).get("resources", [])
@@ -173,7 +182,7 @@ def _providers(state: Path) -> dict[str, dict[str, Any]]:
 
 
 def _readable(properties: dict[str, Any]) -> dict[str, Any]:
-    """Without what is encrypted in the state: a credential is in the environment too, and no name is a secret."""
+    """Drop the encrypted properties: credentials are also in the environment, and a name is never secret."""
     return {
         key: value
         for key, value in properties.items()
@@ -201,23 +210,23 @@ def _find(
         connection.sendall(json.dumps(question).encode() + b"\n")
         answer = json.loads(connection.makefile("rb").readline())
     if "error" in answer:
-        raise LocalCloudError(f"looking for {resource['urn']}: {answer['error']}")
+        raise LocalCloudError(f"the search for {resource['urn']} failed: {answer['error']}")
     identity: str | None = answer["id"]
     return identity
 
 
-def _take_in(env: Mapping[str, str], project: Path, stack: str, adopted: Mapping[str, str]) -> None:
-    """Put what was found among the stack's resources, drop the notes of what was pending, and read everything again.
+def _adopt(env: Mapping[str, str], project: Path, stack: str, adopted: Mapping[str, str]) -> None:
+    """Add the found objects to the stack's resources, drop the pending operations, and refresh everything.
 
-    The engine has a flag for this (`refresh --import-pending-creates`), which in the version that was looked at (3.259)
-    takes the note away and not the resource in; so the state is edited, by its own export and import.
+    The engine has a flag for this (`refresh --import-pending-creates`). In the tested version (3.259) it drops the
+    operation without adding the resource. So the state is edited, with the engine's own export and import.
     """
     exported = json.loads(_pulumi(env, project, "stack", "export", "--stack", stack))
     deployment = exported["deployment"]
     for operation in deployment.pop("pending_operations", []):
         resource = operation["resource"]
         if resource["urn"] in adopted:
-            # What it stands on was there before it, so it comes last. The refresh finds out what its outputs are.
+            # Its dependencies exist already, so it comes last. The refresh reads its outputs.
             made = {**resource, "id": adopted[resource["urn"]], "outputs": resource.get("inputs", {})}
             deployment["resources"].append(made)
     _pulumi(env, project, "stack", "import", "--stack", stack, given=json.dumps(exported))

@@ -1,4 +1,4 @@
-"""The local cloud's process: three clouds and the broker of plugins, on loopback, until it is told to stop."""
+"""Process of the local cloud: three clouds and the broker of plugins, on loopback, until it is stopped."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from filelock import FileLock, Timeout
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from localcloud.faults import capacity
-from localcloud.faults.outages import Cuts, IsDead, answer_to
+from localcloud.faults.outages import IsDead, Outages, apply_request
 from localcloud.instance.folder import Folder, LocalCloudError, Running
 from localcloud.plugins.broker import Broker
 from localcloud.plugins.table import Plugin
 from localcloud.runtime import machines
-from localcloud.runtime.gateway import WSGI, Entrance, Handler, RequestLog
+from localcloud.runtime.gateway import WSGI, Gateway, Handler, RequestLog
 
 if TYPE_CHECKING:
     from localcloud.aws import Application
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LOOK_FOR_FOLDER = 2.0  # seconds
+_FOLDER_POLL_SECONDS = 2.0
 
 
 def serve(folder: Folder) -> None:
-    """Run until SIGTERM or SIGINT. Only one runs in a folder; a second one is refused."""
+    """Run until SIGTERM or SIGINT. Only one process runs in a folder; a second one is refused."""
     folder.path.mkdir(parents=True, exist_ok=True)
     os.chmod(folder.path, 0o700)
     lock = FileLock(folder.path / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise LocalCloudError(f"a local cloud runs in {folder.path} already") from None
+        raise LocalCloudError(f"a local cloud already runs in {folder.path}") from None
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -49,12 +49,12 @@ def serve(folder: Folder) -> None:
         servers, broker, running, close, hetzner = _listen(folder)
         for server in (*servers, broker):
             threading.Thread(target=server.serve_forever, daemon=True).start()
-        # Hosts ask the clouds as soon as they run, and whoever finds the local cloud finds them running.
+        # Hosts call the clouds as soon as they run. A client that finds the local cloud finds them running.
         ended = machines.run(folder, hetzner, running)
         folder.remember(running)
-        log.info("the local cloud listens: %s", running.ports)
-        # Whoever deletes the folder, or the clone that it is in, means the local cloud too.
-        while not stopping.wait(_LOOK_FOR_FOLDER) and _ours(folder):
+        log.info("the local cloud listens on %s", running.ports)
+        # Deleting the folder (or its clone) stops the local cloud.
+        while not stopping.wait(_FOLDER_POLL_SECONDS) and _ours(folder):
             pass
         log.info("the local cloud stops")
         ended()
@@ -68,7 +68,7 @@ def serve(folder: Folder) -> None:
 
 
 def _ours(folder: Folder) -> bool:
-    """Whether the folder speaks of this process: it may be gone, or have been made anew with another one in it."""
+    """Whether the folder belongs to this process. It may be deleted, or recreated by a new process."""
     running = folder.running()
     return running is not None and running.pid == os.getpid()
 
@@ -76,22 +76,22 @@ def _ours(folder: Folder) -> bool:
 def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Callable[[], None], Hetzner]:
     from localcloud.aws.routing import needed
 
-    credentials, cuts, requests = folder.credentials(), Cuts.of(folder), RequestLog(folder)
+    credentials, outages, requests = folder.credentials(), Outages.of(folder), RequestLog(folder)
     sold_out = capacity.Shortages.of(folder)
-    aws = _aws(folder, cuts)
+    aws = _aws(folder, outages)
     hetzner = _hetzner(folder, credentials.hcloud_token, sold_out)
-    entrances = [
-        Entrance("aws", aws, needed, cuts, requests),
-        Entrance("hetzner", hetzner, _nowhere, cuts, requests),
-        Entrance("github", _github(folder, credentials.github_token), _nowhere, cuts, requests),
+    gateways = [
+        Gateway("aws", aws, needed, outages, requests),
+        Gateway("hetzner", hetzner, _no_region, outages, requests),
+        Gateway("github", _github(folder, credentials.github_token), _no_region, outages, requests),
     ]
-    cuts.announce()
+    outages.announce()
     last = folder.last_ports()
     servers = {
-        entrance.cloud: make_server(
-            "127.0.0.1", _port(last.get(entrance.cloud)), entrance, threaded=True, request_handler=Handler
+        gateway.cloud: make_server(
+            "127.0.0.1", _port(last.get(gateway.cloud)), gateway, threaded=True, request_handler=Handler
         )
-        for entrance in entrances
+        for gateway in gateways
     }
     secret = secrets.token_urlsafe(24)
     broker = Broker(
@@ -99,9 +99,9 @@ def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Call
         secret,
         {"aws": _aws_plugin, "hcloud": _hcloud_plugin, "github": _github_plugin},
         {
-            "cut": lambda asked: answer_to(cuts, "cut", asked),
-            "restore": lambda asked: answer_to(cuts, "restore", asked),
-            **{verb: partial(capacity.answer_to, sold_out, verb) for verb in (capacity.SELL_OUT, capacity.RESTOCK)},
+            "cut": lambda asked: apply_request(outages, "cut", asked),
+            "restore": lambda asked: apply_request(outages, "restore", asked),
+            **{verb: partial(capacity.apply_request, sold_out, verb) for verb in (capacity.SELL_OUT, capacity.RESTOCK)},
         },
     )
     running = Running(
@@ -115,7 +115,7 @@ def _listen(folder: Folder) -> tuple[list[BaseWSGIServer], Broker, Running, Call
 
 
 def _port(wanted: int | None) -> int:
-    """The port of last time when it is free, else any."""
+    """The port of the last run if it is free, or else any."""
     if wanted:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -127,35 +127,35 @@ def _port(wanted: int | None) -> int:
     return 0
 
 
-def _nowhere(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
-    """A cloud whose calls all go to one endpoint, wherever the things are that they are about."""
+def _no_region(environ: dict[str, Any], body: bytes) -> tuple[str | None, ...]:
+    """The regions of a cloud with one endpoint for all regions: none."""
     return (None,)
 
 
-def _aws(folder: Folder, cuts: Cuts) -> Application:
+def _aws(folder: Folder, outages: Outages) -> Application:
     from localcloud.aws import create_app, routing
     from localcloud.aws.s3 import replication
     from localcloud.aws.secretsmanager import replicas
     from localcloud.runtime.environment import enforces_iam
 
     application = create_app(folder.path / "aws", folder.databases, enforce_iam=enforces_iam(os.environ))
-    routing.follow(cuts.is_dead)
+    routing.follow(outages.is_dead)
 
     def catch_up(is_dead: IsDead) -> None:
         with application.changing("s3", "secretsmanager"):
             replication.catch_up()
             replicas.catch_up()
 
-    cuts.listeners.append(catch_up)
-    cuts.listeners.append(application.follow)
+    outages.listeners.append(catch_up)
+    outages.listeners.append(application.follow)
     return application
 
 
 def _hetzner(folder: Folder, token: str, sold_out: capacity.Shortages) -> Hetzner:
     from localcloud.hetzner import create_app
-    from localcloud.network.certificate_authority import Authority
+    from localcloud.network.certificate_authority import CertificateAuthority
 
-    authority = Authority("Local cloud authority", folder.authority)
+    authority = CertificateAuthority("Local cloud authority", folder.authority)
     authority.ca  # noqa: B018 - clients look for the file before the first certificate is issued
     return create_app(folder.path / "hetzner.json", token=token, authority=authority, sold_out=sold_out.kind)
 
@@ -166,7 +166,7 @@ def _github(folder: Folder, token: str) -> WSGI:
     return create_app(folder.path / "github.json", token=token)
 
 
-# A plugin's tables bring its cloud's client along, so they are loaded when an engine first asks for them.
+# A plugin's tables import its cloud's client, so they are loaded on the engine's first request.
 def _aws_plugin() -> Plugin:
     from localcloud.plugins.aws import PLUGIN
 

@@ -23,7 +23,6 @@ from localcloud.hosts.host import run_folder
 from localcloud.hosts.hosts import Hosts
 from localcloud.instance import process_tags
 from localcloud.network.addresses import unused_address
-from localcloud.network.certificate_authority import Authority
 from localcloud.network.ports import local_port
 
 HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -125,7 +124,7 @@ class Cloud:
 @contextmanager
 def a_cloud(folder: Path, hosts: bool = True, balancers: bool = True) -> Iterator[Cloud]:
     """Start a cloud with a network, and with machines if requested. Check that no process remains."""
-    authority = Authority("Test authority", folder / "authority")
+    authority = CertificateAuthority("Test authority", folder / "authority")
     app = create_app(None, token=TOKEN, choose_address=unused_address, authority=authority)
     cloud = Cloud(app, folder)
     ends = []

@@ -1,4 +1,4 @@
-"""Load balancers as real HAProxy, in front of sample APIs that are killed, replaced and told to go."""
+"""Load balancers as real HAProxy, in front of sample APIs that are killed, replaced and shut down."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from localcloud.balancers import configuration, runtime
 from localcloud.balancers.balancer import Balancer
 from localcloud.balancers.configuration import Configuration
 from localcloud.instance import process_tags
-from localcloud.network.certificate_authority import Authority
+from localcloud.network.certificate_authority import CertificateAuthority
 from localcloud.network.ports import local_port
 from tests.localcloud.machines_harness import HAPROXY, Cloud, Load, a_cloud, answer, needs_haproxy, until
 
@@ -47,7 +47,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 @pytest.fixture(scope="module")
 def balancer(cloud: Cloud) -> dict[str, Any]:
     """A load balancer with TLS in front of two hosts, both healthy."""
-    issued = Authority("Test authority", cloud.folder / "authority").issue([NAME])
+    issued = CertificateAuthority("Test authority", cloud.folder / "authority").issue([NAME])
     certificate = cloud.ask(
         "POST",
         "/certificates",
@@ -85,12 +85,12 @@ def trusting(cloud: Cloud) -> ssl.SSLContext:
 
 
 def load(balancer: dict[str, Any], trusting: ssl.SSLContext, **more: Any) -> Load:
-    """Clients of its HTTPS that check its name, although they connect to its address."""
+    """HTTPS clients that verify its name although they connect to its address."""
     trusting.check_hostname = False
     return Load(balancer["public_net"]["ipv4"]["ip"], local_port(443), context=trusting, host=NAME, **more)
 
 
-def test_tls_ends_at_the_load_balancer_with_its_certificate(balancer: dict[str, Any], trusting: ssl.SSLContext) -> None:
+def test_load_balancer_ends_tls_with_its_certificate(balancer: dict[str, Any], trusting: ssl.SSLContext) -> None:
     address = balancer["public_net"]["ipv4"]["ip"]
     with (
         socket.create_connection((address, local_port(443)), 5) as plain,
@@ -121,7 +121,7 @@ def test_only_the_owner_reads_a_certificates_key(cloud: Cloud, balancer: dict[st
     assert [oct(file.stat().st_mode & 0o777) for file in files] == ["0o600"]
 
 
-def test_a_killed_host_costs_no_more_than_the_health_check_says(
+def test_killed_host_fails_requests_until_health_check(
     cloud: Cloud, balancer: dict[str, Any], trusting: ssl.SSLContext
 ) -> None:
     killed = cloud.ask("GET", "/servers?name=host-1")["servers"][0]["id"]
@@ -142,14 +142,14 @@ def test_a_killed_host_costs_no_more_than_the_health_check_says(
 
 
 def test_a_change_under_load_loses_no_request(cloud: Cloud, balancer: dict[str, Any], trusting: ssl.SSLContext) -> None:
-    """Targets come and go, and so do services; a host that is new gets requests when its checks have succeeded."""
+    """Targets and services come and go. A new host gets requests after its checks have succeeded."""
     path = f"/load_balancers/{balancer['id']}"
     with load(balancer, trusting) as clients:
         until(lambda: clients.good > 100)
         new = cloud.api_host(3)
         cloud.act(path, "change_algorithm", type="least_connections")
         until(lambda: cloud.health(balancer["id"])[new] == "healthy")
-        cloud.ask("PUT", f"/servers/{new}", {"labels": {"pool": "none"}})  # gone from the pool, while it still runs
+        cloud.ask("PUT", f"/servers/{new}", {"labels": {"pool": "none"}})  # removed from the pool while it still runs
         cloud.act(path, "add_service", protocol="http", listen_port=8888, destination_port=9000, health_check=CHECK)
         cloud.act(path, "delete_service", listen_port=8888)
         cloud.act(path, "change_algorithm", type="round_robin")
@@ -159,9 +159,7 @@ def test_a_change_under_load_loses_no_request(cloud: Cloud, balancer: dict[str, 
     cloud.ask("DELETE", f"/servers/{new}")
 
 
-def test_a_public_interface_that_is_switched_off_cuts_connections_at_once(
-    cloud: Cloud, balancer: dict[str, Any]
-) -> None:
+def test_disabled_public_interface_ends_connections(cloud: Cloud, balancer: dict[str, Any]) -> None:
     address, path = balancer["public_net"]["ipv4"]["ip"], f"/load_balancers/{balancer['id']}"
     with socket.create_connection((address, local_port(80)), 5) as kept:
         cloud.act(path, "disable_public_interface")
@@ -171,7 +169,7 @@ def test_a_public_interface_that_is_switched_off_cuts_connections_at_once(
         assert time.monotonic() - begun < 3
 
     until(lambda: answer(address, 443) is None, 3)
-    # Inside the network it goes on, and what it knows of its targets stays.
+    # Inside the network it continues, and keeps the health of its targets.
     private = cloud.ask("GET", path)["load_balancer"]["private_net"][0]["ip"]
     until(lambda: answer(cloud.loopback(private), 80) == 301, 10)
     until(lambda: list(cloud.health(balancer["id"]).values()) == ["healthy"] * 2, 10)
@@ -276,7 +274,7 @@ def check(**changes: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_what_a_service_asks_for_is_in_a_configuration_that_haproxy_takes(
+def test_haproxy_accepts_the_configuration_of_services(
     service: dict[str, Any], lines: list[str], tmp_path: Path
 ) -> None:
     made = configuration.of(a_record(**service), DATA, tmp_path).text(tmp_path)
@@ -291,19 +289,19 @@ def test_what_a_service_asks_for_is_in_a_configuration_that_haproxy_takes(
     assert said.returncode == 0, said.stderr
 
 
-def test_what_cannot_be_written_down_is_refused_before_haproxy_sees_it(tmp_path: Path) -> None:
+def test_control_characters_are_refused_before_haproxy(tmp_path: Path) -> None:
     made = configuration.of(a_record(health_check=check(http={"path": "/\nserver x 10.0.0.1:1"})), DATA, tmp_path)
     with pytest.raises(ValueError, match="control characters"):
         made.text(tmp_path)
 
 
-def test_a_service_whose_certificate_is_not_issued_yet_does_not_listen(tmp_path: Path) -> None:
+def test_service_without_issued_certificate_is_closed(tmp_path: Path) -> None:
     record = a_record(protocol="https", http={**a_record()["services"][0]["http"], "certificates": [9]})
     data = {**DATA, "certificates": {"9": {"id": 9, "certificate": None, "private_key": None}}}
     assert configuration.of(record, data, tmp_path).services == ()
 
 
-def test_the_state_of_known_servers_is_carried_over_and_a_new_one_begins_as_down(tmp_path: Path) -> None:
+def test_server_state_is_kept_and_new_servers_are_down(tmp_path: Path) -> None:
     made = configuration.of(a_record(), DATA, tmp_path)
     assert runtime.states(made, {}).splitlines()[1].split()[5] == "0"
     line = "5 port-18080 1 server-3 127.64.9.7 2 0 1 1 9 15 3 4 6 0 0 0 - 9000 - 0 0 - - 0"
@@ -318,28 +316,28 @@ def test_what_haproxy_refuses_leaves_the_old_running(tmp_path: Path, caplog: pyt
     good = configuration.of(a_record(), DATA, tmp_path / "7")
     bad = replace(good, addresses=("no address",))
     try:
-        running.become(good)
+        running.apply(good)
         before = json.loads((tmp_path / "7" / "balancer.json").read_text())
-        running.become(bad)
+        running.apply(bad)
         assert "HAProxy refuses a balancer" in caplog.text
         assert json.loads((tmp_path / "7" / "balancer.json").read_text()) == before
         assert answer("127.64.9.9", 18080) == 503
-        assert running.healths()["port-18080", "server-3"].status.startswith("DOWN")
+        assert running.server_health()["port-18080", "server-3"].status.startswith("DOWN")
     finally:
         running.remove()
     assert isinstance(good, Configuration)
     assert process_tags.of_machine(tmp_path / "7") == []
 
 
-def test_changes_that_follow_one_another_at_once_are_all_heeded(tmp_path: Path) -> None:
-    """A host that is rolled leaves, and another comes, while HAProxy still takes the first of the two in."""
+def test_rapid_changes_all_take_effect(tmp_path: Path) -> None:
+    """A rolled host leaves, and a second one arrives while HAProxy still adds the first replacement."""
     assert HAPROXY is not None
     running = Balancer(HAPROXY, tmp_path / "7", tmp_path / "s")
     first = configuration.of(a_record(), DATA, tmp_path / "7")
     try:
         for number in range(10, 25):
             for server in (replace(first.servers[0], number=number), replace(first.servers[0], number=number + 100)):
-                running.become(replace(first, servers=(server,)))
-            assert {name for service, name in running.healths()} == {server.name}
+                running.apply(replace(first, servers=(server,)))
+            assert {name for service, name in running.server_health()} == {server.name}
     finally:
         running.remove()

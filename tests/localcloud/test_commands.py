@@ -1,4 +1,4 @@
-"""The commands around the local cloud: what a person meets when something is missing, wrong, or there already."""
+"""The local cloud's commands: errors for missing programs, wrong settings and repeated calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from localcloud.engine.provide import Engine, provide
 from localcloud.instance.folder import Folder, LocalCloudError, Running
 from localcloud.runtime import process
 from localcloud.runtime.environment import environment, official_plugins
-from localcloud.runtime.recover import _mend
+from localcloud.runtime.recover import _restore_backup
 from tests.conftest import ROOT
 
 
@@ -53,15 +53,15 @@ def test_outside_a_project_it_says_what_to_do(tmp_path: Path) -> None:
     assert "Traceback" not in said.stderr
 
 
-def test_a_wrong_choice_of_plugins_is_refused_with_what_is_allowed() -> None:
+def test_unknown_plugins_setting_is_refused() -> None:
     assert official_plugins({}) is False
     assert official_plugins({"LOCALCLOUD_PLUGINS": "official"}) is True
     with pytest.raises(LocalCloudError, match=r"'real'; allowed: stand-in .* official"):
         official_plugins({"LOCALCLOUD_PLUGINS": "real"})
 
 
-def test_the_official_plugins_are_led_to_the_same_endpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They cannot be downloaded here; what they are given can be looked at."""
+def test_official_plugins_get_the_same_endpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The official plugins cannot be downloaded here, but their environment can be checked."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("AWS_PROFILE", "the-persons-own")
     monkeypatch.setenv("HTTPS_PROXY", "http://192.0.2.1:3128")
@@ -83,7 +83,7 @@ def test_the_official_plugins_are_led_to_the_same_endpoints(tmp_path: Path, monk
     assert not list(Path(official["PULUMI_HOME"]).glob("plugins/*"))
 
 
-def test_credentials_are_made_up_once_and_only_the_owner_reads_them(tmp_path: Path) -> None:
+def test_credentials_are_generated_once_and_private(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "cloud")
     made = folder.credentials()
     assert folder.credentials() == made
@@ -106,7 +106,7 @@ def test_a_local_cloud_whose_folder_is_deleted_ends(tmp_path: Path) -> None:
     assert new
     assert process.start(folder) == (running, False)
     shutil.rmtree(folder.path)
-    another, new = process.start(folder)  # made anew at once: the first one ends, and leaves the second alone
+    another, new = process.start(folder)  # recreated at once: the first process ends, and leaves the second alone
     assert new
     assert another.pid != running.pid
     psutil.Process(running.pid).wait(60)
@@ -122,7 +122,7 @@ def test_the_engine_on_path_is_taken_before_any_build(tmp_path: Path, monkeypatc
     assert provide(Console(quiet=True)) == Engine(pulumi=tmp_path / "bin" / "pulumi", built=False)
 
 
-def test_an_engine_that_is_too_old_is_refused_with_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_engine_is_refused_with_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a_pulumi(tmp_path / "bin", "v3.99.0")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(LocalCloudError, match=r"v3\.99\.0; the SDKs need 3\.231\.0 or newer"):
@@ -154,7 +154,7 @@ class Shim:
         (self.folder / "pulumi").mkdir(parents=True)
 
     def write(self, say: str) -> None:
-        """The tracked file, as production's looks with its real key."""
+        """The tracked file, like that of production with its real key."""
         self.tracked.write_text(
             f"# ours\nsecretsprovider: awskms://alias/real\nencryptedkey: real\nconfig:\n  shim:say: {say}\n"
         )
@@ -186,13 +186,13 @@ def shim(engine: Engine, tmp_path: Path) -> Shim:
     return Shim(engine, tmp_path)
 
 
-def test_plain_pulumi_works_and_the_tracked_file_stays_as_it_is(shim: Shim) -> None:
+def test_pulumi_leaves_the_tracked_file_unchanged(shim: Shim) -> None:
     before = shim.tracked.read_bytes()
     assert "hello" in shim.pulumi("up", "--yes", "--stack", "real").stdout
     assert shim.pulumi("preview", "--stack", "real", "--expect-no-changes").returncode == 0
     assert "hello" in shim.pulumi("config", "--stack", "real").stdout
     assert shim.tracked.read_bytes() == before
-    shim.write("again")  # an edit of the tracked file counts at once
+    shim.write("again")  # an edit of the tracked file takes effect at once
     assert "again" in shim.pulumi("up", "--yes", "--stack=real").stdout
     assert sorted(file.name for file in shim.project.iterdir() if not file.name.startswith("__pycache__")) == [
         "Pulumi.real.yaml",
@@ -201,7 +201,7 @@ def test_plain_pulumi_works_and_the_tracked_file_stays_as_it_is(shim: Shim) -> N
     ]
 
 
-def test_what_would_write_the_tracked_file_is_refused_or_led_away(shim: Shim) -> None:
+def test_commands_that_write_the_tracked_file_are_refused(shim: Shim) -> None:
     assert shim.pulumi("stack", "init", "real").returncode == 0
     before = shim.tracked.read_bytes()
     refused = shim.pulumi("config", "set", "say", "other", "--stack", "real")
@@ -209,7 +209,7 @@ def test_what_would_write_the_tracked_file_is_refused_or_led_away(shim: Shim) ->
     assert "edit" in refused.stderr
     refused = shim.pulumi("stack", "change-secrets-provider", "passphrase", "--stack", "real")
     assert refused.returncode == 2
-    assert "local cloud's own key" in refused.stderr
+    assert "keep its own key" in refused.stderr
     assert shim.pulumi("stack", "rm", "real", "--yes").returncode == 0
     assert shim.tracked.read_bytes() == before
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0  # and it can be made again
@@ -217,25 +217,27 @@ def test_what_would_write_the_tracked_file_is_refused_or_led_away(shim: Shim) ->
 
 def test_a_stack_whose_making_was_killed_is_made_good(shim: Shim) -> None:
     assert shim.pulumi("stack", "init", "real").returncode == 0
-    (shim.folder / "config/shim/Pulumi.real.yaml").unlink()  # made in the backend, not noted yet
+    (shim.folder / "config/shim/Pulumi.real.yaml").unlink()  # created in the backend, not recorded yet
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
-    (shim.folder / "config/shim/Pulumi.real.yaml").unlink()  # the same with something in it
+    (shim.folder / "config/shim/Pulumi.real.yaml").unlink()  # the same with a resource in it
     assert shim.pulumi("preview", "--stack", "real", "--expect-no-changes").returncode == 0
 
 
-def test_a_state_that_a_kill_tore_is_mended_from_its_copy(shim: Shim) -> None:
+def test_incomplete_state_is_restored_from_backup(shim: Shim) -> None:
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
     state = shim.folder / "pulumi/.pulumi/stacks/shim/real.json"
     whole = state.read_bytes()
-    assert _mend(state) is False
-    Path(f"{state}.attrs").write_bytes(b"")  # the backend's attributes of the file: it cannot be read with torn ones
+    assert _restore_backup(state) is False
+    Path(f"{state}.attrs").write_bytes(
+        b""
+    )  # the backend's attributes of the file: with incomplete ones it cannot be read
     assert shim.pulumi("stack", "export", "--stack", "real").returncode != 0
-    assert _mend(state) is False
+    assert _restore_backup(state) is False
     assert shim.pulumi("stack", "export", "--stack", "real").returncode == 0
     state.write_bytes(whole[: len(whole) // 2])
-    assert _mend(state) is True
+    assert _restore_backup(state) is True
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0
     state.write_bytes(b"")
-    state.with_suffix(".json.bak").unlink()  # torn when the stack was made
-    assert _mend(state) is True
+    state.with_suffix(".json.bak").unlink()  # interrupted when the stack was created
+    assert _restore_backup(state) is True
     assert shim.pulumi("up", "--yes", "--stack", "real").returncode == 0

@@ -1,11 +1,9 @@
-"""Hosts as real processes: what user data becomes, how units live, and that nothing is left of a host without power."""
+"""Hosts as real processes: the effect of user data, the life of units, and the end of all processes at a power loss."""
 
 from __future__ import annotations
 
 import base64
-import gzip
 import json
-import signal
 import stat
 import sys
 import time
@@ -16,9 +14,7 @@ import psutil
 import pytest
 
 from localcloud.engine.provide import Engine
-from localcloud.hosts import places, user_data
 from localcloud.hosts.host import read_journal, run_folder
-from localcloud.hosts.machine import unit_file
 from localcloud.instance import process_tags
 from localcloud.instance.folder import Folder, LocalCloudError
 from localcloud.runtime import machines, process
@@ -40,7 +36,7 @@ def said(cloud: Cloud, server: int, unit: str | None = None) -> list[str]:
 
 
 def user_data_of(units: dict[str, str], files: dict[str, str] | None = None, more: str = "") -> str:
-    """A cloud-config with these units, all enabled and started, and these files."""
+    """A cloud-config with these files and with these units, all enabled and started."""
     written = {**(files or {}), **{f"/etc/systemd/system/{name}": content for name, content in units.items()}}
     lines = ["#cloud-config", "write_files:"]
     for path, content in written.items():
@@ -49,7 +45,7 @@ def user_data_of(units: dict[str, str], files: dict[str, str] | None = None, mor
     return "\n".join(lines)
 
 
-# Says what it was told by; ends when it is told to, and says that too.
+# Prints the reason why it runs; ends on SIGTERM, and prints that too.
 TELLER = """\
 import os, signal, sys, time
 def end(*_):
@@ -72,7 +68,7 @@ def teller(name: str, unit: str = "", service: str = "", seconds: float = 0) -> 
 
 
 def test_a_host_is_its_user_data_at_addresses_of_its_own(cloud: Cloud) -> None:
-    """Two hosts with the same ports; private addresses in their files are this machine's; what is not done is said."""
+    """Two hosts use the same ports. Private addresses in their files become local ones. Unsupported parts are named."""
     one, two = cloud.api_host(1), cloud.api_host(2)
     until(lambda: answer(cloud.loopback("10.10.0.11"), 9000) == 200)
     until(lambda: answer(cloud.loopback("10.10.0.12"), 9000) == 200)
@@ -85,7 +81,7 @@ def test_a_host_is_its_user_data_at_addresses_of_its_own(cloud: Cloud) -> None:
     assert f"LISTEN_ADDRESS={cloud.loopback('10.10.0.11')}\n" in file.read_text()
 
 
-def test_a_host_has_no_credentials_and_no_home_of_a_person(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_has_neither_credentials_nor_home(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = "[Service]\nType=oneshot\nExecStart=/usr/bin/env\nEnvironment=OWN=yes\n"
     server = cloud.host("environment", "10.10.0.20", user_data_of({"environment.service": unit}))
     until(lambda: any(line.startswith("OWN=") for line in said(cloud, server)))
@@ -96,8 +92,8 @@ def test_a_host_has_no_credentials_and_no_home_of_a_person(cloud: Cloud, monkeyp
     assert "SSL_CERT_FILE" in lines
 
 
-def test_power_that_is_taken_away_ends_every_process_at_once(cloud: Cloud) -> None:
-    """Also one that detached itself, cleared its environment and ignores signals. A later boot starts the units."""
+def test_power_loss_ends_every_process_at_once(cloud: Cloud) -> None:
+    """A process that detached, cleared its environment and ignores signals ends too. A later boot starts the units."""
     detached = """\
 import os, signal, subprocess, sys
 if len(sys.argv) < 2:
@@ -130,14 +126,14 @@ while True:
     until(lambda: said(cloud, server).count("stubborn") == 6)
     assert before.isdisjoint(cloud.processes(server))
     cloud.act(f"/servers/{server}", "rebuild", image="debian-13")
-    # Another disk, so another journal; user data is worked off again.
+    # A new disk, and so a new journal; user data is applied again.
     until(lambda: "stubborn is up" in said(cloud, server) and said(cloud, server).count("stubborn") == 2)
     cloud.ask("DELETE", f"/servers/{server}")
     until(lambda: not (cloud.folder / "hosts" / str(server)).exists())
     assert cloud.processes(server) == []
 
 
-def test_a_shutdown_stops_units_in_reverse_order_and_then_the_server_is_off(cloud: Cloud) -> None:
+def test_shutdown_stops_units_in_reverse_order(cloud: Cloud) -> None:
     units = {
         "second.service": teller("second", "After=first.service\nRequires=first.service", seconds=0.5),
         "first.service": teller("first"),
@@ -164,7 +160,7 @@ def test_a_shutdown_stops_units_in_reverse_order_and_then_the_server_is_off(clou
     assert cloud.processes(server) == []
 
 
-def test_units_fail_restart_and_need_each_other_as_systemd_says(cloud: Cloud) -> None:
+def test_units_fail_restart_and_depend_like_systemd(cloud: Cloud) -> None:
     units = {
         "broken.service": "[Service]\nType=oneshot\nExecStart=/bin/false\n",
         "needs.service": "[Unit]\nRequires=broken.service\nAfter=broken.service\n[Service]\nExecStart=/bin/sleep 60\n",
@@ -189,7 +185,7 @@ def test_units_fail_restart_and_need_each_other_as_systemd_says(cloud: Cloud) ->
     assert (run_folder(cloud.folder / "hosts") / str(server) / "sample/inner").is_dir()
 
 
-def test_a_boot_waits_for_the_private_address_that_user_data_names(cloud: Cloud) -> None:
+def test_boot_waits_for_the_private_address(cloud: Cloud) -> None:
     text = API.format(ip="10.10.0.24", name="late", image=f"ghcr.io/sample/api@{DIGEST}")
     body = {"name": "late", "server_type": "cx23", "image": "debian-13", "location": "fsn1", "user_data": text}
     server = cloud.ask("POST", "/servers", body)["server"]["id"]
@@ -199,7 +195,7 @@ def test_a_boot_waits_for_the_private_address_that_user_data_names(cloud: Cloud)
     until(lambda: answer(cloud.loopback("10.10.0.24"), 9000) == 200)
 
 
-def test_a_host_knows_the_address_of_one_that_is_not_there_yet_and_of_its_successor(cloud: Cloud) -> None:
+def test_host_keeps_address_of_future_host_and_successor(cloud: Cloud) -> None:
     unit = "[Service]\nType=oneshot\nExecStart=/bin/echo peer 10.10.0.31 in 10.10.0.0/24\n"
     server = cloud.host("watcher", "10.10.0.30", user_data_of({"watcher.service": unit}))
     until(lambda: any(line.startswith("peer") for line in said(cloud, server)))
@@ -214,7 +210,7 @@ def test_a_host_knows_the_address_of_one_that_is_not_there_yet_and_of_its_succes
     assert f"peer {known} in 10.10.0.0/24" in said(cloud, server)
 
 
-def test_a_journal_can_be_followed_from_where_it_was_left(cloud: Cloud) -> None:
+def test_journal_is_followed_from_a_cursor(cloud: Cloud) -> None:
     program = (
         "import subprocess, sys\n"
         "def follow(*more):\n"
@@ -231,106 +227,10 @@ def test_a_journal_can_be_followed_from_where_it_was_left(cloud: Cloud) -> None:
     until(lambda: "podman run --privileged is not known here" in said(cloud, server, "follower.service"))
 
 
-# -- the parts --------------------------------------------------------------------------------------------------------
-
-
-def test_user_data_is_read_and_what_is_not_done_is_named() -> None:
-    packed = base64.b64encode(gzip.compress(b"packed")).decode()
-    read = user_data.read(
-        "#cloud-config\n"
-        "packages: [a]\nfrobnicate: true\n"
-        "write_files:\n"
-        f"- {{path: /a/packed, encoding: gz+b64, content: {packed}, permissions: '0755'}}\n"
-        "- {path: /a/plain, content: plain}\n"
-        "- {path: relative, content: x}\n"
-        "- {path: /a/bad, encoding: rot13, content: x}\n"
-        "runcmd:\n"
-        "- [systemctl, start, a]\n"
-        "- systemctl start 'b c'\n"
-        "- echo a | tee /etc/b\n"
-    )
-    assert [(file.path, file.content, file.mode) for file in read.files] == [
-        ("/a/packed", b"packed", 0o755),
-        ("/a/plain", b"plain", 0o644),
-    ]
-    assert read.commands == (("systemctl", "start", "a"), ("systemctl", "start", "b c"))
-    notes = "\n".join(read.notes)
-    for part in ("packages is not done", "frobnicate is not known", "'relative'", "rot13", "needs a shell"):
-        assert part in notes
-    assert user_data.read("#!/bin/sh\nrm -rf /").commands == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("/etc/sample/app.env", "ROOT/etc/sample/app.env"),
-        ("--file=/etc/sample/app.env,x", "--file=ROOT/etc/sample/app.env,x"),
-        ("unix@/run/sample/s", "unix@RUN/sample/s"),
-        ("/run", "RUN"),
-        ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"),
-        ("/srv/etc/sample", "/srv/etc/sample"),
-        ("/etc/sampler", "/etc/sampler"),
-        ("/etc/motd.", "ROOT/etc/motd."),
-        ("/root/.aws/credentials", "ROOT/root/.aws/credentials"),
-        ("#!/usr/bin/python3\n", "#!PYTHON\n"),
-        ("/usr/bin/python3.13", "/usr/bin/python3.13"),
-        ("10.0.0.1:80 10.0.0.11 10.0.0.1/32 110.0.0.1", "127.64.0.1:80 10.0.0.11 10.0.0.1/32 110.0.0.1"),
-        ("[10.0.0.1]", "[127.64.0.1]"),
-        ("v10.0.0.1", "v10.0.0.1"),
-    ],
-)
-def test_paths_and_addresses_of_a_host_are_replaced_as_whole_words(text: str, wanted: str) -> None:
-    here = places.Places(
-        root=Path("ROOT"),
-        run=Path("RUN"),
-        own=places.own_paths({"/etc/sample/app.env": "", "/etc/motd": ""}),
-        programs={"/usr/bin/python3": "PYTHON"},
-        addresses={"10.0.0.1": "127.64.0.1"},
-    )
-    assert here.translate(text) == wanted
-
-
-@pytest.mark.parametrize(
-    ("lines", "wrong"),
-    [
-        ("ExecStart=relative", "no absolute path|not an absolute path"),
-        ("Type=simple", "needs ExecStart="),
-        ("ExecStart=/bin/a\nExecStart=/bin/b", "exactly one ExecStart="),
-        ("Type=oneshot\nExecStart=/bin/a\nRestart=always", "not allowed for Type=oneshot"),
-        ("ExecStart=/bin/a\nTimeoutStopSec=soon", "'soon' is no span of time"),
-        ("ExecStart=/bin/a %h", "specifier %h is not done here"),
-        ("ExecStart=/bin/a\nKillSignal=SIGNOTHING", "no signal SIGNOTHING"),
-    ],
-)
-def test_a_unit_that_is_wrong_is_refused_by_the_directive(lines: str, wrong: str, tmp_path: Path) -> None:
-    file = tmp_path / "a.service"
-    file.write_text(f"[Service]\n{lines}\n")
-    with pytest.raises(unit_file.UnitFileError, match=wrong):
-        unit_file.read(file)
-
-
-def test_a_unit_is_read_with_systemds_own_rules(tmp_path: Path) -> None:
-    file = tmp_path / "a.service"
-    file.write_text(
-        "[Unit]\nDescription=It\nAfter=b.service c.service\nAfter=d.service\n"
-        '[Service]\nEnvironment=A=1 "B=2 3"\nEnvironmentFile=-/etc/x\nExecStartPre=-/bin/a\n'
-        "ExecStart=/bin/a --long \\\n  word 100%%\n# a comment\nTimeoutStopSec=1min 5s\nKillSignal=USR1\n"
-        "ProtectSystem=strict\nRestartSec=500ms\n"
-    )
-    unit = unit_file.read(file)
-    assert unit.after == ("b.service", "c.service", "d.service")
-    assert unit.environment == {"A": "1", "B": "2 3"}
-    assert unit.environment_files == (("/etc/x", True),)
-    assert unit.start_pre[0].lenient
-    assert unit.start[0].words == ("/bin/a", "--long", "word", "100%")
-    assert (unit.stop_seconds, unit.restart_seconds, unit.kill_signal) == (65.0, 0.5, signal.SIGUSR1)
-    assert unit.undone == ("ProtectSystem=strict",)
-
-
 # -- the local cloud as a whole ---------------------------------------------------------------------------------------
 
 
-# The host enrols, and asks AWS who it is, with the credentials that the agent got for it.
+# The host enrols, and calls STS with the credentials of its agent.
 WHO = """\
 import time, boto3
 for _ in range(100):
@@ -364,7 +264,7 @@ print(made.server.id)
 
 
 @needs_haproxy
-def test_nothing_is_left_when_the_local_cloud_stops_or_was_killed(engine: Engine, tmp_path: Path) -> None:
+def test_machines_end_when_local_cloud_stops_or_is_killed(engine: Engine, tmp_path: Path) -> None:
     with a_local_cloud(engine, tmp_path, machines=True) as cloud:
         text = user_data_of(
             {"sleeps.service": "[Service]\nExecStart=/bin/sleep 600\n"},
@@ -395,7 +295,9 @@ def test_nothing_is_left_when_the_local_cloud_stops_or_was_killed(engine: Engine
         assert running(), "a kill of the local cloud alone leaves them"
         process.start(cloud.folder)
         until(running)
-        until(lambda: len(process_tags.of_machines(cloud.folder.hosts)) == 3, 30)  # those that were left are gone
+        until(
+            lambda: len(process_tags.of_machines(cloud.folder.hosts)) == 3, 30
+        )  # the processes of the killed local cloud are gone
         again, _ = process.start(cloud.folder)
         psutil.Process(again.pid).kill()
         process.stop(cloud.folder)
@@ -412,5 +314,5 @@ def test_whether_there_are_machines_is_a_choice(monkeypatch: pytest.MonkeyPatch,
     assert machines.haproxy({"PATH": str(tmp_path)}) is None
     with pytest.raises(LocalCloudError, match="there is no HAProxy on PATH"):
         machines.haproxy({"PATH": str(tmp_path), "LOCALCLOUD_HOSTS": "on"})
-    with pytest.raises(LocalCloudError, match="there is no host 'a'; there are: none"):
+    with pytest.raises(LocalCloudError, match="there is no host 'a'; hosts: none"):
         machines.host_folder(Folder(tmp_path), "a")

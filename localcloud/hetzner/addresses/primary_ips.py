@@ -32,7 +32,7 @@ def _show(project: Project, record: Record) -> Body:
 
 
 def dns_pointers(record: Record) -> list[Body]:
-    """The reverse DNS names: an IPv4 address has one from the start, of an IPv6 network each address may have one."""
+    """The reverse DNS names. An IPv4 address has one from the start; each address of an IPv6 network may have one."""
     pointers = dict(record["dns_ptr"])
     if record["type"] == "ipv4":
         pointers.setdefault(record["ip"], default_pointer(record["ip"]))
@@ -40,7 +40,7 @@ def dns_pointers(record: Record) -> list[Body]:
 
 
 def default_pointer(ip: str) -> str:
-    """A name under `.invalid`, as the address is one that nobody can have."""
+    """Return a name under `.invalid`, because the address belongs to no network."""
     return f"static.{'.'.join(reversed(ip.split('.')))}.clients.invalid"
 
 
@@ -61,14 +61,14 @@ def make(project: Project, *, kind: str, name: str, location: str, auto_delete: 
 
 
 def make_own(project: Project, kind: str, location: str) -> Record:
-    """The address that a server gets when none is named: it goes with the server."""
+    """The address of a server that names none. It is deleted with the server."""
     record = make(project, kind=kind, name="", location=location, auto_delete=True, labels={})
     record["name"] = f"primary_ip-{record['id']}"
     return record
 
 
 def claim(project: Project, identity: int, kind: str, location: str, holder: str) -> Record:
-    """The primary IP that a new server or load balancer names, if it can have it."""
+    """Return the primary IP that a new server or load balancer names, or refuse if it is not usable."""
     record = project.get("primary_ips", identity)
     if record["type"] != kind:
         raise ApiError("primary_ip_version_mismatch", f"primary IP '{record['name']}' is not of the type {kind}")
@@ -86,7 +86,7 @@ def give(record: Record, kind: str, holder: Record) -> None:
 
 
 def release(project: Project, holder: Record) -> None:
-    """The holder goes: its addresses go with it or become free."""
+    """Delete or release the addresses of a deleted server or load balancer."""
     for kind in ("ipv4", "ipv6"):
         record = project.peek("primary_ips", holder[kind])
         if record is None:
@@ -226,7 +226,7 @@ PRIMARY_IPS = Collection(
             _assign,
             {
                 "assignee_id": Field(forms.integer(), required=True),
-                # A load balancer takes its addresses when it is created, never later.
+                # A load balancer gets its addresses when it is created, and never later.
                 "assignee_type": Field(forms.choice("server"), required=True),
             },
         ),

@@ -1,4 +1,4 @@
-"""Private networks: which addresses a subnet has, which are taken, and what attaching to one asks for."""
+"""Addresses in private networks: the addresses of a subnet, the ones in use, and the rules for an attachment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def network_of(record: Record, network: int) -> Record | None:
 
 
 def attached(project: Project, network: int) -> Iterator[tuple[str, Record, Record]]:
-    """Whatever is attached to a network: its collection, its record and its attachment."""
+    """Every resource that is attached to a network: its collection, its record and its attachment."""
     for collection in _ATTACHED:
         for record in project.all(collection):
             entry = network_of(record, network)
@@ -28,10 +28,10 @@ def attached(project: Project, network: int) -> Iterator[tuple[str, Record, Reco
 
 
 def shown(record: Record) -> list[Record]:
-    """The attachments of a server or a load balancer as the API has them.
+    """The attachments of a server or a load balancer, in the form of the API.
 
-    The record has one field more, `loopback`: the address of this machine that stands for the private one, which is
-    nobody's outside of this machine and so can be listened on only there.
+    The record has one more field, `loopback`: the local address in place of the private one. It exists on this machine
+    only, and only here can a program listen on it.
     """
     return [{key: value for key, value in entry.items() if key != "loopback"} for entry in record["private_net"]]
 
@@ -42,9 +42,9 @@ def taken(project: Project, network: int) -> set[str]:
 
 
 def choose(project: Project, network: Record, zone: str, ip: str | None, ip_range: str | None) -> str:
-    """The address that something in `zone` gets in a network: the wanted one, or the next of a subnet.
+    """Choose the address for a resource of `zone` in a network: the wanted address, or the next free one of a subnet.
 
-    Without a wanted address or subnet it is the last subnet by range, as the API documents it.
+    Without a wanted address or subnet it is in the last subnet by range, as the API documents.
     """
     subnets = [entry for entry in network["subnets"] if entry["network_zone"] == zone]
     if ip_range is not None:
@@ -65,7 +65,7 @@ def choose(project: Project, network: Record, zone: str, ip: str | None, ip_rang
 
 
 def check_aliases(project: Project, network: Record, aliases: list[str], keeps: list[str]) -> None:
-    """Alias addresses must be in a subnet and free; `keeps` are those that the server has already."""
+    """Refuse alias addresses that are in no subnet or in use; the server already has those in `keeps`."""
     used = taken(project, network["id"]) - set(keeps)
     for alias in aliases:
         address = ipaddress.ip_address(alias)
@@ -76,7 +76,7 @@ def check_aliases(project: Project, network: Record, aliases: list[str], keeps: 
 
 
 class _usable:  # noqa: N801 - it reads as the range that it is
-    """The addresses of a subnet that can be given out: not its ends, not the network's gateway."""
+    """The usable addresses of a subnet: without its first and last address, and without the network's gateway."""
 
     def __init__(self, network: Record, subnet: Record) -> None:
         self._range = ipaddress.IPv4Network(subnet["ip_range"])

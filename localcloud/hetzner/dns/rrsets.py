@@ -1,7 +1,7 @@
-"""The record sets of a zone: all records of one name and one type, such as the addresses (A) of `www`.
+"""Record sets of a zone: all records of one name and one type, such as the addresses (A) of `www`.
 
-Names are relative to the zone, `@` for the zone's own; an id is `NAME/TYPE`. They are kept in their zone's record,
-under their ids.
+Names are relative to the zone; `@` is the zone itself. An id is `NAME/TYPE`. The record sets are stored in their zone's
+record, by id.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _RECORDS = Field(forms.listed(forms.nested(_RECORD)), required=True)
 _TTL = Field(forms.integer(60, 2147483647), nullable=True)
 CREATION: Form = {
     "name": Field(
-        forms.text(pattern=_NAME, said="must be '@' or a name in lower case that is relative to the zone"),
+        forms.text(pattern=_NAME, message="must be '@' or a lowercase name that is relative to the zone"),
         required=True,
     ),
     "type": Field(forms.choice(*_TYPES), required=True),
@@ -57,7 +57,7 @@ def _show(zone: Record, rrset: Record) -> Body:
 
 
 def put(zone: Record, name: str, kind: str, records: list[Body], ttl: int | None = None) -> Record:
-    """Add a record set to a zone as it is."""
+    """Add a record set to a zone without checks."""
     identity = f"{name}/{kind}"
     zone["rrsets"][identity] = {
         "id": identity,
@@ -73,12 +73,12 @@ def put(zone: Record, name: str, kind: str, records: list[Body], ttl: int | None
 
 
 def make(zone: Record, body: Body) -> Record:
-    """Add a record set to a zone, if the zone may have it."""
+    """Add a record set to a zone, if it is valid there."""
     name, kind = body["name"], body["type"]
     if f"{name}/{kind}" in zone["rrsets"]:
-        raise ApiError("uniqueness_error", f"RRSet '{name}/{kind}' exists in the zone '{zone['name']}' already")
+        raise ApiError("uniqueness_error", f"RRSet '{name}/{kind}' already exists in the zone '{zone['name']}'")
     if name != "@" and (name == zone["name"] or name.endswith(f".{zone['name']}")):
-        raise invalid_input({"name": [f"must be relative to the zone, so without '{zone['name']}'"]})
+        raise invalid_input({"name": [f"must be relative to the zone, without '{zone['name']}'"]})
     _check_alias(zone, name, kind)
     rrset = put(zone, name, kind, _checked(kind, body["records"]), body.get("ttl"))
     rrset["labels"] = body.get("labels", {})
@@ -86,14 +86,14 @@ def make(zone: Record, body: Body) -> Record:
 
 
 def _check_alias(zone: Record, name: str, kind: str) -> None:
-    """RFC 1034, 3.6.2: a name that is an alias has nothing else."""
+    """Refuse other records next to an alias (RFC 1034, 3.6.2)."""
     others = {rrset["type"] for rrset in zone["rrsets"].values() if rrset["name"] == name}
     if (kind == "CNAME" and others) or "CNAME" in others:
-        raise invalid_input({"type": [f"'{name}' cannot have a CNAME beside other records"]})
+        raise invalid_input({"type": [f"'{name}' cannot have both a CNAME and other records"]})
 
 
 def _checked(kind: str, records: list[Body]) -> list[Body]:
-    """The records in their canonical form; wrong ones are refused, all at once."""
+    """Return the records in their canonical form. Wrong ones are refused, all at once."""
     problems: forms.Problems = {}
     result: list[Body] = []
     for index, entry in enumerate(records):
@@ -106,14 +106,14 @@ def _checked(kind: str, records: list[Body]) -> list[Body]:
     if len({entry["value"] for entry in result}) < len(result):
         problems["records"] = ["must be different from each other"]
     if kind == "CNAME" and len(records) > 1:
-        problems["records"] = ["must be one with the type CNAME"]
+        problems["records"] = ["must be exactly one with the type CNAME"]
     if problems:
         raise invalid_input(problems)
     return result
 
 
 def _value(kind: str, text: str) -> tuple[str, str]:
-    """What is wrong with a record's value, and the value in its canonical form."""
+    """Return the problem with a record's value, and the value in its canonical form."""
     try:
         if kind == "A":
             return "", str(ipaddress.IPv4Address(text))
@@ -129,7 +129,7 @@ def _value(kind: str, text: str) -> tuple[str, str]:
 
 
 def _touched(project: Project, zone: Record, command: str) -> Answer:
-    """The zone has changed: its serial number grows, so that secondary servers see it."""
+    """Record a change of the zone: its serial number grows, so that secondary servers notice."""
     soa = zone["rrsets"]["@/SOA"]["records"][0]
     parts = soa["value"].split(" ")
     parts[2] = str(int(parts[2]) + 1)
@@ -178,7 +178,7 @@ def _change(project: Project, zone: Record, method: str, path: list[str], body: 
         case "POST", []:
             wanted = forms.read(body, CREATION)
             if wanted["type"] == "SOA":
-                raise ApiError("uniqueness_error", "a zone has one SOA record, which the API makes")
+                raise ApiError("uniqueness_error", "a zone has one SOA record, which the API creates")
             rrset = make(zone, wanted)
             answer = _touched(project, zone, "create_rrset")
             return Answer(201, {"rrset": _show(zone, rrset), **(answer.body or {})})
@@ -195,7 +195,7 @@ def _change(project: Project, zone: Record, method: str, path: list[str], body: 
 
 def _delete(project: Project, zone: Record, rrset: Record) -> Answer:
     if rrset["type"] == "SOA":
-        raise ApiError("invalid_input", "the SOA record goes with its zone")
+        raise ApiError("invalid_input", "the SOA record is deleted with its zone")
     _must_be_open(rrset)
     del zone["rrsets"][rrset["id"]]
     return _touched(project, zone, "delete_rrset")
@@ -214,7 +214,7 @@ def _command(project: Project, zone: Record, name: str, kind: str, command: str,
         case "change_protection":
             wanted = forms.read(body, {"change": Field(forms.boolean, required=True)})
             rrset["protection"] = {"change": wanted["change"]}
-            # Nothing that a name server would tell has changed.
+            # The answers of a name server do not change.
             return acted(project, project.act("change_rrset_protection", ("zone", zone["id"])))
         case "change_ttl":
             _must_be_open(rrset)
@@ -237,7 +237,7 @@ def _command(project: Project, zone: Record, name: str, kind: str, command: str,
 
 
 def _add(project: Project, zone: Record, name: str, kind: str, body: Any) -> Answer:
-    """Add records to a set, which is made if there is none."""
+    """Add records to a set, and create the set if it does not exist."""
     wanted = forms.read(body, {"records": _RECORDS, "ttl": _TTL})
     rrset = zone["rrsets"].get(f"{name}/{kind}")
     if rrset is None:
@@ -245,13 +245,13 @@ def _add(project: Project, zone: Record, name: str, kind: str, body: Any) -> Ans
     else:
         _must_be_open(rrset)
         if wanted.get("ttl") not in (None, rrset["ttl"]):
-            raise invalid_input({"ttl": [f"is {rrset['ttl']} for the set that exists"]})
+            raise invalid_input({"ttl": [f"is {rrset['ttl']} for the existing set"]})
         rrset["records"] = _checked(kind, [*rrset["records"], *wanted["records"]])
     return _touched(project, zone, "add_rrset_records")
 
 
 def _known(rrset: Record, body: Any) -> list[Body]:
-    """The records that a body names, each of which the set must have."""
+    """Return the records that a body names. The set must have each of them."""
     named = _checked(rrset["type"], forms.read(body, {"records": _RECORDS})["records"])
     has = {entry["value"] for entry in rrset["records"]}
     strange = [entry["value"] for entry in named if entry["value"] not in has]
@@ -261,7 +261,7 @@ def _known(rrset: Record, body: Any) -> list[Body]:
 
 
 def _remove(zone: Record, rrset: Record, records: list[Body]) -> None:
-    """Take records away; a set that has none left goes."""
+    """Remove records, and the set with its last record."""
     gone = {entry["value"] for entry in _known(rrset, {"records": records})}
     rrset["records"] = [entry for entry in rrset["records"] if entry["value"] not in gone]
     if not rrset["records"]:

@@ -1,7 +1,7 @@
-"""DNS zones: their names, and what they hold. Their record sets have paths of their own, in `rrsets.py`.
+"""DNS zones. Their record sets have their own paths, in `rrsets.py`.
 
-Every zone counts as delegated as it should be, because there is no registrar here and nobody who answers queries: who
-wants to know what a name stands for reads the records.
+Every zone counts as correctly delegated, because there is no registrar here. No server answers DNS queries: to resolve
+a name, read the records.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NAME = rf"(?=.{{1,253}}$)(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])"
 _TTL = forms.integer(60, 2147483647)
 _DEFAULT_TTL = 3600
 _NAMESERVERS = ("hydrogen.ns.hetzner.com.", "oxygen.ns.hetzner.com.", "helium.ns.hetzner.de.")
-# Primary server, mailbox, serial, and how long secondaries wait: the values of the real ones.
+# Primary server, mailbox, serial, and timers of the secondaries: the values of the real ones.
 _SOA = "hydrogen.ns.hetzner.com. dns.hetzner.com. {serial} 86400 10800 3600000 3600"
 
 
@@ -45,7 +45,7 @@ def _show(project: Project, record: Record) -> Body:
 
 
 def covering(project: Project, domain: str) -> Record | None:
-    """The zone that a domain is in: the one of the longest name, where one zone is below another."""
+    """The zone of a domain: the one with the longest name, if one zone is below another."""
     found = [zone for zone in project.all("zones") if f".{domain}".endswith(f".{zone['name']}")]
     return max(found, key=lambda zone: len(zone["name"]), default=None)
 
@@ -99,14 +99,14 @@ ZONES = Collection(
     delete=_delete,
     form={
         "name": Field(
-            forms.text(pattern=_NAME, most=253, said="must be a domain name in lower case, without a dot at its end"),
+            forms.text(pattern=_NAME, most=253, message="must be a lowercase domain name without a dot at its end"),
             required=True,
         ),
         "mode": Field(forms.choice("primary", "secondary"), required=True),
         "ttl": Field(_TTL, default=_DEFAULT_TTL),
         "primary_nameservers": Field(forms.listed(forms.nested(rrsets.NAMESERVER)), default=[]),
         "rrsets": Field(forms.listed(forms.nested(rrsets.CREATION)), default=[]),
-        "zonefile": Field(forms.text(), refused="the local cloud reads no zone files; give 'rrsets'"),
+        "zonefile": Field(forms.text(), refused="the local cloud does not read zone files; use 'rrsets'"),
     },
     changes={"labels": Field(forms.label_map)},
     filters={"mode": equals("mode")},

@@ -1,8 +1,9 @@
 """Certificates for load balancers: uploaded ones, and managed ones, which the local cloud's own authority issues.
 
-A managed one is issued where the real one would be: Let's Encrypt asks Hetzner's DNS, so each domain must be in a zone
-of the project, and a CAA record there must not forbid it. It is never renewed: it is valid for 90 days, which is long
-for a local cloud. The private key stands in the record, `private_key` beside `certificate`; the API never shows it.
+A managed certificate is issued under the conditions of the real one. Let's Encrypt queries Hetzner's DNS, so each
+domain must be in a zone of the project, and a CAA record there must not forbid it. It is never renewed: it is valid for
+90 days, which is long for a local cloud. The record holds the private key in `private_key`, next to `certificate`. The
+API never shows it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from localcloud.hetzner.dns import zones
 from localcloud.hetzner.errors import ApiError, invalid_input
 from localcloud.hetzner.forms import Field
 from localcloud.hetzner.project import Ending, Project, Record
-from localcloud.network.certificate_authority import Authority
+from localcloud.network.certificate_authority import CertificateAuthority
 
 _LIFE = timedelta(days=90)  # Let's Encrypt's
 _MOST_DOMAINS = 100  # Let's Encrypt's
@@ -70,7 +71,7 @@ def _create(project: Project, body: Body) -> Answer:
 
 
 def _uploaded(chain: str, key: str) -> Body:
-    """What a chain of certificates in PEM says of itself; its key must be that of the first."""
+    """Return the properties of a PEM certificate chain. The private key must belong to its first certificate."""
     try:
         first = x509.load_pem_x509_certificates(chain.encode())[0]
     except ValueError as fault:
@@ -80,7 +81,7 @@ def _uploaded(chain: str, key: str) -> Body:
     except (ValueError, TypeError) as fault:
         raise invalid_input({"private_key": [f"is not a private key in PEM: {fault}"]}) from None
     if _public(private.public_key()) != _public(first.public_key()):
-        raise invalid_input({"private_key": ["is not the certificate's"]})
+        raise invalid_input({"private_key": ["does not belong to the certificate"]})
     try:
         names = first.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         domains = names.get_values_for_type(x509.DNSName)
@@ -114,8 +115,8 @@ def _order(project: Project, record: Record, command: str) -> Record:
     return project.act(command, ("certificate", record["id"]), then=["issue", record["id"]])
 
 
-def issuing(authority: Authority) -> Ending:
-    """What the end of an order does: the certificate is issued, or its status says why not."""
+def issuing(authority: CertificateAuthority) -> Ending:
+    """Return the end of an order: it issues the certificate, or sets a status with the reason."""
 
     def issue(project: Project, identity: int) -> ApiError | None:
         record = project.peek("certificates", identity)
@@ -137,17 +138,17 @@ def issuing(authority: Authority) -> Ending:
 
 
 def _obstacle(project: Project, domain: str) -> ApiError | None:
-    """Why no certificate is issued for a domain; None when nothing is in its way."""
+    """The reason why a certificate is not issued for a domain; None if it can be issued."""
     zone = zones.covering(project, domain.removeprefix("*."))
     if zone is None:
-        return ApiError("dns_zone_not_found", f"DNS zone not found: no zone of the project has '{domain}'")
+        return ApiError("dns_zone_not_found", f"DNS zone not found: no zone of the project contains '{domain}'")
     if not _allowed(zone, domain):
         return ApiError("caa_record_does_not_allow_ca", f"CAA record of '{domain}' does not allow {_AUTHORITY}")
     return None
 
 
 def _allowed(zone: Record, domain: str) -> bool:
-    """RFC 8659: the CAA records of the domain itself count, else those of the next name above it that has some."""
+    """Apply RFC 8659: use the CAA records of the domain itself, or else those of the next higher name that has some."""
     wild, name = domain.startswith("*."), domain.removeprefix("*.")
     while True:
         relative = "@" if name == zone["name"] else name.removesuffix(f".{zone['name']}")
@@ -164,7 +165,7 @@ def _allowed(zone: Record, domain: str) -> bool:
 
 def _retry(project: Project, record: Record, body: Body) -> Answer:
     if record["type"] != "managed":
-        raise ApiError("unsupported_error", f"certificate '{record['name']}' was uploaded, so nobody issues it")
+        raise ApiError("unsupported_error", f"certificate '{record['name']}' was uploaded, not ordered")
     if record["status"]["issuance"] != "failed":
         issuance = record["status"]["issuance"]
         message = f"the issuance of '{record['name']}' is {issuance}, and only a failed one is retried"
@@ -177,7 +178,7 @@ def _retry(project: Project, record: Record, body: Body) -> Answer:
 
 
 def check_usable(project: Project, identities: list[int]) -> None:
-    """Whether a load balancer can present these certificates: they exist, and are issued."""
+    """Refuse certificates that a load balancer cannot present: they must exist and be issued."""
     for identity in identities:
         record = project.peek("certificates", identity)
         if record is None:
@@ -207,7 +208,7 @@ CERTIFICATES = Collection(
         "certificate": Field(forms.text(most=65536)),
         "private_key": Field(forms.text(most=65536)),
         "domain_names": Field(
-            forms.listed(forms.text(pattern=_DOMAIN, said="must be a domain name in lower case"), _MOST_DOMAINS)
+            forms.listed(forms.text(pattern=_DOMAIN, message="must be a lowercase domain name"), _MOST_DOMAINS)
         ),
     },
     filters={"type": equals("type")},

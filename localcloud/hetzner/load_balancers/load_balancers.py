@@ -1,4 +1,4 @@
-"""Load balancers: what they are, how they are made, and their actions.
+"""Load balancers: their records, creation and actions.
 
 Their services are in `services.py`, their targets in `targets.py`.
 """
@@ -43,7 +43,7 @@ def _show(project: Project, record: Record, health: targets.Health) -> Body:
 
 
 def _show_public(project: Project, record: Record, kind: str) -> Body:
-    """The address: a primary IP's, or the load balancer's own, which is no primary IP and so has no id."""
+    """Show the address: a primary IP, or the load balancer's own. The own one is not a primary IP, so it has no id."""
     own = record["dns_ptr"]
     address = project.peek("primary_ips", record[kind])
     if address is not None:
@@ -51,7 +51,7 @@ def _show_public(project: Project, record: Record, kind: str) -> Body:
     else:
         ip = record[f"own_{kind}"]
     if kind == "ipv6":
-        # The API gives a single address here, the first of the network that it holds.
+        # The API shows a single address here, the first of its network.
         ip = str(ipaddress.ip_network(ip)[1])
     name = own.get(ip, primary_ips.default_pointer(ip) if kind == "ipv4" else None)
     return {"id": record[kind], "ip": ip, "dns_ptr": name}
@@ -166,7 +166,7 @@ def _change_algorithm(project: Project, record: Record, body: Body) -> Answer:
 def _change_type(project: Project, record: Record, body: Body) -> Answer:
     kind = catalogue.find("load_balancer_types", body["load_balancer_type"])
     if len(record["services"]) > kind["max_services"] or len(record["targets"]) > kind["max_targets"]:
-        message = f"a {kind['name']} has not room for the services and targets of '{record['name']}'"
+        message = f"a {kind['name']} does not have room for the services and targets of '{record['name']}'"
         raise ApiError("invalid_load_balancer_type", message)
     record["load_balancer_type"] = kind["name"]
     return acted(project, project.act("change_load_balancer_type", ("load_balancer", record["id"])))
@@ -192,7 +192,7 @@ def _change_dns_ptr(project: Project, record: Record, body: Body) -> Answer:
 
 
 def collection(health: targets.Health) -> Collection:
-    """The load balancers of a cloud whose targets fare as `health` says."""
+    """The collection of load balancers, with the targets' health from `health`."""
     network = Field(forms.integer(), required=True)
     return Collection(
         name="load_balancers",

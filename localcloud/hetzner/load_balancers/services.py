@@ -1,4 +1,4 @@
-"""The services of a load balancer: what it listens for, where it sends it, and how it checks that targets are well."""
+"""Services of a load balancer: the port that it listens on, the port of the targets, and the health check."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHECK_HTTP: Form = {
     "path": Field(forms.text(least=0)),
     "response": Field(forms.text(least=0), nullable=True),
     "status_codes": Field(
-        forms.listed(forms.text(pattern=r"[1-5?][0-9?]{2}", said="must be three digits, with ? for any"))
+        forms.listed(forms.text(pattern=r"[1-5?][0-9?]{2}", message="must be three digits, with ? for any"))
     ),
     "tls": Field(forms.boolean),
 }
@@ -83,7 +83,7 @@ def add(project: Project, record: Record, body: Body) -> None:
 
 
 def _whole(body: Body) -> Body:
-    """A service with all that the API fills in, and nothing that its protocol does not have."""
+    """Return a service with the API's defaults, and without settings that its protocol does not have."""
     protocol = body["protocol"]
     if protocol == "tcp":
         if body.get("http"):
@@ -100,7 +100,7 @@ def _whole(body: Body) -> Body:
             raise invalid_input({f"http.{name}": ["is only allowed with the protocol https"] for name in wrong})
     given = body.get("health_check") or {}
     check: dict[str, Any] = {
-        # TLS ends at the load balancer: what is behind it speaks plain HTTP.
+        # TLS ends at the load balancer: the targets receive plain HTTP.
         "protocol": "http" if protocol == "https" else protocol,
         "port": destination,
         "interval": 15,
@@ -126,7 +126,7 @@ def _whole(body: Body) -> Body:
 
 
 def _check(project: Project, record: Record, service: Body, others: list[Body]) -> None:
-    """Whether a load balancer may have a service beside the others: its ports are free, its certificates can be had."""
+    """Refuse a service whose ports are in use, or whose certificates are not usable."""
     for port in sorted(_ports(service) & {port for other in others for port in _ports(other)}):
         message = f"port {port} is already used by another service of the load balancer"
         raise ApiError("source_port_already_used", message)
@@ -139,7 +139,7 @@ def _check(project: Project, record: Record, service: Body, others: list[Body]) 
 
 
 def _ports(service: Body) -> set[int]:
-    """What a service listens on: one that redirects HTTP needs the port of HTTP for it."""
+    """The ports that a service listens on. A service that redirects HTTP also needs the HTTP port."""
     redirects = service.get("http", {}).get("redirect_http", False)
     return {service["listen_port"], *([_LISTEN["http"]] if redirects else [])}
 
@@ -163,7 +163,7 @@ def add_service(project: Project, record: Record, body: Body) -> Answer:
 
 
 def update_service(project: Project, record: Record, body: Body) -> Answer:
-    """What is left out stays, in the nested objects too."""
+    """Update a service. A missing field keeps its value, in nested objects too."""
     old = _find(record, body["listen_port"])
     new = {**old, **body}
     if new["protocol"] == "tcp" and not body.get("http"):

@@ -1,4 +1,4 @@
-"""The targets of load balancers: which there are, whether they can be reached, and how they fare."""
+"""Targets of load balancers: which ones exist, whether they can be reached, and their health."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from localcloud.hetzner.labels import Selector
 from localcloud.hetzner.project import Project, Record
 
 Probe = Callable[[Body, Body, Body], bool | None]
-"""Whether a load balancer finds that a server answers a service's health check, all three as plain data; None as long
-as it has not found out."""
+"""Whether a server answers the health check of a load balancer's service; None if that is not known yet."""
 
 TARGET: Form = {
     "type": Field(forms.choice("server", "label_selector", "ip"), required=True),
@@ -27,7 +26,7 @@ TARGET: Form = {
 
 
 class Health:
-    """How targets fare. Without a probe a server that runs counts as one whose service answers."""
+    """Health of the targets. Without a probe, a running server counts as healthy."""
 
     probe: Probe | None = None
 
@@ -47,7 +46,7 @@ def show(project: Project, record: Record, target: Body, health: Health) -> Body
         server = project.get("servers", target["server"]["id"])
         return {**target, "health_status": [health.of(record, server, service) for service in record["services"]]}
     if target["type"] == "ip":
-        # Nothing here can tell how a machine outside of the project fares.
+        # The health of a machine outside of the project is unknown here.
         unknown = [{"listen_port": service["listen_port"], "status": "unknown"} for service in record["services"]]
         return {key: target[key] for key in ("type", "ip")} | {"health_status": unknown}
     return {
@@ -65,14 +64,14 @@ def show(project: Project, record: Record, target: Body, health: Health) -> Body
 
 
 def _selected(project: Project, record: Record, target: Body) -> Iterator[Record]:
-    """The servers that a selector finds and that the load balancer can reach."""
+    """The servers that match a selector and that the load balancer can reach."""
     for server in project.matching("servers", Selector(target["label_selector"]["selector"]).matches):
         if _reaches(project, record, server, target["use_private_ip"]) is None:
             yield server
 
 
 def has_target(record: Record, server: Record) -> bool:
-    """Whether a load balancer sends requests to a server, named or found by its labels."""
+    """Whether a server is a target of a load balancer, by name or by its labels."""
     return any(
         (target["type"] == "server" and target["server"]["id"] == server["id"])
         or (
@@ -84,7 +83,7 @@ def has_target(record: Record, server: Record) -> bool:
 
 
 def _reaches(project: Project, record: Record, server: Record, privately: bool) -> ApiError | None:
-    """Why a load balancer cannot send requests to a server; None when it can."""
+    """The reason why a load balancer cannot send requests to a server; None if it can."""
     if privately:
         if not record["private_net"]:
             message = f"load balancer '{record['name']}' is not attached to a network"
@@ -114,7 +113,7 @@ def _target(body: Body) -> Body:
 
 
 def add(project: Project, record: Record, body: Body) -> list[tuple[str, int]]:
-    """Add a target to a record; the resources that its action names."""
+    """Add a target to a record. Return the resources that its action names."""
     target = _target(body)
     kind = target["type"]
     if any(other["type"] == kind and other[kind] == target[kind] for other in record["targets"]):
@@ -140,14 +139,14 @@ def add(project: Project, record: Record, body: Body) -> list[tuple[str, int]]:
     elif any(ipaddress.ip_address(target["ip"]["ip"]) in range_ for range_ in private.PRIVATE):
         raise ApiError("network_has_no_vswitch_subnet", "the network of the load balancer has no vSwitch subnet")
     elif _is_ours(project, target["ip"]["ip"]):
-        message = f"IP '{target['ip']['ip']}' belongs to a Hetzner Cloud resource: a server can be a target as such"
+        message = f"IP '{target['ip']['ip']}' belongs to a Hetzner Cloud resource; add the server as a target instead"
         raise ApiError("cloud_resource_ip_not_allowed", message)
     record["targets"].append(target)
     return resources
 
 
 def _is_ours(project: Project, ip: str) -> bool:
-    """Whether a public address is one of this project."""
+    """Whether a public address belongs to this project."""
     owned = [record["ip"] for record in project.all("primary_ips")]
     owned += [
         record[own] for record in project.all("load_balancers") for own in ("own_ipv4", "own_ipv6") if record[own]
@@ -170,7 +169,7 @@ def remove_target(project: Project, record: Record, body: Body) -> Answer:
 
 
 def forget_server(project: Project, server: int) -> None:
-    """A server is gone: it is nobody's target any longer."""
+    """Remove a deleted server from all targets."""
     for record in project.all("load_balancers"):
         record["targets"] = [
             target for target in record["targets"] if target["type"] != "server" or target["server"]["id"] != server
@@ -178,7 +177,7 @@ def forget_server(project: Project, server: int) -> None:
 
 
 def drop_unreachable(project: Project) -> None:
-    """Something left a network: targets that were reached through it are targets no longer."""
+    """Remove the targets that were reached through a network that something has left."""
     for record in project.all("load_balancers"):
         record["targets"] = [
             target

@@ -1,4 +1,4 @@
-"""Firewalls: their rules, and the servers that they apply to, named or found by their labels."""
+"""Firewalls: their rules, and the servers that they apply to, by name or by label."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _covers(entry: Body, server: Record) -> bool:
 
 
 def forget(project: Project, server: int) -> None:
-    """A server is gone: no firewall names it any longer."""
+    """Remove a deleted server from all firewalls."""
     gone = {"type": "server", "server": {"id": server}}
     for record in project.all("firewalls"):
         record["applied_to"] = [entry for entry in record["applied_to"] if entry != gone]
@@ -111,7 +111,7 @@ def _create(project: Project, body: Body) -> Answer:
         "firewalls", name=body["name"], labels=body["labels"], rules=_checked(body["rules"]), applied_to=[]
     )
     actions = [project.act("set_firewall_rules", ("firewall", record["id"]))] if record["rules"] else []
-    # The one operation that answers 422 for a resource that does not exist.
+    # This is the one operation that answers 422 for a resource that does not exist.
     actions += [apply(project, record, entry, missing=422) for entry in body["apply_to"]]
     return Answer(
         201, {"firewall": _show(project, record), "actions": [project.show_action(action) for action in actions]}
@@ -119,7 +119,7 @@ def _create(project: Project, body: Body) -> Answer:
 
 
 def apply(project: Project, record: Record, entry: Body, *, missing: int = 404) -> Record:
-    """Apply a firewall to a server, or to whatever a selector finds."""
+    """Apply a firewall to a server, or to all servers that match a selector."""
     entry = _resource(entry)
     if entry["type"] == "server":
         server = project.peek("servers", entry["server"]["id"])

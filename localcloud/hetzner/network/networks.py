@@ -68,7 +68,7 @@ def _create(project: Project, body: Body) -> Answer:
 
 
 def _whole(text: str) -> str:
-    """A network's range: private, and neither larger than /8 nor smaller than /24."""
+    """Check a network's range: private, and neither larger than /8 nor smaller than /24."""
     network = ipaddress.ip_network(text)
     if not isinstance(network, ipaddress.IPv4Network) or not any(network.subnet_of(one) for one in private.PRIVATE):
         raise invalid_input({"ip_range": ["must be one of the private IPv4 ranges of RFC 1918"]})
@@ -83,7 +83,7 @@ def _delete(project: Project, record: Record) -> Answer:
 
 
 def removed(project: Project, record: Record) -> None:
-    """Attached resources are detached, and load balancers lose the targets that they reached through the network."""
+    """Detach the resources of a deleted network, and remove the load balancer targets that were reached through it."""
     for _, member, entry in list(private.attached(project, record["id"])):
         member["private_net"].remove(entry)
     targets.drop_unreachable(project)
@@ -100,7 +100,7 @@ def _place(record: Record, body: Body) -> None:
     others += [ipaddress.IPv4Network(entry["destination"]) for entry in record["routes"]]
     wanted = body.get("ip_range")
     if wanted is None:
-        # As the API does it: the next /24 that is free.
+        # Like the API, take the next free /24.
         free = (one for one in whole.subnets(new_prefix=24) if not any(one.overlaps(other) for other in others))
         subnet = next(free, None)
         if subnet is None:
@@ -147,7 +147,7 @@ def _route(record: Record, body: Body) -> None:
     if any(destination.overlaps(ipaddress.ip_network(entry["ip_range"])) for entry in record["subnets"]):
         raise invalid_input({"destination": ["overlaps with a subnet of the network"]})
     if any(entry["destination"] == body["destination"] for entry in record["routes"]):
-        raise invalid_input({"destination": ["the network has a route to it already"]})
+        raise invalid_input({"destination": ["the network already has a route to it"]})
     if ipaddress.ip_address(body["gateway"]) not in ipaddress.ip_network(record["ip_range"]):
         raise invalid_input({"gateway": [f"must be within the network's range {record['ip_range']}"]})
     record["routes"].append({"destination": body["destination"], "gateway": body["gateway"]})
@@ -160,7 +160,7 @@ def _add_route(project: Project, record: Record, body: Body) -> Answer:
 
 def _delete_route(project: Project, record: Record, body: Body) -> Answer:
     if body not in record["routes"]:
-        raise ApiError("not_found", f"the network has no route to '{body['destination']}' by '{body['gateway']}'")
+        raise ApiError("not_found", f"the network has no route to '{body['destination']}' via '{body['gateway']}'")
     record["routes"].remove(body)
     return acted(project, project.act("delete_route", ("network", record["id"])))
 

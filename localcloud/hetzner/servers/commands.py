@@ -1,8 +1,8 @@
-"""The actions of servers.
+"""Actions of servers.
 
-What they do to a machine stands in its record, for whoever runs machines: `powered`, and `boots`, which grows with each
-start. A shutdown only asks, as ACPI does: where machines run it sets `stopping`, and the server is off when its machine
-says so; where none run it is off at once.
+Their effect on a machine is in its record: `powered`, and `boots`, which grows with each start. A shutdown is only a
+request, like in ACPI. If machines run, it sets `stopping`, and the server is off when its machine reports that. If none
+run, the server is off at once.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ def powered_off(project: Project, identity: int) -> None:
 
 
 def _restarted(project: Project, identity: int) -> None:
-    """A server that is off stays off."""
+    """Count a new boot; a server that is off stays off."""
     server = project.peek("servers", identity)
     if server is not None and server["powered"]:
         server.update(stopping=False, boots=server["boots"] + 1)
 
 
 def _booted(project: Project, identity: int) -> None:
-    """A new disk, or another machine: it is started whatever it was."""
+    """Start the server with a new disk or type, even if it was off."""
     server = project.peek("servers", identity)
     if server is not None:
         server.update(powered=True, stopping=False, boots=server["boots"] + 1)
@@ -91,9 +91,9 @@ ENDINGS: dict[str, Ending] = {
     "boot": _booted,
 }
 MACHINES_ENDINGS: dict[str, Ending] = {**ENDINGS, "shut down": _asked_to_stop}
-"""Where machines run."""
-BOOKS_ENDINGS: dict[str, Ending] = {**ENDINGS, "shut down": powered_off}
-"""Where servers are entries in the books."""
+"""Effects of actions if machines run."""
+RECORDS_ENDINGS: dict[str, Ending] = {**ENDINGS, "shut down": powered_off}
+"""Effects of actions if servers are records only."""
 
 
 def attach(
@@ -104,9 +104,9 @@ def attach(
     ip_range: str | None = None,
     aliases: list[str] | None = None,
 ) -> Record:
-    """Attach a server to a network; the action that does it."""
+    """Attach a server to a network. Return the action."""
     if private.network_of(record, network["id"]) is not None:
-        raise ApiError("server_already_attached", f"server '{record['name']}' is attached to the network already")
+        raise ApiError("server_already_attached", f"server '{record['name']}' is already attached to the network")
     if len(record["private_net"]) >= _MOST_NETWORKS:
         raise ApiError("resource_limit_exceeded", f"a server is in at most {_MOST_NETWORKS} networks")
     for entry in record["private_net"]:
@@ -128,7 +128,7 @@ def attach(
 
 def _set_aliases(project: Project, network: Record, entry: Record, aliases: list[str]) -> None:
     if len(aliases) > _MOST_ALIASES or len(set(aliases)) < len(aliases) or entry["ip"] in aliases:
-        message = f"must be at most {_MOST_ALIASES} different addresses besides the main one"
+        message = f"must be at most {_MOST_ALIASES} different addresses in addition to the main one"
         raise invalid_input({"alias_ips": [message]})
     private.check_aliases(project, network, aliases, entry["alias_ips"])
     entry["alias_ips"] = aliases
@@ -169,7 +169,7 @@ def _change_type(project: Project, record: Record, body: Body) -> Answer:
         raise ApiError("invalid_server_type", f"the disk of a {new['name']} is smaller than the server's")
     if not catalogue.offered_in(new, catalogue.find("locations", record["location"])):
         raise ApiError("invalid_server_type", f"{new['name']} is not offered in {record['location']}")
-    catalogue.must_be_in_stock(new, record["location"], project.sold_out)
+    catalogue.must_be_in_stock(new, record["location"], project.settings.sold_out)
     record["server_type"] = new["name"]
     if body["upgrade_disk"]:
         record["primary_disk_size"] = new["disk"]
@@ -204,7 +204,7 @@ def _disable_backup(project: Project, record: Record, body: Body) -> Answer:
 
 def _join_group(project: Project, record: Record, body: Body) -> Answer:
     if record["placement_group"] is not None:
-        raise ApiError("already_in_placement_group", f"server '{record['name']}' is in a placement group already")
+        raise ApiError("already_in_placement_group", f"server '{record['name']}' is already in a placement group")
     _must_be_off(record)
     record["placement_group"] = placement_groups.join(project, body["placement_group"])["id"]
     resources = ("server", record["id"]), ("placement_group", body["placement_group"])
@@ -213,7 +213,7 @@ def _join_group(project: Project, record: Record, body: Body) -> Answer:
 
 def _leave_group(project: Project, record: Record, body: Body) -> Answer:
     if record["placement_group"] is None:
-        raise ApiError("invalid_input", f"server '{record['name']}' is in no placement group")
+        raise ApiError("invalid_input", f"server '{record['name']}' is not in a placement group")
     resources = ("server", record["id"]), ("placement_group", record["placement_group"])
     record["placement_group"] = None
     return acted(project, project.act("remove_from_placement_group", *resources))
@@ -226,7 +226,7 @@ def _rebuild(project: Project, record: Record, body: Body) -> Answer:
     record["image"] = catalogue.image_for(body["image"], architecture)["id"]
     if "user_data" in body:
         record["user_data"] = body["user_data"]
-    record["disk"] = record.get("disk", 0) + 1  # whoever runs the machine sees that its old one is gone
+    record["disk"] = record.get("disk", 0) + 1  # signals to `localcloud.hosts` that the old disk is gone
     action = project.act("rebuild_server", ("server", record["id"]), then=["boot", record["id"]])
     return Answer(201, {"action": project.show_action(action), "root_password": None})
 

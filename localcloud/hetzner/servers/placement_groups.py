@@ -28,10 +28,10 @@ def _members(project: Project, identity: int) -> list[Record]:
 
 
 def join(project: Project, identity: int) -> Record:
-    """The group, if it has room for one more server."""
+    """Return the group, if it has room for one more server."""
     record = project.get("placement_groups", identity)
     if len(_members(project, identity)) >= _MOST_SERVERS:
-        message = f"placement group '{record['name']}' contains already {_MOST_SERVERS} servers"
+        message = f"placement group '{record['name']}' already contains {_MOST_SERVERS} servers"
         raise ApiError("resource_limit_exceeded", message)
     return record
 

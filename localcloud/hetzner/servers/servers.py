@@ -1,4 +1,4 @@
-"""Servers: what they are, and how they are made and deleted. Their actions are in `commands.py`."""
+"""Servers: their records, creation and deletion. Their actions are in `commands.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from localcloud.hetzner.servers.commands import COMMANDS, UNSUPPORTED, attach
 _HOSTNAME = r"(?!.*\.\.)[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 _USER_DATA_BYTES = 32 * 1024
 
-# What a server is called while an action of this kind runs on it.
+# The status of a server while an action of this kind runs on it.
 _BUSY = {
     "create_server": "initializing",
     "start_server": "starting",
@@ -31,7 +31,7 @@ _BUSY = {
 
 
 def _show(project: Project, record: Record) -> Body:
-    server_type = catalogue.with_stock(catalogue.find("server_types", record["server_type"]), project.sold_out)
+    server_type = catalogue.with_stock(catalogue.find("server_types", record["server_type"]), project.settings.sold_out)
     image = next((entry for entry in catalogue.IMAGES if entry["id"] == record["image"]), None)
     balancers = (balancer for balancer in project.all("load_balancers") if targets.has_target(balancer, record))
     return {
@@ -86,19 +86,19 @@ def _show_ipv6(record: Record | None) -> Body | None:
 
 
 def _create(project: Project, body: Body) -> Answer:
-    """Make a server, in the networks that are named, and start it unless told not to.
+    """Create a server in the given networks, and start it unless the request says otherwise.
 
-    The record says what should run: `powered`; `boots`, a number that grows with each start, so that whoever runs the
-    machine sees that it was started anew; `stopping`, which asks a machine that runs to shut itself down (see
-    `commands.py`). `user_data` is what it boots with.
+    The record states what should run. `powered` is whether it is on. `boots` grows with each start, so that
+    `localcloud.hosts` notices a restart. `stopping` requests a shutdown of the running machine (see `commands.py`).
+    `user_data` is the text that it boots with.
 
-    The official provider names no networks here. It creates a server that has a public address, waits until that is
-    started, and attaches it to its networks after that, so a first boot may come before the private addresses.
+    The official provider does not name networks here. It creates a server with a public address, waits until that is
+    started, and then attaches it to its networks. So a first boot may happen before the private addresses exist.
     """
     server_type = catalogue.find("server_types", body["server_type"])
     location = _location(project, body, server_type)
     image = catalogue.image_for(body["image"], server_type["architecture"])
-    catalogue.must_be_in_stock(server_type, location["name"], project.sold_out)
+    catalogue.must_be_in_stock(server_type, location["name"], project.settings.sold_out)
     keys = [project.lookup("ssh_keys", key) for key in body["ssh_keys"]]
     if len(body.get("user_data", "").encode()) > _USER_DATA_BYTES:
         raise invalid_input({"user_data": ["is too long, at most 32 KiB are allowed"]})
@@ -150,14 +150,14 @@ def _create(project: Project, body: Body) -> Answer:
 
 
 def _location(project: Project, body: Body, server_type: Body) -> Body:
-    """Where a server is made: as wanted, where its primary IPs are, or the first place that has the type."""
+    """Choose a server's location: as requested, that of its primary IPs, or the first one with the type."""
     wanted: int | str | None = body.get("location")
     for kind in ("ipv4", "ipv6"):
         if wanted is None and body["public_net"].get(kind) is not None:
             wanted = project.get("primary_ips", body["public_net"][kind])["location"]
     if wanted is None:
         places = [place["name"] for place in server_type["locations"]]
-        in_stock = (place for place in places if project.sold_out(server_type["name"], place) is None)
+        in_stock = (place for place in places if project.settings.sold_out(server_type["name"], place) is None)
         wanted = next(in_stock, places[0])
     location = catalogue.find("locations", wanted)
     if not catalogue.offered_in(server_type, location):
@@ -198,7 +198,7 @@ SERVERS = Collection(
     delete=_delete,
     form={
         "name": Field(
-            forms.text(pattern=_HOSTNAME, said="must be a valid hostname as per RFC 1123"),
+            forms.text(pattern=_HOSTNAME, message="must be a valid hostname as per RFC 1123"),
             required=True,
         ),
         "server_type": Field(forms.reference, required=True),

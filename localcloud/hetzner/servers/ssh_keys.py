@@ -26,7 +26,7 @@ def _create(project: Project, body: Body) -> Answer:
 
 
 def _fingerprint(key: str) -> str:
-    """The MD5 of the key's own bytes in pairs of digits, as OpenSSH once showed it and the API still does."""
+    """The MD5 hash of the key's bytes in pairs of digits. OpenSSH used to show it, and the API still does."""
     parts = key.split()
     try:
         blob = base64.b64decode(parts[1], validate=True)

@@ -1,4 +1,4 @@
-"""What runs on a host: its first process, which supervises its units, and stand-ins for programs that it calls.
+"""Programs that run on a host: its first process, which supervises its units, and stand-ins for system programs.
 
-All of it uses the standard library alone and is run without installed packages, so that a host is up in an instant.
+They use only the standard library and run without installed packages, so that a host is up in an instant.
 """

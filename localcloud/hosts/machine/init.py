@@ -1,9 +1,9 @@
-"""A host's first process: it runs what user data asks for, supervises the units, and ends them when it is shut down.
+"""First process of a host: it runs the commands of the user data, supervises the units, and stops them at shutdown.
 
-    init.py FOLDER     the host's folder, with `host.json`, which `localcloud.hosts.host` has written
+    init.py FOLDER     the host's folder, with `host.json` from `localcloud.hosts.host`
 
-SIGTERM is the button that asks a machine to shut down: the units stop, each before those that it was started after, and
-the process ends. Whatever else ends it is a loss of power.
+SIGTERM requests a shutdown, like the power button: the units stop, each before the ones that it was started after, and
+the process ends. Any other end is a loss of power.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-if __name__ == "__main__":  # started without installed packages, and so without this project either
+if __name__ == "__main__":  # started without installed packages, and so without this project
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from localcloud.hosts.machine import unit_file
 from localcloud.hosts.machine.journal import Journal
-from localcloud.hosts.machine.service import Machine, Service, keep, note
+from localcloud.hosts.machine.service import Machine, Service, copy_output, keep_reference
 from localcloud.instance import process_tags
 
 _CLOUD_INIT = "cloud-final.service"
-# Targets and units that every Debian has reached by the time that user data is worked off.
+# Targets and units that every Debian has reached before it runs the user data.
 _SYSTEM = frozenset(
     f"{name}.service"
     for name in (
@@ -64,19 +64,22 @@ class Manager:
         self._enabled.write_text(json.dumps([*kept, *(names if on else ())]))
 
     def service(self, name: str) -> Service:
-        """Read when it is first asked for; `unit_file.UnitFileError` or FileNotFoundError when that cannot be done."""
+        """Return a unit, read on first use.
+
+        Raises `unit_file.UnitFileError` or `FileNotFoundError` if it cannot be read.
+        """
         if name not in self.services:
             unit = unit_file.read(self.machine.root / "etc/systemd/system" / name)
             self.services[name] = Service(self.machine, unit)
         return self.services[name]
 
     def reload(self) -> None:
-        """Read the files of units anew, except of those that run."""
+        """Read the unit files again, except those of running units."""
         for name in [name for name, service in self.services.items() if not service.alive]:
             del self.services[name]
 
     async def start(self, names: Iterable[str]) -> dict[str, str]:
-        """Start units, and all that they need, in the order that they ask for; what went wrong, by the unit's name."""
+        """Start units and their dependencies in the order that they require. Return the errors by unit name."""
         wrong: dict[str, str] = {}
         wanted: dict[str, Service] = {}
         todo = list(names)
@@ -106,7 +109,7 @@ class Manager:
 
     async def _job(self, service: Service) -> bool:
         unit = service.unit
-        await asyncio.sleep(0)  # until all jobs of this request stand
+        await asyncio.sleep(0)  # until all jobs of this request exist
         for name in unit.after:
             job = self._jobs.get(name)
             if job is not None and job is not asyncio.current_task():
@@ -127,11 +130,11 @@ class Manager:
         started = await service.start()
         if started and not service.watched:
             service.watched = True
-            keep(asyncio.create_task(self._watch(service)))
+            keep_reference(asyncio.create_task(self._watch(service)))
         return started
 
     async def _watch(self, service: Service) -> None:
-        """When a unit is down, those that are bound to it go down too."""
+        """Stop the units that are bound to a unit when it is down."""
         await service.ended()
         service.watched = False
         if not self.ending:
@@ -140,7 +143,7 @@ class Manager:
             await asyncio.gather(*(other.stop() for other in bound))
 
     async def stop(self, names: Iterable[str]) -> None:
-        """Stop units and what needs them, each before those that it was started after."""
+        """Stop units and their dependents, each before the ones that it was started after."""
         going = {name: self.services[name] for name in names if name in self.services}
         more = True
         while more:
@@ -169,12 +172,14 @@ class Manager:
 
 
 async def _answer(manager: Manager, request: dict[str, Any]) -> dict[str, Any]:
-    """What `systemctl` asks."""
+    """Answer a request of `systemctl`."""
     asked = [name if "." in name else f"{name}.service" for name in request["units"]]
     names = [name for name in asked if name not in _SYSTEM]
     for name in asked:
         if name in _SYSTEM:
-            manager.machine.say(f"systemctl {request['verb']} {name} is not done here: it is the system's", name, 5)
+            manager.machine.say(
+                f"systemctl {request['verb']} {name} is not done here, because it is a unit of the system", name, 5
+            )
     match request["verb"]:
         case "daemon-reload":
             manager.reload()
@@ -223,12 +228,12 @@ async def _serve(manager: Manager, socket: Path) -> None:
 
 
 def _say(machine: Machine, message: str, priority: int = 6) -> None:
-    """As cloud-init says something."""
+    """Write a message to the journal as cloud-init."""
     machine.journal.write(message, _CLOUD_INIT, identifier="cloud-init", pid=os.getpid(), priority=priority)
 
 
 async def _run_commands(machine: Machine, commands: list[list[str]]) -> None:
-    """What user data asks for under `runcmd`: one after the other, whatever the one before came to."""
+    """Run the commands of `runcmd` one after the other, even if one fails."""
     for words in commands:
         _say(machine, f"runcmd: {shlex.join(words)}")
         environment = {**machine.environment, process_tags.MACHINE: str(machine.folder)}
@@ -245,7 +250,7 @@ async def _run_commands(machine: Machine, commands: list[list[str]]) -> None:
         except OSError as fault:
             _say(machine, f"runcmd: {words[0]} cannot be run: {fault}", 3)
             continue
-        keep(asyncio.create_task(note(process, machine.journal, _CLOUD_INIT, "cloud-init")))
+        keep_reference(asyncio.create_task(copy_output(process, machine.journal, _CLOUD_INIT, "cloud-init")))
         code = await process.wait()
         if code:
             _say(machine, f"runcmd: {shlex.join(words)} ended with {code}", 3)
@@ -265,7 +270,7 @@ async def _live(folder: Path) -> None:
         _say(machine, said, 5)
 
     async def boot() -> None:
-        # cloud-init works user data off once in a machine's life; the units that it enabled start at each boot.
+        # cloud-init applies user data once in a machine's life. The units that it enabled start at each boot.
         if (folder / "worked-off").exists():
             await manager.start(manager.enabled)
         else:

@@ -1,4 +1,4 @@
-"""A host's journal: a file of JSON lines with journald's field names (systemd.journal-fields(7))."""
+"""Journal of a host: a file of JSON lines with journald's field names (systemd.journal-fields(7))."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 Entry = dict[str, Any]
 
 _ROTATE_BYTES = 16 << 20
-_LOOK_AGAIN = 0.2  # seconds
+_POLL_SECONDS = 0.2
 
 
 class Journal:
-    """Writes it. One process does; a line is written at once and whole."""
+    """Writer of the journal. Only one process writes, and each line in one step."""
 
     def __init__(self, file: Path, host: str) -> None:
         if file.exists() and file.stat().st_size > _ROTATE_BYTES:
@@ -44,7 +44,7 @@ class Journal:
         os.write(self._file, json.dumps(entry).encode() + b"\n")
 
     def line(self, raw: bytes, unit: str, *, identifier: str, pid: int) -> None:
-        """What a program said; `<3>` before it is its priority, as sd-daemon(3) has it."""
+        """Write a line of a program's output. A prefix such as `<3>` is its priority, as in sd-daemon(3)."""
         text = raw.decode(errors="replace").rstrip()
         priority = 6
         if len(text) > 2 and text[0] == "<" and text[2] == ">" and text[1] in "01234567":
@@ -54,13 +54,13 @@ class Journal:
 
 
 def entries(file: Path, *, follow: bool = False) -> Iterator[Entry | None]:
-    """The journal's entries, oldest first; with `follow` also those to come, and None while there is none."""
+    """Yield the entries, oldest first. With `follow`, wait for further ones, and yield None while there is none."""
     while not file.exists():
         if not follow:
             return
         yield None
-        time.sleep(_LOOK_AGAIN)
-    opened = open(file, "rb")  # noqa: SIM115 - it is another one after a rotation
+        time.sleep(_POLL_SECONDS)
+    opened = open(file, "rb")  # noqa: SIM115 - a rotation creates a new file
     with opened:
         rest = b""
         while True:
@@ -69,7 +69,7 @@ def entries(file: Path, *, follow: bool = False) -> Iterator[Entry | None]:
                 if not follow:
                     return
                 yield None
-                time.sleep(_LOOK_AGAIN)
+                time.sleep(_POLL_SECONDS)
                 if file.exists() and os.fstat(opened.fileno()).st_ino != file.stat().st_ino:
                     break
                 continue

@@ -1,7 +1,7 @@
-"""`journalctl` on a host of the local cloud: it reads the host's journal, and follows it.
+"""`journalctl` on a host of the local cloud: it prints the host's journal, and follows it.
 
-Done: -f/--follow, -o/--output (json, cat, short), -u/--unit, -n/--lines, --since, --after-cursor, --cursor-file,
---no-tail, and what changes nothing here (-b/--boot, -q/--quiet, --no-pager, -a/--all). Anything else is refused.
+Supported: -f/--follow, -o/--output (json, cat, short), -u/--unit, -n/--lines, --since, --after-cursor, --cursor-file,
+--no-tail, and options without an effect here (-b/--boot, -q/--quiet, --no-pager, -a/--all). Anything else is refused.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     known = after is None or any(entry and entry["__CURSOR"] == after for entry in entries(journal))
     most = None if asked.lines in (None, "all") else int(asked.lines)
     if most is None and asked.lines is None and asked.follow and not asked.no_tail and not asked.since and not after:
-        most = 10  # as the real one: whoever follows sees the last ten first
+        most = 10  # as in the real one, --follow starts with the last ten lines
     held: deque[Entry] | None = deque(maxlen=most) if most is not None else None
     passed = not known or after is None
     last = None
@@ -92,7 +92,7 @@ def _remember(file: Path | None, cursor: str | None) -> None:
 
 
 def _moment(text: str) -> int:
-    """In microseconds: `@SECONDS`, `YYYY-MM-DD HH:MM:SS`, `today`, `now` or `-SECONDS`."""
+    """Parse a time to microseconds: `@SECONDS`, `YYYY-MM-DD HH:MM:SS`, `today`, `now` or `-SECONDS`."""
     if text == "now":
         return time.time_ns() // 1000
     if text == "today":

@@ -1,7 +1,7 @@
 """`podman` on a host of the local cloud: an image is one of the sample programs, run as a process.
 
-The last part of the image's name says which: `api` or `worker`. A flag that is not known here is refused, because it
-might mean something that would not be done. A container sees what its flags give it: of the environment nothing else.
+The last part of the image's name selects the program: `api` or `worker`. An unknown flag is refused, because its effect
+would be missing. A container's environment has only the variables that its flags give it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 _IMAGE = re.compile(r"(?P<name>[a-z0-9][\w./:-]*?)@sha256:(?P<digest>[0-9a-f]{64})")
 _PROGRAMS = {"api": "api.py", "worker": "worker.py"}
-# What says how the container is kept, limited or pulled, and changes nothing here.
+# Flags about storing, limiting or pulling a container, without an effect here.
 _WITH_VALUE = frozenset({
     "--pull", "--stop-timeout", "--stop-signal", "--log-driver", "--memory", "--cpus", "--pids-limit", "--cap-drop",
     "--cap-add", "--security-opt", "--user", "--userns", "--tmpfs", "--ulimit", "--label", "--cgroups", "--sdnotify",
@@ -51,7 +51,7 @@ def _run(arguments: list[str]) -> int:
         flag, joined, value = words.pop(0).partition("=")
         if flag in _ALONE:
             if flag in ("-d", "--detach"):
-                return _refuse("podman run --detach is not done here: a unit runs its container in the foreground")
+                return _refuse("podman run --detach is not done here; a unit runs its container in the foreground")
             continue
         if flag not in (*_WITH_VALUE, "--name", "--network", "--net", "--env-file", "--env", "-e"):
             return _refuse(f"podman run {flag} is not known here")
@@ -63,7 +63,7 @@ def _run(arguments: list[str]) -> int:
             name = value
         elif flag in ("--network", "--net"):
             if value != "host":
-                return _refuse(f"podman run --network={value} is not done here: a host has no network but its own")
+                return _refuse(f"podman run --network={value} is not done here; a host has only its own network")
         elif flag == "--env-file":
             try:
                 environment.update(_variables(Path(value)))
@@ -87,7 +87,7 @@ def _run(arguments: list[str]) -> int:
         noted = _noted(name)
         noted.parent.mkdir(parents=True, exist_ok=True)
         noted.write_text(str(os.getpid()))
-    # The worker speaks to a database, for which it needs an installed package; the API needs none.
+    # The worker connects to a database, for which it needs an installed package. The API needs none.
     isolated = ["-I"] if program.name == "worker.py" else ["-I", "-S"]
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, *isolated, str(program), *words[1:]], environment)
@@ -97,11 +97,13 @@ def _run(arguments: list[str]) -> int:
 def _program(image: str) -> Path | None:
     found = _IMAGE.fullmatch(image)
     if found is None:
-        _refuse(f"Error: {image!r} names no image by its digest (NAME@sha256:...), which is all that is done here")
+        _refuse(
+            f"Error: {image!r} does not name an image by its digest (NAME@sha256:...); other forms are not done here"
+        )
         return None
     last = found["name"].rsplit("/", 1)[-1].split(":")[0]
     if last not in _PROGRAMS:
-        _refuse(f"Error: {image}: there are images named {' and '.join(_PROGRAMS)} here")
+        _refuse(f"Error: {image}: unknown image; the local cloud has {' and '.join(_PROGRAMS)}")
         return None
     return Path(__file__).resolve().parents[2] / "sample" / _PROGRAMS[last]
 
@@ -112,7 +114,7 @@ def _pull(arguments: list[str]) -> int:
 
 
 def _stop(verb: str, arguments: list[str]) -> int:
-    """Of containers by name. `stop` waits ten seconds, or those that it is given, and then kills."""
+    """Stop or kill containers by name. `stop` waits ten seconds, or the given number, and then kills."""
     patience, names, ignore = 10.0, [], False
     words = list(arguments)
     while words:
@@ -144,7 +146,10 @@ def _stop(verb: str, arguments: list[str]) -> int:
 
 
 def _runs(pid: int) -> bool:
-    """An ended process that its parent has not asked after shows no command line."""
+    """Whether a process runs.
+
+    One that has ended, but whose parent has not collected its status, has no command line.
+    """
     try:
         return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
     except OSError:
@@ -156,7 +161,7 @@ def _noted(name: str) -> Path:
 
 
 def _variables(file: Path) -> dict[str, str]:
-    """As podman reads it: NAME=value to the line's end, quotes and all; a bare NAME is taken from the environment."""
+    """Parse like podman: NAME=value up to the line's end, with quotes; a bare NAME comes from the environment."""
     found = {}
     for line in file.read_text().splitlines():
         if line.strip() and not line.lstrip().startswith("#"):

@@ -1,11 +1,10 @@
-"""One unit's life: started, watched, restarted and stopped as systemd.service(5) says."""
+"""Life of one unit: it is started, watched, restarted and stopped as systemd.service(5) describes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import signal
 import time
@@ -16,18 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.hosts.machine.journal import Journal
+from localcloud.hosts.machine.unit_environment import expand, read_environment
 from localcloud.hosts.machine.unit_file import Command, Unit
 from localcloud.instance import process_tags
 
-# An end by one of these is a success for a service that was asked to end (systemd.service(5), SuccessExitStatus=).
+# For a service that was asked to end, these signals count as success (systemd.service(5), SuccessExitStatus=).
 _CLEAN_SIGNALS = frozenset({-signal.SIGHUP, -signal.SIGINT, -signal.SIGTERM, -signal.SIGPIPE})
 _INIT = "init.scope"
-_LOOK_AGAIN = 0.02  # seconds
+_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What the units of a host share: its folder, its root, its /run, the environment of its programs, its journal."""
+    """The parts of a host that its units share: folder, root, /run, the programs' environment, and journal."""
 
     folder: Path
     root: Path
@@ -36,13 +36,13 @@ class Machine:
     journal: Journal
 
     def say(self, message: str, unit: str | None = None, priority: int = 6) -> None:
-        """As systemd itself says something."""
+        """Write a message to the journal as systemd."""
         more = {"UNIT": unit} if unit is not None else {}
         self.journal.write(message, _INIT, identifier="systemd", pid=1, priority=priority, **more)
 
 
 class Service:
-    """`state` is systemd's ActiveState. `down` is called whenever it stops being active."""
+    """One unit with its processes. `state` is systemd's ActiveState."""
 
     def __init__(self, machine: Machine, unit: Unit) -> None:
         self.unit = unit
@@ -55,17 +55,17 @@ class Service:
         self._started: asyncio.Future[bool] | None = None
         self._main: asyncio.subprocess.Process | None = None
         self._starts: deque[float] = deque()
-        if unit.undone:
-            machine.say(f"{unit.name}: not done here: {', '.join(unit.undone)}", unit.name, priority=5)
+        if unit.unsupported:
+            machine.say(f"{unit.name}: not done here: {', '.join(unit.unsupported)}", unit.name, priority=5)
 
     async def start(self) -> bool:
-        """Start it unless it runs; whether it has started when this returns."""
+        """Start it unless it runs. Return whether it has started."""
         if self.state == "active":
             return True
         if self._life is None or self._life.done():
             self._asked_to_stop = asyncio.Event()
             self._started = asyncio.get_running_loop().create_future()
-            self._life = asyncio.create_task(self._live())
+            self._life = asyncio.create_task(self._run())
         assert self._started is not None  # noqa: S101
         return await asyncio.shield(self._started)
 
@@ -80,21 +80,21 @@ class Service:
         return self._life is not None and not self._life.done()
 
     async def ended(self) -> None:
-        """Until it is neither active nor about to be."""
+        """Wait until it is neither active nor about to be."""
         if self._life is not None:
             await asyncio.wait([self._life])
 
     # -- its life -----------------------------------------------------------------------------------------------------
 
-    async def _live(self) -> None:
+    async def _run(self) -> None:
         try:
             while True:
-                if not self._may_start():
+                if not self._within_start_limit():
                     self._machine.say(f"{self.unit.name}: Start request repeated too quickly.", self.unit.name, 4)
                     self._fail("start-limit-hit")
                     return
-                await self._once()
-                if self._asked_to_stop.is_set() or not self._is_restarted():
+                await self._run_once()
+                if self._asked_to_stop.is_set() or not self._should_restart():
                     return
                 self.state = "activating"
                 with contextlib.suppress(TimeoutError):
@@ -103,24 +103,24 @@ class Service:
                     return
                 self._machine.say(f"{self.unit.name}: Scheduled restart job.", self.unit.name)
         finally:
-            self._answer(False)
+            self._report_started(False)
 
-    async def _once(self) -> None:
-        """From its start to its end, with all that it leaves."""
+    async def _run_once(self) -> None:
+        """Run it once, from its start to its end, including the cleanup."""
         unit = self.unit
         self.state, self.result = "activating", "success"
         if unit.description:
             self._machine.say(f"Starting {unit.name} - {unit.description}...", unit.name)
         self._make_directories()
-        if not await self._begin():
+        if not await self._start_processes():
             await self._end_all()
             await self._clean_up()
-            self._answer(False)
+            self._report_started(False)
             return
         self.state = "active"
         self._machine.say(f"Started {unit.name} - {unit.description}.", unit.name)
-        self._answer(True)
-        await self._stay()
+        self._report_started(True)
+        await self._wait_for_end()
         self.state = "deactivating"
         await self._run_all("ExecStop", unit.stop, unit.stop_seconds, stoppable=False)
         await self._end_all()
@@ -131,7 +131,7 @@ class Service:
         else:
             self._fail(self.result)
 
-    async def _begin(self) -> bool:
+    async def _start_processes(self) -> bool:
         unit = self.unit
         if not await self._run_all("ExecStartPre", unit.start_pre, unit.start_seconds):
             return False
@@ -145,28 +145,28 @@ class Service:
                 return False
         return await self._run_all("ExecStartPost", unit.start_post, unit.start_seconds)
 
-    async def _stay(self) -> None:
-        """Until it ends or is asked to."""
+    async def _wait_for_end(self) -> None:
+        """Wait until it ends or is asked to end."""
         unit = self.unit
         if self._main is not None:
-            await self._first(self._main.wait())
+            await self._wait_or_stop(self._main.wait())
             code = self._main.returncode
             if code is not None:
-                self._judge(code)
+                self._set_result(code)
                 self._main = None
                 if unit.remain and self.result == "success":
                     await self._asked_to_stop.wait()
         elif unit.remain:
             await self._asked_to_stop.wait()
 
-    def _judge(self, code: int) -> None:
+    def _set_result(self, code: int) -> None:
         clean = code == 0 or code in _CLEAN_SIGNALS or code in self.unit.clean
         self.result = "success" if clean else "signal" if code < 0 else "exit-code"
         if not clean:
             how = f"killed by signal {-code}" if code < 0 else f"exited with status {code}"
             self._machine.say(f"{self.unit.name}: Main process {how}.", self.unit.name, 4)
 
-    def _is_restarted(self) -> bool:
+    def _should_restart(self) -> bool:
         match self.unit.restart:
             case "always":
                 return self.result != "start-limit-hit"
@@ -178,8 +178,8 @@ class Service:
                 return self.result in ("signal", "timeout")
         return False
 
-    def _may_start(self) -> bool:
-        """Not more often than the unit allows: `StartLimitBurst` times within `StartLimitIntervalSec`."""
+    def _within_start_limit(self) -> bool:
+        """Apply the start limit of the unit: `StartLimitBurst` times within `StartLimitIntervalSec`."""
         now = time.monotonic()
         while self._starts and now - self._starts[0] > self.unit.limit_seconds:
             self._starts.popleft()
@@ -193,7 +193,7 @@ class Service:
         self.state = "failed"
         self._machine.say(f"{self.unit.name}: Failed with result '{result}'.", self.unit.name, 4)
 
-    def _answer(self, started: bool) -> None:
+    def _report_started(self, started: bool) -> None:
         if self._started is not None and not self._started.done():
             self._started.set_result(started)
 
@@ -202,7 +202,10 @@ class Service:
     async def _run_all(
         self, what: str, commands: tuple[Command, ...], seconds: float | None, *, stoppable: bool = True
     ) -> bool:
-        """One after the other; whether all of them did well. A request to stop ends those of a start."""
+        """Run commands one after the other.
+
+        Return whether all succeeded. A stop request ends the commands of a start.
+        """
         for command in commands:
             process = await self._spawn(command)
             if process is None:
@@ -213,7 +216,7 @@ class Service:
             try:
                 async with asyncio.timeout(seconds):
                     if stoppable:
-                        await self._first(process.wait())
+                        await self._wait_or_stop(process.wait())
                     else:
                         await process.wait()
             except TimeoutError:
@@ -233,8 +236,8 @@ class Service:
                 return False
         return True
 
-    async def _first(self, until: Coroutine[Any, Any, int]) -> None:
-        """Until that, or until it is asked to stop."""
+    async def _wait_or_stop(self, until: Coroutine[Any, Any, int]) -> None:
+        """Wait for a process, or until the unit is asked to stop."""
         tasks = [asyncio.ensure_future(until), asyncio.ensure_future(self._asked_to_stop.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -246,7 +249,7 @@ class Service:
         unit, machine = self.unit, self._machine
         try:
             environment = self._environment()
-            words = _expanded(command.words, environment)
+            words = expand(command.words, environment)
             process = await asyncio.create_subprocess_exec(
                 *words,
                 env=environment,
@@ -260,11 +263,11 @@ class Service:
             machine.say(f"{unit.name}: {command.words[0]} cannot be run: {fault}", unit.name, 3)
             return None
         identifier = unit.identifier or os.path.basename(words[0])
-        keep(asyncio.create_task(note(process, machine.journal, unit.name, identifier)))
+        keep_reference(asyncio.create_task(copy_output(process, machine.journal, unit.name, identifier)))
         return process
 
     def _environment(self) -> dict[str, str]:
-        """Its own over the host's; the marks, by which its processes are found, are never its to change."""
+        """The unit's environment over the host's. The tags, by which its processes are found, always come last."""
         unit, machine = self.unit, self._machine
         environment = {**machine.environment, **unit.environment}
         for file, lenient in unit.environment_files:
@@ -290,7 +293,7 @@ class Service:
         process_tags.send(process_tags.of_unit(self._machine.folder, self.unit.name), number)
 
     async def _end_all(self) -> None:
-        """End what is left of its processes, in the way that it names."""
+        """End the remaining processes, in the way that the unit specifies."""
         unit = self.unit
         if unit.kill_mode == "none":
             self._main = None
@@ -303,25 +306,25 @@ class Service:
         deadline = time.monotonic() + (unit.stop_seconds if unit.stop_seconds is not None else float("inf"))
         while time.monotonic() < deadline:
             waiting = self._main is not None and self._main.returncode is None
-            if not waiting and (unit.kill_mode != "control-group" or not self._left()):
+            if not waiting and (unit.kill_mode != "control-group" or not self._remaining()):
                 break
-            await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(_POLL_SECONDS)
         else:
             self._machine.say(f"{unit.name}: State 'stop-sigterm' timed out. Killing.", unit.name, 4)
             self.result = "timeout"
         if unit.kill_mode != "process":
-            while self._left():
+            while self._remaining():
                 self._signal_all(signal.SIGKILL)
-                await asyncio.sleep(_LOOK_AGAIN)
+                await asyncio.sleep(_POLL_SECONDS)
         if self._main is not None:
             if self._main.returncode is None:
                 process_tags.send([self._main.pid], signal.SIGKILL)
             code = await self._main.wait()
             if self.result == "success":
-                self._judge(code)
+                self._set_result(code)
             self._main = None
 
-    def _left(self) -> list[int]:
+    def _remaining(self) -> list[int]:
         return process_tags.of_unit(self._machine.folder, self.unit.name)
 
     # -- its directories ----------------------------------------------------------------------------------------------
@@ -337,7 +340,10 @@ class Service:
                 (parent / name).chmod(mode)
 
     async def _clean_up(self) -> None:
-        """As systemd does: a runtime directory goes with its unit, whoever else has put something there."""
+        """Run ExecStopPost, and delete the runtime directories.
+
+        Like in systemd, files of others in them are lost too.
+        """
         await self._run_all("ExecStopPost", self.unit.stop_post, self.unit.stop_seconds, stoppable=False)
         if self.unit.preserve == "yes" or (self.unit.preserve == "restart" and self._will_restart()):
             return
@@ -345,62 +351,28 @@ class Service:
             shutil.rmtree(self._machine.run / name, ignore_errors=True)
 
     def _will_restart(self) -> bool:
-        return not self._asked_to_stop.is_set() and self._is_restarted()
+        return not self._asked_to_stop.is_set() and self._should_restart()
 
 
 _kept: set[asyncio.Task[None]] = set()
 
 
-def keep(task: asyncio.Task[None]) -> None:
-    """A task that nobody waits for is kept from being collected."""
+def keep_reference(task: asyncio.Task[None]) -> None:
+    """Keep a reference to a task that is not awaited, so that it is not garbage-collected."""
     _kept.add(task)
     task.add_done_callback(_kept.discard)
 
 
-async def note(process: asyncio.subprocess.Process, journal: Journal, unit: str, identifier: str) -> None:
-    """Write down what a process says, until the last one that could say something there has ended."""
+async def copy_output(process: asyncio.subprocess.Process, journal: Journal, unit: str, identifier: str) -> None:
+    """Write a process's output to the journal, until the last writer of its pipe has ended."""
     assert process.stdout is not None  # noqa: S101
     rest = b""
     while chunk := await process.stdout.read(1 << 16):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             journal.line(line, unit, identifier=identifier, pid=process.pid)
-        if len(rest) > 1 << 16:  # longer than journald lets a line be
+        if len(rest) > 1 << 16:  # longer than journald's limit for a line
             journal.line(rest, unit, identifier=identifier, pid=process.pid)
             rest = b""
     if rest:
         journal.line(rest, unit, identifier=identifier, pid=process.pid)
-
-
-def read_environment(file: Path) -> dict[str, str]:
-    """A file of `NAME=value` lines; quotes around a value are taken off, as systemd does."""
-    found = {}
-    for line in file.read_text().splitlines():
-        stripped = line.strip()
-        if not stripped or stripped[0] in "#;" or "=" not in stripped:
-            continue
-        key, value = stripped.split("=", 1)
-        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-            quote = value[0]
-            value = value[1:-1]
-            if quote == '"':
-                value = re.sub(r'\\(["\\$`])', r"\1", value)
-        found[key.strip()] = value
-    return found
-
-
-def _expanded(words: tuple[str, ...], environment: Mapping[str, str]) -> list[str]:
-    """`${NAME}` anywhere is the value; a word that is `$NAME` alone becomes the value's words; `$$` is a dollar."""
-    made: list[str] = []
-    for word in words:
-        if re.fullmatch(r"\$[A-Za-z_]\w*", word):
-            made.extend(environment.get(word[1:], "").split())
-        else:
-            made.append(
-                re.sub(
-                    r"\$\$|\$\{([A-Za-z_]\w*)\}",
-                    lambda match: "$" if match.group(1) is None else environment.get(match.group(1), ""),
-                    word,
-                )
-            )
-    return made

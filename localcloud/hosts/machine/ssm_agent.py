@@ -1,22 +1,23 @@
-"""What AWS's agent for managed nodes says to SSM, so that a local host gets its credentials as a real one does.
+"""Agent of AWS Systems Manager for managed nodes, so that a local host gets its credentials like a real one.
 
     ssm_agent.py register --region R --activation-id I --activation-code C --state FILE [--endpoint URL]
     ssm_agent.py run --state FILE --credentials FILE [--once]
 
-As the real agent (`amazon-ssm-agent`, registered by `ssm-setup-cli`) does it:
-- `RegisterManagedInstance` is not signed: the activation's id and code are the proof. It carries the public half of an
-  RSA key of 2048 bits (DER, base64) that the host has made, and a fingerprint of the machine; the answer is `mi-…`.
-- `RequestManagedInstanceRoleToken` carries the fingerprint and is signed with that key. What is signed is the string of
-  signature version 4, with the node's id in the place of an access key's; the signature is RSA-PSS with SHA-256 and a
-  salt of 32 bytes, in base64 where the hexadecimal HMAC would stand.
-- The answer, good for an hour, is written as a profile of the shared credentials file and fetched anew before it ends.
-- `UpdateInstanceInformation`, signed with those credentials, says every 5 minutes that the node is alive.
+It makes the same calls as the real agent (`amazon-ssm-agent`, registered by `ssm-setup-cli`):
+- `RegisterManagedInstance` is not signed: the activation's id and code are the proof. It sends the public half of an
+  RSA key of 2048 bits (DER, base64) that the host has created, and a fingerprint of the machine. The answer is `mi-…`.
+- `RequestManagedInstanceRoleToken` sends the fingerprint and is signed with that key. The signed text is the string of
+  signature version 4, with the node's id in place of an access key's. The signature is RSA-PSS with SHA-256 and a salt
+  of 32 bytes, in base64, in place of the hexadecimal HMAC.
+- The answer is valid for an hour. It is written as a profile of the shared credentials file and renewed before it ends.
+- `UpdateInstanceInformation`, signed with those credentials, reports every 5 minutes that the node is alive.
 
-Ours alone: the fingerprint is drawn once and kept (the real agent derives it from the hardware); key and registration
-are one file of JSON (there a vault under /var/lib/amazon/ssm); keys are never rotated; documents, sessions and commands
-are not done.
+It differs from the real agent in this: the fingerprint is random and kept (the real agent derives it from the
+hardware); key and registration are one JSON file (there a vault under /var/lib/amazon/ssm); keys are never rotated;
+documents, sessions and commands are not supported.
 
-It needs the standard library and `cryptography`, and runs as a file of its own too: hosts have nothing else of ours.
+It needs the standard library and `cryptography`, and also runs as a single file, because hosts have no other file of
+this project.
 """
 
 from __future__ import annotations
@@ -51,19 +52,19 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
-"""Stands in the agent's requests too, although their signature is no HMAC."""
+"""The agent's requests also use this name, although their signature is not an HMAC."""
 SIGNED_HEADERS: Final = ("content-type", "host", "x-amz-date", "x-amz-target")
 
 _PING: Final = 300.0
-"""Seconds between two signs of life."""
+"""Seconds between two reports that the node is alive."""
 _PATIENCE: Final = 10.0
-"""Seconds for an answer."""
+"""Seconds to wait for an answer."""
 _LONGEST_PAUSE: Final = 30.0
-"""Seconds between two attempts at a token while SSM does not give one."""
+"""Seconds between two requests for a token while SSM refuses one."""
 
 
 class SsmError(Exception):
-    """SSM refused, or did not answer; `code` is the service's own, or empty."""
+    """SSM refused or did not answer. `code` is the service's error code, or empty."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}" if code else message)
@@ -72,7 +73,7 @@ class SsmError(Exception):
 
 @dataclass(frozen=True)
 class Registration:
-    """A managed node as it knows itself. The private key is the secret of it."""
+    """Registration of a managed node on the node itself. The private key is its secret."""
 
     region: str
     endpoint: str
@@ -95,7 +96,7 @@ class Credentials:
 
 
 def register(endpoint: str | None, region: str, activation_id: str, activation_code: str) -> Registration:
-    """Make this host a managed node of `region`. Raises `SsmError` when the activation is not (or no more) good."""
+    """Register this host as a managed node of `region`. Raises `SsmError` if the activation is not valid."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     fingerprint = str(uuid.uuid4())
@@ -117,7 +118,7 @@ def register(endpoint: str | None, region: str, activation_id: str, activation_c
 
 
 def token(registration: Registration) -> Credentials:
-    """Credentials of the activation's role, good for an hour."""
+    """Return credentials of the activation's role, valid for an hour."""
     key = load_pem_private_key(registration.private_key.encode(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError(f"the key of {registration.instance_id} is not RSA")
@@ -133,7 +134,7 @@ def token(registration: Registration) -> Credentials:
 
 
 def ping(registration: Registration, credentials: Credentials) -> None:
-    """Say that this node is alive."""
+    """Report that this node is alive."""
     asked = {
         "InstanceId": registration.instance_id,
         "AgentName": "amazon-ssm-agent",
@@ -156,7 +157,7 @@ def _call(
     address = urlsplit(endpoint)
     body = json.dumps(asked).encode()
     headers = {
-        # AWS's own name whatever the endpoint is: an unsigned request says nowhere else which region it is for.
+        # The name is AWS's own, independent of the endpoint: an unsigned request states its region nowhere else.
         "Host": f"ssm.{region}.amazonaws.com",
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": f"AmazonSSM.{operation}",
@@ -196,9 +197,9 @@ def _call(
 def string_to_sign(
     scope: str, headers: Mapping[str, str], body: bytes, signed_headers: Sequence[str] = SIGNED_HEADERS
 ) -> str:
-    """Signature version 4's string for `POST /` without a query; `headers` is read by names in any case.
+    """Return the string of signature version 4 for `POST /` without a query. Names in `headers` may have any case.
 
-    `scope` is `DATE/REGION/SERVICE/aws4_request`. Raises `KeyError` for a header that is signed and missing.
+    `scope` is `DATE/REGION/SERVICE/aws4_request`. Raises `KeyError` if a signed header is missing.
     """
     lower = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
     request = "\n".join(
@@ -217,7 +218,7 @@ def string_to_sign(
 
 @dataclass(frozen=True)
 class _KeySignature:
-    """By the key that the node registered with."""
+    """Signature with the key that the node registered."""
 
     name: str
     key: rsa.RSAPrivateKey
@@ -229,7 +230,7 @@ class _KeySignature:
 
 @dataclass(frozen=True)
 class _SecretSignature:
-    """By an access key, as every other client of AWS signs."""
+    """Signature with an access key, like that of every other AWS client."""
 
     credentials: Credentials
     region: str
@@ -257,7 +258,7 @@ def load(file: Path) -> Registration:
 
 
 def write_credentials(credentials: Credentials, file: Path, profile: str = "default") -> None:
-    """Put them into the shared credentials file, whose other profiles stay."""
+    """Write a profile of the shared credentials file. Its other profiles stay."""
     kept = configparser.ConfigParser(interpolation=None, default_section="")
     kept.read(file)
     kept[profile] = {
@@ -270,7 +271,7 @@ def write_credentials(credentials: Credentials, file: Path, profile: str = "defa
 
 
 def _write(file: Path, content: str) -> None:
-    """Whole or not at all, and for its owner only."""
+    """Write the whole file in one step, readable by its owner only."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
@@ -283,9 +284,9 @@ def _write(file: Path, content: str) -> None:
 
 
 def keep_fresh(registration: Registration, file: Path) -> None:
-    """Write credentials now, again when half their time is over, and a sign of life in between. Never returns.
+    """Write credentials now and after each half of their validity, and report in between. Never returns.
 
-    While SSM does not answer, what was written stays and is good until it ends; it is asked again and again.
+    While SSM does not answer, the old credentials stay until they expire, and the request is repeated.
     """
     pause = 1.0
     while True:
@@ -302,7 +303,7 @@ def keep_fresh(registration: Registration, file: Path) -> None:
         while (left := renewal - time.time()) > 0:
             try:
                 ping(registration, credentials)
-            except SsmError as error:  # the credentials are good all the same
+            except SsmError as error:  # the credentials are valid in spite of this
                 _complain(registration, error)
             time.sleep(min(_PING, left))
 
@@ -314,15 +315,15 @@ def _complain(registration: Registration, error: SsmError) -> None:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="ssm_agent.py")
     commands = parser.add_subparsers(dest="command", required=True)
-    first = commands.add_parser("register", help="make this host a managed node")
+    first = commands.add_parser("register", help="register this host as a managed node")
     for option in ("--region", "--activation-id", "--activation-code"):
         first.add_argument(option, required=True)
     first.add_argument("--endpoint", default=os.environ.get("AWS_ENDPOINT_URL_SSM", os.environ.get("AWS_ENDPOINT_URL")))
-    second = commands.add_parser("run", help="keep the credentials file fresh")
+    second = commands.add_parser("run", help="keep the credentials file up to date")
     second.add_argument("--credentials", required=True, type=Path)
-    second.add_argument("--once", action="store_true", help="write it and end")
+    second.add_argument("--once", action="store_true", help="write the file once and exit")
     for command in (first, second):
-        command.add_argument("--state", required=True, type=Path, help="where the registration is kept")
+        command.add_argument("--state", required=True, type=Path, help="the file with the registration")
     asked = parser.parse_args(arguments)
     try:
         if asked.command == "register":

@@ -1,6 +1,6 @@
 """`ssm-setup-cli` on a host of the local cloud: registers it with the local Systems Manager, and starts its agent.
 
-Done: `-register -activation-code CODE -activation-id ID -region REGION`, and what only says where the agent comes from.
+Supported: `-register -activation-code CODE -activation-id ID -region REGION`, and options about the agent's source.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""`systemctl` on a host of the local cloud: it asks the host's first process.
+"""`systemctl` on a host of the local cloud: it sends the request to the host's first process.
 
-Done: daemon-reload, enable [--now], disable [--now], start, stop, restart (and reload-or-restart), poweroff and
+Supported: daemon-reload, enable [--now], disable [--now], start, stop, restart (and reload-or-restart), poweroff and
 is-active. Anything else is refused.
 """
 

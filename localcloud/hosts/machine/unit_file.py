@@ -1,4 +1,4 @@
-"""Reads a unit file as systemd.syntax(7) and systemd.service(5) describe it, as far as services go."""
+"""Parser of unit files, as systemd.syntax(7) and systemd.service(5) describe them, for services."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# What is done here. Everything else is named in the journal, once for each unit.
+# The supported directives. The journal names every other directive, once for each unit.
 _DONE: Mapping[str, frozenset[str]] = {
     "Unit": frozenset({
         "Description", "Documentation", "After", "Requires", "Wants", "BindsTo", "StartLimitIntervalSec",
@@ -31,12 +31,12 @@ _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400
 
 
 class UnitFileError(Exception):
-    """The unit cannot be read, or asks for what is not done here; it does not start."""
+    """The unit cannot be read, or needs a feature that is not supported, so it does not start."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a unit; `lenient` when its failure does not matter."""
+    """One command of a unit. `lenient`: its failure is ignored."""
 
     words: tuple[str, ...]
     lenient: bool = False
@@ -44,7 +44,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Unit:
-    """A service. Times are in seconds, None for no limit; `undone` are the directives that are not done here."""
+    """A service. Times are in seconds, None for no limit; `unsupported` are the unsupported directives."""
 
     name: str
     description: str
@@ -77,14 +77,14 @@ class Unit:
     directory: str | None = None
     clean: frozenset[int] = frozenset()
     identifier: str | None = None
-    undone: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
 
 
 def read(file: Path) -> Unit:
-    """Raises `UnitFileError` with the directive that is wrong."""
+    """Read a unit. Raises `UnitFileError` with the directive that is wrong."""
     sections = _sections(file.read_text())
     name = file.name
-    undone = tuple(
+    unsupported = tuple(
         f"{key}={value[-1] if value else ''}"
         for section, entries in sections.items()
         for key, value in entries.items()
@@ -112,7 +112,7 @@ def read(file: Path) -> Unit:
     if kind != "oneshot" and len(start) != 1:
         raise UnitFileError(f"{name}: a service of Type={kind} has exactly one ExecStart=, this one has {len(start)}")
     if kind == "notify":
-        undone = ("Type=notify (it counts as started when it runs)", *undone)
+        unsupported = ("Type=notify (it counts as started when it runs)", *unsupported)
     restart = choice("Restart", _RESTARTS, "no")
     if kind == "oneshot" and restart in ("always", "on-success"):
         raise UnitFileError(f"{name}: Restart={restart} is not allowed for Type=oneshot")
@@ -137,13 +137,13 @@ def read(file: Path) -> Unit:
         stop=_commands(service, "ExecStop", name),
         stop_post=_commands(service, "ExecStopPost", name),
         restart=restart,
-        restart_seconds=_span(last("RestartSec", "100ms"), name) or 0.0,
-        remain=_truth(last("RemainAfterExit", "no")),
+        restart_seconds=_duration(last("RestartSec", "100ms"), name) or 0.0,
+        remain=_boolean(last("RemainAfterExit", "no")),
         kill_signal=_signal(last("KillSignal", "SIGTERM"), name),
         kill_mode=choice("KillMode", _KILL_MODES, "control-group"),
-        start_seconds=_span(last("TimeoutStartSec", both or ("infinity" if kind == "oneshot" else "90s")), name),
-        stop_seconds=_span(last("TimeoutStopSec", both or "90s"), name),
-        limit_seconds=_span(last("StartLimitIntervalSec", "10s"), name) or 0.0,
+        start_seconds=_duration(last("TimeoutStartSec", both or ("infinity" if kind == "oneshot" else "90s")), name),
+        stop_seconds=_duration(last("TimeoutStopSec", both or "90s"), name),
+        limit_seconds=_duration(last("StartLimitIntervalSec", "10s"), name) or 0.0,
         limit_starts=int(last("StartLimitBurst", "5")),
         runtime_directories=words(service, "RuntimeDirectory"),
         runtime_mode=int(last("RuntimeDirectoryMode", "0755"), 8),
@@ -153,7 +153,7 @@ def read(file: Path) -> Unit:
         directory=last("WorkingDirectory", "") or None,
         clean=frozenset(int(word) for word in words(service, "SuccessExitStatus") if word.isdigit()),
         identifier=last("SyslogIdentifier", "") or None,
-        undone=undone,
+        unsupported=unsupported,
     )
 
 
@@ -170,7 +170,7 @@ def _sections(text: str) -> dict[str, dict[str, list[str]]]:
             if value:
                 section.setdefault(key, []).append(value)
             else:
-                section.pop(key, None)  # an empty value forgets those before it
+                section.pop(key, None)  # an empty value clears the earlier ones
     return sections
 
 
@@ -186,13 +186,13 @@ def _commands(service: Mapping[str, list[str]], key: str, name: str) -> tuple[Co
         if not words or not words[0].startswith("/"):
             raise UnitFileError(f"{name}: {key}={line}: the program is not an absolute path")
         if "@" in marks:
-            del words[1:2]  # the name that it would be shown with
+            del words[1:2]  # the name that the process would be shown with
         commands.append(Command(tuple(words), lenient="-" in marks))
     return tuple(commands)
 
 
 def _specified(text: str, name: str) -> str:
-    """With specifiers in the text replaced. `%H` is left to the environment, where the host's name is."""
+    """Replace specifiers in a text. `%H` becomes a variable of the environment, which holds the host's name."""
     known = {"n": name, "N": name.removesuffix(".service"), "p": name.removesuffix(".service"), "%": "%"}
 
     def one(match: re.Match[str]) -> str:
@@ -203,20 +203,20 @@ def _specified(text: str, name: str) -> str:
     return re.sub(r"%(.)", one, text)
 
 
-def _span(text: str, name: str) -> float | None:
+def _duration(text: str, name: str) -> float | None:
     if text == "infinity":
         return None
     if re.fullmatch(r"[\d.]+", text):
         return float(text)
     if not re.fullmatch(rf"(?:{_SPAN.pattern}\s*)+", text):
-        raise UnitFileError(f"{name}: {text!r} is no span of time")
+        raise UnitFileError(f"{name}: {text!r} is not a time span")
     seconds = 0.0
     for number, word in _SPAN.findall(text):
         seconds += float(number) * _SECONDS[word if word in ("us", "ms") else (word or "s")[0]]
     return seconds
 
 
-def _truth(text: str) -> bool:
+def _boolean(text: str) -> bool:
     return text.lower() in ("yes", "true", "on", "1")
 
 
@@ -224,4 +224,4 @@ def _signal(text: str, name: str) -> int:
     try:
         return int(text) if text.isdigit() else int(signal.Signals[f"SIG{text.removeprefix('SIG')}"])
     except KeyError:
-        raise UnitFileError(f"{name}: there is no signal {text}") from None
+        raise UnitFileError(f"{name}: unknown signal {text}") from None

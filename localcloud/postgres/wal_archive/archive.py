@@ -1,12 +1,12 @@
-"""What one region keeps of one cluster to restore it from: base backups, and the write-ahead log since.
+"""Archive of one cluster in one region: base backups, and the write-ahead log since.
 
-base/<name>/data, base/<name>/base.json   a base backup, and when it ended; a name with a dot in front is not complete
+base/<name>/data, base/<name>/base.json   a base backup, and its end; a name with a leading dot is incomplete
 wal/                                      segments and timeline histories, under PostgreSQL's own names
 record.json                               the moment up to which the log is known to be here
-floor.json                                the log's oldest segment that expiry left: what is older is not copied again
+floor.json                                the oldest segment that expiry kept: older ones are not copied again
 
-A moment can be restored when a base backup ended before it and no segment is missing from there to the record. That is
-looked up in the files each time, so a copy says what the copy can do, whatever became of the source.
+A moment can be restored if a base backup ended before it, and no segment is missing between that and the record. This
+is read from the files each time. So a copy reports its own state, independent of the source.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _COPYING = ".copy-"
 
 @dataclass(frozen=True)
 class Base:
-    """A base backup. `ended` (ISO 8601): from then on it can be recovered; `wal`: where its log begins."""
+    """A base backup. `ended` (ISO 8601): it restores moments from then on; `wal`: the start of its log."""
 
     name: str
     ended: str
@@ -73,13 +73,16 @@ class Archive:
         return self.folder / "base"
 
     def window(self) -> tuple[datetime, datetime] | None:
-        """The earliest and the latest moment that can be restored (UTC); None while there is none."""
+        """The earliest and the latest moment that can be restored (UTC); None if there is none."""
         record, usable = self.usable()
         return (usable[0].end, record.moment) if record and usable else None
 
     def replicate(self, to: Archive) -> None:
-        """Copy what is new here. What a kill leaves half-copied has a name that nobody takes for complete."""
-        record = self.record()  # first: the segments that it speaks of are here already, and are seen below
+        """Copy new files to a second archive.
+
+        A copy that a kill interrupts has a name that does not count as complete.
+        """
+        record = self.record()  # first: the segments that it names exist already, and are seen below
         with to._changing():
             floor = to._floor()
             new = []
@@ -102,7 +105,7 @@ class Archive:
                     else:
                         new.append((half, to.wal / name))
             if new:
-                # Guards against a loss of power: no complete name before the content is on the disk.
+                # Protect against a power loss: the complete name appears only after the content is on the disk.
                 flush(to.folder)
             for half, whole in new:
                 half.rename(whole)
@@ -110,7 +113,7 @@ class Archive:
                 to.remember(record)
 
     def expire(self, before: datetime) -> None:
-        """Drop what no restore to `before` or later needs: at least one base backup stays."""
+        """Delete files that a restore to `before` or later does not need. At least one base backup stays."""
         _aware(before, "before")
         with self._changing():
             _, usable = self.usable()
@@ -127,13 +130,13 @@ class Archive:
                     (self.wal / name).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Delete it. The record goes first, so that what a kill leaves restores nothing."""
+        """Delete the archive. The record goes first, so that the remains of an interrupted deletion restore nothing."""
         (self.folder / "record.json").unlink(missing_ok=True)
         if self.folder.exists():
             shutil.rmtree(self.folder)
 
     def bytes(self) -> int:
-        """How much its files take."""
+        """The size of its files."""
         return size(self.folder)
 
     # -- for the cluster that is archived here, and for recovery ------------------------------------------------------
@@ -180,24 +183,26 @@ class Archive:
         return record, usable
 
     def choose(self, target: datetime | None) -> tuple[Base, datetime]:
-        """The base backup to recover from, and to which moment; PostgresError outside the window."""
+        """Return the base backup to recover from, and the moment. Raises `PostgresError` outside of the window."""
         record, usable = self.usable()
         if record is None or not usable:
-            raise PostgresError(f"nothing can be restored from {self.folder}: it holds no complete base backup yet")
+            raise PostgresError(
+                f"nothing can be restored from {self.folder}: it does not hold a complete base backup yet"
+            )
         if target is None:
             target = record.moment
         _aware(target, "target")
         earliest, latest = usable[0].end, record.moment
         if not earliest <= target <= latest:
             raise PostgresError(
-                f"{_iso(target)} cannot be restored from {self.folder}: allowed is any moment from {_iso(earliest)} "
+                f"{_iso(target)} cannot be restored from {self.folder}: allowed are moments from {_iso(earliest)} "
                 f"to {_iso(latest)}"
             )
         return [base for base in usable if base.end <= target][-1], target
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """One at a time, in whatever process; what an earlier one left half-done is swept away."""
+        """Allow one change at a time, across processes, and remove the remains of an interrupted one."""
         self.prepare()
         with FileLock(self.folder / "lock"):
             for folder in (self.wal, self.base):
@@ -228,7 +233,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _drop(base: Path) -> None:
-    """Take its complete name away first: a kill leaves something that the next change sweeps."""
+    """Remove its complete name first: if this is killed, the next change removes the rest."""
     gone = base.with_name(f"{_COPYING}{base.name}")
     base.rename(gone)
     shutil.rmtree(gone)
@@ -236,7 +241,7 @@ def _drop(base: Path) -> None:
 
 def _aware(moment: datetime, name: str) -> None:
     if moment.tzinfo is None:
-        raise PostgresError(f"{name} is {moment.isoformat()}, which says no time zone: give an aware datetime")
+        raise PostgresError(f"{name} is {moment.isoformat()}, without a time zone: use an aware datetime")
 
 
 def _iso(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Recovery from an archive to a moment: the arguments that tell a server to do it."""
+"""Recovery from an archive to a moment: the arguments with which a server does it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from localcloud.postgres.wal_archive.archive import Archive, Base
 
 
 def prepare(data: Path, archive: Archive, base: Base, target: datetime) -> list[str]:
-    """Copy the base backup to `data`; the arguments with which a server recovers it to `target` and then goes on.
+    """Copy the base backup to `data`. Return the arguments with which a server recovers to `target` and then runs on.
 
     Nothing is flushed here: the server flushes the whole folder before it recovers a backup. The settings are given for
-    this one start, so that none is left in a file afterwards.
+    this one start, so that none stays in a file.
     """
     try:
         copy_tree(archive.base / base.name / "data", data)
@@ -33,6 +33,6 @@ def prepare(data: Path, archive: Archive, base: Base, target: datetime) -> list[
         "recovery_target_timeline": str(segments.timeline(base.wal)),
         "recovery_target_action": "promote",
         "recovery_init_sync_method": "syncfs",
-        "hot_standby": "off",  # nobody is let in before the moment is reached
+        "hot_standby": "off",  # no session before the moment is reached
     }
     return [word for name, value in values.items() for word in ("-c", f"{name}={value}")]

@@ -1,6 +1,6 @@
-"""The names of write-ahead log files: 8 hexadecimal digits of timeline, 8 of the log, 8 of the segment in it.
+"""Names of write-ahead log files: 8 hexadecimal digits of timeline, 8 of the log, 8 of the segment in it.
 
-A log is 4 GB of addresses; a segment's size is chosen when a cluster is made, and says how many a log has.
+A log has 4 GB of addresses. A segment's size is chosen when a cluster is created, and determines their number in a log.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def timeline(name: str) -> int:
 
 
 def position(name: str) -> str:
-    """Where in the log it stands, whatever the timeline: comparable as a string, also for what belongs to a segment."""
+    """The position in the log, independent of the timeline, as a sortable string, for any file of a segment."""
     return name[8:24]
 
 
@@ -30,7 +30,7 @@ def number(name: str, segment_bytes: int) -> int:
 
 
 def unbroken_from(names: Collection[str], last: str, segment_bytes: int) -> int | None:
-    """The number of the first segment from which on all are there up to `last`, on its timeline; None without it."""
+    """The number of the first segment from which all exist up to `last`, on its timeline; None without `last`."""
     if last not in names:
         return None
     present = {number(name, segment_bytes) for name in names if name[:8] == last[:8]}

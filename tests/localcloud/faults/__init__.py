@@ -1,1 +1,1 @@
-"""Tests of outages and of what is sold out."""
+"""Tests of outages and of sold-out server types."""

@@ -1,4 +1,4 @@
-"""What Hetzner has sold out: no server of it is made, whether the API says so before or not, until it is restocked."""
+"""Capacity of the local Hetzner: no server of a sold-out type is created until it is restocked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hcloud.server_types import ServerType
 from typer.testing import CliRunner
 
 from localcloud.cli import app
-from localcloud.faults.capacity import Shortage, Shortages, noted, restock, sell_out
+from localcloud.faults.capacity import Shortage, Shortages, recorded, restock, sell_out
 from localcloud.instance.folder import Folder, LocalCloudError
 from localcloud.runtime import process
 from tests.conftest import LocalCloud
@@ -30,12 +30,12 @@ def say(folder: Folder, *arguments: str) -> str:
 
 
 def hetzner(cloud: LocalCloud) -> Any:
-    """Of any type, because the client's own says of everything that it may be missing."""
+    """Return `Any`: the official client's types allow None for every field."""
     token, endpoint = cloud.env["HCLOUD_TOKEN"], cloud.env["HCLOUD_ENDPOINT"]
     return Hetzner(token, api_endpoint=endpoint, poll_interval=0.02)
 
 
-def test_what_is_sold_out_cannot_be_made_and_that_outlives_a_restart(local_cloud: LocalCloud) -> None:
+def test_shortage_refuses_servers_and_survives_restart(local_cloud: LocalCloud) -> None:
     client, folder = hetzner(local_cloud), local_cloud.folder
 
     def make(name: str, location: str) -> None:
@@ -59,14 +59,14 @@ def test_what_is_sold_out_cannot_be_made_and_that_outlives_a_restart(local_cloud
     with pytest.raises(APIException, match="error during placement") as refused:
         make("after", "hel1")
     assert refused.value.code == "resource_unavailable"
-    # It lies now: the list offers what cannot be had.
+    # Now the list is wrong: it offers a type that is not available.
     assert all(offered().values())
     make("elsewhere", "nbg1")
-    # What exists is not touched.
+    # Existing servers are not affected.
     before = client.servers.get_by_name("before")
     before.power_off().wait_until_finished()
     before.power_on().wait_until_finished()
-    assert "can be had again" in say(folder, "restock", "--all")
+    assert "is available again" in say(folder, "restock", "--all")
     assert "nothing is sold out" in say(folder, "restock", "--all")
     make("again", "hel1")
 
@@ -75,11 +75,11 @@ def test_without_a_local_cloud_it_is_noted(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "folder")
     assert restock(folder, [CX23]) == (frozenset(), False)
     assert not folder.path.exists()
-    assert "as soon as the local cloud starts" in say(folder, "sell-out", "cx23", "hel1", "--silently")
-    assert noted(folder) == {CX23: "silently"}
+    assert "when the local cloud starts" in say(folder, "sell-out", "cx23", "hel1", "--silently")
+    assert recorded(folder) == {CX23: "silently"}
     assert "is not sold out" in say(folder, "restock", "cx33", "hel1")
-    assert "as soon as the local cloud starts" in say(folder, "restock", "cx23", "hel1")
-    assert noted(folder) == {}
+    assert "when the local cloud starts" in say(folder, "restock", "cx23", "hel1")
+    assert recorded(folder) == {}
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_without_a_local_cloud_it_is_noted(tmp_path: Path) -> None:
     [
         (("sell-out", "ccx32", "hel1"), "did you mean c"),
         (("sell-out", "cx23", "ash"), "fsn1, nbg1, hel1"),
-        (("restock", "cx24", "hel1"), "no type of server"),
-        (("restock",), "name a type and a location"),
-        (("restock", "cx23"), "name a type and a location"),
-        (("restock", "cx23", "hel1", "--all"), "not both"),
+        (("restock", "cx24", "hel1"), "not a server type"),
+        (("restock",), "give either a type and a location"),
+        (("restock", "cx23"), "give either a type and a location"),
+        (("restock", "cx23", "hel1", "--all"), "give either"),
     ],
 )
 def test_what_is_not_offered_cannot_be_sold_out(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:

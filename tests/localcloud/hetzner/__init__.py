@@ -1,1 +1,1 @@
-"""Tests of Hetzner Cloud on loopback."""
+"""Tests of the local Hetzner Cloud."""

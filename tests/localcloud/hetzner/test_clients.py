@@ -1,4 +1,4 @@
-"""The official clients against the emulator over HTTP: hcloud-python, and the `hcloud` command where there is one."""
+"""The official clients against the emulator over HTTP: hcloud-python, and the `hcloud` command if it is installed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from hcloud.zones import ZoneRecord, ZoneRRSet
 from werkzeug.serving import make_server
 
 from localcloud.hetzner import create_app
-from localcloud.network.certificate_authority import Authority
+from localcloud.network.certificate_authority import CertificateAuthority
 
 TOKEN = "t" * 64
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVlZWVl someone@example.com"
@@ -55,7 +55,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def client(endpoint: str) -> Any:
-    """Of any type, because the client's own says of everything that it may be missing."""
+    """Return `Any`: the official client's types allow None for every field."""
     return Hcloud(TOKEN, api_endpoint=endpoint, poll_interval=0.01)
 
 
@@ -258,7 +258,7 @@ def test_python_certificates_and_https(client: Any) -> None:
     balancer.delete_service(service).wait_until_finished()
     certificate.update(name="renamed")
     certificate.delete()
-    issued = Authority("Another authority", None).issue(["www.example.org"])
+    issued = CertificateAuthority("Another authority", None).issue(["www.example.org"])
     uploaded = client.certificates.create("own", issued.certificate, issued.key)
     assert (uploaded.type, uploaded.domain_names, uploaded.status) == ("uploaded", ["www.example.org"], None)
     assert len(client.certificates.get_all()) == 1

@@ -8,7 +8,7 @@ import pytest
 from hcloud import APIException
 from hcloud.actions import ActionFailedException
 
-from localcloud.network.certificate_authority import Authority
+from localcloud.network.certificate_authority import CertificateAuthority
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.table import Props, RefusedError
 from tests.localcloud.plugins.hcloud.harness import (
@@ -193,7 +193,7 @@ def test_certificates(hcloud: Cloud) -> None:
         delete(hcloud, "LoadBalancerService", service)
         going.result()
 
-    issued = Authority("Another authority", None).issue(["www.example.org"])
+    issued = CertificateAuthority("Another authority", None).issue(["www.example.org"])
     own: Props = {"name": "own", "certificate": issued.certificate, "privateKey": issued.key}
     identity = make(hcloud, "UploadedCertificate", **own)
     found = state(hcloud, "UploadedCertificate", identity)

@@ -12,7 +12,7 @@ import pytest
 from hcloud import APIException
 from pulumi.runtime.proto import provider_pb2
 
-from localcloud.network.certificate_authority import Authority
+from localcloud.network.certificate_authority import CertificateAuthority
 from localcloud.plugins.hcloud import PLUGIN
 from localcloud.plugins.hcloud.cloud import Cloud
 from localcloud.plugins.provider import Provider
@@ -68,7 +68,7 @@ def declared(hcloud: Cloud) -> list[tuple[str, Props]]:
     address = int(make(hcloud, "PrimaryIp", name="front", type="ipv4", location="fsn1"))
     group = int(make(hcloud, "PlacementGroup", name="spread", type="spread"))
     balancer = int(make(hcloud, "LoadBalancer", **{**BALANCER, "name": "first"}))
-    issued = Authority("Another authority", None).issue(["www.example.org"])
+    issued = CertificateAuthority("Another authority", None).issue(["www.example.org"])
     return [
         ("Network", {"name": "second", "ipRange": "10.9.0.0/16", "deleteProtection": True}),
         ("NetworkSubnet", {"networkId": net, "type": "cloud", "networkZone": "eu-central", "ipRange": "10.0.9.0/24"}),
