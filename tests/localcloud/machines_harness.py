@@ -23,6 +23,7 @@ from localcloud.hosts.host import run_folder
 from localcloud.hosts.hosts import Hosts
 from localcloud.instance import process_tags
 from localcloud.network.addresses import unused_address
+from localcloud.network.certificate_authority import CertificateAuthority
 from localcloud.network.ports import local_port
 
 HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
