@@ -21,7 +21,7 @@ _RETRY_SECONDS = 1.0
 
 _TABLES = """
 create schema if not exists continuity;
-create table if not exists continuity.drills.load.jobs (
+create table if not exists continuity.jobs (
     id bigint generated always as identity primary key,
     batch text not null,
     created_at timestamptz default now(),
@@ -35,10 +35,10 @@ create table if not exists continuity.job_runs (
 );
 """
 _TAKE = """
-select id from continuity.drills.load.jobs where done_at is null order by id for update skip locked limit 1
+select id from continuity.jobs where done_at is null order by id for update skip locked limit 1
 """
 _RUN = "insert into continuity.job_runs (job_id, worker) values (%s, %s)"
-_DONE = "update continuity.drills.load.jobs set done_at = clock_timestamp() where id = %s"
+_DONE = "update continuity.jobs set done_at = clock_timestamp() where id = %s"
 _LOCK = "select pg_advisory_xact_lock(7021960321)"  # two at once would make the tables against each other
 
 

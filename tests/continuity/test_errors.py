@@ -35,7 +35,11 @@ from tests.localcloud.github_harness import TOKEN, serving
 NOWHERE = "http://127.0.0.1:9"
 """Nothing listens on the discard port."""
 
-MODULES = sorted(module.name for module in pkgutil.iter_modules(continuity.__path__) if module.name != "__main__")
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(continuity.__path__, prefix="continuity.")
+    if not module.ispkg and not module.name.endswith(".__main__")
+)
 
 
 # -- the tree ---------------------------------------------------------------------------------------------------------
@@ -46,7 +50,7 @@ def defined() -> dict[str, type[BaseException]]:
     return {
         name: found
         for module in MODULES
-        for name, found in inspect.getmembers(importlib.import_module(f"continuity.{module}"), inspect.isclass)
+        for name, found in inspect.getmembers(importlib.import_module(module), inspect.isclass)
         if issubclass(found, BaseException) and found.__module__.startswith("continuity.")
     }
 
@@ -72,7 +76,7 @@ def test_the_docstring_draws_the_tree() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_is_raised_from_outside_the_tree(module: str) -> None:
-    tree = ast.parse((ROOT / "continuity" / f"{module}.py").read_text())
+    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
     known = {name for name, each in vars(builtins).items() if inspect.isclass(each) and issubclass(each, BaseException)}
     raised = {
         node.exc.func.id

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SCHEMA: Final = """
 create schema if not exists continuity;
-create table if not exists continuity.drills.load.jobs (
+create table if not exists continuity.jobs (
     id bigint generated always as identity primary key,
     batch text not null,
     created_at timestamptz default now(),
@@ -33,18 +33,18 @@ create table if not exists continuity.job_runs (
     ran_at timestamptz default clock_timestamp()
 )
 """
-_ADD: Final = "insert into continuity.drills.load.jobs (batch) values (%s) returning id"
-_OPEN: Final = "select count(*) from continuity.drills.load.jobs where batch = %s and done_at is null"
+_ADD: Final = "insert into continuity.jobs (batch) values (%s) returning id"
+_OPEN: Final = "select count(*) from continuity.jobs where batch = %s and done_at is null"
 _READ: Final = """
 select jobs.id, extract(epoch from jobs.done_at)::float8, count(job_runs.id)
 from continuity.jobs left join continuity.job_runs on job_runs.job_id = jobs.id
 where jobs.batch = %s group by jobs.id order by jobs.id
 """
 _WORKERS: Final = """
-select job_runs.worker, count(*) from continuity.job_runs join continuity.drills.load.jobs on jobs.id = job_runs.job_id
+select job_runs.worker, count(*) from continuity.job_runs join continuity.jobs on jobs.id = job_runs.job_id
 where jobs.batch = %s group by job_runs.worker order by job_runs.worker
 """
-_CLEAN: Final = "delete from continuity.drills.load.jobs where batch = %s returning id"
+_CLEAN: Final = "delete from continuity.jobs where batch = %s returning id"
 _CLEAN_RUNS: Final = "delete from continuity.job_runs where job_id = any(%s)"
 _AGAIN_SECONDS: Final = 0.5
 """How long to wait before a database that refused a job is asked again."""
@@ -143,7 +143,7 @@ class Queue:
             except psycopg.Error as error:
                 raise DatabaseError(
                     f"the drill's jobs could not be deleted: {str(error).strip()}; they are those of batch "
-                    f"{self._batch!r} in continuity.drills.load.jobs"
+                    f"{self._batch!r} in continuity.jobs"
                 ) from None
 
     def _add(self, jobs: int, seconds: float) -> None:

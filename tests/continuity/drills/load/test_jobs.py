@@ -14,7 +14,7 @@ from continuity.clouds.database import Database
 from continuity.drills.load.jobs import Queue
 from localcloud.postgres import Cluster, Site, free_address, stop_all
 
-_TAKE = "select id from continuity.drills.load.jobs where done_at is null order by id for update skip locked limit 1"
+_TAKE = "select id from continuity.jobs where done_at is null order by id for update skip locked limit 1"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ class Worker:
                     if found is not None:
                         ran(connection, found[0], self._name)
                         connection.execute(
-                            "update continuity.drills.load.jobs set done_at = clock_timestamp() where id = %s", found
+                            "update continuity.jobs set done_at = clock_timestamp() where id = %s", found
                         )
                 if found is None:
                     time.sleep(0.01)
@@ -107,7 +107,7 @@ def test_what_is_lost_and_what_ran_twice_is_seen(database: Database) -> None:
             ran(connection, number, "a")
         for number in (first.number, second.number):
             connection.execute(
-                "update continuity.drills.load.jobs set done_at = clock_timestamp() where id = %s", (number,)
+                "update continuity.jobs set done_at = clock_timestamp() where id = %s", (number,)
             )
     begun = time.monotonic()
     queue.wait_until_done(0.5, nothing)
