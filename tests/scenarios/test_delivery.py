@@ -101,7 +101,7 @@ def test_the_script_previews_a_branch_and_writes_the_comment_without_an_account(
     assert done.returncode == 0
     text = comment.read_text()
     assert text in done.stdout + "\n"
-    assert re.search(r"#### `prod`: 1 to update, \d+ as they are", text)
+    assert re.search(r"#### `prod`: 1 to update, \d+ unchanged", text)
     assert "! update  aws:rds:Instance botbrains-prod-database" in text
     assert "-     maxAllocatedStorage: 400" in text
     assert "+     maxAllocatedStorage: 500" in text
@@ -117,7 +117,7 @@ def test_a_change_that_breaks_a_policy_fails_with_the_violation_in_the_text(clou
     done = continuity(cloud, copy, "ci", "preview", "prod")
     assert done.returncode == 1
     days = PLAN.retention.database_backup_days
-    assert "**The policy pack refuses this**: 1 violation." in done.stdout
+    assert "**The policy pack refuses this change**: 1 violation." in done.stdout
     assert "`database-backup-retention` on `aws:rds:Instance botbrains-prod-database`" in done.stdout
     assert f"backupRetentionPeriod is 1; allowed is {days} days or more" in done.stdout
 
@@ -141,7 +141,7 @@ def test_a_change_that_replaces_the_database_needs_a_persons_label(cloud: LocalC
 def test_the_comment_is_put_on_the_pull_request_and_changed_there(
     cloud: LocalCloud, copy: Path, tmp_path: Path
 ) -> None:
-    repository = Repository.of(cloud.env)
+    repository = Repository.from_environment(cloud.env)
     number = repository.ask("POST", "issues", {"title": "stands for a pull request"})["number"]
     for text in ("first", "second"):
         (tmp_path / "comment").write_text(f"<!-- continuity preview: x -->\n{text}\n")
@@ -156,7 +156,9 @@ def test_the_comment_is_put_on_the_pull_request_and_changed_there(
 
 def drift_issues(cloud: LocalCloud) -> list[dict[str, Any]]:
     return [
-        one for one in Repository.of(cloud.env).all("issues?state=all") if "continuity drift" in (one["body"] or "")
+        one
+        for one in Repository.from_environment(cloud.env).all("issues?state=all")
+        if "continuity drift" in (one["body"] or "")
     ]
 
 
@@ -180,7 +182,7 @@ def test_drift_by_hand_is_named_property_by_property_and_reported_once(cloud: Lo
     assert worker is not None
     worker.change_protection(delete=False, rebuild=False).wait_until_finished()
     worker.delete()
-    Repository.of(cloud.env).ask("PUT", "environments/prod", {})
+    Repository.from_environment(cloud.env).ask("PUT", "environments/prod", {})
 
     found = continuity(cloud, copy, "drift", "--report")
     assert found.returncode == 7
@@ -209,7 +211,7 @@ def test_a_cloud_that_cannot_be_asked_is_red_and_not_quiet(cloud: LocalCloud, co
     try:
         done = continuity(cloud, copy, "drift", "prod")
         assert done.returncode == 1
-        assert "prod: could not be looked at: " in done.stdout
+        assert "prod: could not be read: " in done.stdout
         nothing = continuity(cloud, copy, "drift", "prod", PULUMI_BACKEND_URL="file:///nowhere-at-all")
         assert nothing.returncode == 1
     finally:

@@ -21,8 +21,8 @@ from botocore.exceptions import ClientError
 import plan
 from continuity.engine import stacks
 from continuity.errors import ContinuityError
-from continuity.state_backend.config import Site, site
-from continuity.state_backend.setup import look, make
+from continuity.state_backend.config import StateBackendConfig, resolve_config
+from continuity.state_backend.setup import apply, inspect
 from localcloud.engine.provide import Engine
 from localcloud.faults.outages import change
 from plan.names import STATE_BUCKET_ALLOWED, STATE_KEY_ALIAS
@@ -70,21 +70,21 @@ def _lead_to(running: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @functools.cache
-def the_site(endpoint: str | None = None) -> Site:
+def the_config(endpoint: str | None = None) -> StateBackendConfig:
     """Clients take longer to make than to use. They know nothing of earlier calls."""
-    return site(plan.load(), {})
+    return resolve_config(plan.load(), {})
 
 
 def bootstrap() -> None:
-    make(the_site(os.environ["AWS_ENDPOINT_URL"]), say=print)
+    apply(the_config(os.environ["AWS_ENDPOINT_URL"]), say=print)
 
 
 def findings() -> list[tuple[str, str]]:
-    """What is wrong: the kind of thing, and its property."""
-    found = look(the_site(os.environ["AWS_ENDPOINT_URL"]))
+    """What is wrong: the kind of resource, and its property."""
+    found = inspect(the_config(os.environ["AWS_ENDPOINT_URL"]))
     print(*(finding.sentence() for finding in found.findings), sep="\n")
     assert not found.unknown
-    return [(finding.thing.kind, finding.property) for finding in found.findings]
+    return [(finding.resource.kind, finding.property) for finding in found.findings]
 
 
 class Calls:
@@ -349,7 +349,7 @@ def test_broken_off_after_any_call_the_next_run_goes_on_and_does_nothing_twice(
                 break
             except KeyboardInterrupt:
                 done += calls.made
-        look(the_site(os.environ["AWS_ENDPOINT_URL"]))  # half of it is there: that must not confuse a look
+        inspect(the_config(os.environ["AWS_ENDPOINT_URL"]))  # half of it is there: that must not confuse a look
     assert findings() == []
     assert [operation for operation in done if operation.startswith("Create")] == [
         "CreateKey", "CreateAlias", "CreateAlias", "CreateBucket", "CreateBucket", "CreateRole"
@@ -433,8 +433,8 @@ def test_what_is_somebody_elses_is_left_alone_and_said(
     aws: LocalAws, monkeypatch: pytest.MonkeyPatch, conflict: Break, kind: str, name: str, said: str
 ) -> None:
     conflict(aws)
-    [finding] = [finding for finding in look(the_site(os.environ["AWS_ENDPOINT_URL"])).findings if finding.by_hand]
-    assert (finding.thing.kind, finding.property) == (kind, name)
+    [finding] = [finding for finding in inspect(the_config(os.environ["AWS_ENDPOINT_URL"])).findings if finding.by_hand]
+    assert (finding.resource.kind, finding.property) == (kind, name)
     assert said in finding.sentence()
     calls = Calls(monkeypatch)
     done = run_here("--yes")
@@ -455,7 +455,7 @@ def run_here(*arguments: str) -> BaseException | None:
 @pytest.mark.parametrize("name", ["A", "a.b", "x" * 56, "-ab", "ab-", 123, "botbrains-prod-state"])
 def test_a_name_that_is_not_allowed_is_refused(name: object) -> None:
     with pytest.raises(ContinuityError) as raised:
-        site(plan.load(), {"botbrains:stateBucket": name})
+        resolve_config(plan.load(), {"botbrains:stateBucket": name})
     expected = f"botbrains:stateBucket in Pulumi.vault.yaml is {name!r}; allowed is {STATE_BUCKET_ALLOWED}"
     assert str(raised.value) == expected
 
@@ -479,7 +479,7 @@ def test_without_credentials_it_says_so(aws: LocalAws, monkeypatch: pytest.Monke
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(ContinuityError, match=r"no AWS credentials: set AWS_PROFILE"):
-        site(plan.load(), {})
+        resolve_config(plan.load(), {})
 
 
 # -- the command, and Pulumi's engine ---------------------------------------------------------------------------------

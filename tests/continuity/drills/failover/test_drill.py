@@ -33,10 +33,10 @@ from hcloud.zones import ZoneRecord
 from werkzeug.serving import make_server
 
 import plan
-from continuity.drills.failover import drill, faults
-from continuity.drills.failover.drill import Intended, Options, Role
-from continuity.drills.failover.evaluation import Lose, Measured
-from continuity.drills.failover.faults import Access, Fault
+from continuity.drills.failover import drill, faults, planning
+from continuity.drills.failover.evaluation import FaultScope, Measurement
+from continuity.drills.failover.faults import Fault, HetznerApi
+from continuity.drills.failover.planning import DrillPlan, Options, Role
 from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError
 from localcloud.hetzner import create_app
@@ -54,7 +54,7 @@ HOSTS = {
 WORKERS = {"worker-1": ("fsn1", "active"), "worker-standby-1": ("nbg1", "standby")}
 ACTIVE = sorted(name for name, (_, state) in HOSTS.items() if state == "active")
 DECIDES_SECONDS = 0.4
-SHORT = Options(Lose.HOST, role=Role.API, rate=50, jobs=0, seconds=4.0)
+SHORT = Options(FaultScope.HOST, role=Role.API, rate=50, jobs=0, seconds=4.0)
 
 
 class Cloud:
@@ -66,10 +66,10 @@ class Cloud:
         self._api = make_server("127.0.0.1", 0, application, threaded=True)
         self._serving = threading.Thread(target=self._api.serve_forever, args=(0.01,), daemon=True)
         self._serving.start()
-        self.access = Access(f"http://127.0.0.1:{self._api.port}/v1", TOKEN)
-        self.client: Any = self.access.client()
+        self.api = HetznerApi(f"http://127.0.0.1:{self._api.port}/v1", TOKEN)
+        self.client: Any = self.api.client()
         self.broken = False
-        """Whether a lost host is never taken out, and no standby steps in."""
+        """Whether a lost host is never removed, and no standby takes over."""
 
         self._off_since: dict[str, float] = {}
         self._on_since: dict[str, float] = dict.fromkeys(HOSTS, 0.0)
@@ -91,7 +91,7 @@ class Cloud:
         self._serving.join()
 
     def healthy(self, name: str) -> bool:
-        """What a load balancer thinks: a host without power is healthy until the check has decided."""
+        """The health at a load balancer: a host without power is healthy until the check has decided."""
         if name not in HOSTS:
             return False
         now = time.monotonic()
@@ -183,39 +183,39 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     trusted, shown = certify(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     cloud = Cloud(shown)
-    monkeypatch.setenv("HCLOUD_ENDPOINT", cloud.access.endpoint)
+    monkeypatch.setenv("HCLOUD_ENDPOINT", cloud.api.endpoint)
     monkeypatch.setenv("HCLOUD_TOKEN", TOKEN)
     yield cloud
     cloud.close()
 
 
-def intended(cloud: Cloud, options: Options = SHORT, **outputs: Any) -> Intended:
+def planned_drill(cloud: Cloud, options: Options = SHORT, **outputs: Any) -> DrillPlan:
     said = {**cloud.outputs(), **outputs}
-    return drill.intend_from(said, PLAN, Stack.PROD, Options(**{**vars(options), "https_port": cloud.port}))
+    return planning.plan_from_outputs(said, PLAN, Stack.PROD, Options(**{**vars(options), "https_port": cloud.port}))
 
 
-def drilled(cloud: Cloud, options: Options) -> tuple[Measured, list[str]]:
+def drilled(cloud: Cloud, options: Options) -> tuple[Measurement, list[str]]:
     said: list[str] = []
-    planned = intended(cloud, options)
-    return drill.run(PLAN, Stack.PROD, planned.options, said.append, planned), said
+    planned = planned_drill(cloud, options)
+    return drill.run_drill(PLAN, planned, said.append), said
 
 
 # -- what is switched off, and on again -------------------------------------------------------------------------------
 
 
 def test_servers_and_load_balancers_go_off_together_and_come_back(cloud: Cloud) -> None:
-    fault = Fault(cloud.access, ["api-1", "worker-1"], ["lb-fsn1"])
-    assert not fault.anything_off
-    killed, off = fault.off()
+    fault = Fault(cloud.api, ["api-1", "worker-1"], ["lb-fsn1"])
+    assert not fault.active
+    killed, off = fault.inject()
     assert killed < off
-    assert fault.anything_off
+    assert fault.active
     assert {name for name, on in cloud.powered().items() if not on} == {"api-1", "worker-1"}
     assert cloud.open() == {"lb-fsn1": False, "lb-nbg1": True}
-    assert fault.on() >= off
+    assert fault.revert() >= off
     assert all(cloud.powered().values())
     assert all(cloud.open().values())
-    assert not fault.anything_off
-    assert fault.by_hand() == [
+    assert not fault.active
+    assert fault.manual_commands() == [
         "hcloud server poweron api-1",
         "hcloud server poweron worker-1",
         "hcloud load-balancer enable-public-interface lb-fsn1",
@@ -224,33 +224,33 @@ def test_servers_and_load_balancers_go_off_together_and_come_back(cloud: Cloud) 
 
 def test_health_is_that_of_the_load_balancers_own_checks(cloud: Cloud) -> None:
     wanted = {name: state == "active" for name, (_, state) in HOSTS.items()}
-    assert faults.health(cloud.access, ["lb-fsn1", "lb-nbg1"]) == {"lb-fsn1": wanted, "lb-nbg1": wanted}
+    assert faults.health(cloud.api, ["lb-fsn1", "lb-nbg1"]) == {"lb-fsn1": wanted, "lb-nbg1": wanted}
 
 
 def test_what_is_not_there_or_off_already_is_refused(cloud: Cloud) -> None:
     with pytest.raises(ContinuityError, match="no server api-9"):
-        Fault(cloud.access, ["api-1", "api-9"], [])
+        Fault(cloud.api, ["api-1", "api-9"], [])
     with pytest.raises(ContinuityError, match="no load balancer lb-9"):
-        Fault(cloud.access, [], ["lb-9"])
-    Fault(cloud.access, ["api-1"], ["lb-fsn1"]).off()
+        Fault(cloud.api, [], ["lb-9"])
+    Fault(cloud.api, ["api-1"], ["lb-fsn1"]).inject()
     with pytest.raises(ContinuityError, match="api-1 is not running"):
-        Fault(cloud.access, ["api-1"], [])
+        Fault(cloud.api, ["api-1"], [])
     with pytest.raises(ContinuityError, match="public interface of lb-fsn1 is off"):
-        Fault(cloud.access, [], ["lb-fsn1"])
+        Fault(cloud.api, [], ["lb-fsn1"])
 
 
 def test_what_could_be_switched_off_comes_back_when_the_rest_could_not(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fault = Fault(cloud.access, ["api-1", "worker-1"], [])
+    fault = Fault(cloud.api, ["api-1", "worker-1"], [])
     server = cloud.client.servers.get_by_name("worker-1")
     server.delete().wait_until_finished()
     with pytest.raises(ContinuityError, match="not everything could be switched off"):
-        fault.off()
+        fault.inject()
     assert not cloud.powered()["api-1"]
     monkeypatch.setattr(faults, "_RESTORE_SECONDS", 0.1)
     with pytest.raises(ContinuityError, match=r"By hand: .*hcloud server poweron worker-1"):
-        fault.on()
+        fault.revert()
     assert cloud.powered()["api-1"]
 
 
@@ -266,7 +266,7 @@ def test_what_could_be_switched_off_comes_back_when_the_rest_could_not(
     ],
 )
 def test_only_what_listens_on_loopback_is_no_real_cloud(endpoint: str, real: bool) -> None:
-    assert Access(endpoint, TOKEN).real is real
+    assert HetznerApi(endpoint, TOKEN).real is real
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_dns_that_differs_is_said(cloud: Cloud, zone: str | None, records: list[
         if records:
             made.create_rrset(name="api", type="A", records=[ZoneRecord(record) for record in records])
     wanted = {"A": list(ADDRESSES.values()), "AAAA": ["2001:db8::1"]}
-    said = faults.dns_differences(cloud.access, NAME, wanted)
+    said = faults.dns_differences(cloud.api, NAME, wanted)
     assert len(said) == len(words)
     assert all(part in sentence for part, sentence in zip(words, said, strict=True))
 
@@ -299,15 +299,15 @@ def test_dns_that_differs_is_said(cloud: Cloud, zone: str | None, records: list[
     ("options", "lost"),
     [
         (SHORT, ["api-1"]),
-        (Options(Lose.HOST), ["api-1", "worker-1"]),
-        (Options(Lose.HOST, role=Role.WORKER), ["worker-1"]),
-        (Options(Lose.ACTIVE, role=Role.API), ["api-1", "api-2"]),
-        (Options(Lose.LOCATION, location="nbg1"), ["api-2", "api-standby-2", "worker-standby-1", "lb-nbg1"]),
-        (Options(Lose.LOCATION, location="fsn1", role=Role.WORKER), ["worker-1"]),
+        (Options(FaultScope.HOST), ["api-1", "worker-1"]),
+        (Options(FaultScope.HOST, role=Role.WORKER), ["worker-1"]),
+        (Options(FaultScope.ACTIVE, role=Role.API), ["api-1", "api-2"]),
+        (Options(FaultScope.LOCATION, location="nbg1"), ["api-2", "api-standby-2", "worker-standby-1", "lb-nbg1"]),
+        (Options(FaultScope.LOCATION, location="fsn1", role=Role.WORKER), ["worker-1"]),
     ],
 )
 def test_what_is_lost(cloud: Cloud, options: Options, lost: list[str]) -> None:
-    planned = intended(cloud, options)
+    planned = planned_drill(cloud, options)
     names = [host.name for host in (*planned.lost_api, *planned.lost_workers)]
     assert [*names, *planned.lost_balancers] == lost
     said = "\n".join(planned.sentences(PLAN))
@@ -318,15 +318,15 @@ def test_what_is_lost(cloud: Cloud, options: Options, lost: list[str]) -> None:
 @pytest.mark.parametrize(
     ("options", "outputs", "words"),
     [
-        (SHORT, {"health_check": None, "load_balancers": []}, "does not say its load_balancers, health_check"),
-        (SHORT, {"health_check": {"path": "/"}}, "health_check is not complete"),
+        (SHORT, {"health_check": None, "load_balancers": []}, "has no output load_balancers, health_check"),
+        (SHORT, {"health_check": {"path": "/"}}, "health_check of stack prod is not complete"),
         (SHORT, {"api_hosts": [{"name": "api-1"}]}, "is not a host"),
-        (Options(Lose.HOST, location="fsn1"), {}, "--location is for --lose location"),
-        (Options(Lose.LOCATION), {}, "--location is missing; there are hosts in fsn1, nbg1"),
-        (Options(Lose.LOCATION, location="hel1"), {}, "--location is hel1"),
-        (Options(Lose.HOST, seconds=4.1 - 1), {}, "at least 3.2 are needed"),
+        (Options(FaultScope.HOST, location="fsn1"), {}, "--location needs --lose location"),
+        (Options(FaultScope.LOCATION), {}, "--location is missing; there are hosts in fsn1, nbg1"),
+        (Options(FaultScope.LOCATION, location="hel1"), {}, "--location is hel1"),
+        (Options(FaultScope.HOST, seconds=4.1 - 1), {}, "at least 3.2 are needed"),
         (
-            Options(Lose.ACTIVE, role=Role.API),
+            Options(FaultScope.ACTIVE, role=Role.API),
             {"api_hosts": [{"name": "api-1", "location": "fsn1", "state": "active"}]},
             "every API host would be lost",
         ),
@@ -334,13 +334,13 @@ def test_what_is_lost(cloud: Cloud, options: Options, lost: list[str]) -> None:
 )
 def test_a_drill_that_cannot_be_is_refused(cloud: Cloud, options: Options, outputs: dict[str, Any], words: str) -> None:
     with pytest.raises(ContinuityError, match=words):
-        intended(cloud, options, **outputs)
+        planned_drill(cloud, options, **outputs)
     assert all(cloud.powered().values())
 
 
 def test_a_real_cloud_is_told_what_happens_to_customers(cloud: Cloud) -> None:
-    real = Access("https://api.hetzner.cloud/v1", TOKEN)
-    said = Intended(**{**vars(intended(cloud)), "access": real}).sentences(PLAN)
+    real = HetznerApi("https://api.hetzner.cloud/v1", TOKEN)
+    said = DrillPlan(**{**vars(planned_drill(cloud)), "api": real}).sentences(PLAN)
     assert "REAL" in said[-1]
     assert "Customers of prod" in said[-1]
 
@@ -350,17 +350,19 @@ def test_a_real_cloud_is_told_what_happens_to_customers(cloud: Cloud) -> None:
     [
         pytest.param(SHORT, {"api-standby-1"}, id="one active is lost: the first"),
         pytest.param(
-            Options(Lose.ACTIVE, role=Role.API), {"api-standby-1", "api-standby-2"}, id="two actives are lost: both"
+            Options(FaultScope.ACTIVE, role=Role.API),
+            {"api-standby-1", "api-standby-2"},
+            id="two actives are lost: both",
         ),
-        pytest.param(Options(Lose.LOCATION, location="nbg1"), {"api-standby-1"}, id="the first is left"),
+        pytest.param(Options(FaultScope.LOCATION, location="nbg1"), {"api-standby-1"}, id="the first is left"),
         pytest.param(
-            Options(Lose.LOCATION, location="fsn1"), set(), id="the first is lost too: the active that is left"
+            Options(FaultScope.LOCATION, location="fsn1"), set(), id="the first is lost too: the active that is left"
         ),
-        pytest.param(Options(Lose.HOST, role=Role.WORKER), set(), id="no API host is lost"),
+        pytest.param(Options(FaultScope.HOST, role=Role.WORKER), set(), id="no API host is lost"),
     ],
 )
 def test_which_standby_hosts_have_to_step_in(cloud: Cloud, options: Options, needed: set[str]) -> None:
-    assert intended(cloud, options).needed_standby == needed
+    assert planned_drill(cloud, options).expected_standby == needed
 
 
 # -- the drill --------------------------------------------------------------------------------------------------------
@@ -370,9 +372,9 @@ def test_which_standby_hosts_have_to_step_in(cloud: Cloud, options: Options, nee
     "options",
     [
         pytest.param(SHORT, id="a host"),
-        pytest.param(Options(Lose.ACTIVE, role=Role.API, rate=50, jobs=0, seconds=4), id="all active hosts"),
+        pytest.param(Options(FaultScope.ACTIVE, role=Role.API, rate=50, jobs=0, seconds=4), id="all active hosts"),
         pytest.param(
-            Options(Lose.LOCATION, location="nbg1", role=Role.API, rate=50, jobs=0, seconds=4), id="a location"
+            Options(FaultScope.LOCATION, location="nbg1", role=Role.API, rate=50, jobs=0, seconds=4), id="a location"
         ),
     ],
 )
@@ -392,13 +394,13 @@ def test_a_pool_that_fails_over_keeps_the_promise(cloud: Cloud, options: Options
 
 
 def test_a_pool_that_does_not_fail_over_breaks_it(cloud: Cloud) -> None:
-    planned = intended(cloud)
+    planned = planned_drill(cloud)
     cloud.broken = True
-    measured = drill.run(PLAN, Stack.PROD, planned.options, lambda _: None, planned)
+    measured = drill.run_drill(PLAN, planned, lambda _: None)
     assert measured.recovery is None
     assert not measured.kept
     assert any("did not recover" in problem for problem in measured.problems)
-    assert any("step in" in problem for problem in measured.problems)
+    assert any("take over" in problem for problem in measured.problems)
     assert all(cloud.powered().values())
 
 
@@ -411,17 +413,17 @@ def test_ctrl_c_switches_everything_on_again_and_says_so(cloud: Cloud) -> None:
             assert not cloud.powered()["api-1"]
             os.kill(os.getpid(), signal.SIGINT)
 
-    planned = intended(cloud)
+    planned = planned_drill(cloud)
     with pytest.raises(KeyboardInterrupt):
-        drill.run(PLAN, Stack.PROD, planned.options, say, planned)
+        drill.run_drill(PLAN, planned, say)
     assert said[-1] == "everything is switched on again"
     assert all(cloud.powered().values())
 
 
 def test_a_service_that_fails_already_is_left_alone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
-    planned = intended(cloud)
+    planned = planned_drill(cloud)
     with pytest.raises(ContinuityError, match=r"before anything was switched off .*ertificate"):
-        drill.run(PLAN, Stack.PROD, planned.options, lambda _: None, planned)
-    assert not planned.fault.anything_off
+        drill.run_drill(PLAN, planned, lambda _: None)
+    assert not planned.fault.active
     assert all(cloud.powered().values())

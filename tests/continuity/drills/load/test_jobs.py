@@ -29,7 +29,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 
 class Worker:
-    """Does jobs as the workers do, in a thread, until it is stopped."""
+    """Runs jobs like the workers, in a thread, until it is stopped."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database, self._name = database, name
@@ -106,9 +106,7 @@ def test_what_is_lost_and_what_ran_twice_is_seen(database: Database) -> None:
         for number in (first.number, first.number, second.number):
             ran(connection, number, "a")
         for number in (first.number, second.number):
-            connection.execute(
-                "update continuity.jobs set done_at = clock_timestamp() where id = %s", (number,)
-            )
+            connection.execute("update continuity.jobs set done_at = clock_timestamp() where id = %s", (number,))
     begun = time.monotonic()
     queue.wait_until_done(0.5, nothing)
     assert time.monotonic() - begun < 3
