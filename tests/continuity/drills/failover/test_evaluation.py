@@ -81,7 +81,7 @@ def with_runs(number: int, runs: int) -> tuple[list[Job], list[Outcome]]:
         pytest.param(
             observed(requests(lambda at: RESTORED + 1 < at < RESTORED + 2)), 0.0, 0, id="failures on the way back"
         ),
-        pytest.param(observed(requests(host=lambda at: None)), 0.0, 0, id="an application that does not say who it is"),
+        pytest.param(observed(requests(host=lambda at: None)), 0.0, 0, id="answers without a host"),
         pytest.param(
             replace(observed(), jobs_asked=0, acknowledged=[], outcomes=[]), 0.0, 0, id="no jobs were asked for"
         ),
