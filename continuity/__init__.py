@@ -1,1 +1,1 @@
-"""What people do to keep the promise: bring production up, look at it, read the plan."""
+"""The operators' command: bring production up, report its state, run drills, and recover."""

@@ -1,4 +1,4 @@
-"""`continuity`: keep the service running and recover it, by either co-founder, alone."""
+"""Keep the service running and recover it: each co-founder can do this alone."""
 
 from __future__ import annotations
 
@@ -10,40 +10,45 @@ import typer
 from rich.table import Table
 
 import plan
-from continuity.changes import destroy as destruction
-from continuity.changes import detach_database
+from continuity.changes.destroy import destroy_stack, inspect_stack
+from continuity.changes.detach_database import detach_database, find_superseded
 from continuity.commands.access import access
 from continuity.commands.bootstrap import bootstrap
-from continuity.commands.delivery import bundle, ci, look_for_drift
-from continuity.commands.drill import drill
+from continuity.commands.delivery import bundle_commands, ci_commands, detect_drift
+from continuity.commands.drill import drill_commands
 from continuity.console import OUT, SAY, print_rows
-from continuity.engine import stacks, updates
+from continuity.engine import pulumi_cli, stacks, updates
 from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False
 )
-app.add_typer(drill, name="drill")
-app.add_typer(ci, name="ci")
-app.add_typer(bundle, name="bundle")
+app.add_typer(drill_commands, name="drill")
+app.add_typer(ci_commands, name="ci")
+app.add_typer(bundle_commands, name="bundle")
 app.command()(bootstrap)
 app.command()(access)
-app.command("drift")(look_for_drift)
+app.command("drift")(detect_drift)
 
-_Stacks = Annotated[list[Stack] | None, typer.Argument(help="Vault and prod when none is named.")]
+_Stacks = Annotated[list[Stack] | None, typer.Argument(help="The stacks. Default: vault and prod.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
 def up(
     names: _Stacks = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask after the plan is shown.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask after the preview.")] = False,
     without_github: Annotated[
-        bool, typer.Option("--without-github", help="Leave what is at GitHub as it is: for when GitHub is lost.")
+        bool, typer.Option("--without-github", help="Leave resources at GitHub unchanged, during an outage of GitHub.")
     ] = False,
 ) -> None:
-    """Bring stacks up, each after what it needs, with the policy pack in force; then say what exists and where."""
+    """Create or update stacks, after the stacks that they need, with the policy pack. Then print their outputs.
+
+    The preview comes first. Hetzner and AWS charge for the created resources.
+
+    Example: continuity up prod
+    """
     chosen = stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=True)
     changes = updates.up(chosen, yes, leave_out_github=without_github)
     for change in changes:
@@ -57,9 +62,12 @@ def preview(
     names: _Stacks = None,
     diff: Annotated[bool, typer.Option("--diff", help="Show each property that would change.")] = False,
 ) -> None:
-    """Show what `up` would do, and what the policy pack says of it. Nothing is changed."""
+    """Show the steps of `up` and the results of the policy pack. Nothing is changed.
+
+    Example: continuity preview prod --diff
+    """
     for stack in stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=False):
-        stacks.preview(stack, ["--diff"] if diff else [])
+        pulumi_cli.preview(stack, ["--diff"] if diff else [])
 
 
 @app.command()
@@ -67,32 +75,46 @@ def destroy(
     name: Annotated[Stack, typer.Argument(help="The stack.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Say what destroying a stack would lose, and destroy it if nothing in it is protected any more."""
-    found = destruction.look(name)
+    """List the data that a stack holds, and destroy the stack if none of its resources is protected.
+
+    Data and hosts of the stack are lost; backups in the vault stay. The message names the commands that remove
+    protection.
+
+    Example: continuity destroy dr
+    """
+    found = inspect_stack(name)
     for sentence in found.sentences():
         SAY.print(sentence)
     if not found.protected and not yes:
         typer.confirm(f"Destroy {name}?", abort=True, err=True)
-    destruction.destroy(found)
+    destroy_stack(found)
 
 
 @app.command("set-aside")
 def set_aside_database(
-    name: Annotated[Stack, typer.Argument(help="The stack whose database has been overtaken.")],
+    name: Annotated[Stack, typer.Argument(help="The stack whose database is superseded.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Let a stack forget its database, which stays in AWS, so that one of another name can take its place."""
-    found = detach_database.look(name)
+    """Remove a superseded database from a stack's state, so that `up` can create a new one under a different name.
+
+    The database stays in AWS, with its backups, and AWS keeps charging for it until it is deleted by hand.
+
+    Example: continuity set-aside prod
+    """
+    found = find_superseded(name)
     for sentence in found.sentences():
         SAY.print(sentence)
     if not yes:
         typer.confirm("Go on?", abort=True, err=True)
-    detach_database.do(found)
+    detach_database(found)
 
 
 @app.command()
 def status(as_json: _Json = False) -> None:
-    """Say what exists and where. Exit code 3 when production does not exist."""
+    """Print the outputs of all stacks. Exit code 3 when production does not exist.
+
+    Example: continuity status --json
+    """
     found = _found(list(Stack))
     if as_json:
         print(json.dumps(found, indent=2))
@@ -104,7 +126,10 @@ def status(as_json: _Json = False) -> None:
 
 @app.command("plan")
 def show_plan(as_json: _Json = False) -> None:
-    """Print what is promised: the recovery objectives, who decides, when the plan is activated."""
+    """Print the plan: its recovery objectives, the people who decide, and its activation criteria.
+
+    Example: continuity plan --json
+    """
     promised = plan.load()
     if as_json:
         print(promised.model_dump_json(indent=2))
@@ -122,37 +147,37 @@ def show_plan(as_json: _Json = False) -> None:
 
 
 def _found(names: list[Stack]) -> dict[str, dict[str, Any]]:
-    return {stack: found for stack in names if (found := stacks.outputs(stack)) is not None}
+    return {stack: found for stack in names if (found := pulumi_cli.read_outputs(stack)) is not None}
 
 
 def _show(found: dict[str, dict[str, Any]]) -> None:
     if not found:
-        OUT.print("nothing exists yet: `make up` brings production up")
+        OUT.print("no stack exists yet: run `make up` to bring production up")
         return
     print_rows(
         [
-            (stack, name.replace("_", " "), _words(value))
+            (stack, name.replace("_", " "), _format(value))
             for stack, values in found.items()
             for name, value in values.items()
         ]
     )
 
 
-def _words(value: Any) -> str:
-    """One line for a person: a host is `name (location, state)`, a list its parts."""
+def _format(value: Any) -> str:
+    """Format an output on one line. A host is `name (location, state)`."""
     match value:
         case list():
-            return ", ".join(map(_words, value))
+            return ", ".join(map(_format, value))
         case {"name": name, **rest}:
             return f"{name} ({', '.join(map(str, rest.values()))})"
         case dict():
-            return ", ".join(f"{key}: {_words(item)}" for key, item in value.items())
+            return ", ".join(f"{key}: {_format(item)}" for key, item in value.items())
         case _:
             return str(value)
 
 
 def main() -> None:
-    """Run the command. What a person can put right ends as one message, not as a traceback."""
+    """Run the command. An error that the operator can correct ends with one message, not with a traceback."""
     try:
         app()
     except ContinuityError as error:

@@ -1,24 +1,24 @@
-"""All errors that end a command with one message for a person, in one tree.
+"""The errors that end a command with one message for the operator, in one tree.
 
     ContinuityError
-    ├── UsageError          the command cannot do what it was asked for
+    ├── UsageError          an option or an argument is wrong
     ├── SetupError          this machine lacks a program, a file, a variable or a right
     ├── StackError          a stack is not in the state that the command needs
     ├── EngineError         Pulumi ended with an error
-    │   └── StoppedError    Pulumi ended because a person pressed Ctrl-C
-    ├── CloudError          a cloud did not do what it was asked for
-    │   ├── CredentialsError    the cloud accepts no credentials that it was given
-    │   ├── CannotLookError     what exists stays unknown: these credentials may not read, or the cloud fails
-    │   │   └── NoAnswerError       nothing answers there
+    │   └── StoppedError    Pulumi ended because the operator pressed Ctrl-C
+    ├── CloudError          a call to a cloud failed
+    │   ├── CredentialsError    no credentials are set, or the cloud does not accept them
+    │   ├── CannotLookError     the cloud cannot be read: it fails, or these credentials may not read it
+    │   │   └── NoAnswerError       the cloud does not answer
     │   └── RefusedError        the cloud answered and refused the call
     ├── DatabaseError       the application database does not answer, or refused a statement
     ├── BundleError         the repository cannot be bundled, or the bundle is damaged
     ├── DrillError          a drill cannot begin, or it measured nothing
-    ├── UnfinishedError     a change began and did not end; running the command again continues it
-    ├── NotThereError       something that this depends on does not exist
-    └── ConflictError       something exists that only a person may change
+    ├── UnfinishedError     a change was interrupted; running the command again continues it
+    ├── NotThereError       a dependency does not exist
+    └── ConflictError       something exists that only the operator may change
 
-Every client of a cloud, a database or a program turns that client's own errors into these where it calls the client.
+Each module that calls a cloud, a database or a program translates the exceptions of its client into these errors.
 `cli.main` catches the root, prints the message and exits with `code`. A traceback is therefore always a defect.
 """
 
@@ -26,7 +26,7 @@ from __future__ import annotations
 
 
 class ContinuityError(Exception):
-    """The root: what is wrong and what the person does about it. `code` is the exit code."""
+    """The root. The message states the error and its remedy. `code` is the exit code."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
@@ -34,37 +34,37 @@ class ContinuityError(Exception):
 
 
 class UsageError(ContinuityError):
-    """An option or an argument is wrong, or a question was answered with something else. The person asks again."""
+    """An option, an argument or the answer to a prompt is wrong. The operator corrects it and tries again."""
 
 
 class SetupError(ContinuityError):
-    """This machine lacks a program, a file, a variable or a right. The person provides it, and tries again."""
+    """This machine lacks a program, a file, a variable or a right. The operator provides it, and tries again."""
 
 
 class StackError(ContinuityError):
-    """A stack does not exist, is not complete, or is protected. The person brings it into the state that is named."""
+    """A stack does not exist, is not complete, or is protected. The operator brings it into the named state."""
 
 
 class EngineError(ContinuityError):
-    """Pulumi ended with an error, which it printed or which the message repeats. `code` is Pulumi's own."""
+    """Pulumi ended with an error. Pulumi has printed it, or the message repeats it. `code` is Pulumi's own."""
 
 
 class StoppedError(EngineError):
-    """A person pressed Ctrl-C, and Pulumi ended its steps. Nothing is retried."""
+    """The operator pressed Ctrl-C, and Pulumi ended its current steps. Nothing is retried."""
 
 
 class CloudError(ContinuityError):
-    """A cloud did not do what it was asked for. The person reads the cloud's own words in the message."""
+    """A call to a cloud failed. The message contains the cloud's own message."""
 
 
 class CredentialsError(CloudError):
-    """There are no credentials, or the cloud does not accept them. The person logs in, or sets the named variable."""
+    """No credentials are set, or the cloud does not accept them. The operator logs in, or sets the named variable."""
 
 
 class CannotLookError(CloudError):
-    """A cloud or one of its regions fails, or does not let us read: what exists there stays unknown.
+    """A cloud or one of its regions fails, or refuses to be read. Its state stays unknown.
 
-    The person waits for the cloud, or uses credentials that may read.
+    The operator waits for the cloud, or uses credentials that may read.
     """
 
     def __init__(self, where: str, why: str) -> None:
@@ -74,11 +74,11 @@ class CannotLookError(CloudError):
 
 
 class NoAnswerError(CannotLookError):
-    """Nothing answers at a cloud's or a region's address. The person looks at the network, or works without it."""
+    """A cloud or a region does not answer. The operator checks the network, or works without it."""
 
 
 class RefusedError(CloudError):
-    """A cloud answered and refused a call. `answer` is its code for the reason. The person corrects what it names."""
+    """A cloud refused a call. `answer` is its code for the reason. The operator corrects the named parameter."""
 
     def __init__(self, message: str, answer: str) -> None:
         super().__init__(message)
@@ -86,32 +86,32 @@ class RefusedError(CloudError):
 
 
 class DatabaseError(ContinuityError):
-    """The application database does not answer, or refused a statement. The person looks at its state at AWS."""
+    """The application database does not answer, or refused a statement. The operator checks its state at AWS."""
 
 
 class BundleError(ContinuityError):
-    """The repository cannot be bundled, or it is damaged. The person corrects the clone, or takes an older bundle."""
+    """The repository cannot be bundled, or a bundle is damaged. The operator fixes the clone, or uses an older one."""
 
 
 class DrillError(ContinuityError):
-    """A drill cannot begin, or measured nothing. The person brings the service into order and runs it again."""
+    """A drill cannot begin, or measured nothing. The operator restores the service and runs the drill again."""
 
 
 class UnfinishedError(ContinuityError):
-    """A change began and did not end. What is done stays; the person runs the command again, which continues it."""
+    """A change was interrupted. Completed steps stay, and running the command again continues with the rest."""
 
 
 class NotThereError(ContinuityError):
-    """Something that this depends on does not exist, which is a finding of its own. The person looks at that one."""
+    """A dependency does not exist. The dependency has its own finding, with its own remedy."""
 
-    def __init__(self, message: str = "something that this depends on does not exist") -> None:
+    def __init__(self, message: str = "a dependency does not exist") -> None:
         super().__init__(message)
 
 
 class ConflictError(ContinuityError):
-    """What exists belongs to others, or cannot be changed: only a person can decide. `remedy` says how.
+    """An existing resource has a different owner, or cannot be changed. The operator decides.
 
-    It is empty when `found` says it.
+    `remedy` says how. It is empty if `found` says it.
     """
 
     def __init__(self, found: str, remedy: str = "") -> None:

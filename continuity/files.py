@@ -1,4 +1,4 @@
-"""Files that a person or the environment names, and what is wrong with them in words."""
+"""Errors of files that an operator or the environment names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def reading(file: Path) -> Iterator[None]:
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise UsageError(f"{file} is not text") from None
+        raise UsageError(f"{file} is not text: name a text file in UTF-8") from None
 
 
 @contextmanager

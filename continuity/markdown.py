@@ -1,4 +1,4 @@
-"""Text from programs and clouds as it is put into GitHub's Markdown, where it must not be taken for our own words."""
+"""Escape text from programs and clouds for GitHub's Markdown."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _LONGEST_VALUE: Final = 120
 
 
 def one_line(value: Any) -> str:
-    """A value on one line, cut where it is long."""
+    """Format a value on one line, and cut it at a maximum length."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
 
 
 def in_fence(text: str) -> str:
-    """Text that cannot end the fenced block of code that contains it."""
+    """Escape text so that it cannot end its fenced code block."""
     return text.replace("```", "` ` `")

@@ -1,1 +1,1 @@
-"""Who has which access, read from the clouds and compared with the plan."""
+"""An inventory of access to the clouds, compared with the plan."""

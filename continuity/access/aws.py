@@ -1,4 +1,4 @@
-"""Who gets into AWS: users with second factors and keys, roles with who may take them, and whom the alarm tells."""
+"""Access to AWS: users, their second factors and access keys, roles and their trust, and the emergency alarm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 import plan
-from continuity.access.report import Finding, Holder, Key, Seen, System, people
+from continuity.access.report import Credential, Finding, Principal, System, SystemAccess, people
 from continuity.clouds.aws import Aws
 from plan.names import PERSON_ROLE_PREFIX, VAULT, access_alarm
 
@@ -18,7 +18,7 @@ _SERVICES_OWN: Final = ("/aws-service-role/", "/aws-reserved/")
 
 
 class Account:
-    """One account, asked through `aws`. IAM is asked in the region that is there when the home region is lost."""
+    """An AWS account. IAM is called through the recovery region, which works during an outage of the home region."""
 
     def __init__(self, promised: plan.Plan, aws: Aws) -> None:
         self._promised = promised
@@ -26,69 +26,69 @@ class Account:
         self._aws = aws
         self._region = promised.residency.aws.recovery_region
 
-    def look(self) -> Seen:
-        """Everybody who gets in.
+    def read_access(self) -> SystemAccess:
+        """Read all principals of the account.
 
         Raises:
-            CannotLookError: AWS does not answer, or does not let us look.
+            CannotLookError: AWS does not answer, or these credentials may not read it.
         """
-        users = list(self._listed("list_users", "Users"))
+        users = list(self._paginate("list_users", "Users"))
         devices = {user["UserName"]: self._has_second_factor(user["UserName"]) for user in users}
         roles = [
-            self._ask("get_role", RoleName=role["RoleName"])["Role"]
-            for role in self._listed("list_roles", "Roles")
+            self._iam("get_role", RoleName=role["RoleName"])["Role"]
+            for role in self._paginate("list_roles", "Roles")
             if not role["Path"].startswith(_SERVICES_OWN)
         ]
         rights = [_Role(role, self._administers_role(role["RoleName"])) for role in roles]
-        holders = [
+        principals = [
             *(self._user(user, devices[user["UserName"]], rights) for user in users),
             *(self._role(role, {user["Arn"]: user["UserName"] for user in users}) for role in rights),
         ]
-        return Seen(tuple(holders), (*self._root(), *self._trusting(rights, users), *self._alarm()))
+        return SystemAccess(tuple(principals), (*self._root(), *self._dangling_trust(rights, users), *self._alarm()))
 
-    def _user(self, user: Any, mfa: bool, roles: list[_Role]) -> Holder:
+    def _user(self, user: Any, mfa: bool, roles: list[_Role]) -> Principal:
         name = user["UserName"]
-        can_take = [role.name for role in roles if user["Arn"] in role.people]
+        assumable = [role.name for role in roles if user["Arn"] in role.people]
         itself = self._administers_user(name)
-        # A role for administrators counts when it is taken with a second factor, and the user has one.
-        by_role = any(role.administers and role.asks_for_mfa and user["Arn"] in role.people for role in roles)
-        doors = [f"takes {', '.join(can_take)}"] if can_take else []
-        return Holder(
+        # An administrator role counts if assuming it requires a second factor, and the user has one.
+        by_role = any(role.administers and role.requires_mfa and user["Arn"] in role.people for role in roles)
+        assumed = [f"assumes {', '.join(assumable)}"] if assumable else []
+        return Principal(
             system=System.AWS,
             kind="user",
             name=name,
             person=name if name in self._people else None,
-            may="; ".join((["may do everything without taking a role"] if itself else []) + doors)
+            permissions="; ".join((["may do everything without assuming a role"] if itself else []) + assumed)
             or "may do nothing but sign in",
             administrator=itself or (by_role and mfa),
             mfa=mfa,
-            keys=tuple(self._keys(name)),
+            credentials=tuple(self._access_keys(name)),
             last_used=user.get("PasswordLastUsed"),
         )
 
-    def _role(self, role: _Role, users: dict[str, str]) -> Holder:
+    def _role(self, role: _Role, users: dict[str, str]) -> Principal:
         person = role.name.removeprefix(PERSON_ROLE_PREFIX)
-        takers = [users.get(arn, arn) for arn in role.people]
-        return Holder(
+        trusted = [users.get(arn, arn) for arn in role.people]
+        return Principal(
             system=System.AWS,
             kind="role",
             name=role.name,
             person=person if person in self._people else None,
-            may=("may do everything" if role.administers else "may do what its policies say")
-            + (f", and is taken by {', '.join(takers)}" if takers else f", and is taken by {role.takers}"),
-            mfa=role.asks_for_mfa if takers else None,
+            permissions=("may do everything" if role.administers else "may do what its policies say")
+            + (f", and is assumed by {', '.join(trusted)}" if trusted else f", and is assumed by {role.services}"),
+            mfa=role.requires_mfa if trusted else None,
             last_used=role.last_used,
             machine=True,
         )
 
     def _root(self) -> Iterator[Finding]:
-        summary = self._ask("get_account_summary")["SummaryMap"]
+        summary = self._iam("get_account_summary")["SummaryMap"]
         if self._promised.access.mfa_required and not summary.get("AccountMFAEnabled"):
             yield Finding(
                 "access.mfa_required",
                 System.AWS,
                 "the account's root user has no second factor, and may do everything",
-                "add one for each co-founder, and keep them apart",
+                "add one for each co-founder, and keep them in different places",
             )
         if summary.get("AccountAccessKeysPresent"):
             yield Finding(
@@ -98,8 +98,8 @@ class Account:
                 "delete it: nothing needs it",
             )
 
-    def _trusting(self, roles: list[_Role], users: list[Any]) -> Iterator[Finding]:
-        """Whoever is trusted and is not there: IAM shows a deleted user by an id."""
+    def _dangling_trust(self, roles: list[_Role], users: list[Any]) -> Iterator[Finding]:
+        """Find trust in principals that do not exist. IAM shows a deleted user by an id."""
         arns = {user["Arn"] for user in users}
         for role in roles:
             for taker in role.people:
@@ -107,80 +107,80 @@ class Account:
                     yield Finding(
                         "roles",
                         System.AWS,
-                        f"the role {role.name} can be taken by {taker}, who is no user of the account",
-                        "deploy the vault's stack, which says who may take it, or change it by hand",
+                        f"the role {role.name} trusts {taker}, which is not a user of the account",
+                        "deploy the vault's stack, which sets the role's trust policy, or change it by hand",
                     )
 
     def _alarm(self) -> Iterator[Finding]:
-        """Whether both are told of emergency access. Somebody who has not confirmed their address is not."""
+        """Find people whom the emergency alarm does not reach. An address receives it only after confirmation."""
         topics = self._aws.call("sns", self._region, "list_topics")["Topics"]
         topic = next((each["TopicArn"] for each in topics if each["TopicArn"].endswith(f":{_ALARM}")), None)
         if topic is None:
             yield Finding(
                 "access.administrators_minimum",
                 System.AWS,
-                f"there is no alarm for emergency access in {self._region}",
+                f"the alarm for emergency access does not exist in {self._region}",
                 "deploy the vault's stack",
             )
             return
         found = self._aws.call("sns", self._region, "list_subscriptions_by_topic", TopicArn=topic)["Subscriptions"]
-        told = {each["Endpoint"] for each in found if each["SubscriptionArn"].startswith("arn:")}
+        confirmed = {each["Endpoint"] for each in found if each["SubscriptionArn"].startswith("arn:")}
         for role in self._promised.roles:
-            if role.email not in told:
+            if role.email not in confirmed:
                 yield Finding(
                     "access.administrators_minimum",
                     System.AWS,
-                    f"{role.person} is not told of emergency access: {role.email} is not confirmed",
-                    "open the link in AWS's mail to that address, or deploy the vault's stack for another mail",
+                    f"the emergency alarm does not reach {role.person}: {role.email} is not confirmed",
+                    "open the link in AWS's mail to that address, or deploy the vault's stack to receive a new mail",
                 )
 
     def _has_second_factor(self, user: str) -> bool:
-        return bool(self._ask("list_mfa_devices", UserName=user)["MFADevices"])
+        return bool(self._iam("list_mfa_devices", UserName=user)["MFADevices"])
 
-    def _keys(self, user: str) -> Iterator[Key]:
-        for key in self._ask("list_access_keys", UserName=user)["AccessKeyMetadata"]:
-            used = self._ask("get_access_key_last_used", AccessKeyId=key["AccessKeyId"])["AccessKeyLastUsed"]
+    def _access_keys(self, user: str) -> Iterator[Credential]:
+        for key in self._iam("list_access_keys", UserName=user)["AccessKeyMetadata"]:
+            used = self._iam("get_access_key_last_used", AccessKeyId=key["AccessKeyId"])["AccessKeyLastUsed"]
             last = used.get("LastUsedDate")
-            yield Key(
+            yield Credential(
                 kind="access key",
                 name=key["AccessKeyId"],
-                made=key["CreateDate"],
+                created=key["CreateDate"],
                 last_used=last if hasattr(last, "year") else None,
             )
 
     def _administers_user(self, name: str) -> bool:
-        attached = self._ask("list_attached_user_policies", UserName=name)["AttachedPolicies"]
-        for group in self._ask("list_groups_for_user", UserName=name)["Groups"]:
-            attached += self._ask("list_attached_group_policies", GroupName=group["GroupName"])["AttachedPolicies"]
+        attached = self._iam("list_attached_user_policies", UserName=name)["AttachedPolicies"]
+        for group in self._iam("list_groups_for_user", UserName=name)["Groups"]:
+            attached += self._iam("list_attached_group_policies", GroupName=group["GroupName"])["AttachedPolicies"]
         inline = [
-            self._ask("get_user_policy", UserName=name, PolicyName=policy)["PolicyDocument"]
-            for policy in self._ask("list_user_policies", UserName=name)["PolicyNames"]
+            self._iam("get_user_policy", UserName=name, PolicyName=policy)["PolicyDocument"]
+            for policy in self._iam("list_user_policies", UserName=name)["PolicyNames"]
         ]
-        return _everything(attached, inline)
+        return _administers(attached, inline)
 
     def _administers_role(self, name: str) -> bool:
-        attached = self._ask("list_attached_role_policies", RoleName=name)["AttachedPolicies"]
+        attached = self._iam("list_attached_role_policies", RoleName=name)["AttachedPolicies"]
         inline = [
-            self._ask("get_role_policy", RoleName=name, PolicyName=policy)["PolicyDocument"]
-            for policy in self._ask("list_role_policies", RoleName=name)["PolicyNames"]
+            self._iam("get_role_policy", RoleName=name, PolicyName=policy)["PolicyDocument"]
+            for policy in self._iam("list_role_policies", RoleName=name)["PolicyNames"]
         ]
-        return _everything(attached, inline)
+        return _administers(attached, inline)
 
-    def _listed(self, operation: str, what: str) -> Iterator[Any]:
+    def _paginate(self, operation: str, result: str) -> Iterator[Any]:
         marker: dict[str, str] = {}
         while True:
-            page = self._ask(operation, **marker)
-            yield from page[what]
+            page = self._iam(operation, **marker)
+            yield from page[result]
             if not page.get("IsTruncated"):
                 return
             marker = {"Marker": page["Marker"]}
 
-    def _ask(self, operation: str, **asked: Any) -> Any:
-        return self._aws.call("iam", self._region, operation, **asked)
+    def _iam(self, operation: str, **parameters: Any) -> Any:
+        return self._aws.call("iam", self._region, operation, **parameters)
 
 
 class _Role:
-    """A role, with who may take it."""
+    """A role, and the principals that it trusts."""
 
     def __init__(self, role: Any, administers: bool) -> None:
         self.name = str(role["RoleName"])
@@ -190,21 +190,21 @@ class _Role:
         principals = [(each, each.get("Principal", {})) for each in trust]
         of_people = [(each, _list(found.get("AWS"))) for each, found in principals if isinstance(found, dict)]
         self.people = [taker for _, takers in of_people for taker in takers]
-        self.takers = ", ".join(
+        self.services = ", ".join(
             taker.rpartition("/")[2]
             for _, found in principals
             if isinstance(found, dict)
             for kind in ("Federated", "Service")
             for taker in _list(found.get(kind))
         )
-        self.asks_for_mfa = all(
+        self.requires_mfa = all(
             str(each.get("Condition", {}).get("Bool", {}).get("aws:MultiFactorAuthPresent", "")).lower() == "true"
             for each, takers in of_people
             if takers
         )
 
 
-def _everything(attached: list[Any], inline: list[Any]) -> bool:
+def _administers(attached: list[Any], inline: list[Any]) -> bool:
     return any(policy["PolicyArn"].endswith(_ADMINISTRATOR) for policy in attached) or any(
         statement["Effect"] == "Allow" and "*" in _list(statement.get("Action"))
         for document in inline

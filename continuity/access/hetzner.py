@@ -1,4 +1,4 @@
-"""Who gets into Hetzner's hosts: the SSH keys of the project, beside the plan's. More, Hetzner shows nobody."""
+"""Access to Hetzner: the SSH keys of the project, compared with the plan. Hetzner's API shows no other access."""
 
 from __future__ import annotations
 
@@ -7,64 +7,64 @@ from collections.abc import Mapping
 from typing import Any
 
 import plan
-from continuity.access.report import Finding, Holder, Key, Seen, System
+from continuity.access.report import Credential, Finding, Principal, System, SystemAccess
 from continuity.errors import CannotLookError
 
 _NOT_SHOWN = (
-    "Hetzner: who is a member of the project, with which second factor, and which API tokens there are, it shows in"
-    " its console alone: look at Security, Members and API tokens"
+    "Hetzner: only its console shows the members of the project, their second factors and the API tokens: check them"
+    " under Security, Members and API tokens"
 )
 
 
-def look(promised: plan.Plan, environment: Mapping[str, str] = os.environ) -> Seen:
-    """The project's keys. Each of the plan's people has one, and nobody else has.
+def read_access(promised: plan.Plan, environment: Mapping[str, str] = os.environ) -> SystemAccess:
+    """Read the project's SSH keys. The project has one key for each person in the plan, and no others.
 
     Raises:
-        CannotLookError: there is no token, or Hetzner does not answer.
+        CannotLookError: HCLOUD_TOKEN is not set, or Hetzner does not answer.
     """
     from hcloud import Client, HCloudException
 
     token = environment.get("HCLOUD_TOKEN")
     if not token:
-        raise CannotLookError("Hetzner", "there is no token: set HCLOUD_TOKEN")
+        raise CannotLookError("Hetzner", "HCLOUD_TOKEN is not set: set it to a token of the project")
     endpoint = environment.get("HCLOUD_ENDPOINT")
     try:
         client = Client(token, api_endpoint=endpoint) if endpoint else Client(token)
         keys = client.ssh_keys.get_all()
     except (HCloudException, OSError, ValueError) as error:
-        raise CannotLookError("Hetzner", f"it does not answer, or refuses ({error})") from None
-    return seen(promised, keys)
+        raise CannotLookError("Hetzner", f"it does not answer, or it refuses the token ({error})") from None
+    return from_ssh_keys(promised, keys)
 
 
-def seen(promised: plan.Plan, keys: list[Any]) -> Seen:
-    """What these keys say."""
+def from_ssh_keys(promised: plan.Plan, keys: list[Any]) -> SystemAccess:
+    """Compare SSH keys with the plan."""
     owners = {_body(role.ssh_key): role.person.lower() for role in promised.roles}
-    holders = tuple(
-        Holder(
+    principals = tuple(
+        Principal(
             system=System.HETZNER,
             kind="SSH key",
             name=key.name,
             person=owners.get(_body(key.public_key)),
-            may="gets into every host",
+            permissions="may log in to every host",
             administrator=True,
-            keys=(Key(kind="SSH key", name=key.fingerprint, made=key.created),),
+            credentials=(Credential(kind="SSH key", name=key.fingerprint, created=key.created),),
         )
         for key in keys
     )
-    there = {holder.person for holder in holders}
+    found = {principal.person for principal in principals}
     missing = tuple(
         Finding(
             "roles",
             System.HETZNER,
-            f"{role.person}'s SSH key is not the plan's, or not there",
-            "deploy the vault's stack, which puts it there",
+            f"the project has no SSH key that the plan names for {role.person}",
+            "deploy the vault's stack, which adds it",
         )
         for role in promised.roles
-        if role.person.lower() not in there
+        if role.person.lower() not in found
     )
-    return Seen(holders, missing, (_NOT_SHOWN,))
+    return SystemAccess(principals, missing, (_NOT_SHOWN,))
 
 
 def _body(key: str) -> str:
-    """A public key without its comment, which changes nothing."""
+    """A public key without its comment."""
     return " ".join(key.split()[:2])

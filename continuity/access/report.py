@@ -1,4 +1,4 @@
-"""Who has what, and which of the plan's promises about it are not kept. Pure: what was seen comes from elsewhere."""
+"""The report on access: all principals, and each promise of the plan that they break. Makes no calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import plan
 
 
 class System(StrEnum):
-    """Where somebody has something."""
+    """A system with its own principals."""
 
     AWS = "AWS"
     HETZNER = "Hetzner"
@@ -20,55 +20,68 @@ class System(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Key:
-    """Something that opens a door for whoever holds it, until somebody takes it away."""
+class Credential:
+    """A long-lived credential. It grants access until it is deleted."""
 
     kind: str
     name: str
-    made: datetime
+    created: datetime
     last_used: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holder:
-    """Somebody, or something, that gets in."""
+class Principal:
+    """A person or machine with access."""
 
     system: System
     kind: str
-    """What it is there: a user, a role, an owner, an SSH key."""
+    """The kind of account: a user, a role, an owner, an SSH key."""
 
     name: str
     person: str | None
-    """Who of the plan's people it is, by the name of their account; None for nobody of them."""
+    """The person in the plan, by the name of their account. None if the plan has no such person."""
 
-    may: str
-    """What it lets them do, in words."""
+    permissions: str
+    """The permissions, in words."""
 
     administrator: bool = False
     mfa: bool | None = None
-    """Whether a second factor is asked for; None where that cannot be seen."""
+    """Whether a second factor is required. None if the system does not show it."""
 
-    keys: tuple[Key, ...] = ()
+    credentials: tuple[Credential, ...] = ()
     last_used: datetime | None = None
     machine: bool = False
-    """Whether it is no person's: a workflow's role, a service's."""
+    """Whether it belongs to a workflow or a service."""
 
     def as_data(self) -> dict[str, Any]:
         return {
-            **asdict(self),
-            "last_used": _moment(self.last_used),
+            "system": self.system,
+            "kind": self.kind,
+            "name": self.name,
+            "person": self.person,
+            "may": self.permissions,
+            "administrator": self.administrator,
+            "mfa": self.mfa,
             "keys": [
-                {**asdict(key), "made": _moment(key.made), "last_used": _moment(key.last_used)} for key in self.keys
+                {
+                    "kind": credential.kind,
+                    "name": credential.name,
+                    "made": _moment(credential.created),
+                    "last_used": _moment(credential.last_used),
+                }
+                for credential in self.credentials
             ],
+            "last_used": _moment(self.last_used),
+            "machine": self.machine,
         }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A promise that is not kept: which, where, what was found, and what to do."""
+    """A broken promise: its place in the plan, the system, the finding and the remedy."""
 
     promise: str
-    """Where it stands in the plan, as `access.mfa_required`."""
+    """Its path in the plan, such as `access.mfa_required`."""
 
     system: System
     found: str
@@ -79,79 +92,83 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one system shows: who gets in, and what is wrong there beside that."""
+class SystemAccess:
+    """The access that one system shows: its principals, and findings about its settings."""
 
-    holders: tuple[Holder, ...]
+    principals: tuple[Principal, ...]
     findings: tuple[Finding, ...] = ()
     not_shown: tuple[str, ...] = ()
-    """What the system shows nobody by its API, and a person has to look at."""
+    """Facts that the system's API does not show. An operator looks them up in its console."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that was seen, and judged."""
+    """The principals and findings of all systems."""
 
-    holders: tuple[Holder, ...]
+    principals: tuple[Principal, ...]
     findings: tuple[Finding, ...]
     unknown: tuple[str, ...] = field(default=())
-    """Where it could not be looked, and why."""
+    """Systems that could not be read, and the reasons."""
 
     not_shown: tuple[str, ...] = field(default=())
 
     @property
-    def right(self) -> bool:
+    def complete_and_kept(self) -> bool:
         return not self.findings and not self.unknown
 
     def as_data(self) -> dict[str, Any]:
         return {
-            "right": self.right,
-            "holders": [holder.as_data() for holder in self.holders],
+            "right": self.complete_and_kept,
+            "holders": [principal.as_data() for principal in self.principals],
             "findings": [asdict(finding) for finding in self.findings],
             "could_not_look": list(self.unknown),
             "not_shown": list(self.not_shown),
         }
 
 
-def report(promised: plan.Plan, seen: Sequence[Seen], unknown: Sequence[str], now: datetime) -> Report:
-    """Judge what was seen. What could not be looked at is no finding, and never counts as kept."""
-    holders = tuple(holder for each in seen for holder in each.holders)
-    findings = [finding for each in seen for finding in each.findings]
-    for system in dict.fromkeys(holder.system for holder in holders):
-        findings += _judged(promised, system, [holder for holder in holders if holder.system == system], now)
-    return Report(holders, tuple(findings), tuple(unknown), tuple(words for each in seen for words in each.not_shown))
+def evaluate(promised: plan.Plan, systems: Sequence[SystemAccess], unknown: Sequence[str], now: datetime) -> Report:
+    """Compare the access of all systems with the plan. An unreadable system never counts as a kept promise."""
+    principals = tuple(principal for each in systems for principal in each.principals)
+    findings = [finding for each in systems for finding in each.findings]
+    for system in dict.fromkeys(principal.system for principal in principals):
+        findings += _findings(
+            promised, system, [principal for principal in principals if principal.system == system], now
+        )
+    return Report(
+        principals, tuple(findings), tuple(unknown), tuple(words for each in systems for words in each.not_shown)
+    )
 
 
 def people(promised: plan.Plan) -> dict[str, str]:
-    """The plan's people: their names, by their accounts."""
+    """The names of the people in the plan, by their accounts."""
     return {role.person.lower(): role.person for role in promised.roles}
 
 
-def _judged(promised: plan.Plan, system: System, holders: Sequence[Holder], now: datetime) -> Iterator[Finding]:
-    yield from _strangers(promised, system, holders)
-    yield from _administrators(promised, system, holders)
+def _findings(promised: plan.Plan, system: System, principals: Sequence[Principal], now: datetime) -> Iterator[Finding]:
+    yield from _strangers(promised, system, principals)
+    yield from _administrators(promised, system, principals)
     if promised.access.mfa_required:
-        yield from _second_factors(system, holders)
-    for holder in holders:
-        yield from _keys(promised, holder, now)
+        yield from _second_factors(system, principals)
+    for principal in principals:
+        yield from _credentials(promised, principal, now)
 
 
-def _strangers(promised: plan.Plan, system: System, holders: Sequence[Holder]) -> Iterator[Finding]:
-    """Somebody who left, or never was: what they still have."""
+def _strangers(promised: plan.Plan, system: System, principals: Sequence[Principal]) -> Iterator[Finding]:
+    """Principals that are not in the plan, such as a person who left."""
     known = ", ".join(people(promised).values())
-    for holder in holders:
-        if holder.person is None and not holder.machine:
+    for principal in principals:
+        if principal.person is None and not principal.machine:
             yield Finding(
                 "roles",
                 system,
-                f"the {holder.kind} {holder.name} is none of {known}, and {holder.may}",
-                "take it away, if it is a person's who left (docs/access.md), or add the person to the plan's roles",
+                f"the {principal.kind} {principal.name} is none of {known}, and {principal.permissions}",
+                "delete it if the person has left (docs/access.md), or add the person to the plan's roles",
             )
 
 
-def _administrators(promised: plan.Plan, system: System, holders: Sequence[Holder]) -> Iterator[Finding]:
-    """How many people administer it, each under credentials of their own."""
-    there = {holder.person for holder in holders if holder.administrator and holder.person}
+def _administrators(promised: plan.Plan, system: System, principals: Sequence[Principal]) -> Iterator[Finding]:
+    """The minimum number of administrators, each with separate credentials."""
+    there = {principal.person for principal in principals if principal.administrator and principal.person}
     least = promised.access.administrators_minimum
     if len(there) < least:
         names = people(promised)
@@ -160,43 +177,45 @@ def _administrators(promised: plan.Plan, system: System, holders: Sequence[Holde
             "access.administrators_minimum",
             system,
             f"{len(there)} of the plan's people can administer it"
-            f" ({', '.join(sorted(names[each] for each in there)) or 'nobody'}), not {least}",
-            f"give {missing} access: without it, one person's absence is the service's",
+            f" ({', '.join(sorted(names[each] for each in there)) or 'none'}), not {least}",
+            f"give {missing} access: otherwise the service depends on one person",
         )
 
 
-def _second_factors(system: System, holders: Sequence[Holder]) -> Iterator[Finding]:
-    for holder in holders:
-        if holder.mfa is False:
+def _second_factors(system: System, principals: Sequence[Principal]) -> Iterator[Finding]:
+    for principal in principals:
+        if principal.mfa is False:
             yield Finding(
                 "access.mfa_required",
                 system,
-                f"the {holder.kind} {holder.name} has no second factor, and {holder.may}",
-                "add one, or take the access away",
+                f"the {principal.kind} {principal.name} has no second factor, and {principal.permissions}",
+                "add one, or remove the access",
             )
 
 
-def _keys(promised: plan.Plan, holder: Holder, now: datetime) -> Iterator[Finding]:
-    for key in holder.keys:
-        age = (now - key.made).days
-        if holder.system is System.AWS and not promised.access.aws_access_keys:
+def _credentials(promised: plan.Plan, principal: Principal, now: datetime) -> Iterator[Finding]:
+    for credential in principal.credentials:
+        age = (now - credential.created).days
+        if principal.system is System.AWS and not promised.access.aws_access_keys:
             yield Finding(
                 "access.aws_access_keys",
-                holder.system,
-                f"{holder.name} has the {key.kind} {key.name}, made {age} days ago, {_used(key)}",
+                principal.system,
+                f"{principal.name} has the {credential.kind} {credential.name}, created {age} days ago, "
+                f"{_used(credential)}",
                 "delete it: people sign in with `aws login`, workflows and hosts have sessions",
             )
         if age > promised.access.key_days:
             yield Finding(
                 "access.key_days",
-                holder.system,
-                f"the {key.kind} {key.name} of {holder.name} is {age} days old; {promised.access.key_days} are allowed",
+                principal.system,
+                f"the {credential.kind} {credential.name} of {principal.name} is {age} days old; "
+                f"{promised.access.key_days} are allowed",
                 "replace it, and delete the old one",
             )
 
 
-def _used(key: Key) -> str:
-    return "never used" if key.last_used is None else f"last used {key.last_used:%Y-%m-%d}"
+def _used(credential: Credential) -> str:
+    return "never used" if credential.last_used is None else f"last used {credential.last_used:%Y-%m-%d}"
 
 
 def _moment(moment: datetime | None) -> str | None:

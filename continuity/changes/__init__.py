@@ -1,1 +1,1 @@
-"""What changes, or changed: pull requests, drift, destruction, and the repository's bundle."""
+"""Reports and operations on changes of stacks: previews, drift, data loss, destruction and bundles."""

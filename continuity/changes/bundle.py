@@ -1,7 +1,7 @@
-"""The repository in one file, and that file in the bucket in Ireland: what recovery begins with when GitHub is gone.
+"""Git bundles of this repository in a bucket in Ireland: the start of a recovery without GitHub.
 
-A bundle is git's own form of a clone without a server. It holds the branch that it was made of with all history, and
-`git clone FILE` makes a working copy of it on any machine.
+A git bundle is one file that contains a branch with its whole history. `git clone FILE` creates a working copy from it
+on any machine.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ from pathlib import Path
 from typing import Final
 
 import plan
-from continuity.clouds.aws import Aws, told_apart
-from continuity.engine.stacks import PROJECT, Stack, outputs, starting
+from continuity.clouds.aws import Aws, translate_errors
+from continuity.engine.pulumi_cli import read_outputs
+from continuity.engine.stacks import PROJECT, Stack
 from continuity.errors import BundleError, UsageError
 from continuity.files import writing
+from continuity.programs import starting
 
 KEY: Final = "repository.bundle"
-"""The object's name. It is always the latest: the ones before it are its versions, which the bucket keeps and locks."""
+"""The object's name. Older bundles are its versions, which the bucket keeps and locks."""
 
 _BRANCH: Final = "main"
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A bundle in the bucket: of which commit it is, and the checksum of the file."""
+class StoredBundle:
+    """A bundle in the bucket: its commit, and the checksum of the file."""
 
     bucket: str
     version: str
@@ -37,18 +39,18 @@ class Kept:
     size: int
 
 
-def make(file: Path, commit: str = "HEAD", project: Path = PROJECT) -> str:
-    """Write a bundle of a commit, as the branch `main`, with all its history; the commit's hash.
+def make_bundle(file: Path, commit: str = "HEAD", project: Path = PROJECT) -> str:
+    """Write a bundle of a commit, as the branch `main`, with its whole history. Return the commit's hash.
 
     Raises:
-        BundleError: git fails, or part of the history is not here, so that nobody could clone it.
+        BundleError: git fails, or this clone is shallow, so the bundle could not be cloned.
     """
     found = _git(project, "rev-parse", "--verify", f"{commit}^{{commit}}")
     if _git(project, "rev-parse", "--is-shallow-repository") == "true":
-        raise BundleError("this clone has not all of the history: fetch it (git fetch --unshallow)")
+        raise BundleError("this clone has only part of the history: fetch the rest with `git fetch --unshallow`")
     with tempfile.TemporaryDirectory(prefix="continuity-") as folder:
-        # In a repository of its own, so that the branch has its name whatever is checked out here, and nothing here is
-        # changed by it.
+        # A separate repository gives the branch its name regardless of the checked-out branch, and changes nothing
+        # in this clone.
         bare = Path(folder) / "bare"
         _git(Path(folder), "init", "--quiet", "--bare", f"--initial-branch={_BRANCH}", str(bare))
         objects = _git(project, "rev-parse", "--path-format=absolute", "--git-path", "objects")
@@ -59,17 +61,17 @@ def make(file: Path, commit: str = "HEAD", project: Path = PROJECT) -> str:
     return found
 
 
-def push(bucket: str | None = None, commit: str = "HEAD") -> Kept:
-    """Make a bundle and put it into the bucket.
+def push_bundle(bucket: str | None = None, commit: str = "HEAD") -> StoredBundle:
+    """Create a bundle and upload it to the bucket.
 
     Raises:
-        UsageError: nothing says which bucket.
-        CloudError: the bucket does not take it.
+        UsageError: no bucket is named.
+        CloudError: the bucket refuses it.
     """
     bucket = bucket or _bucket()
     with tempfile.TemporaryDirectory(prefix="continuity-") as folder:
         file = Path(folder) / KEY
-        made_of = make(file, commit)
+        bundled = make_bundle(file, commit)
         content = file.read_bytes()
         checksum = hashlib.sha256(content).hexdigest()
         answer = Aws().call(
@@ -79,42 +81,45 @@ def push(bucket: str | None = None, commit: str = "HEAD") -> Kept:
             Bucket=bucket,
             Key=KEY,
             Body=content,
-            Metadata={"commit": made_of, "sha256": checksum},
+            Metadata={"commit": bundled, "sha256": checksum},
             ChecksumAlgorithm="SHA256",
         )
-    return Kept(bucket, answer.get("VersionId", ""), made_of, checksum, len(content))
+    return StoredBundle(bucket, answer.get("VersionId", ""), bundled, checksum, len(content))
 
 
-def fetch(file: Path, bucket: str | None = None, version: str | None = None) -> Kept:
-    """Get the latest bundle, or an older version of it, and look whether it arrived whole.
+def fetch_bundle(file: Path, bucket: str | None = None, version: str | None = None) -> StoredBundle:
+    """Download the latest bundle, or an older version, and compare its checksum.
 
     Raises:
-        CloudError: there is none.
-        BundleError: what came is not what was put there.
+        CloudError: the bucket has no bundle, or no such version.
+        BundleError: the file does not have the checksum that was stored with it.
     """
     bucket = bucket or _bucket()
     which = {"VersionId": version} if version else {}
     region = _region()
     answer = Aws().call("s3", region, "get_object", Bucket=bucket, Key=KEY, **which)
-    with told_apart("s3:get_object", region):
+    with translate_errors("s3:get_object", region):
         content = answer["Body"].read()
-    said = answer.get("Metadata", {})
+    metadata = answer.get("Metadata", {})
     checksum = hashlib.sha256(content).hexdigest()
-    if said.get("sha256") != checksum:
-        raise BundleError(f"the bundle has the checksum {checksum}; {said.get('sha256')} was put there")
+    if metadata.get("sha256") != checksum:
+        raise BundleError(
+            f"the bundle has the checksum {checksum}; the uploaded one had "
+            f"{metadata.get('sha256')}. Fetch an older one with --version"
+        )
     with writing(file):
         file.write_bytes(content)
-    return Kept(bucket, answer.get("VersionId", ""), said.get("commit", ""), checksum, len(content))
+    return StoredBundle(bucket, answer.get("VersionId", ""), metadata.get("commit", ""), checksum, len(content))
 
 
 def _bucket() -> str:
     named = os.environ.get("MIRROR_BUCKET")
     if named:
         return named
-    said = (outputs(Stack.VAULT) or {}).get("bundle_bucket_name")
-    if said is None:
-        raise UsageError("nothing says which bucket the bundle is in: name it, or set MIRROR_BUCKET")
-    return str(said)
+    bucket = (read_outputs(Stack.VAULT) or {}).get("bundle_bucket_name")
+    if bucket is None:
+        raise UsageError("the vault stack names no bucket for bundles: name it with --bucket, or set MIRROR_BUCKET")
+    return str(bucket)
 
 
 def _region() -> str:

@@ -1,4 +1,4 @@
-"""What destroying a stack would lose, and why it is refused."""
+"""Destroy a stack, after listing the data that would be lost. Protected resources prevent it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from continuity.engine import stacks
+from continuity.engine import pulumi_cli
 from continuity.engine.stacks import Stack
 from continuity.errors import StackError
 from plan.stateful import BY_TYPE
 
-# A host is not taken down while it is needed, and is needed as long as this finds it.
+# A host is needed as long as this target points at it, so the target is deleted before the host.
 _SENDS_REQUESTS: Final = "hcloud:index/loadBalancerTarget:LoadBalancerTarget"
 
 
 @dataclass(frozen=True)
 class Loss:
-    """One thing that holds data: its name, what would be lost with it, and whether Pulumi protects it."""
+    """A resource that holds data: its name, the data that would be lost, and whether Pulumi protects it."""
 
     name: str
     what: str
@@ -26,27 +26,27 @@ class Loss:
 
 @dataclass(frozen=True)
 class Destruction:
-    """What destroying a stack would do."""
+    """The consequences of destroying a stack."""
 
     stack: Stack
     resources: int
     protected: int
     losses: tuple[Loss, ...]
     first: tuple[str, ...]
-    """What goes first, by URN: what only a step of the program may delete, and what sends requests there."""
+    """URNs that are deleted first: resources that only a hook of the program may delete, and load balancer targets."""
 
     def sentences(self) -> list[str]:
         return [
-            f"{self.stack} has {self.resources} resources, {self.protected} of them protected. With it would go:",
+            f"{self.stack} has {self.resources} resources, {self.protected} of them protected. Destroying it loses:",
             *(f"  {loss.name}: {loss.what}" + ("" if loss.protected else " (not protected)") for loss in self.losses),
         ]
 
 
-def look(stack: Stack) -> Destruction:
-    """From the stack's state. Raises `StackError` when there is nothing to destroy."""
-    resources = stacks.resources(stack)
+def inspect_stack(stack: Stack) -> Destruction:
+    """Read the consequences from the stack's state. Raises `StackError` if the stack has no resources."""
+    resources = pulumi_cli.read_resources(stack)
     if not resources:
-        raise StackError(f"{stack}: nothing exists")
+        raise StackError(f"{stack} has no resources: there is nothing to destroy")
     return Destruction(
         stack=stack,
         resources=len(resources),
@@ -61,7 +61,7 @@ def look(stack: Stack) -> Destruction:
 
 
 def _losses(resources: Sequence[Mapping[str, Any]]) -> Iterator[Loss]:
-    """What holds data. Everything else can be made again from this repository."""
+    """Find the resources that hold data. All others can be created again from this repository."""
     for resource in resources:
         stateful = BY_TYPE.get(resource["type"])
         if stateful is not None and stateful.kind == "data":
@@ -72,17 +72,18 @@ def _losses(resources: Sequence[Mapping[str, Any]]) -> Iterator[Loss]:
             )
 
 
-def destroy(found: Destruction) -> None:
-    """Destroy it, if nothing in it is protected: protection is lifted by hand, one thing after another, on purpose."""
+def destroy_stack(found: Destruction) -> None:
+    """Destroy a stack without protected resources. An operator removes protection by hand, deliberately."""
     if found.protected:
         raise StackError(
-            f"{found.stack} is not destroyed: {found.protected} resources are protected. To go on, lift it with "
-            f"`pulumi state unprotect --stack {found.stack}`, for each or of --all, and then the clouds' own protection"
+            f"{found.stack} is not destroyed: {found.protected} resources are protected. To destroy it, remove their "
+            f"protection with `pulumi state unprotect URN --stack {found.stack}` (or --all), then the protection that "
+            "the clouds keep themselves"
         )
     options = ["--stack", found.stack, "--yes", "--skip-preview"]
     if found.first:
-        # The program's steps need the program, and it protects everything again: what was lifted is lifted once more.
+        # Hooks need the program to run, and the program protects everything again. So protection is removed once more.
         targets = [f"--target={urn}" for urn in found.first]
-        stacks.run(["destroy", *options, "--run-program", "--target-dependents", *targets])
-        stacks.run(["state", "unprotect", "--all", "--yes", "--stack", found.stack])
-    stacks.run(["destroy", *options])
+        pulumi_cli.run(["destroy", *options, "--run-program", "--target-dependents", *targets])
+        pulumi_cli.run(["state", "unprotect", "--all", "--yes", "--stack", found.stack])
+    pulumi_cli.run(["destroy", *options])

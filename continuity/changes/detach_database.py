@@ -1,8 +1,8 @@
-"""A database that has been overtaken is taken out of its stack's state, and stays in AWS as it is.
+"""Remove a superseded database from its stack's state, and keep it unchanged in AWS.
 
-After Germany was lost and came back, production's old database is there again, with the rows of the day on which it was
-lost; what customers have written since is in the recovery region. The one that comes home from there gets another
-name, and stands beside the old one until people have looked at that and deleted it by hand.
+After an outage of Germany, production's old database is available again, with the rows from the day of the outage.
+Newer rows of customers are in the recovery region. The database that returns from there gets a different name. Both
+exist until an operator has compared them and deleted the old one by hand.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from continuity.clouds.aws import Aws
-from continuity.engine import stacks
+from continuity.engine import pulumi_cli
 from continuity.engine.stacks import Stack
 from continuity.errors import StackError
 
 _INSTANCE: Final = "aws:rds/instance:Instance"
-# It names the database, and is made again for the next one.
+# It contains the ARN of the database. The next update creates one for the new database.
 _SELECTION: Final = "aws:backup/selection:Selection"
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What tells AWS Backup to copy that one database."""
+    """The selection of AWS Backup that backs up this one database."""
 
     urn: str
     region: str
@@ -32,17 +32,17 @@ class Selection:
 
     @classmethod
     def of(cls, resource: Mapping[str, Any]) -> Selection:
-        said = resource.get("outputs") or {}
+        outputs = resource.get("outputs") or {}
         try:
-            region, plan_id, number = said["region"], said["planId"], resource["id"]
+            region, plan_id, number = outputs["region"], outputs["planId"], resource["id"]
         except KeyError as error:
-            raise StackError(f"the state says nothing of {error} of {resource['urn']}: run `pulumi refresh`") from None
+            raise StackError(f"the state has no {error} for {resource['urn']}: run `pulumi refresh`") from None
         return cls(str(resource["urn"]), str(region), str(plan_id), str(number).rpartition("|")[2])
 
 
 @dataclass(frozen=True)
-class Overtaken:
-    """The instance, what leads to it, and what is deleted because it is about that instance alone."""
+class Superseded:
+    """A superseded instance, the resources that depend on it, and the backup selections that are deleted with it."""
 
     stack: Stack
     identifier: str
@@ -53,24 +53,27 @@ class Overtaken:
     def sentences(self) -> list[str]:
         names = ", ".join(urn.rsplit("$", 1)[-1] for urn in (self.instance, *self.followers))
         return [
-            f"{self.stack} forgets {self.identifier}, which stays in AWS with its protections and its backups:",
-            f"  out of the state: {names}",
-            *(f"  deleted, to be made again: {one.urn.rsplit('$', 1)[-1]}" for one in self.selections),
+            f"{self.stack} stops managing {self.identifier}. It stays in AWS, with its protection and its backups:",
+            f"  removed from the state: {names}",
+            *(
+                f"  deleted, and created again by the next `continuity up`: {one.urn.rsplit('$', 1)[-1]}"
+                for one in self.selections
+            ),
         ]
 
 
-def look(stack: Stack) -> Overtaken:
-    """From the stack's state. Raises `StackError` when it has no database, or more than one."""
-    resources = stacks.resources(stack)
+def find_superseded(stack: Stack) -> Superseded:
+    """Read the database from the stack's state. Raises `StackError` unless it has exactly one."""
+    resources = pulumi_cli.read_resources(stack)
     instances = [resource for resource in resources if resource["type"] == _INSTANCE]
     if len(instances) != 1:
-        raise StackError(f"{stack} has {len(instances)} databases in its state; there must be one to set aside")
+        raise StackError(f"{stack} has {len(instances)} databases in its state; `set-aside` needs exactly one")
     urn = str(instances[0]["urn"])
     identifier = (instances[0].get("outputs") or {}).get("identifier")
     if not identifier:
-        raise StackError(f"the state says nothing of the identifier of {urn}: run `pulumi refresh`")
+        raise StackError(f"the state has no identifier for {urn}: run `pulumi refresh`")
     dependents = [resource for resource in resources if urn in (resource.get("dependencies") or [])]
-    return Overtaken(
+    return Superseded(
         stack=stack,
         identifier=str(identifier),
         instance=urn,
@@ -79,11 +82,11 @@ def look(stack: Stack) -> Overtaken:
     )
 
 
-def do(found: Overtaken) -> None:
-    """Each step looks for nothing that an earlier one left: after a kill, `look` finds what is still to be done."""
+def detach_database(found: Superseded) -> None:
+    """Remove it from the state. After an interruption, `find_superseded` finds the steps that remain."""
     aws = Aws()
     for one in found.selections:
-        # Not by way of Pulumi, which deletes nothing of this stack without its program, and the program protects this.
+        # Called directly: Pulumi deletes nothing in this stack without its program, and the program protects this.
         aws.find(
             "backup",
             one.region,
@@ -92,5 +95,7 @@ def do(found: Overtaken) -> None:
             BackupPlanId=one.plan_id,
             SelectionId=one.selection_id,
         )
-        stacks.run(["state", "delete", one.urn, "--stack", found.stack, "--force", "--yes"])
-    stacks.run(["state", "delete", found.instance, "--stack", found.stack, "--force", "--target-dependents", "--yes"])
+        pulumi_cli.run(["state", "delete", one.urn, "--stack", found.stack, "--force", "--yes"])
+    pulumi_cli.run(
+        ["state", "delete", found.instance, "--stack", found.stack, "--force", "--target-dependents", "--yes"]
+    )

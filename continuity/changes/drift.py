@@ -1,6 +1,6 @@
-"""What somebody changed past the code: every stack's state beside what its clouds say of themselves.
+"""Detect drift: differences between each stack's state and its clouds.
 
-Looking changes nothing and takes no lock. A stack that could not be looked at is a finding of its own, never silence.
+Drift detection changes nothing and takes no lock. A stack that could not be read is reported as a finding.
 """
 
 from __future__ import annotations
@@ -11,66 +11,67 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from continuity.clouds.github import Repository
-from continuity.engine.events import Heard, Step, listen
-from continuity.engine.stacks import Stack, outputs
+from continuity.engine.events import EngineRun, Step, run_captured
+from continuity.engine.pulumi_cli import read_outputs
+from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError
 from continuity.markdown import in_fence, one_line
 
 DRIFTED: Final = 7
-"""The exit code, and Pulumi's own for the same."""
+"""The exit code for drift. Pulumi uses the same one."""
 
 _MARKER: Final = "<!-- continuity drift -->"
-_TITLE: Final = "What exists is not what the code says"
-_WORDS: Final = {"update": "was changed", "delete": "is gone", "create": "is there, and nobody declared it"}
+_TITLE: Final = "The clouds differ from the code"
+_WORDS: Final = {"update": "was changed", "delete": "is gone", "create": "exists, and is not declared"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one stack: the steps that differ, or why nobody could look."""
+    """The result for one stack: the steps that would undo the drift, or why the stack could not be read."""
 
     stack: Stack
     steps: tuple[Step, ...] = ()
     unseen: str | None = None
     absent: bool = False
-    """Whether the stack is not there, as `dr` is not until it is needed."""
+    """Whether the stack does not exist. `dr` exists only during a recovery."""
 
 
-def look(stacks: Sequence[Stack], needed: Sequence[Stack]) -> list[Finding]:
-    """Look at each. One of `needed` that does not exist could not be looked at."""
-    return [_look(stack, stack in needed) for stack in stacks]
+def detect(stacks: Sequence[Stack], needed: Sequence[Stack]) -> list[Finding]:
+    """Compare each stack with its clouds. A stack in `needed` that does not exist counts as unreadable."""
+    return [_detect(stack, stack in needed) for stack in stacks]
 
 
-def _look(stack: Stack, needed: bool) -> Finding:
+def _detect(stack: Stack, needed: bool) -> Finding:
     try:
-        if outputs(stack) is None:
-            why = "it does not exist, or nothing says where its state is" if needed else None
+        if read_outputs(stack) is None:
+            why = "it does not exist, or PULUMI_BACKEND_URL is not the backend of its state" if needed else None
             return Finding(stack, unseen=why, absent=not needed)
-        heard = listen(stack, "refresh", "--preview-only")
+        engine_run = run_captured(stack, "refresh", "--preview-only")
     except ContinuityError as error:
         return Finding(stack, unseen=str(error))
-    return judged(stack, heard)
+    return evaluate(stack, engine_run)
 
 
-def judged(stack: Stack, heard: Heard) -> Finding:
-    """What was heard of a look, as a finding. One that did not come to its end says nothing about what it missed."""
-    if heard.code != 0 or not heard.finished:
-        words = "; ".join(heard.errors) or heard.said.strip()[-500:] or f"`pulumi refresh` ended with {heard.code}"
-        return Finding(stack, unseen=words)
-    return Finding(stack, steps=heard.steps)
+def evaluate(stack: Stack, engine_run: EngineRun) -> Finding:
+    """Turn a run of `pulumi refresh` into a finding. An incomplete run counts as unreadable."""
+    if engine_run.code != 0 or not engine_run.finished:
+        errors = "; ".join(engine_run.errors) or engine_run.output.strip()[-500:]
+        return Finding(stack, unseen=errors or f"`pulumi refresh` ended with {engine_run.code}")
+    return Finding(stack, steps=engine_run.steps)
 
 
 def code(findings: Sequence[Finding]) -> int:
-    """0: all is as declared. 7: something differs. 1: something could not be looked at, whatever else was found."""
+    """The exit code. 0: no drift. 7: drift. 1: a stack could not be read, regardless of the other findings."""
     if any(finding.unseen for finding in findings):
         return 1
     return DRIFTED if any(finding.steps for finding in findings) else 0
 
 
 def sentences(findings: Sequence[Finding]) -> Iterator[str]:
-    """For a person at a terminal, one line a finding."""
+    """Describe the findings for a terminal, one line each."""
     for finding in findings:
         if finding.unseen:
-            yield f"{finding.stack}: could not be looked at: {finding.unseen}"
+            yield f"{finding.stack}: could not be read: {finding.unseen}"
         elif finding.absent:
             yield f"{finding.stack}: does not exist"
         elif not finding.steps:
@@ -78,43 +79,45 @@ def sentences(findings: Sequence[Finding]) -> Iterator[str]:
         for step in finding.steps:
             yield f"{finding.stack}: {step.resource} {_WORDS.get(step.operation, step.operation)}"
             for one in step.properties:
-                yield f"{finding.stack}:     {one.path} is {_said(one.after)}; declared is {_said(one.before)}"
+                yield f"{finding.stack}:     {one.path} is {_show(one.after)}; declared is {_show(one.before)}"
 
 
 def report(findings: Sequence[Finding], repository: Repository) -> str:
-    """Keep the one issue about it in step with what was found; says what was done.
+    """Open, update or close the drift issue, and return a sentence about it.
 
-    Found for the first time, it is opened. Found again, it stays; its text is brought up to date where something else
-    differs now, and says so in a comment. No longer found, it is closed, but only after a look at everything.
+    The first drift opens the issue. If different drift is found later, the text is updated, with a comment. The issue
+    is closed when every stack could be read and none has drift.
     """
-    there = repository.open_issue(_MARKER)
+    issue = repository.open_issue(_MARKER)
     found = [finding for finding in findings if finding.steps or finding.unseen]
     if not found:
-        if there is None:
+        if issue is None:
             return "nothing to report"
-        repository.ask("POST", f"issues/{there['number']}/comments", {"body": "Everything is as declared again."})
-        repository.ask("PATCH", f"issues/{there['number']}", {"state": "closed", "state_reason": "completed"})
-        return f"closed: {there['html_url']}"
+        repository.ask(
+            "POST", f"issues/{issue['number']}/comments", {"body": "No stack differs from the code any more."}
+        )
+        repository.ask("PATCH", f"issues/{issue['number']}", {"state": "closed", "state_reason": "completed"})
+        return f"closed: {issue['html_url']}"
     text = issue_text(findings)
-    if there is None:
-        made = repository.ask("POST", "issues", {"title": _TITLE, "body": text})
-        return f"opened: {made['html_url']}"
-    if _key(text) in (there["body"] or ""):
-        return f"reported already: {there['html_url']}"
-    repository.ask("PATCH", f"issues/{there['number']}", {"body": text})
+    if issue is None:
+        opened = repository.ask("POST", "issues", {"title": _TITLE, "body": text})
+        return f"opened: {opened['html_url']}"
+    if _key(text) in (issue["body"] or ""):
+        return f"reported already: {issue['html_url']}"
+    repository.ask("PATCH", f"issues/{issue['number']}", {"body": text})
     repository.ask(
-        "POST", f"issues/{there['number']}/comments", {"body": "What differs is another now: the text above says what."}
+        "POST", f"issues/{issue['number']}/comments", {"body": "The drift has changed. The text above is up to date."}
     )
-    return f"brought up to date: {there['html_url']}"
+    return f"updated: {issue['html_url']}"
 
 
 def issue_text(findings: Sequence[Finding]) -> str:
-    """The issue: what differs, by stack, and what to do. Its last line is a key by which the same is known again."""
-    lines = [_MARKER, "The nightly look at the clouds found what is not as this repository declares it.", ""]
+    """Write the issue: the drift of each stack, and how to resolve it. Its last line identifies the text."""
+    lines = [_MARKER, "The nightly drift detection found resources that differ from this repository.", ""]
     for finding in findings:
         if finding.unseen:
             lines += [
-                f"#### `{finding.stack}` could not be looked at",
+                f"#### `{finding.stack}` could not be read",
                 "",
                 "```text",
                 in_fence(finding.unseen),
@@ -126,13 +129,13 @@ def issue_text(findings: Sequence[Finding]) -> str:
         for step in finding.steps:
             lines.append(f"- `{step.resource}` {_WORDS.get(step.operation, step.operation)}")
             lines += [
-                f"  - `{one.path}` is `{_said(one.after)}`; declared is `{_said(one.before)}`"
+                f"  - `{one.path}` is `{_show(one.after)}`; declared is `{_show(one.before)}`"
                 for one in step.properties
             ]
         lines.append("")
     lines += [
-        "Who changed it is in CloudTrail, in Hetzner's log of actions, or in GitHub's audit log. Then either a pull",
-        "request declares what is there now, or what is declared is put back: `pulumi up --refresh --stack STACK`.",
+        "CloudTrail, Hetzner's log of actions or GitHub's audit log name the author of the change. To keep the change,",
+        "declare it in a pull request. To undo it, run `pulumi up --refresh --stack STACK`.",
     ]
     text = "\n".join(lines)
     return f"{text}\n\n{_key(text)}\n"
@@ -143,5 +146,5 @@ def _key(text: str) -> str:
     return f"<!-- found {hashlib.sha256(body.encode()).hexdigest()[:16]} -->"
 
 
-def _said(value: Any) -> str:
+def _show(value: Any) -> str:
     return "not set" if value is None else one_line(value).replace("`", "'")

@@ -1,7 +1,7 @@
-"""What a change would do, as a comment on it: the steps, the policy pack's verdict, and what has to be agreed to.
+"""The comment on a pull request: the steps of its change, the results of the policy pack, and the approvals it needs.
 
-It is Markdown as GitHub shows it. Everything in it that came from a program or a cloud is set as code, so that nothing
-there can be taken for the comment's own words.
+The comment is GitHub's Markdown. Text from a program or a cloud is formatted as code, so that a reader cannot mistake
+it for the comment's own text.
 """
 
 from __future__ import annotations
@@ -11,50 +11,50 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from continuity.changes.stateful import endangered
-from continuity.engine.events import Heard, PolicyWord, Property, Step
+from continuity.changes.stateful import data_loss_risks
+from continuity.engine.events import EngineRun, PolicyResult, PropertyChange, Step
 from continuity.engine.stacks import Stack
 from continuity.markdown import in_fence, one_line
 
 LABEL: Final = "replaces-data"
-"""The label by which a person agrees to what ends something that holds data."""
+"""The label that approves the deletion or replacement of a resource that holds data."""
 
 _MARKS: Final = {"create": "+", "update": "!", "replace": "-", "delete": "-"}
 _ORDER: Final = ("replace", "delete", "update", "create")
 _MOST_STEPS: Final = 150
-# GitHub takes 65,536 characters. The rest is in the job's log.
+# GitHub accepts 65,536 characters. The job's log has the complete text.
 _LONGEST: Final = 60_000
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was heard of each stack's preview, and whether somebody agreed to what ends data."""
+    """The previews of all stacks, and whether data loss is approved."""
 
     where: str
-    """Against what it was previewed, for the reader: `the real clouds`."""
+    """The clouds that the previews used, in words: `the real clouds`."""
 
-    heard: dict[Stack, Heard]
+    runs: dict[Stack, EngineRun]
     agreed: bool = False
 
     @property
-    def endangered(self) -> list[tuple[Stack, Step, str]]:
-        return [(stack, *one) for stack, heard in self.heard.items() for one in endangered(heard.steps)]
+    def data_loss_risks(self) -> list[tuple[Stack, Step, str]]:
+        return [(stack, *one) for stack, engine_run in self.runs.items() for one in data_loss_risks(engine_run.steps)]
 
     @property
     def failed(self) -> list[Stack]:
-        """The stacks of which no preview came to its end."""
-        return [stack for stack, heard in self.heard.items() if heard.code != 0]
+        """The stacks whose preview failed."""
+        return [stack for stack, engine_run in self.runs.items() if engine_run.code != 0]
 
     @property
     def code(self) -> int:
-        """0: nothing stands in the way. 1: a preview failed, or the pack refused. 4: data would end, not agreed to."""
+        """The exit code. 0: may be merged. 1: a failed preview or a policy violation. 4: data loss without approval."""
         if self.failed:
             return 1
-        return 4 if self.endangered and not self.agreed else 0
+        return 4 if self.data_loss_risks and not self.agreed else 0
 
     @property
     def marker(self) -> str:
-        """What the comment is found again by. It does not show."""
+        """The invisible first line, which identifies the comment when it is updated."""
         return f"<!-- continuity preview: {self.where} -->"
 
     def text(self) -> str:
@@ -64,77 +64,78 @@ class Report:
             return text
         cut = text[:_LONGEST].rpartition("\n")[0]
         fence = "\n```" if cut.count("\n```") % 2 else ""
-        return f"{cut}{fence}\n\nThe rest is longer than a comment may be: it is in the job's log.\n"
+        return f"{cut}{fence}\n\nThe comment was cut at GitHub's limit. The rest is in the job's log.\n"
 
     def _lines(self) -> Iterator[str]:
-        names = ", ".join(f"`{stack}`" for stack in self.heard)
-        yield f"### What this changes in {names}: previewed against {self.where}"
+        names = ", ".join(f"`{stack}`" for stack in self.runs)
+        yield f"### Changes in {names}, previewed against {self.where}"
         yield ""
         yield self._verdict()
         yield from self._gate()
-        for stack, heard in self.heard.items():
-            yield from _stack_lines(stack, heard)
+        for stack, engine_run in self.runs.items():
+            yield from _stack_lines(stack, engine_run)
 
     def _verdict(self) -> str:
-        refusing = sum(word.mandatory for heard in self.heard.values() for word in heard.policies)
-        undecided = sum(word.undecided for heard in self.heard.values() for word in heard.policies)
+        refusing = sum(result.mandatory for engine_run in self.runs.values() for result in engine_run.policies)
+        undecided = sum(result.undecided for engine_run in self.runs.values() for result in engine_run.policies)
         if refusing:
-            verdict = f"❌ **The policy pack refuses this**: {_count(refusing, 'violation')}."
+            verdict = f"❌ **The policy pack refuses this change**: {_count(refusing, 'violation')}."
         elif self.failed:
             verdict = f"❌ **The preview failed** for {', '.join(f'`{stack}`' for stack in self.failed)}."
         else:
             verdict = "✅ **The policy pack refuses nothing.**"
         if undecided:
-            verdict += f" ⚠️ It **could not decide** {_count(undecided, 'time')}, which is no consent: see below."
+            times = _count(undecided, "time")
+            verdict += f" ⚠️ It **could not decide** {times}, which does not approve the change: see below."
         return verdict
 
     def _gate(self) -> Iterator[str]:
-        if not self.endangered:
+        if not self.data_loss_risks:
             return
         yield ""
         if self.agreed:
-            yield f"⚠️ **This ends something that holds data.** The label `{LABEL}` says that this is meant:"
+            yield f"⚠️ **This change deletes or replaces data.** The label `{LABEL}` approves it:"
         else:
             yield (
-                f"⛔ **This ends something that holds data.** If it is meant, a person who has looked at each puts the "
-                f"label `{LABEL}` on the pull request:"
+                "⛔ **This change deletes or replaces data.** To approve it, check each line and add the label "
+                f"`{LABEL}` to the pull request:"
             )
         yield ""
-        for stack, step, loss in self.endangered:
-            yield f"- `{stack}`: {step.operation} of `{step.resource}`; with it goes {loss}"
+        for stack, step, loss in self.data_loss_risks:
+            yield f"- `{stack}`: {step.operation} of `{step.resource}` loses {loss}"
 
 
-def _stack_lines(stack: Stack, heard: Heard) -> Iterator[str]:
+def _stack_lines(stack: Stack, engine_run: EngineRun) -> Iterator[str]:
     yield ""
-    yield f"#### `{stack}`: {_summary(heard)}"
-    if heard.code != 0 and heard.errors:
+    yield f"#### `{stack}`: {_summary(engine_run)}"
+    if engine_run.code != 0 and engine_run.errors:
         yield ""
         yield "```text"
-        for error in heard.errors:
+        for error in engine_run.errors:
             yield in_fence(error)
         yield "```"
-    if heard.notes:
+    if engine_run.notes:
         yield ""
-        yield "**Said of the whole**"
+        yield "**About the whole stack**"
         yield ""
         yield "```text"
-        yield from map(in_fence, heard.notes)
+        yield from map(in_fence, engine_run.notes)
         yield "```"
-    for title, words in _policies(heard.policies):
+    for title, results in _policies(engine_run.policies):
         yield ""
         yield f"**{title}**"
         yield ""
-        for word in words:
-            yield f"- `{word.policy}` on `{word.resource}`"
+        for result in results:
+            yield f"- `{result.policy}` on `{result.resource}`"
             yield "  ```text"
-            yield from (f"  {line}" for line in in_fence(word.message).splitlines())
+            yield from (f"  {line}" for line in in_fence(result.message).splitlines())
             yield "  ```"
-    if heard.steps:
+    if engine_run.steps:
         yield ""
-        yield f"<details{' open' if len(heard.steps) <= 20 else ''}><summary>Every step</summary>"
+        yield f"<details{' open' if len(engine_run.steps) <= 20 else ''}><summary>Every step</summary>"
         yield ""
         yield "```diff"
-        ordered = sorted(heard.steps, key=lambda step: (_place(step), step.type, step.name))
+        ordered = sorted(engine_run.steps, key=lambda step: (_place(step), step.type, step.name))
         for step in ordered[:_MOST_STEPS]:
             yield from _step_lines(step)
         if len(ordered) > _MOST_STEPS:
@@ -142,29 +143,29 @@ def _stack_lines(stack: Stack, heard: Heard) -> Iterator[str]:
         yield "```"
         yield ""
         yield "</details>"
-    if heard.unknown:
+    if engine_run.unknown:
         yield ""
         yield (
-            f"Not known until it is done, and so not judged: {_count(heard.unknown, 'value')}. A policy that cannot do"
-            " without one refuses."
+            f"Known only after the update, and not checked by this preview: {_count(engine_run.unknown, 'value')}. "
+            "A policy that needs one of them refuses the change."
         )
 
 
-def _summary(heard: Heard) -> str:
-    counted = Counter(step.operation for step in heard.steps)
+def _summary(engine_run: EngineRun) -> str:
+    counted = Counter(step.operation for step in engine_run.steps)
     parts = [f"{counted[operation]} to {operation}" for operation in sorted(counted, key=_place_of)]
-    if not heard.finished and not parts:
+    if not engine_run.finished and not parts:
         return "no preview"
     if not parts:
-        return f"no change ({heard.unchanged} as they are)"
-    return ", ".join(parts) + (f", {heard.unchanged} as they are" if heard.unchanged else "")
+        return f"no change ({engine_run.unchanged} unchanged)"
+    return ", ".join(parts) + (f", {engine_run.unchanged} unchanged" if engine_run.unchanged else "")
 
 
-def _policies(words: Sequence[PolicyWord]) -> Iterator[tuple[str, list[PolicyWord]]]:
+def _policies(results: Sequence[PolicyResult]) -> Iterator[tuple[str, list[PolicyResult]]]:
     kinds = (
-        ("Refused by the policy pack", [word for word in words if word.mandatory]),
-        ("What the policy pack could not decide", [word for word in words if word.undecided]),
-        ("Advice", [word for word in words if not word.mandatory and not word.undecided]),
+        ("Refused by the policy pack", [result for result in results if result.mandatory]),
+        ("Undecided by the policy pack", [result for result in results if result.undecided]),
+        ("Advice", [result for result in results if not result.mandatory and not result.undecided]),
     )
     yield from ((title, found) for title, found in kinds if found)
 
@@ -176,7 +177,7 @@ def _step_lines(step: Step) -> Iterator[str]:
         yield from _property_lines(one)
 
 
-def _property_lines(one: Property) -> Iterator[str]:
+def _property_lines(one: PropertyChange) -> Iterator[str]:
     if one.before is not None:
         yield in_fence(f"-     {one.path}: {one_line(one.before)}")
     if one.after is not None:

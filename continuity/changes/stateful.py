@@ -1,7 +1,8 @@
-"""The steps of a change that would end what holds data, keeps it safe or leads to it.
+"""Find the steps of a change that would delete or replace a resource that holds or protects data.
 
-The program protects most of these (`protect`), the clouds do (deletion protection), and what is retained stays when it
-is forgotten. A change that goes past all three is still a change, and so it has to be named and agreed to.
+Three mechanisms prevent most such steps: the program's `protect`, the clouds' deletion protection, and retained
+resources, which stay in the cloud when they leave the state. A change that passes all three must be named, and needs
+approval.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ _LOSSES: Final = {short_type(type_): stateful.loss for type_, stateful in BY_TYP
 _ENDING: Final = frozenset({"delete", "replace"})
 
 
-def endangered(steps: Sequence[Step]) -> Iterator[tuple[Step, str]]:
-    """The steps that would end one of these, each with what is lost."""
+def data_loss_risks(steps: Sequence[Step]) -> Iterator[tuple[Step, str]]:
+    """Yield each step that deletes or replaces such a resource, with the loss."""
     for step in steps:
         if step.operation in _ENDING and step.type in _LOSSES:
             yield step, _LOSSES[step.type]

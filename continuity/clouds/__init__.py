@@ -1,1 +1,1 @@
-"""Clients of the clouds and of the database, with their errors in the operator's words."""
+"""Clients of the clouds and of the database. They raise the errors of `continuity.errors`."""

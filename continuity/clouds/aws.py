@@ -1,4 +1,4 @@
-"""The AWS account that the environment leads to: its clients, and what their errors mean to a person."""
+"""Clients of the AWS account that the environment selects. They raise our own errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from continuity.errors import (
     UsageError,
 )
 
-# A region that is lost must be noticed in seconds: whoever asks has other regions to look at.
+# The outage of a region must be noticed in seconds: the caller still has to read the other regions.
 _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 20
 _ATTEMPTS: Final = 3
@@ -37,19 +37,19 @@ _LOG_IN: Final = (
 
 
 class Aws:
-    """One session for all regions. A region that did not answer is not asked again: each attempt takes its seconds."""
+    """One session for all regions. A region that did not answer is not called again: each attempt takes seconds."""
 
     def __init__(self) -> None:
-        import boto3  # takes a while to load, and few commands need it
+        import boto3  # loads slowly, and few commands need it
 
-        with told_apart("the configuration", "this machine"):
+        with translate_errors("the configuration", "this machine"):
             self._session = boto3.session.Session()
         self._clients: dict[tuple[str, str], Any] = {}
         self._lost: dict[str, NoAnswerError] = {}
         self._answers: dict[str, Any] = {}
 
     def account(self, regions: tuple[str, ...]) -> str:
-        """The account's id, from the first of the regions that answers."""
+        """The account's id, from the first region that answers."""
         for region in regions[:-1]:
             try:
                 return str(self.call("sts", region, "get_caller_identity")["Account"])
@@ -58,39 +58,39 @@ class Aws:
         return str(self.call("sts", regions[-1], "get_caller_identity")["Account"])
 
     def partition(self, region: str) -> str:
-        """The second word of every ARN in the region."""
-        with told_apart("the partition", region):
+        """The partition of the region, such as `aws`: the second part of its ARNs."""
+        with translate_errors("the partition", region):
             return str(self._session.get_partition_for_region(region))
 
-    def find(self, service: str, region: str, operation: str, missing: Container[str], **asked: Any) -> Any | None:
-        """What a call answers; None when the answer is one of the error codes `missing`."""
+    def find(self, service: str, region: str, operation: str, missing: Container[str], **parameters: Any) -> Any | None:
+        """Make a call, and return its result. Return None if it fails with an error code in `missing`."""
         try:
-            return self.call(service, region, operation, **asked)
+            return self.call(service, region, operation, **parameters)
         except RefusedError as error:
             if error.answer in missing:
                 return None
             raise
 
-    def forget(self) -> None:
-        """Ask anew from here on."""
+    def clear_cache(self) -> None:
+        """Discard the cached results, so that later calls read again."""
         self._answers.clear()
 
-    def call(self, service: str, region: str, operation: str, **asked: Any) -> Any:
-        """One call, with its errors told apart. What was read is not read again before something changes.
+    def call(self, service: str, region: str, operation: str, **parameters: Any) -> Any:
+        """Make a call, and translate its errors. Results of reading calls are cached until the next changing call.
 
         Raises:
             CannotLookError: the region does not answer, or these credentials may not make the call.
-            RefusedError: AWS says no for another reason.
-            CredentialsError: there are no credentials, or none that AWS accepts.
+            RefusedError: AWS refuses the call for a different reason.
+            CredentialsError: no credentials are set, or AWS does not accept them.
             SetupError: this machine's configuration for AWS is wrong.
         """
         if not operation.startswith(_READING):
-            self.forget()
-            return self._call(service, region, operation, asked)
-        question = repr((service, region, operation, sorted(asked.items())))
+            self.clear_cache()
+            return self._call(service, region, operation, parameters)
+        question = repr((service, region, operation, sorted(parameters.items())))
         if question not in self._answers:
             try:
-                self._answers[question] = self._call(service, region, operation, asked)
+                self._answers[question] = self._call(service, region, operation, parameters)
             except RefusedError as error:
                 self._answers[question] = error
         answer = self._answers[question]
@@ -98,14 +98,14 @@ class Aws:
             raise answer
         return answer
 
-    def _call(self, service: str, region: str, operation: str, asked: Mapping[str, Any]) -> Any:
+    def _call(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> Any:
         if region in self._lost and service != "iam":
             raise self._lost[region]
         try:
-            with told_apart(f"{service}:{operation} in {region}", "AWS IAM" if service == "iam" else region):
-                return getattr(self._client(service, region), operation)(**asked)
+            with translate_errors(f"{service}:{operation} in {region}", "AWS IAM" if service == "iam" else region):
+                return getattr(self._client(service, region), operation)(**parameters)
         except NoAnswerError as error:
-            if service != "iam":  # which is one for all regions
+            if service != "iam":  # IAM is one service for all regions
                 self._lost[region] = error
             raise
 
@@ -123,15 +123,15 @@ class Aws:
 
 
 @contextmanager
-def told_apart(call: str, where: str) -> Iterator[None]:
-    """Turn what botocore raises while a call is made, or its answer is read, into our own errors.
+def translate_errors(call: str, where: str) -> Iterator[None]:
+    """Translate the exceptions of botocore, from a call or from reading its result, into our own errors.
 
     Raises:
-        NoAnswerError: nothing answers there, or what answers is not AWS.
+        NoAnswerError: the endpoint does not answer, or the answer is not from AWS.
         CannotLookError: these credentials may not make the call, or AWS fails.
-        RefusedError: AWS says no for another reason.
-        CredentialsError: there are no credentials, or none that AWS accepts.
-        UsageError: a parameter, such as a bucket's name, has a form that AWS does not know.
+        RefusedError: AWS refuses the call for a different reason.
+        CredentialsError: no credentials are set, or AWS does not accept them.
+        UsageError: a parameter, such as a bucket's name, has an invalid form.
         SetupError: this machine's configuration for AWS is wrong.
     """
     from botocore.exceptions import (
@@ -151,7 +151,7 @@ def told_apart(call: str, where: str) -> Iterator[None]:
     except (NoConnectionError, HTTPClientError, IncompleteReadError) as error:
         raise NoAnswerError(where, f"it does not answer ({error})") from None
     except (ResponseParserError, LookupError):
-        # botocore's parser looks for an element of the answer without asking whether it is there.
+        # botocore's parser reads an element of the answer without checking that it exists.
         raise NoAnswerError(where, f"what answers {call} is not AWS") from None
     except ClientError as error:
         raise _refusal(error, where, call) from None
@@ -160,10 +160,10 @@ def told_apart(call: str, where: str) -> Iterator[None]:
     except NoCredentialsError:
         raise CredentialsError(f"there are no AWS credentials: {_LOG_IN}") from None
     except BotoCoreError as error:
-        # Of its many other errors, nearly all are about where credentials come from: a profile, a login, a program.
+        # Nearly all of botocore's other errors concern a source of credentials: a profile, a login, a program.
         raise CredentialsError(f"AWS ({call}): {error}: {_LOG_IN}") from None
     except (OSError, ValueError) as error:
-        # A file that the environment names cannot be read, or AWS_ENDPOINT_URL is not a URL.
+        # The environment names an unreadable file, or AWS_ENDPOINT_URL is not a URL.
         raise SetupError(f"this machine's configuration for AWS is wrong ({call}): {error}") from None
 
 
@@ -172,7 +172,7 @@ def _refusal(error: Any, where: str, call: str) -> ContinuityError:
     message = str(error.response.get("Error", {}).get("Message", ""))
     if code in _BAD_CREDENTIALS:
         return CredentialsError(f"AWS does not take these credentials ({code}: {message}): {_LOG_IN}")
-    # A bucket's 403 says whose it is, so it is not a word about the region: `bootstrap_buckets` reads it.
+    # A 403 for a bucket means that it belongs to a different account. `state_backend.buckets` handles it.
     if code in _NO_ACCESS and not call.startswith("s3:head_bucket"):
         return CannotLookError(where, f"these credentials may not call {call} ({message})")
     if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:

@@ -1,4 +1,4 @@
-"""The application database as its clients reach it: over TLS that is verified, with the password that RDS keeps."""
+"""Connections to the application database: over verified TLS, with the password that RDS manages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONNECT_SECONDS = 10
 
 @dataclass(frozen=True)
 class Database:
-    """Where a stack's database is, and how to open it."""
+    """The address and credentials of a stack's database."""
 
     host: str
     port: int
@@ -33,7 +33,7 @@ class Database:
 
     @classmethod
     def of(cls, stack: str, outputs: Mapping[str, Any]) -> Database:
-        """From what the stack says of itself; the password from Secrets Manager, in the database's own region.
+        """Build it from the stack's outputs. The password comes from Secrets Manager, in the database's region.
 
         Raises:
             StackError: an output is missing.
@@ -44,10 +44,12 @@ class Database:
             name for name in ("database_endpoint", "database_name", "database_secret_arn") if not outputs.get(name)
         ]
         if missing:
-            raise StackError(f"stack {stack} does not say its {', '.join(missing)}: bring it up first")
+            raise StackError(
+                f"stack {stack} has no output {', '.join(missing)}: bring it up first (`continuity up {stack}`)"
+            )
         host, _, port = str(outputs["database_endpoint"]).rpartition(":")
         if not port.isdecimal():
-            raise StackError(f"stack {stack} says that its database is at {outputs['database_endpoint']!r}: no port")
+            raise StackError(f"database_endpoint of {stack} is {outputs['database_endpoint']!r}: it has no port")
         secret = _secret(str(outputs["database_secret_arn"]))
         return cls(
             host=host,
@@ -59,9 +61,9 @@ class Database:
         )
 
     def connect(self) -> psycopg.Connection:
-        """A connection that commits each statement; its server has proved by its certificate that it is the one.
+        """Open a connection that commits each statement. It verifies the server's certificate and name.
 
-        It raises psycopg's own errors, as does everything that is done with it: see `in_words` and `connected`.
+        This call and the connection raise psycopg's own errors: see `translate_errors` and `connected`.
         """
         import psycopg
 
@@ -79,14 +81,14 @@ class Database:
 
     @contextmanager
     def connected(self) -> Iterator[psycopg.Connection]:
-        """A connection for as long as the block lasts. Raises `DatabaseError` for all that goes wrong with it."""
-        with in_words(), self.connect() as connection:
+        """A connection for a `with` block. Translates all its errors into `DatabaseError`."""
+        with translate_errors(), self.connect() as connection:
             yield connection
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
-    """Turn what psycopg raises into `DatabaseError`."""
+def translate_errors() -> Iterator[None]:
+    """Translate the exceptions of psycopg into `DatabaseError`."""
     import psycopg
 
     try:
@@ -109,11 +111,11 @@ def _secret(arn: str) -> dict[str, str]:
 
 
 def _certificate_authority() -> Path:
-    """RDS's certificate authorities: at AWS the bundle that it publishes, in the local cloud the local cloud's own."""
+    """The certificate authorities of RDS: the bundle that AWS publishes, or the authority of the local cloud."""
     named = os.environ.get(_CA_VARIABLE)
     if not named or not Path(named).is_file():
         raise SetupError(
-            f"{_CA_VARIABLE} is {named!r}; it must name the file of RDS's certificate authorities "
-            "(https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem), so that the server can be verified"
+            f"{_CA_VARIABLE} is {named!r}; it must name the file of RDS's certificate authorities. Download it from "
+            "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
         )
     return Path(named)

@@ -1,7 +1,8 @@
-"""GitHub, as far as people and workflows here tell it something: issues, and what is said on them.
+"""Client of a repository at GitHub: its issues, comments and lists.
 
-Where it is and who asks come from the environment, as GitHub's own runners set it: GITHUB_REPOSITORY, GITHUB_API_URL
-and GITHUB_TOKEN. On a person's machine the repository is the one that production's configuration names.
+The environment sets the repository, the API's address and the token, with the variables of GitHub's own runners:
+GITHUB_REPOSITORY, GITHUB_API_URL and GITHUB_TOKEN. Without GITHUB_REPOSITORY, production's configuration names the
+repository.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _PER_PAGE = 100
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository at GitHub, and the token to speak to it with."""
+    """A repository at GitHub, and a token for its API."""
 
     api: str
     """The address of the API, without a slash at the end."""
@@ -37,47 +38,47 @@ class Repository:
     token: str
 
     @classmethod
-    def of(cls, environment: Mapping[str, str] = os.environ) -> Repository:
-        """The repository that is meant here. ISSUES_TOKEN goes before GITHUB_TOKEN, which may be for something else.
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Repository:
+        """Read the repository from the environment. ISSUES_TOKEN takes precedence over GITHUB_TOKEN.
 
         Raises:
-            CredentialsError: there is no token.
-            SetupError: nothing says which repository is meant.
+            CredentialsError: neither token is set.
+            SetupError: neither the environment nor the configuration names a repository.
         """
         token = environment.get("ISSUES_TOKEN") or environment.get("GITHUB_TOKEN")
         if not token:
-            raise CredentialsError("there is no token for GitHub: set GITHUB_TOKEN")
+            raise CredentialsError("GITHUB_TOKEN is not set: set GITHUB_TOKEN to a token of this repository")
         base = environment.get("GITHUB_BASE_URL")
         api = f"{base.rstrip('/')}/api/v3" if base else environment.get("GITHUB_API_URL", "https://api.github.com")
         return cls(api=api, name=environment.get("GITHUB_REPOSITORY") or _configured(), token=token)
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One request below the repository; the answer's JSON. Raises as `request` does."""
+        """Send a request to a path below the repository, and return the JSON. Raises the errors of `request`."""
         return self.request(method, f"/repos/{self.name}/{path}", body)
 
     def all(self, path: str) -> Iterator[dict[str, Any]]:
-        """Every entry of a list below the repository, page by page. Raises as `request` does."""
-        return self.listed(f"/repos/{self.name}/{path}")
+        """Every entry of a list below the repository, page by page. Raises the errors of `request`."""
+        return self.paginate(f"/repos/{self.name}/{path}")
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One request; the answer's JSON.
+        """Send a request, and return the JSON of the answer.
 
         Raises:
-            NoAnswerError: GitHub does not answer, or what answers is not GitHub.
+            NoAnswerError: GitHub does not answer, or the answer is not from GitHub.
             CredentialsError: GitHub does not accept the token.
-            RefusedError: GitHub says no for another reason.
+            RefusedError: GitHub refuses the request for a different reason.
         """
         return self._send(method, path, body)[0]
 
-    def listed(self, path: str) -> Iterator[dict[str, Any]]:
-        """Every entry of a list, page by page, as GitHub's `Link` header leads on. Raises as `request` does."""
+    def paginate(self, path: str) -> Iterator[dict[str, Any]]:
+        """Every entry of a list, page by page, by GitHub's `Link` header. Raises the errors of `request`."""
         page: str | None = f"{path}{'&' if '?' in path else '?'}per_page={_PER_PAGE}"
         while page:
             entries, page = self._send("GET", page)
             yield from entries
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[Any, str | None]:
-        """The answer's JSON, and the address of the next page."""
+        """Send a request, and return the JSON and the address of the next page."""
         from githubkit.exception import RequestError, RequestFailed
 
         try:
@@ -97,25 +98,25 @@ class Repository:
 
     @cached_property
     def _client(self) -> GitHub[TokenAuthStrategy]:
-        """For plain requests: a typed call loads the models of GitHub's answers, of which few fields are used here."""
+        """A client for untyped requests. Typed calls would load models of all answers, and few fields are used here."""
         from githubkit import GitHub
 
         return GitHub(self.token, base_url=self.api, http_cache=False, auto_retry=False, timeout=_SECONDS)
 
     def open_issue(self, marker: str) -> dict[str, Any] | None:
-        """The first open issue whose text has the marker. Pull requests are none."""
+        """The first open issue whose text contains the marker. Pull requests do not count."""
         found = (one for one in self.all("issues?state=open&sort=created&direction=asc") if "pull_request" not in one)
         return next((one for one in found if marker in (one["body"] or "")), None)
 
-    def say_once(self, issue: int, marker: str, text: str) -> str:
-        """Put a comment on an issue or a pull request, or change the one that is there; its address."""
+    def upsert_comment(self, issue: int, marker: str, text: str) -> str:
+        """Create the comment with this marker on an issue or pull request, or update it. Return its address."""
         comments = self.all(f"issues/{issue}/comments")
-        there = next((one for one in comments if (one["body"] or "").startswith(marker)), None)
-        if there is None:
-            said = self.ask("POST", f"issues/{issue}/comments", {"body": text})
+        comment = next((one for one in comments if (one["body"] or "").startswith(marker)), None)
+        if comment is None:
+            comment = self.ask("POST", f"issues/{issue}/comments", {"body": text})
         else:
-            said = self.ask("PATCH", f"issues/comments/{there['id']}", {"body": text})
-        return str(said["html_url"])
+            comment = self.ask("PATCH", f"issues/comments/{comment['id']}", {"body": text})
+        return str(comment["html_url"])
 
 
 def _configured() -> str:
@@ -124,7 +125,7 @@ def _configured() -> str:
         return f"{settings['owner']}/{settings['name']}"
     except (KeyError, TypeError) as error:
         raise SetupError(
-            f"Pulumi.{Stack.PROD}.yaml does not say which repository is meant ({type(error).__name__}): set "
+            f"Pulumi.{Stack.PROD}.yaml names no repository ({type(error).__name__}): set "
             f"{APP}:repository in it, or GITHUB_REPOSITORY"
         ) from None
 

@@ -1,1 +1,1 @@
-"""The subcommands of `continuity`: what each takes, and what it prints."""
+"""The subcommands of `continuity`: their options and their output."""

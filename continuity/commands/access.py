@@ -1,4 +1,4 @@
-"""`continuity access`: who has what, and which promise about it is not kept."""
+"""`continuity access`: list all access, and check the plan's promises about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import plan
 from continuity.access import hetzner
 from continuity.access.aws import Account
 from continuity.access.github import Organisation
-from continuity.access.report import Holder, Report, Seen, report
+from continuity.access.report import Principal, Report, SystemAccess, evaluate
 from continuity.clouds.aws import Aws
 from continuity.clouds.github import Repository
 from continuity.console import OUT, print_rows
@@ -21,42 +21,47 @@ from continuity.errors import CannotLookError, ContinuityError
 
 
 def access(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Say who gets into AWS, Hetzner and GitHub, with which second factor, and which promise of the plan is not kept.
+    """List all access to AWS, Hetzner and GitHub, with second factors, and check the plan's promises about it.
 
-    Nothing is changed. Exit code 3 when a promise is not kept, 1 when it could not be looked everywhere.
+    It changes nothing, and costs nothing. It needs credentials for AWS, HCLOUD_TOKEN, and a GITHUB_TOKEN of an owner.
+    Exit code 3 when a promise is not kept, 1 when a system could not be read.
+
+    Example: continuity access --json
     """
-    found = look(plan.load())
+    found = read_access(plan.load())
     if as_json:
         print(json.dumps(found.as_data(), indent=2))
     else:
         _show(found)
-    # Who could not look everywhere must not be told that all is known.
-    if not found.right:
+    # If a system could not be read, the report is incomplete: exit non-zero.
+    if not found.complete_and_kept:
         raise typer.Exit(1 if found.unknown else 3)
 
 
-def look(promised: plan.Plan) -> Report:
-    """Look everywhere. One system that cannot be looked at keeps nobody from looking at the others."""
-    seen: list[Seen] = []
+def read_access(promised: plan.Plan) -> Report:
+    """Read all systems. A system that cannot be read does not prevent reading the others."""
+    systems: list[SystemAccess] = []
     unknown: list[str] = []
-    looks: dict[str, Callable[[], Seen]] = {
-        "AWS": lambda: Account(promised, Aws()).look(),
-        "Hetzner": lambda: hetzner.look(promised),
-        "GitHub": lambda: Organisation(promised, Repository.of()).look(),
+    readers: dict[str, Callable[[], SystemAccess]] = {
+        "AWS": lambda: Account(promised, Aws()).read_access(),
+        "Hetzner": lambda: hetzner.read_access(promised),
+        "GitHub": lambda: Organisation(promised, Repository.from_environment()).read_access(),
     }
-    for name, each in looks.items():
+    for name, each in readers.items():
         try:
-            seen.append(each())
+            systems.append(each())
         except CannotLookError as error:
             unknown.append(str(error))
         except ContinuityError as error:
             unknown.append(f"{name}: {error}")
-    return report(promised, seen, unknown, datetime.now(UTC))
+    return evaluate(promised, systems, unknown, datetime.now(UTC))
 
 
 def _show(found: Report) -> None:
-    rows = [(str(holder.system), holder.kind, holder.name, _factor(holder), _used(holder), holder.may)
-            for holder in found.holders]  # fmt: skip
+    rows = [
+        (str(each.system), each.kind, each.name, _factor(each), _used(each), each.permissions)
+        for each in found.principals
+    ]
     head = ("where", "what", "name", "second factor", "last used", "may")
     print_rows([head, *rows])
     if found.findings or found.unknown:
@@ -67,13 +72,13 @@ def _show(found: Report) -> None:
         OUT.print(f"could not look: {sentence}", style="red")
     for sentence in found.not_shown:
         OUT.print(f"not shown: {sentence}", style="yellow")
-    if found.right:
+    if found.complete_and_kept:
         OUT.print("every promise about access is kept", style="green")
 
 
-def _factor(holder: Holder) -> str:
-    return {True: "yes", False: "NO", None: "-"}[holder.mfa]
+def _factor(principal: Principal) -> str:
+    return {True: "yes", False: "NO", None: "-"}[principal.mfa]
 
 
-def _used(holder: Holder) -> str:
-    return "-" if holder.last_used is None else f"{holder.last_used:%Y-%m-%d}"
+def _used(principal: Principal) -> str:
+    return "-" if principal.last_used is None else f"{principal.last_used:%Y-%m-%d}"

@@ -1,4 +1,4 @@
-"""The commands that workflows call, and that do the same on a person's machine."""
+"""The commands of the CI workflows. They work the same on an operator's machine."""
 
 from __future__ import annotations
 
@@ -10,40 +10,47 @@ from typing import Annotated
 import typer
 
 from continuity import files
-from continuity.changes import bundle as bundles
 from continuity.changes import drift
+from continuity.changes.bundle import KEY, fetch_bundle, make_bundle, push_bundle
 from continuity.changes.report import LABEL, Report
 from continuity.clouds.github import Repository
 from continuity.console import OUT, SAY
 from continuity.engine import stacks, updates
-from continuity.engine.events import listen
+from continuity.engine.events import run_captured
 from continuity.engine.stacks import POLICY_PACK, Stack
 from continuity.errors import UsageError
 
-ci = typer.Typer(no_args_is_help=True, help="What workflows do with a change: preview it, say it, deploy it.")
-bundle = typer.Typer(no_args_is_help=True, help="The repository as one file, in the bucket in Ireland.")
+ci_commands = typer.Typer(no_args_is_help=True, help="Preview a change, comment on it, and deploy it.")
+bundle_commands = typer.Typer(
+    no_args_is_help=True, help="Keep the repository as one file in a bucket in Ireland, for an outage of GitHub."
+)
 
-_Stacks = Annotated[list[Stack] | None, typer.Argument(help="Every stack when none is named.")]
+_Stacks = Annotated[list[Stack] | None, typer.Argument(help="The stacks. Default: every stack.")]
 
 
-@ci.command("preview")
+@ci_commands.command("preview")
 def ci_preview(
     names: _Stacks = None,
-    where: Annotated[str, typer.Option(help="Against what, in words for the reader.")] = "the local cloud",
-    out: Annotated[Path | None, typer.Option(help="Write the comment's text to this file, too.")] = None,
+    where: Annotated[
+        str, typer.Option(help="The clouds of the preview, in words for the reviewer.")
+    ] = "the local cloud",
+    out: Annotated[Path | None, typer.Option(help="Also write the comment to this file.")] = None,
     agreed: Annotated[
-        bool, typer.Option("--agreed/--not-agreed", envvar="DATA_MAY_END", help=f"The label {LABEL} is there.")
+        bool,
+        typer.Option("--agreed/--not-agreed", envvar="DATA_MAY_END", help=f"The pull request has the label {LABEL}."),
     ] = False,
 ) -> None:
-    """Print what a change does, as the comment on its pull request. `dr` is among it: it has to come up any day.
+    """Preview a change in every stack, and print the comment for its pull request. Nothing is changed.
 
-    Exit code 1 when a preview fails or the policy pack refuses, and 4 when something that holds data would be replaced
-    or deleted and nobody agreed to that.
+    `dr` is included, because it must come up any day. Exit code 1 when a preview fails or a policy is violated, 4 when
+    the change deletes or replaces data without --agreed.
+
+    Example: continuity ci preview --out comment.md
     """
     report = Report(
         where,
         {
-            stack: listen(stack, "preview", "--policy-pack", str(POLICY_PACK))
+            stack: run_captured(stack, "preview", "--policy-pack", str(POLICY_PACK))
             for stack in stacks.in_order(names or list(Stack), with_needs=False)
         },
         agreed,
@@ -57,38 +64,47 @@ def ci_preview(
     raise typer.Exit(report.code)
 
 
-@ci.command("comment")
+@ci_commands.command("comment")
 def ci_comment(
-    pull_request: Annotated[int, typer.Argument(help="Its number.")],
-    file: Annotated[Path, typer.Argument(help="The comment's text, as `ci preview` made it.")],
+    pull_request: Annotated[int, typer.Argument(help="The number of the pull request.")],
+    file: Annotated[Path, typer.Argument(help="The comment that `ci preview --out` wrote.")],
 ) -> None:
-    """Put the text on a pull request, or change what is there from before."""
+    """Create the comment on a pull request, or update the existing one. It needs GITHUB_TOKEN.
+
+    Example: continuity ci comment 12 comment.md
+    """
     with files.reading(file):
         text = file.read_text()
     marker = text.partition("\n")[0]
     if not marker.startswith("<!-- continuity "):
-        raise UsageError(f"{file} is no comment that `continuity ci preview` made")
-    SAY.print(Repository.of().say_once(pull_request, marker, text))
+        raise UsageError(f"{file} is not a comment of `continuity ci preview`: create it with --out")
+    SAY.print(Repository.from_environment().upsert_comment(pull_request, marker, text))
 
 
-@ci.command("deploy")
+@ci_commands.command("deploy")
 def ci_deploy(name: Annotated[Stack, typer.Argument(help="The stack.")]) -> None:
-    """Bring one stack up, and none that it needs, with the policy pack in force and without asking."""
+    """Update one stack without asking, with the policy pack. The stacks that it needs stay unchanged.
+
+    Example: continuity ci deploy prod
+    """
     [change] = updates.up([name], yes=True)
     OUT.print(change.sentence())
     _summarise(f"{change.sentence()}\n")
 
 
-def look_for_drift(
+def detect_drift(
     names: _Stacks = None,
-    report: Annotated[bool, typer.Option("--report", help="Keep the one issue about it in step.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Open, update or close the drift issue.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what somebody changed past the code, property by property. Nothing is changed, and no lock is taken.
+    """Compare the clouds with the state, property by property. Nothing is changed, and no lock is taken.
 
-    Exit code 0 when all is as declared, 7 when something differs, 1 when something could not be looked at.
+    With --report, it keeps one issue at GitHub up to date, which needs ISSUES_TOKEN or GITHUB_TOKEN. Exit code 0
+    without drift, 7 with drift, 1 when a stack could not be read.
+
+    Example: continuity drift prod
     """
-    findings = drift.look(names or list(Stack), needed=names or [Stack.VAULT, Stack.PROD])
+    findings = drift.detect(names or list(Stack), needed=names or [Stack.VAULT, Stack.PROD])
     lines = list(drift.sentences(findings))
     if as_json:
         print(json.dumps({"code": drift.code(findings), "findings": lines}, indent=2))
@@ -97,39 +113,48 @@ def look_for_drift(
             OUT.print(line)
     _summarise("\n".join(f"    {line}" for line in lines) + "\n")
     if report:
-        SAY.print(drift.report(findings, Repository.of()))
+        SAY.print(drift.report(findings, Repository.from_environment()))
     raise typer.Exit(drift.code(findings))
 
 
-_Bucket = Annotated[str | None, typer.Option(help="The bucket; else MIRROR_BUCKET, else what the vault says.")]
+_Bucket = Annotated[str | None, typer.Option(help="The bucket. Default: MIRROR_BUCKET, or the vault's output.")]
 
 
-@bundle.command("make")
-def make_bundle(file: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
-    """Write the repository, with all its history, into one file."""
-    OUT.print(f"{file} is commit {bundles.make(file)}")
+@bundle_commands.command("make")
+def bundle_make(file: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
+    """Write the repository, with its whole history, into one file.
+
+    Example: continuity bundle make repository.bundle
+    """
+    OUT.print(f"{file} is commit {make_bundle(file)}")
 
 
-@bundle.command("push")
-def push_bundle(bucket: _Bucket = None) -> None:
-    """Put what is checked out into the bucket in Ireland."""
-    kept = bundles.push(bucket)
-    OUT.print(f"s3://{kept.bucket}/{bundles.KEY} is commit {kept.commit} ({kept.size} bytes, version {kept.version})")
+@bundle_commands.command("push")
+def bundle_push(bucket: _Bucket = None) -> None:
+    """Upload the checked-out commit to the bucket in Ireland, as a new version. AWS charges for its storage.
+
+    Example: continuity bundle push
+    """
+    kept = push_bundle(bucket)
+    OUT.print(f"s3://{kept.bucket}/{KEY} is commit {kept.commit} ({kept.size} bytes, version {kept.version})")
 
 
-@bundle.command("fetch")
-def fetch_bundle(
+@bundle_commands.command("fetch")
+def bundle_fetch(
     file: Annotated[Path, typer.Argument(help="The file to write.")],
     bucket: _Bucket = None,
-    version: Annotated[str | None, typer.Option(help="An older version than the latest.")] = None,
+    version: Annotated[str | None, typer.Option(help="The id of an older version.")] = None,
 ) -> None:
-    """Get the repository from the bucket in Ireland. GitHub is not asked for anything."""
-    kept = bundles.fetch(file, bucket, version)
+    """Download the repository from the bucket in Ireland. It makes no calls to GitHub.
+
+    Example: continuity bundle fetch repository.bundle
+    """
+    kept = fetch_bundle(file, bucket, version)
     OUT.print(f"{file} is commit {kept.commit}; go on with: git clone {file} continuity")
 
 
 def _summarise(text: str) -> None:
-    """On GitHub's runners, what is written to this file is shown on the run's page, also to who sees no comment."""
+    """Append to the summary on the page of a GitHub workflow run. Does nothing elsewhere."""
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         with files.writing(Path(summary)), open(summary, "a") as file:

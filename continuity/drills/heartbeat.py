@@ -1,6 +1,6 @@
-"""A client that writes a numbered row at a steady pace, and knows which rows its database acknowledged and when.
+"""A client that writes numbered rows at a constant rate, and records the rows that the database acknowledged.
 
-What a recovery lost is then counted, not estimated: rows that were acknowledged and are not there.
+So the data loss of a recovery is counted, not estimated: acknowledged rows that are missing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from continuity.clouds.database import Database, in_words
+from continuity.clouds.database import Database, translate_errors
 from continuity.errors import DrillError
 
 _SCHEMA: Final = """
@@ -24,23 +24,23 @@ _READ: Final = "select number, at from continuity_drill.heartbeat order by numbe
 
 @dataclass(frozen=True)
 class Row:
-    """A row as the database has it, or acknowledged it."""
+    """A row that the database has, or acknowledged."""
 
     number: int
     at: datetime
 
 
 class Writer:
-    """Writes a row each `interval` seconds, in a thread of its own, until it is stopped or its database is lost."""
+    """Writes a row each `interval` seconds, in a separate thread, until it is stopped or the database fails."""
 
     def __init__(self, database: Database, interval: float = 0.1) -> None:
-        with in_words():
+        with translate_errors():
             self._connection = database.connect()
         self._interval = interval
         self._stopping = threading.Event()
         self._acknowledged: list[Row] = []
         self.lost: str | None = None
-        with in_words(), self._connection.cursor() as cursor:
+        with translate_errors(), self._connection.cursor() as cursor:
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 cursor.execute(statement)
             first = cursor.execute("select coalesce(max(number), 0) + 1 from continuity_drill.heartbeat").fetchone()
@@ -52,18 +52,18 @@ class Writer:
 
     @property
     def acknowledged(self) -> list[Row]:
-        """Every row whose commit the database has confirmed so far."""
+        """Every row whose commit the database has confirmed."""
         return list(self._acknowledged)
 
     def wait_until_lost(self, seconds: float) -> str | None:
-        """Go on writing until the database is lost, for at most so long; what it said last, or None if it is not."""
+        """Keep writing until the database fails, for at most `seconds`. Return its error, or None without one."""
         end = time.monotonic() + seconds
         while self.lost is None and time.monotonic() < end:
             time.sleep(0.05)
         return self.lost
 
     def stop(self) -> list[Row]:
-        """End it; what was acknowledged."""
+        """Stop writing, and return the acknowledged rows."""
         self._stopping.set()
         self._thread.join(timeout=30)
         self._connection.close()
@@ -84,15 +84,15 @@ class Writer:
 
 
 def read(database: Database) -> list[Row]:
-    """All rows that a database has."""
+    """Read all rows of a database."""
     with database.connected() as connection:
         return [Row(number, at) for number, at in connection.execute(_READ).fetchall()]
 
 
 def wait_for_rows(writer: Writer, seconds: float) -> None:
-    """Let it write for so long; a database that is lost meanwhile is an error, not a drill."""
+    """Wait `seconds` while rows are written. Raises `DrillError` if the database fails meanwhile."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if writer.lost is not None:
-            raise DrillError(f"the database was lost before the drill began: {writer.lost}")
+            raise DrillError(f"the database failed before the drill began: {writer.lost}. Restore it first")
         time.sleep(0.1)

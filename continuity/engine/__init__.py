@@ -1,1 +1,1 @@
-"""How Pulumi's engine is run, and how its events are read."""
+"""Runs of Pulumi's engine, and a reader of its events."""

@@ -1,8 +1,8 @@
-"""What Pulumi's engine says while it works, as data: each step, each policy's word, each complaint.
+"""Reader of the event log of Pulumi's engine: steps, policy results and errors as data.
 
-The engine writes its events to a file, one JSON object a line, when it is asked to. What it prints for people hides two
-things that a reader of a change needs: policies that only advise (among them those that could not decide because a
-value was not known), and the properties of a step. Secrets are masked by the engine itself.
+On request, the engine writes its events to a file, one JSON object a line. Its printed output omits two things that the
+reviewer of a change needs: the results of advisory policies (among them policies that could not decide because a value
+was not known), and the properties of a step. The engine itself masks secrets.
 """
 
 from __future__ import annotations
@@ -18,22 +18,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from continuity.engine.stacks import PROJECT, UNKNOWN, Stack, program, starting
+from continuity.engine.pulumi_cli import UNKNOWN, find_pulumi
+from continuity.engine.stacks import PROJECT, Stack
+from continuity.programs import starting
 
-SWITCH: Final = {"PULUMI_DEBUG_COMMANDS": "1"}
-"""The option that names the events' file is shown, and taken, only with this in the environment. With it the engine
-also says what it says to whoever debugs it, which is left out below."""
+EVENT_LOG_ENVIRONMENT: Final = {"PULUMI_DEBUG_COMMANDS": "1"}
+"""Pulumi accepts the option `--event-log` only with this variable. It also makes the engine emit debug messages, which
+this module leaves out."""
 
 _REPLACING = frozenset({"replace", "create-replacement", "delete-replaced", "remove-pending-replace"})
-# Steps that change no cloud; nor do those of the engine's own resources: stacks and providers.
-_DOES_NOTHING = frozenset({"same", "refresh", "read", "read-replacement", "discard", "read-discard"})
-# Errors that only say that there were errors.
-_SAYS_NOTHING = frozenset({"", "preview failed", "update failed", "refresh failed"})
+# Steps that change no cloud. Steps of the engine's own resources, stacks and providers, change none either.
+_NO_CHANGE = frozenset({"same", "refresh", "read", "read-replacement", "discard", "read-discard"})
+# Errors that only report that other errors occurred.
+_SUMMARIES = frozenset({"", "preview failed", "update failed", "refresh failed"})
 
 
 @dataclass(frozen=True)
-class Property:
-    """A property that differs: before and after, as plain data. None where it is not there, or not known yet."""
+class PropertyChange:
+    """A property that differs: before and after, as plain data. None if it is absent, or not known yet."""
 
     path: str
     before: Any = None
@@ -42,12 +44,12 @@ class Property:
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be done with a resource. `operation` is one of create, update, replace, delete and so on."""
+    """A step of a change to one resource. `operation` is create, update, replace, delete and so on."""
 
     operation: str
     type: str
     name: str
-    properties: tuple[Property, ...] = ()
+    properties: tuple[PropertyChange, ...] = ()
 
     @property
     def resource(self) -> str:
@@ -56,7 +58,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Failure:
-    """A step that could not be done: what was asked for, and what the cloud said. Secrets among `inputs` are masked."""
+    """A step that failed: the inputs of the resource, and the message of the cloud. Secrets in `inputs` are masked."""
 
     type: str
     name: str
@@ -65,8 +67,8 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class PolicyWord:
-    """What a policy says about a resource."""
+class PolicyResult:
+    """The result of a policy for a resource."""
 
     policy: str
     resource: str
@@ -75,69 +77,69 @@ class PolicyWord:
 
     @property
     def undecided(self) -> bool:
-        """Whether it is no judgement: the policy could not read what it needed, and was skipped."""
+        """Whether the policy could not read a value that it needs, and was skipped."""
         return not self.mandatory and "can't run policy" in self.message
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One run of the engine. `code` is its exit code; `said` is what it printed."""
+class EngineRun:
+    """One run of the engine. `code` is its exit code, `output` the text that it printed."""
 
     code: int
     steps: tuple[Step, ...]
-    policies: tuple[PolicyWord, ...]
+    policies: tuple[PolicyResult, ...]
     errors: tuple[str, ...]
     notes: tuple[str, ...]
-    """What the program and the policy pack say of the whole, such as what is decided only at the update."""
+    """Messages of the program and the policy pack about the whole stack, such as decisions left to the update."""
     unchanged: int
     unknown: int
-    """How many values are not known before it is done."""
+    """The number of values that are known only after the update."""
     finished: bool
-    """Whether it came to its end: else the steps are those until it stopped."""
-    said: str
+    """Whether the run completed. If not, `steps` has the steps until it stopped."""
+    output: str
 
 
-def listen(stack: Stack, command: str, *options: str, project: Path = PROJECT) -> Heard:
-    """Run `pulumi COMMAND` for a stack without asking anybody, and hear all that its engine says."""
+def run_captured(stack: Stack, command: str, *options: str, project: Path = PROJECT) -> EngineRun:
+    """Run `pulumi COMMAND` for a stack without prompts, and parse all events of its engine."""
     with event_log() as events:
         with starting("pulumi"):
             done = subprocess.run(
-                [program(), command, "--stack", stack, "--non-interactive", "--event-log", str(events), *options],
+                [find_pulumi(), command, "--stack", stack, "--non-interactive", "--event-log", str(events), *options],
                 cwd=project,
-                env={**os.environ, **SWITCH},
+                env={**os.environ, **EVENT_LOG_ENVIRONMENT},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 check=False,
             )
         print(done.stdout, file=sys.stderr, end="")
-        return understood(done.returncode, recorded(events), done.stdout)
+        return parse_events(done.returncode, read_event_log(events), done.stdout)
 
 
 @contextmanager
 def event_log() -> Iterator[Path]:
-    """Where the engine's events go while it runs: `--event-log` names it, with `SWITCH` in the environment."""
+    """A temporary path for `--event-log`. The engine needs `EVENT_LOG_ENVIRONMENT` as well."""
     with tempfile.TemporaryDirectory(prefix="continuity-") as folder:
         yield Path(folder) / "events"
 
 
-def recorded(file: Path) -> list[dict[str, Any]]:
-    """The events in an engine's file. Of an engine that was killed, the last line may be torn, and is left out."""
+def read_event_log(file: Path) -> list[dict[str, Any]]:
+    """The events in an event log. If the engine was killed, the last line may be incomplete, and is left out."""
     lines = file.read_text().split("\n") if file.exists() else []
     return [json.loads(line) for line in lines[:-1]]
 
 
-def understood(code: int, events: Sequence[dict[str, Any]], said: str = "") -> Heard:
-    """The events as data, in the order in which they came."""
+def parse_events(code: int, events: Sequence[dict[str, Any]], output: str = "") -> EngineRun:
+    """Parse events into data, in their order."""
     steps: dict[str, Step] = {}
     unchanged = 0
     for event in events:
         metadata = event.get("resOutputsEvent", event.get("resourcePreEvent", {})).get("metadata")
-        if metadata is None or metadata["op"] in _DOES_NOTHING or metadata["type"].startswith("pulumi:"):
+        if metadata is None or metadata["op"] in _NO_CHANGE or metadata["type"].startswith("pulumi:"):
             continue
         step = _step(metadata)
         known = steps.get(metadata["urn"])
-        # Of a replacement the engine tells three steps of one resource, and of every step a beginning and an end.
+        # The engine emits three steps for a replacement, and two events for every step: its beginning and its end.
         if known is None or known.operation != "replace":
             steps[metadata["urn"]] = step
     summary = next((event["summaryEvent"] for event in events if "summaryEvent" in event), None)
@@ -148,22 +150,22 @@ def understood(code: int, events: Sequence[dict[str, Any]], said: str = "") -> H
         for event in events
         if (metadata := event.get("resourcePreEvent", {}).get("metadata")) is not None
     }
-    return Heard(
+    return EngineRun(
         code=code,
         steps=tuple(steps.values()),
-        policies=tuple(_policy_words(events)),
+        policies=tuple(_policy_results(events)),
         errors=tuple(_errors(events)),
         notes=tuple(_notes(events)),
         unchanged=unchanged,
         unknown=sum(map(_unknowns, planned.values())),
         finished=summary is not None and summary.get("result", "succeeded") == "succeeded",
-        said=said,
+        output=output,
     )
 
 
 def failures(events: Sequence[dict[str, Any]]) -> Iterator[Failure]:
-    """The steps that a cloud refused."""
-    said = {
+    """Return the steps that a cloud refused."""
+    messages = {
         event["diagnosticEvent"].get("urn"): _plain(event["diagnosticEvent"]["message"])
         for event in events
         if event.get("diagnosticEvent", {}).get("severity") == "error"
@@ -171,27 +173,27 @@ def failures(events: Sequence[dict[str, Any]]) -> Iterator[Failure]:
     for event in events:
         if "resOpFailedEvent" in event:
             metadata = event["resOpFailedEvent"]["metadata"]
-            kind, name = of_urn(metadata["urn"])
+            kind, name = split_urn(metadata["urn"])
             inputs = (metadata.get("new") or {}).get("inputs") or {}
-            yield Failure(kind, name, inputs, said.get(metadata["urn"], ""))
+            yield Failure(kind, name, inputs, messages.get(metadata["urn"], ""))
 
 
 def _step(metadata: dict[str, Any]) -> Step:
-    kind, name = of_urn(metadata["urn"])
+    kind, name = split_urn(metadata["urn"])
     operation = "replace" if metadata["op"] in _REPLACING else metadata["op"]
     return Step(operation=operation, type=kind, name=name, properties=tuple(_properties(metadata)))
 
 
-def _properties(metadata: dict[str, Any]) -> Iterator[Property]:
-    """The properties that the provider says differ; where it only says that some do, those that are not the same."""
+def _properties(metadata: dict[str, Any]) -> Iterator[PropertyChange]:
+    """The differing properties that the provider names. If it names none, the properties whose values differ."""
     old, new = metadata.get("old") or {}, metadata.get("new") or {}
-    said = metadata.get("detailedDiff") or metadata.get("diffs") or metadata.get("keys")
-    for path in said or (_different(old, new) if old and new else ()):
-        yield Property(path=path, before=_value(old, path), after=_value(new, path))
+    named = metadata.get("detailedDiff") or metadata.get("diffs") or metadata.get("keys")
+    for path in named or (_different(old, new) if old and new else ()):
+        yield PropertyChange(path=path, before=_value(old, path), after=_value(new, path))
 
 
 def _different(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What was declared otherwise, by name; and where nothing was, what came of it otherwise."""
+    """The names of the inputs that differ. If no input differs, the names of the outputs that differ."""
     for part in ("inputs", "outputs"):
         before, after = old.get(part) or {}, new.get(part) or {}
         names = [name for name in sorted(before | after) if before.get(name) != after.get(name)]
@@ -201,7 +203,7 @@ def _different(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def _value(state: dict[str, Any], path: str) -> Any:
-    """What a state has at a path such as `tags.name` or `rules[0].days`: what was declared, else what came of it."""
+    """The value at a path such as `tags.name` or `rules[0].days`: from the inputs, otherwise from the outputs."""
     for part in ("inputs", "outputs"):
         value: Any = state.get(part) or {}
         for key in path.replace("[", ".").replace("]", "").split("."):
@@ -224,49 +226,49 @@ def _unknowns(value: Any) -> int:
     return int(value == UNKNOWN)
 
 
-def _policy_words(events: Sequence[dict[str, Any]]) -> Iterator[PolicyWord]:
+def _policy_results(events: Sequence[dict[str, Any]]) -> Iterator[PolicyResult]:
     seen = set()
     for event in events:
         if "policyEvent" not in event:
             continue
-        said = event["policyEvent"]
-        urn = said.get("resourceUrn", "")
-        word = PolicyWord(
-            policy=said["policyName"],
-            resource=" ".join(of_urn(urn)) if urn else "the stack",
-            message=_plain(said["message"]),
-            mandatory=said["enforcementLevel"] == "mandatory",
+        found = event["policyEvent"]
+        urn = found.get("resourceUrn", "")
+        result = PolicyResult(
+            policy=found["policyName"],
+            resource=" ".join(split_urn(urn)) if urn else "the stack",
+            message=_plain(found["message"]),
+            mandatory=found["enforcementLevel"] == "mandatory",
         )
-        if word not in seen:
-            seen.add(word)
-            yield word
+        if result not in seen:
+            seen.add(result)
+            yield result
 
 
 def _errors(events: Sequence[dict[str, Any]]) -> Iterator[str]:
     for event in events:
-        said = event.get("diagnosticEvent", {})
-        if said.get("severity") == "error" and said["message"].strip() not in _SAYS_NOTHING:
-            urn = said.get("urn")
-            where = " ".join(of_urn(urn)) + ": " if urn else ""
-            yield f"{where}{_plain(said['message'])}"
+        found = event.get("diagnosticEvent", {})
+        if found.get("severity") == "error" and found["message"].strip() not in _SUMMARIES:
+            urn = found.get("urn")
+            where = " ".join(split_urn(urn)) + ": " if urn else ""
+            yield f"{where}{_plain(found['message'])}"
 
 
 def _notes(events: Sequence[dict[str, Any]]) -> Iterator[str]:
     for event in events:
-        said = event.get("diagnosticEvent", {})
-        of_the_whole = "::pulumi:pulumi:Stack::" in said.get("urn", "")
-        if of_the_whole and said.get("severity") in ("info", "warning") and not said.get("ephemeral"):
-            yield _plain(said["message"])
+        found = event.get("diagnosticEvent", {})
+        about_stack = "::pulumi:pulumi:Stack::" in found.get("urn", "")
+        if about_stack and found.get("severity") in ("info", "warning") and not found.get("ephemeral"):
+            yield _plain(found["message"])
 
 
 def _plain(text: str) -> str:
-    """Without the engine's own marks for colours, such as `<{%reset%}>`."""
+    """Remove the engine's marks for colours, such as `<{%reset%}>`."""
     parts = text.split("<{%")
     return (parts[0] + "".join(part.partition("%}>")[2] for part in parts[1:])).strip()
 
 
-def of_urn(urn: str) -> tuple[str, str]:
-    """A resource's type, in the short form that people write, and its name."""
+def split_urn(urn: str) -> tuple[str, str]:
+    """Split a URN into the resource's type, in its short form, and its name."""
     qualified, _, name = urn.partition("::")[2].partition("::")[2].partition("::")
     return short_type(qualified.rpartition("$")[2]), name
 

@@ -1,7 +1,8 @@
-"""A bucket that holds Pulumi's state: nobody loses it, and nobody reads it who should not.
+"""The properties of a bucket for Pulumi's state: private, encrypted, versioned, and protected from deletion.
 
-It is what `components` makes of a durable bucket, in one respect more: its own policy refuses to delete it and its
-versions, to everybody. Expiry after the plan's days goes on, since S3's lifecycle asks no policy.
+It has the settings of `DurableBucket` in `components`. In addition, its policy denies every principal the deletion of
+the bucket and of its versions. Old versions still expire after the plan's days, because S3's lifecycle ignores bucket
+policies.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from continuity.errors import ConflictError, NotThereError, RefusedError
-from continuity.state_backend.config import SETTING, Site
-from continuity.state_backend.desired import EXISTENCE, Property, Thing, by_hand
+from continuity.state_backend.config import SETTING, StateBackendConfig
+from continuity.state_backend.desired import EXISTENCE, Property, Resource, leave_to_operator
 from continuity.state_backend.iam import document, same, statements
 
-# Parts of an upload that was never finished cost money and are invisible in a listing. No upload takes a week.
+# Parts of an unfinished upload cost money, and listings do not show them. No upload takes a week.
 _UNFINISHED_UPLOAD_DAYS: Final = 7
 _RULE: Final = "forget-old-versions"
 _BLOCKS: Final = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
@@ -24,36 +25,36 @@ _EVERYTHING: Final[tuple[dict[str, str], ...]] = ({"Prefix": ""}, {})
 
 
 class Bucket:
-    """One bucket, as S3 has it now."""
+    """The current state of one bucket."""
 
-    def __init__(self, site: Site, thing: Thing, key_arn: Callable[[], str]) -> None:
-        self._site = site
-        self.thing = thing
+    def __init__(self, config: StateBackendConfig, resource: Resource, key_arn: Callable[[], str]) -> None:
+        self._config = config
+        self.resource = resource
         self._key_arn = key_arn
 
     def properties(self) -> list[Property]:
-        """In the order in which they are made: closed to the public before anything can be in it."""
+        """The properties in the order in which they are applied: public access is blocked while the bucket is empty."""
         return [
-            self._property(EXISTENCE, self.region, lambda: self.thing.region, self._create),
+            self._property(EXISTENCE, self.region, lambda: self.resource.region, self._create),
             self._property("public access", self._public, lambda: "blocked", self._block_public),
             self._property("ownership", self._ownership, lambda: "BucketOwnerEnforced", self._enforce_ownership),
             self._property("versioning", self._versioning, lambda: "Enabled", self._keep_versions),
-            self._property("encryption", self._encryption, self._wanted_encryption, self._encrypt),
+            self._property("encryption", self._encryption, self._desired_encryption, self._encrypt),
             self._property("policy", self._in_force, lambda: sorted(self._statements()), self._put_policy),
             self._property("access for others", self._others, lambda: "none"),
             self._property(
                 "days that noncurrent versions are kept",
                 lambda: self._rule().get("NoncurrentVersionExpiration", {}).get("NoncurrentDays"),
-                lambda: self._site.version_days,
+                lambda: self._config.version_days,
                 self._put_lifecycle,
-                lambda found, wanted: found is not None and found >= wanted,
+                lambda actual, desired: actual is not None and actual >= desired,
             ),
             self._property(
                 "days that unfinished uploads are kept",
                 lambda: self._rule().get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation"),
                 lambda: _UNFINISHED_UPLOAD_DAYS,
                 self._put_lifecycle,
-                lambda found, wanted: found is not None and found <= wanted,
+                lambda actual, desired: actual is not None and actual <= desired,
             ),
             self._property(
                 "expiry of delete markers that hide nothing",
@@ -65,12 +66,12 @@ class Bucket:
         ]
 
     def region(self) -> str | None:
-        """Where the bucket is; None when there is none.
+        """The region of the bucket. None if it does not exist.
 
         Raises:
-            ConflictError: it is another account's, or in another region.
+            ConflictError: it belongs to a different account, or is in a different region.
         """
-        name = self.thing.name
+        name = self.resource.name
         try:
             found = self._call("head_bucket")
         except RefusedError as error:
@@ -78,13 +79,13 @@ class Bucket:
                 return None
             if error.answer in ("403", "AccessDenied"):
                 raise ConflictError(
-                    f"a bucket of another account, or one that account {self._site.account} may not look at with these "
-                    "credentials",
+                    f"a bucket of a different account, or one that these credentials of account {self._config.account} "
+                    "may not read",
                     f"set {SETTING} to a different name, or use credentials that may administer it",
                 ) from None
             raise
         region = str(found.get("BucketRegion") or "")
-        if region != self.thing.region:
+        if region != self.resource.region:
             raise ConflictError(
                 f"in {region or 'an unknown region'}",
                 f"a bucket cannot move: set {SETTING} to a different name ({name} is left as it is)",
@@ -95,15 +96,15 @@ class Bucket:
         found = self._find("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration")
         return [] if found is None else list(found["Rules"])
 
-    # -- looking and making, setting by setting -----------------------------------------------------------------------
+    # -- reading and applying each setting -----------------------------------------------------------------------------
 
     def _create(self) -> None:
-        self._site.aws.call(
+        self._config.aws.call(
             "s3",
-            self.thing.region,
+            self.resource.region,
             "create_bucket",
-            Bucket=self.thing.name,
-            CreateBucketConfiguration={"LocationConstraint": self.thing.region},
+            Bucket=self.resource.name,
+            CreateBucketConfiguration={"LocationConstraint": self.resource.region},
             ObjectOwnership="BucketOwnerEnforced",
         )
 
@@ -143,33 +144,33 @@ class Bucket:
             "bucket key": bool(rule.get("BucketKeyEnabled")),
         }
 
-    def _wanted_encryption(self) -> dict[str, Any]:
+    def _desired_encryption(self) -> dict[str, Any]:
         return {"algorithm": "aws:kms", "key": self._key_arn(), "bucket key": True}
 
     def _encrypt(self) -> None:
-        wanted = self._wanted_encryption()
+        desired = self._desired_encryption()
         rule = {
             "ApplyServerSideEncryptionByDefault": {
-                "SSEAlgorithm": wanted["algorithm"],
-                "KMSMasterKeyID": wanted["key"],
+                "SSEAlgorithm": desired["algorithm"],
+                "KMSMasterKeyID": desired["key"],
             },
-            "BucketKeyEnabled": wanted["bucket key"],
+            "BucketKeyEnabled": desired["bucket key"],
         }
         self._call("put_bucket_encryption", ServerSideEncryptionConfiguration={"Rules": [rule]})
 
     def _statements(self) -> dict[str, dict[str, Any]]:
-        """What the policy must say, by the ids of the statements."""
-        arn = self._site.bucket_arn(self.thing.name)
-        everybody = {"Effect": "Deny", "Principal": "*"}
+        """The statements that the policy must have, by their ids."""
+        arn = self._config.bucket_arn(self.resource.name)
+        every_principal = {"Effect": "Deny", "Principal": "*"}
         return {
             "OnlyOverTls": {
-                **everybody,
+                **every_principal,
                 "Action": "s3:*",
                 "Resource": [arn, f"{arn}/*"],
                 "Condition": {"Bool": {"aws:SecureTransport": "false"}},
             },
-            "NobodyDeletesTheBucket": {**everybody, "Action": "s3:DeleteBucket", "Resource": arn},
-            "NobodyDeletesAVersion": {**everybody, "Action": "s3:DeleteObjectVersion", "Resource": f"{arn}/*"},
+            "NobodyDeletesTheBucket": {**every_principal, "Action": "s3:DeleteBucket", "Resource": arn},
+            "NobodyDeletesAVersion": {**every_principal, "Action": "s3:DeleteObjectVersion", "Resource": f"{arn}/*"},
         }
 
     def _found_statements(self) -> list[dict[str, Any]]:
@@ -177,13 +178,13 @@ class Bucket:
         return [] if found is None else statements(json.loads(found["Policy"]))
 
     def _in_force(self) -> list[str]:
-        """The ids of the statements that are there and say what they must."""
+        """The ids of the desired statements that the policy contains unchanged."""
         found = {statement.get("Sid"): statement for statement in self._found_statements()}
         wanted = self._statements().items()
         return sorted(sid for sid, words in wanted if sid in found and same({"Sid": sid, **words}, found[sid]))
 
     def _put_policy(self) -> None:
-        """Ours are set; what others have added stays."""
+        """Set our statements, and keep the statements of others."""
         ours = self._statements()
         others = [statement for statement in self._found_statements() if statement.get("Sid") not in ours]
         policy = document(*others, *({"Sid": sid, **words} for sid, words in ours.items()))
@@ -195,12 +196,12 @@ class Bucket:
         if allowing:
             raise ConflictError(
                 f"given by the bucket's policy: {json.dumps(allowing)}",
-                "give people and roles their access by IAM, and take these statements out of the policy by hand",
+                "give people and roles access with IAM policies, and remove these statements from the policy by hand",
             )
         return "none"
 
     def _rule(self) -> dict[str, Any]:
-        """Our lifecycle rule, if it is in force for every object; else nothing."""
+        """Our lifecycle rule if it is enabled for every object, otherwise an empty one."""
         for rule in self.rules():
             if rule.get("ID") == _RULE and rule["Status"] == "Enabled" and rule.get("Filter") in _EVERYTHING:
                 return rule
@@ -212,7 +213,7 @@ class Bucket:
             "ID": _RULE,
             "Status": "Enabled",
             "Filter": {"Prefix": ""},
-            "NoncurrentVersionExpiration": {"NoncurrentDays": max(kept, self._site.version_days)},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": max(kept, self._config.version_days)},
             "Expiration": {"ExpiredObjectDeleteMarker": True},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _UNFINISHED_UPLOAD_DAYS},
         }
@@ -220,7 +221,7 @@ class Bucket:
         self._call("put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": [*others, ours]})
 
     def _other_rules(self) -> str:
-        """Somebody's own rule may tidy up uploads. One that expires or moves objects takes the state away."""
+        """Accept rules of others that abort uploads. A rule that expires or moves objects would lose the state."""
         harmless = {"ID", "Status", "Filter", "Prefix", "AbortIncompleteMultipartUpload"}
         harmful = [
             str(rule.get("ID"))
@@ -230,21 +231,21 @@ class Bucket:
         if harmful:
             raise ConflictError(
                 f"in force and expire or move objects: {', '.join(harmful)}",
-                "disable these rules by hand: what expires the state loses it",
+                "disable these rules by hand: they would delete or move the state",
             )
         return "none"
 
     # -- S3 -----------------------------------------------------------------------------------------------------------
 
-    def _call(self, operation: str, **asked: Any) -> Any:
-        # Names are free to everybody: a call must not land in a bucket that has become somebody else's.
-        return self._site.aws.call(
+    def _call(self, operation: str, **parameters: Any) -> Any:
+        # Anyone may take a free name: a call must not reach a bucket that a different account has created since.
+        return self._config.aws.call(
             "s3",
-            self.thing.region,
+            self.resource.region,
             operation,
-            Bucket=self.thing.name,
-            ExpectedBucketOwner=self._site.account,
-            **asked,
+            Bucket=self.resource.name,
+            ExpectedBucketOwner=self._config.account,
+            **parameters,
         )
 
     def _find(self, operation: str, missing: str) -> Any | None:
@@ -260,16 +261,16 @@ class Bucket:
     def _property(
         self,
         name: str,
-        found: Callable[[], Any],
-        wanted: Callable[[], Any],
-        make: Callable[[], object] = by_hand,
-        enough: Callable[[Any, Any], bool] = operator.eq,
+        actual: Callable[[], Any],
+        desired: Callable[[], Any],
+        apply: Callable[[], object] = leave_to_operator,
+        satisfies: Callable[[Any, Any], bool] = operator.eq,
     ) -> Property:
         return Property(
-            thing=self.thing,
+            resource=self.resource,
             name=name,
-            found=found,
-            wanted=wanted,
-            make=make,
-            enough=enough,
+            actual=actual,
+            desired=desired,
+            apply=apply,
+            satisfies=satisfies,
         )

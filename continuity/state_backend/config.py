@@ -1,4 +1,4 @@
-"""Where Pulumi's state is kept: names and places, all of them from the plan, the account and the bucket's name."""
+"""Names and regions of the backend for Pulumi's state, derived from the plan, the account and the bucket's name."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from plan.names import APP, STATE_BUCKET_ALLOWED, is_state_bucket, state_bucket,
 
 _KEY: Final = f"{APP}:stateBucket"
 SETTING: Final = f"{_KEY} in Pulumi.vault.yaml"
-"""Where the name of the bucket is set. The stacks' roles and workflows take it from there too."""
+"""The setting with the bucket's name. The stacks' roles and workflows read it too."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
-    """Everything that the properties are made of."""
+class StateBackendConfig:
+    """The parameters of all resources of the state backend."""
 
     aws: Aws
     account: str
@@ -31,7 +31,7 @@ class Site:
     """The region of the state."""
 
     version_days: int
-    """`retention.object_version_days` of the plan: for so long an overwritten state can be brought back."""
+    """`retention.object_version_days` of the plan: an overwritten state can be restored for this number of days."""
 
     @property
     def replica_bucket(self) -> str:
@@ -39,7 +39,7 @@ class Site:
 
     @property
     def role(self) -> str:
-        """The role that S3 copies with. It is the bucket's own, so that a second bucket takes nothing from a first."""
+        """The replication role of S3. Each bucket has a separate role, so a second bucket keeps the first role."""
         return self.replica_bucket
 
     @property
@@ -50,8 +50,8 @@ class Site:
         return f"arn:{self.partition}:s3:::{name}"
 
 
-def site(promised: plan.Plan, vault: Mapping[str, Any]) -> Site:
-    """The site in the account that the environment leads to.
+def resolve_config(promised: plan.Plan, vault: Mapping[str, Any]) -> StateBackendConfig:
+    """Resolve the configuration for the account that the environment selects.
 
     Args:
         promised: the plan.
@@ -67,7 +67,7 @@ def site(promised: plan.Plan, vault: Mapping[str, Any]) -> Site:
         raise UsageError(f"{SETTING} is {configured!r}; allowed is {STATE_BUCKET_ALLOWED}")
     places, aws = promised.residency.aws, Aws()
     account = aws.account((places.recovery_region, places.home_region))
-    return Site(
+    return StateBackendConfig(
         aws=aws,
         account=account,
         partition=aws.partition(places.recovery_region),

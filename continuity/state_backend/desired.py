@@ -1,4 +1,4 @@
-"""One property of what keeps the state: how to look at it, what it must be, and how to make it so."""
+"""Properties of the state backend: the actual value, the desired value, and the call that applies it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, Final
 from continuity.errors import ConflictError, NotThereError
 
 EXISTENCE: Final = "existence"
-"""The name of the property without which a thing has no others."""
+"""The name of the property that a resource needs before it has any others."""
 
-_MEND: Final = "`continuity bootstrap` mends it"
+_REMEDY: Final = "run `continuity bootstrap` to correct it"
 
 
 @dataclass(frozen=True)
-class Thing:
-    """What has properties: a key, a bucket, a role."""
+class Resource:
+    """A key, a bucket, a role or a replication."""
 
     kind: str
     name: str
@@ -30,62 +30,69 @@ class Thing:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is not as it must be."""
+    """A property without its desired value."""
 
-    thing: Thing
+    resource: Resource
     property: str
-    found: str
-    wanted: str
-    mend: str
+    actual: str
+    desired: str
+    remedy: str
     by_hand: bool
-    """Whether `continuity bootstrap` leaves it to a person."""
+    """Whether `continuity bootstrap` leaves it to the operator."""
 
     def sentence(self) -> str:
         if self.property == EXISTENCE and not self.by_hand:
-            return f"{self.thing}: it does not exist: {self.mend}"
-        return f"{self.thing}: {self.property} is {self.found}; it must be {self.wanted}: {self.mend}"
+            return f"{self.resource}: it does not exist: {self.remedy}"
+        return f"{self.resource}: {self.property} is {self.actual}; it must be {self.desired}: {self.remedy}"
 
     def as_data(self) -> dict[str, Any]:
-        return asdict(self)
+        return {
+            "thing": asdict(self.resource),
+            "property": self.property,
+            "found": self.actual,
+            "wanted": self.desired,
+            "mend": self.remedy,
+            "by_hand": self.by_hand,
+        }
 
 
-def by_hand() -> None:
-    """What others have set is never changed: it is a conflict, for a person."""
+def leave_to_operator() -> None:
+    """Change nothing: the property belongs to others, and is a conflict."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Property:
-    """`found` and `wanted` give what can be compared and shown: None is what is not there."""
+    """A property. `actual` and `desired` return values that can be compared and shown; None means missing."""
 
-    thing: Thing
+    resource: Resource
     name: str
-    found: Callable[[], Any]
-    wanted: Callable[[], Any]
-    make: Callable[[], object] = by_hand
-    enough: Callable[[Any, Any], bool] = operator.eq
-    """Whether what is found (first) is as good as what is wanted. Stricter than wanted is never loosened."""
+    actual: Callable[[], Any]
+    desired: Callable[[], Any]
+    apply: Callable[[], object] = leave_to_operator
+    satisfies: Callable[[Any, Any], bool] = operator.eq
+    """Whether the actual value (first) is at least as strict as the desired one. A stricter value is kept."""
 
-    def look(self) -> Finding | None:
-        """What is wrong, or None.
+    def inspect(self) -> Finding | None:
+        """Compare the actual value with the desired one. Return a finding if it does not satisfy it.
 
         Raises:
-            NotThereError: it cannot be said before something else is there.
-            CannotLookError: AWS does not let us look.
+            NotThereError: a resource that it depends on does not exist.
+            CannotLookError: AWS cannot be read.
         """
         try:
-            wanted = self.wanted()
-        except ConflictError:  # with something else, whose own finding it is
+            desired = self.desired()
+        except ConflictError:  # a conflict of a different resource, which has its own finding
             raise NotThereError from None
         try:
-            found = self.found()
+            actual = self.actual()
         except ConflictError as conflict:
-            return Finding(self.thing, self.name, conflict.found, _described(wanted), conflict.remedy, by_hand=True)
-        if self.enough(found, wanted):
+            return Finding(self.resource, self.name, conflict.found, _format(desired), conflict.remedy, by_hand=True)
+        if self.satisfies(actual, desired):
             return None
-        return Finding(self.thing, self.name, _described(found), _described(wanted), _MEND, by_hand=False)
+        return Finding(self.resource, self.name, _format(actual), _format(desired), _REMEDY, by_hand=False)
 
 
-def _described(value: Any) -> str:
+def _format(value: Any) -> str:
     match value:
         case None:
             return "missing"
@@ -94,6 +101,6 @@ def _described(value: Any) -> str:
         case str():
             return value
         case list() | tuple() | set() | frozenset():
-            return ", ".join(sorted(map(_described, value))) or "none"
+            return ", ".join(sorted(map(_format, value))) or "none"
         case _:
             return json.dumps(value, sort_keys=True)

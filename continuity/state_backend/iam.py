@@ -1,4 +1,4 @@
-"""Policy documents as AWS takes them, and as they can be compared: AWS may give a list of one back as its one."""
+"""Policy documents, and a comparison of them. AWS may return a list of one element as the element itself."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def document(*statements: dict[str, Any]) -> dict[str, Any]:
 
 
 def statements(policy: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The statements of a policy; of None, none."""
+    """The statements of a policy. Empty for None."""
     found = (policy or {}).get("Statement", [])
     return found if isinstance(found, list) else [found]
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two statements say the same."""
+    """Whether two statements are equivalent."""
     return _normal(one) == _normal(other)
 
 

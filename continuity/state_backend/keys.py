@@ -1,7 +1,6 @@
-"""The key of Pulumi's secrets: a multi-region key in the recovery region, and its replica in the home region.
+"""The key for Pulumi's secrets: a multi-region key in the recovery region, with a replica in the home region.
 
-Both have the same material, so what was encrypted with one is read with the other: secrets survive the loss of either
-region.
+Both have the same key material, so either decrypts what the other encrypted. Secrets survive the loss of either region.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from continuity.errors import CannotLookError, ConflictError, NotThereError, UnfinishedError
-from continuity.state_backend.config import Site
-from continuity.state_backend.desired import EXISTENCE, Property, Thing
+from continuity.state_backend.config import StateBackendConfig
+from continuity.state_backend.desired import EXISTENCE, Property, Resource
 from plan.names import STATE, STATE_KEY_ALIAS
 
 _MISSING: Final = frozenset({"NotFoundException"})
@@ -22,75 +21,76 @@ _KIND: Final = {
     "KeyManager": "CUSTOMER", "MultiRegion": True, "KeySpec": "SYMMETRIC_DEFAULT", "KeyUsage": "ENCRYPT_DECRYPT",
     "Origin": "AWS_KMS",
 }  # fmt: skip
-# KMS copies a key to another region in seconds; until then it is "Creating" and takes no other call.
-_REPLICATION_PATIENCE: Final = 120.0  # seconds
-_LOOK_AGAIN: Final = 1.0  # seconds
+# KMS copies a key to a region in seconds. Until then its state is "Creating", and it accepts no other call.
+_REPLICATION_PATIENCE_SECONDS: Final = 120.0
+_RETRY_SECONDS: Final = 1.0
 
 
 class Keys:
-    """Both keys as KMS has them now."""
+    """The current state of both keys."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, config: StateBackendConfig) -> None:
+        self._config = config
 
     def primary(self) -> Any | None:
-        """What KMS says of the key: the alias leads to it, or, before it has that, its tag."""
-        found = self._describe(self._site.recovery, STATE_KEY_ALIAS) or self._by_tag()
+        """The description of the primary key that KMS returns. The key is found by its alias, otherwise by its tag."""
+        found = self._describe(self._config.recovery, STATE_KEY_ALIAS) or self._by_tag()
         if found is not None:
-            self._must_be(found, "PRIMARY")
+            self._check_kind(found, "PRIMARY")
         return found
 
     def replica(self) -> Any | None:
-        """What KMS says of the replica. It has the key's own id, so the alias need not be there."""
+        """The description of the replica that KMS returns. It has the primary's id, so it needs no alias."""
         try:
-            primary = self._ours()
-        except CannotLookError:  # the recovery region is lost: then the alias has to do
-            found = self._describe(self._site.home, STATE_KEY_ALIAS)
+            primary = self._primary_or_missing()
+        except CannotLookError:  # during an outage of the recovery region, only the alias is available
+            found = self._describe(self._config.home, STATE_KEY_ALIAS)
             if found is not None:
-                self._must_be(found, "REPLICA")
+                self._check_kind(found, "REPLICA")
             return found
-        aliased = self._describe(self._site.home, STATE_KEY_ALIAS)
+        aliased = self._describe(self._config.home, STATE_KEY_ALIAS)
         if aliased is not None and (primary is None or aliased["KeyId"] != primary["KeyId"]):
-            raise _points_elsewhere(aliased, self._site.home, "a replica of the key that the alias names in "
-                                    f"{self._site.recovery}")  # fmt: skip
-        return None if primary is None else aliased or self._describe(self._site.home, primary["KeyId"])
+            raise _points_elsewhere(aliased, self._config.home, "a replica of the key that the alias names in "
+                                    f"{self._config.recovery}")  # fmt: skip
+        return None if primary is None else aliased or self._describe(self._config.home, primary["KeyId"])
 
     def arn(self, region: str) -> str:
-        """The ARN that the key has, or will have, in a region: a replica's differs from its key's by the region."""
+        """The ARN that the key has, or will have, in a region. Only the region differs for the replica."""
         try:
-            key, place = self._ours(), self._site.recovery
+            key, place = self._primary_or_missing(), self._config.recovery
         except CannotLookError:
-            key, place = self.replica(), self._site.home
+            key, place = self.replica(), self._config.home
         if key is None:
             raise NotThereError
         return str(key["Arn"]).replace(f":{place}:", f":{region}:", 1)
 
     def create(self) -> None:
         self._call(
-            self._site.recovery, "create_key", MultiRegion=True, Description=_DESCRIPTION, Tags=_TAGS
-        )  # the tag comes with the key, so a run that ends here leaves one that the next run finds
+            self._config.recovery, "create_key", MultiRegion=True, Description=_DESCRIPTION, Tags=_TAGS
+        )  # the tag is set by the same call, so the next run finds the key if this run ends here
 
     def replicate(self) -> None:
         self._call(
-            self._site.recovery,
+            self._config.recovery,
             "replicate_key",
-            KeyId=self.arn(self._site.recovery),
-            ReplicaRegion=self._site.home,
+            KeyId=self.arn(self._config.recovery),
+            ReplicaRegion=self._config.home,
             Description=_DESCRIPTION,
             Tags=_TAGS,
         )
-        deadline = time.monotonic() + _REPLICATION_PATIENCE
-        while (made := self.replica()) is None or made["KeyState"] == "Creating":
+        deadline = time.monotonic() + _REPLICATION_PATIENCE_SECONDS
+        while (replica := self.replica()) is None or replica["KeyState"] == "Creating":
             if time.monotonic() > deadline:
                 raise UnfinishedError(
-                    f"KMS is still making the replica key in {self._site.home} after {_REPLICATION_PATIENCE:.0f} s: "
-                    "run `continuity bootstrap` again later, it goes on from here"
+                    f"KMS is still creating the replica key in {self._config.home} "
+                    f"after {_REPLICATION_PATIENCE_SECONDS:.0f} s: run `continuity bootstrap` again, "
+                    "which continues from here"
                 )
-            time.sleep(_LOOK_AGAIN)
-            self._site.aws.forget()
+            time.sleep(_RETRY_SECONDS)
+            self._config.aws.clear_cache()
 
     def enable(self, region: str) -> None:
-        """Whatever was done to it: a deletion that is pending is cancelled first, which leaves the key disabled."""
+        """Enable the key. A pending deletion is cancelled first, which leaves the key disabled."""
         arn = self.arn(region)
         state = self.state(region)
         if state in ("PendingDeletion", "PendingReplicaDeletion"):
@@ -102,30 +102,30 @@ class Keys:
         return None if found is None else str(found["KeyState"])
 
     def rotates(self) -> bool:
-        asked = self._call(self._site.recovery, "get_key_rotation_status", KeyId=self.arn(self._site.recovery))
-        return bool(asked["KeyRotationEnabled"])
+        status = self._call(self._config.recovery, "get_key_rotation_status", KeyId=self.arn(self._config.recovery))
+        return bool(status["KeyRotationEnabled"])
 
     def rotate(self) -> None:
-        self._call(self._site.recovery, "enable_key_rotation", KeyId=self.arn(self._site.recovery))
+        self._call(self._config.recovery, "enable_key_rotation", KeyId=self.arn(self._config.recovery))
 
     def aliased(self, region: str) -> str | None:
-        """The ARN of the key that the alias names there."""
+        """The ARN of the key that the alias points to in the region."""
         found = self._describe(region, STATE_KEY_ALIAS)
         return None if found is None else str(found["Arn"])
 
     def name(self, region: str) -> None:
         self._call(region, "create_alias", AliasName=STATE_KEY_ALIAS, TargetKeyId=self.arn(region))
 
-    def _ours(self) -> Any | None:
-        """The key, for what depends on it: a conflict about the key is the key's own finding."""
+    def _primary_or_missing(self) -> Any | None:
+        """The primary key, for its dependents. A conflict of the key counts as missing: the key has its own finding."""
         try:
             return self.primary()
         except ConflictError:
             raise NotThereError from None
 
     def _by_tag(self) -> Any | None:
-        """The key of a run that ended before it gave the key its alias. Ids of multi-region keys begin with `mrk-`."""
-        region = self._site.recovery
+        """Find a key without alias, from an interrupted run. Ids of multi-region keys begin with `mrk-`."""
+        region = self._config.recovery
         marker: dict[str, str] = {}
         tagged: list[Any] = []
         while True:
@@ -146,62 +146,75 @@ class Keys:
             arns = ", ".join(sorted(key["Arn"] for key in tagged))
             raise ConflictError(
                 f"one of several keys with the tag Name={STATE} ({arns}) and none has the alias {STATE_KEY_ALIAS}",
-                f"give the alias to the one that is used: aws kms create-alias --region {region} "
+                f"give the alias to the key that is in use: aws kms create-alias --region {region} "
                 f"--alias-name {STATE_KEY_ALIAS} --target-key-id KEY_ID",
             )
         return tagged[0] if tagged else None
 
-    def _must_be(self, found: Any, kind: str) -> None:
-        region = self._site.recovery if kind == "PRIMARY" else self._site.home
-        got = found.get("MultiRegionConfiguration", {}).get("MultiRegionKeyType")
-        if got != kind or any(found.get(name) != value for name, value in _KIND.items()):
-            raise _points_elsewhere(found, region, f"a symmetric multi-region key of our own, {kind.lower()} there")
+    def _check_kind(self, found: Any, kind: str) -> None:
+        region = self._config.recovery if kind == "PRIMARY" else self._config.home
+        actual = found.get("MultiRegionConfiguration", {}).get("MultiRegionKeyType")
+        if actual != kind or any(found.get(name) != value for name, value in _KIND.items()):
+            raise _points_elsewhere(
+                found, region, f"a symmetric, customer-managed multi-region key, {kind.lower()} in {region}"
+            )
 
     def _describe(self, region: str, name: str) -> Any | None:
-        found = self._site.aws.find("kms", region, "describe_key", _MISSING, KeyId=name)
+        found = self._config.aws.find("kms", region, "describe_key", _MISSING, KeyId=name)
         return None if found is None else found["KeyMetadata"]
 
-    def _call(self, region: str, operation: str, **asked: Any) -> Any:
-        return self._site.aws.call("kms", region, operation, **asked)
+    def _call(self, region: str, operation: str, **parameters: Any) -> Any:
+        return self._config.aws.call("kms", region, operation, **parameters)
 
 
 def _points_elsewhere(found: Any, region: str, needed: str) -> ConflictError:
     return ConflictError(
         f"{found['Arn']}, to which {STATE_KEY_ALIAS} points",
-        f"the alias must lead to {needed}. See what uses that key; if nothing does, take the alias away (aws kms "
+        f"the alias must point to {needed}. If that key is not in use, delete the alias (aws kms "
         f"delete-alias --region {region} --alias-name {STATE_KEY_ALIAS}) and run `continuity bootstrap`",
     )
 
 
-def properties(site: Site, keys: Keys) -> list[Property]:
-    """Of both keys, in the order in which they are made."""
-    key, replica = Thing("state key", STATE_KEY_ALIAS, site.recovery), Thing("replica key", STATE_KEY_ALIAS, site.home)
+def properties(config: StateBackendConfig, keys: Keys) -> list[Property]:
+    """The properties of both keys, in the order in which they are applied."""
+    key, replica = (
+        Resource("state key", STATE_KEY_ALIAS, config.recovery),
+        Resource("replica key", STATE_KEY_ALIAS, config.home),
+    )
     return [
         Property(
-            thing=key,
+            resource=key,
             name=EXISTENCE,
-            found=lambda: keys.primary() and "a multi-region primary key",
-            wanted=lambda: "a multi-region primary key",
-            make=keys.create,
+            actual=lambda: keys.primary() and "a multi-region primary key",
+            desired=lambda: "a multi-region primary key",
+            apply=keys.create,
         ),
         *_usable(key, keys),
-        Property(thing=key, name="rotation", found=keys.rotates, wanted=lambda: True, make=keys.rotate),
+        Property(resource=key, name="rotation", actual=keys.rotates, desired=lambda: True, apply=keys.rotate),
         Property(
-            thing=replica,
+            resource=replica,
             name=EXISTENCE,
-            found=lambda: keys.replica() and "a replica of the state key",
-            wanted=lambda: "a replica of the state key",
-            make=keys.replicate,
+            actual=lambda: keys.replica() and "a replica of the state key",
+            desired=lambda: "a replica of the state key",
+            apply=keys.replicate,
         ),
         *_usable(replica, keys),
     ]
 
 
-def _usable(thing: Thing, keys: Keys) -> list[Property]:
+def _usable(resource: Resource, keys: Keys) -> list[Property]:
     def bound(act: Callable[[str], Any]) -> Callable[[], Any]:
-        return lambda: act(thing.region)
+        return lambda: act(resource.region)
 
     return [
-        Property(thing=thing, name="state", found=bound(keys.state), wanted=lambda: "Enabled", make=bound(keys.enable)),
-        Property(thing=thing, name="alias", found=bound(keys.aliased), wanted=bound(keys.arn), make=bound(keys.name)),
+        Property(
+            resource=resource,
+            name="state",
+            actual=bound(keys.state),
+            desired=lambda: "Enabled",
+            apply=bound(keys.enable),
+        ),
+        Property(
+            resource=resource, name="alias", actual=bound(keys.aliased), desired=bound(keys.arn), apply=bound(keys.name)
+        ),
     ]

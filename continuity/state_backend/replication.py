@@ -1,4 +1,4 @@
-"""The copying of the state to the home region: the role that S3 copies with, and the order to copy everything."""
+"""The replication of the state to the home region: S3's role, and the replication configuration."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from continuity.errors import ConflictError, NotThereError
 from continuity.state_backend.buckets import Bucket
-from continuity.state_backend.config import Site
-from continuity.state_backend.desired import EXISTENCE, Property, Thing
+from continuity.state_backend.config import StateBackendConfig
+from continuity.state_backend.desired import EXISTENCE, Property, Resource
 from continuity.state_backend.iam import document, same, same_policy, statements
 from continuity.state_backend.keys import Keys
 
-# The one time that S3 offers for replication with a promise (S3 Replication Time Control).
+# The only replication time that S3 guarantees (S3 Replication Time Control).
 _REPLICATION_TIME: Final = {"Status": "Enabled", "Time": {"Minutes": 15}}
 _METRICS: Final = {"Status": "Enabled", "EventThreshold": {"Minutes": 15}}
 _RULE: Final = "everything"
@@ -21,47 +21,47 @@ _NO_ROLE: Final = frozenset({"NoSuchEntity"})
 
 
 class Role:
-    """What S3 may do in our name: read the state, and write its copies."""
+    """The role that S3 assumes for replication: it reads the state, and writes its copies."""
 
-    def __init__(self, site: Site, keys: Keys) -> None:
-        self._site = site
+    def __init__(self, config: StateBackendConfig, keys: Keys) -> None:
+        self._config = config
         self._keys = keys
 
     def properties(self) -> list[Property]:
-        thing = Thing("replication role", self._site.role, "all regions")
+        resource = Resource("replication role", self._config.role, "all regions")
         return [
             Property(
-                thing=thing,
+                resource=resource,
                 name=EXISTENCE,
-                found=lambda: self._find("get_role") and "there",
-                wanted=lambda: "there",
-                make=self._create,
+                actual=lambda: self._find("get_role") and "there",
+                desired=lambda: "there",
+                apply=self._create,
             ),
             Property(
-                thing=thing,
+                resource=resource,
                 name="trust",
-                found=self._trust,
-                wanted=_trusted,
-                make=lambda: self._call("update_assume_role_policy", PolicyDocument=json.dumps(_trusted())),
-                enough=same_policy,
+                actual=self._trust,
+                desired=_trusted,
+                apply=lambda: self._call("update_assume_role_policy", PolicyDocument=json.dumps(_trusted())),
+                satisfies=same_policy,
             ),
             Property(
-                thing=thing,
+                resource=resource,
                 name="permissions",
-                found=self._granted,
-                wanted=lambda: sorted(each["Sid"] for each in self._permitted()["Statement"]),
-                make=lambda: self._call(
+                actual=self._granted,
+                desired=lambda: sorted(each["Sid"] for each in self._permitted()["Statement"]),
+                apply=lambda: self._call(
                     "put_role_policy", PolicyName=_POLICY, PolicyDocument=json.dumps(self._permitted())
                 ),
             ),
-            Property(thing=thing, name="further permissions", found=self._further, wanted=lambda: "none"),
+            Property(resource=resource, name="further permissions", actual=self._further, desired=lambda: "none"),
         ]
 
     def _create(self) -> None:
         self._call(
             "create_role",
             AssumeRolePolicyDocument=json.dumps(_trusted()),
-            Description=f"S3 copies Pulumi's state from {self._site.recovery} to {self._site.home}",
+            Description=f"S3 copies Pulumi's state from {self._config.recovery} to {self._config.home}",
         )
 
     def _trust(self) -> Any | None:
@@ -69,11 +69,11 @@ class Role:
         return None if found is None else found["Role"]["AssumeRolePolicyDocument"]
 
     def _granted(self) -> list[str]:
-        """The ids of the statements that are there and say what they must, and the words of those that do not."""
+        """The ids of the statements that are as desired, and the text of those that are not."""
         found = self._find("get_role_policy", PolicyName=_POLICY)
-        wanted = self._permitted()["Statement"]
+        desired = self._permitted()["Statement"]
         return sorted(
-            each["Sid"] if any(same(each, one) for one in wanted) else json.dumps(each)
+            each["Sid"] if any(same(each, one) for one in desired) else json.dumps(each)
             for each in statements(found and found["PolicyDocument"])
         )
 
@@ -85,18 +85,18 @@ class Role:
         if further:
             raise ConflictError(
                 f"given by {', '.join(further)}",
-                f"take them from the role by hand: S3 needs {_POLICY} alone",
+                f"remove them from the role by hand: S3 needs only {_POLICY}",
             )
         return "none"
 
     def _permitted(self) -> dict[str, Any]:
-        """What S3 needs to copy from one bucket to the other, and nothing else.
+        """The permissions that S3 needs to copy from one bucket to the other, and no others.
 
-        After "Setting up permissions for live replication" and "Replicating encrypted objects" in the S3 user guide.
-        Each key may be used through S3 in its own region only, so the role opens no secret that Pulumi encrypted.
+        Source: "Setting up permissions for live replication" and "Replicating encrypted objects" in the S3 user guide.
+        The role may use each key only through S3 in the key's region, so it cannot decrypt Pulumi's secrets.
         """
-        site = self._site
-        source, destination = site.bucket_arn(site.bucket), site.bucket_arn(site.replica_bucket)
+        config = self._config
+        source, destination = config.bucket_arn(config.bucket), config.bucket_arn(config.replica_bucket)
         return document(
             {
                 "Sid": "ReadTheOrder",
@@ -124,23 +124,25 @@ class Role:
                 "Sid": "DecryptObjects",
                 "Effect": "Allow",
                 "Action": "kms:Decrypt",
-                "Resource": self._keys.arn(site.recovery),
-                "Condition": {"StringEquals": {"kms:ViaService": f"s3.{site.recovery}.amazonaws.com"}},
+                "Resource": self._keys.arn(config.recovery),
+                "Condition": {"StringEquals": {"kms:ViaService": f"s3.{config.recovery}.amazonaws.com"}},
             },
             {
                 "Sid": "EncryptCopies",
                 "Effect": "Allow",
                 "Action": ["kms:Encrypt", "kms:GenerateDataKey"],
-                "Resource": self._keys.arn(site.home),
-                "Condition": {"StringEquals": {"kms:ViaService": f"s3.{site.home}.amazonaws.com"}},
+                "Resource": self._keys.arn(config.home),
+                "Condition": {"StringEquals": {"kms:ViaService": f"s3.{config.home}.amazonaws.com"}},
             },
         )
 
-    def _call(self, operation: str, **asked: Any) -> Any:
-        return self._site.aws.call("iam", self._site.recovery, operation, RoleName=self._site.role, **asked)
+    def _call(self, operation: str, **parameters: Any) -> Any:
+        return self._config.aws.call("iam", self._config.recovery, operation, RoleName=self._config.role, **parameters)
 
-    def _find(self, operation: str, **asked: Any) -> Any | None:
-        return self._site.aws.find("iam", self._site.recovery, operation, _NO_ROLE, RoleName=self._site.role, **asked)
+    def _find(self, operation: str, **parameters: Any) -> Any | None:
+        return self._config.aws.find(
+            "iam", self._config.recovery, operation, _NO_ROLE, RoleName=self._config.role, **parameters
+        )
 
 
 def _trusted() -> dict[str, Any]:
@@ -148,40 +150,42 @@ def _trusted() -> dict[str, Any]:
 
 
 class Replication:
-    """The order to S3. A bucket has one at most, which is replaced as a whole; that of somebody else never is."""
+    """The replication configuration. A bucket has at most one. It is replaced unless it has other rules."""
 
-    def __init__(self, site: Site, keys: Keys, source: Bucket) -> None:
-        self._site = site
+    def __init__(self, config: StateBackendConfig, keys: Keys, source: Bucket) -> None:
+        self._config = config
         self._keys = keys
         self._source = source
 
     def properties(self) -> list[Property]:
-        thing = Thing("replication", f"{self._site.bucket} -> {self._site.replica_bucket}", self._site.recovery)
+        resource = Resource(
+            "replication", f"{self._config.bucket} -> {self._config.replica_bucket}", self._config.recovery
+        )
 
         def rule(name: str, *path: str) -> Property:
-            """A part of the rule, at a path of it."""
+            """A property for the part of the rule at a path."""
             return Property(
-                thing=thing,
+                resource=resource,
                 name=name,
-                found=lambda: _at(self._rule(), path),
-                wanted=lambda: _at(self._wanted(), path),
-                make=self._put,
+                actual=lambda: _at(self._rule(), path),
+                desired=lambda: _at(self._desired_rule(), path),
+                apply=self._put,
             )
 
         return [
             Property(
-                thing=thing,
+                resource=resource,
                 name=EXISTENCE,
-                found=lambda: self._order() and "ordered",
-                wanted=lambda: "ordered",
-                make=self._put,
+                actual=lambda: self._configuration() and "configured",
+                desired=lambda: "configured",
+                apply=self._put,
             ),
             Property(
-                thing=thing,
+                resource=resource,
                 name="role",
-                found=lambda: (self._order() or {}).get("Role"),
-                wanted=lambda: self._site.role_arn,
-                make=self._put,
+                actual=lambda: (self._configuration() or {}).get("Role"),
+                desired=lambda: self._config.role_arn,
+                apply=self._put,
             ),
             rule("status", "Status"),
             rule("selection", "Filter"),
@@ -195,70 +199,70 @@ class Replication:
             rule("metrics", "Destination", "Metrics"),
         ]
 
-    def _order(self) -> dict[str, Any] | None:
-        site = self._site
+    def _configuration(self) -> dict[str, Any] | None:
+        config = self._config
         try:
             self._source.region()
-        except ConflictError:  # which is the bucket's own finding
+        except ConflictError:  # the bucket has its own finding
             raise NotThereError from None
-        found = site.aws.find(
+        found = config.aws.find(
             "s3",
-            site.recovery,
+            config.recovery,
             "get_bucket_replication",
             frozenset({"ReplicationConfigurationNotFoundError", "NoSuchBucket"}),
-            Bucket=site.bucket,
-            ExpectedBucketOwner=site.account,
+            Bucket=config.bucket,
+            ExpectedBucketOwner=config.account,
         )
         if found is None:
             return None
-        order: dict[str, Any] = found["ReplicationConfiguration"]
-        others = [str(rule.get("ID")) for rule in order["Rules"] if rule.get("ID") != _RULE]
+        replication: dict[str, Any] = found["ReplicationConfiguration"]
+        others = [str(rule.get("ID")) for rule in replication["Rules"] if rule.get("ID") != _RULE]
         if others:
             raise ConflictError(
-                f"ordered by somebody else (rules {', '.join(others)})",
-                "see what these rules are for, and take them away by hand: S3 keeps one order for a bucket",
+                f"configured by others (rules {', '.join(others)})",
+                "check the purpose of these rules, and remove them by hand: a bucket has one replication only",
             )
-        return order
+        return replication
 
     def _rule(self) -> dict[str, Any]:
-        order = self._order()
-        if order is None:
+        replication = self._configuration()
+        if replication is None:
             raise NotThereError
-        found: dict[str, Any] = order["Rules"][0]
-        if found.get("Filter") == {}:  # S3 may write every object so
+        found: dict[str, Any] = replication["Rules"][0]
+        if found.get("Filter") == {}:  # S3 may return the filter for every object in this form
             found = {**found, "Filter": {"Prefix": ""}}
         return found
 
-    def _wanted(self) -> dict[str, Any]:
+    def _desired_rule(self) -> dict[str, Any]:
         return {
             "ID": _RULE,
             "Status": "Enabled",
             "Priority": 1,
-            # An empty filter is every object. Without a filter S3 takes the rule for one of its first version, in
+            # An empty filter selects every object. Without a filter, S3 reads the rule as version 1 of its schema, in
             # which deletions cannot be configured.
             "Filter": {"Prefix": ""},
             "DeleteMarkerReplication": {"Status": "Enabled"},
-            # Without this, S3 leaves out every object that is encrypted with a KMS key, which here is all.
+            # Without this, S3 skips every object that is encrypted with a KMS key. All objects here are.
             "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}},
             "Destination": {
-                "Bucket": self._site.bucket_arn(self._site.replica_bucket),
+                "Bucket": self._config.bucket_arn(self._config.replica_bucket),
                 "StorageClass": "STANDARD",
-                "EncryptionConfiguration": {"ReplicaKmsKeyID": self._keys.arn(self._site.home)},
-                # Without time control, S3 promises no time at all, and reports no delay either.
+                "EncryptionConfiguration": {"ReplicaKmsKeyID": self._keys.arn(self._config.home)},
+                # Without time control, S3 guarantees no replication time and reports no delay.
                 "ReplicationTime": _REPLICATION_TIME,
                 "Metrics": _METRICS,
             },
         }
 
     def _put(self) -> None:
-        site = self._site
-        site.aws.call(
+        config = self._config
+        config.aws.call(
             "s3",
-            site.recovery,
+            config.recovery,
             "put_bucket_replication",
-            Bucket=site.bucket,
-            ExpectedBucketOwner=site.account,
-            ReplicationConfiguration={"Role": site.role_arn, "Rules": [self._wanted()]},
+            Bucket=config.bucket,
+            ExpectedBucketOwner=config.account,
+            ReplicationConfiguration={"Role": config.role_arn, "Rules": [self._desired_rule()]},
         )
 
 

@@ -1,4 +1,4 @@
-"""Every error of `continuity` is in one tree, and whatever a person meets ends as one message without a traceback."""
+"""Every error of `continuity` is in one tree, and ends a command with one message, without a traceback."""
 
 from __future__ import annotations
 
@@ -35,7 +35,11 @@ from tests.localcloud.github_harness import TOKEN, serving
 NOWHERE = "http://127.0.0.1:9"
 """Nothing listens on the discard port."""
 
-MODULES = sorted(module.name for module in pkgutil.iter_modules(continuity.__path__) if module.name != "__main__")
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(continuity.__path__, prefix="continuity.")
+    if not module.ispkg and not module.name.endswith(".__main__")
+)
 
 
 # -- the tree ---------------------------------------------------------------------------------------------------------
@@ -46,7 +50,7 @@ def defined() -> dict[str, type[BaseException]]:
     return {
         name: found
         for module in MODULES
-        for name, found in inspect.getmembers(importlib.import_module(f"continuity.{module}"), inspect.isclass)
+        for name, found in inspect.getmembers(importlib.import_module(module), inspect.isclass)
         if issubclass(found, BaseException) and found.__module__.startswith("continuity.")
     }
 
@@ -72,7 +76,7 @@ def test_the_docstring_draws_the_tree() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_is_raised_from_outside_the_tree(module: str) -> None:
-    tree = ast.parse((ROOT / "continuity" / f"{module}.py").read_text())
+    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
     known = {name for name, each in vars(builtins).items() if inspect.isclass(each) and issubclass(each, BaseException)}
     raised = {
         node.exc.func.id
@@ -89,7 +93,7 @@ def test_nothing_is_raised_from_outside_the_tree(module: str) -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command and the plan in a folder of their own, in which files may be broken and stacks may be made."""
+    """A copy of the command and the plan, in which tests may break files and create stacks."""
     folder = tmp_path_factory.mktemp("copy")
     for name in ("continuity", "plan"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -241,8 +245,8 @@ def test_a_machine_without_git(copy: Path, env: dict[str, str], tmp_path: Path) 
         (("ci", "comment", "1", "none.md"), "none.md cannot be read: No such file or directory"),
         (("ci", "comment", "1", "."), ". cannot be read: Is a directory"),
         (("ci", "comment", "1", sys.executable), "is not text"),
-        (("ci", "comment", "1", "Pulumi.yaml"), "is no comment that `continuity ci preview` made"),
-        (("drill", "recovery", "--fault", "'"), "which is no command"),
+        (("ci", "comment", "1", "Pulumi.yaml"), "is not a comment of `continuity ci preview`"),
+        (("drill", "recovery", "--fault", "'"), "which is not a command"),
     ],
 )
 def test_a_mistake_in_what_is_asked_for(
@@ -273,7 +277,7 @@ def test_a_repository_that_is_not_configured(copy: Path, env: dict[str, str], tm
     right = settings.read_text()
     try:
         settings.write_text("config: {}\n")
-        assert "Pulumi.prod.yaml does not say which repository is meant" in fails(copy, env, "access")
+        assert "Pulumi.prod.yaml names no repository" in fails(copy, env, "access")
         settings.write_text("config: [")
         assert "Pulumi.prod.yaml cannot be read as a stack's configuration" in fails(copy, env, "access")
     finally:
@@ -318,7 +322,7 @@ def test_a_database_is_not_set_aside_while_aws_does_not_answer(engine: Engine, c
     assert "prod has 0 databases" in fails(copy, led, "set-aside", "prod", "--yes")
     pulumi("stack", "init", "prod")
     state({})
-    assert "says nothing of the identifier" in fails(copy, led, "set-aside", "prod", "--yes")
+    assert "has no identifier" in fails(copy, led, "set-aside", "prod", "--yes")
     state({"identifier": "database"})
     said = fails(copy, led, "set-aside", "prod", "--yes")
     assert "continuity: eu-central-1: it does not answer" in said

@@ -66,7 +66,7 @@ def free_port(*addresses: str) -> int:
 
 
 class Servers:
-    """HTTPS servers at several addresses, in a thread with a loop of its own. They can go away and come back."""
+    """HTTPS servers at several addresses, in a thread with a separate loop. They can be stopped and started."""
 
     def __init__(self, certificate: Path, port: int) -> None:
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -86,7 +86,7 @@ def test_script_previews_a_branch_without_an_account(copy: Path, tmp_path: Path)
     assert done.returncode == 0
     text = comment.read_text()
     assert text in done.stdout + "\n"
-    assert re.search(r"#### `prod`: 1 to update, \d+ as they are", text)
+    assert re.search(r"#### `prod`: 1 to update, \d+ unchanged", text)
     assert "! update  aws:rds:Instance botbrains-prod-database" in text
     assert "-     maxAllocatedStorage: 400" in text
     assert "+     maxAllocatedStorage: 500" in text
@@ -101,7 +101,7 @@ def test_change_that_breaks_a_policy_fails(cloud: LocalCloud, copy: Path) -> Non
     done = continuity(cloud, copy, "ci", "preview", "prod")
     assert done.returncode == 1
     days = PLAN.retention.database_backup_days
-    assert "**The policy pack refuses this**: 1 violation." in done.stdout
+    assert "**The policy pack refuses this change**: 1 violation." in done.stdout
     assert "`database-backup-retention` on `aws:rds:Instance botbrains-prod-database`" in done.stdout
     assert f"backupRetentionPeriod is 1; allowed is {days} days or more" in done.stdout
 
@@ -133,7 +133,7 @@ def test_change_that_replaces_the_database_needs_a_label(cloud: LocalCloud, copy
 
 
 def test_comment_is_created_once_and_then_edited(cloud: LocalCloud, copy: Path, tmp_path: Path) -> None:
-    repository = Repository.of(cloud.env)
+    repository = Repository.from_environment(cloud.env)
     number = repository.ask("POST", "issues", {"title": "in place of a pull request"})["number"]
     for text in ("first", "second"):
         (tmp_path / "comment").write_text(f"<!-- continuity preview: x -->\n{text}\n")
@@ -149,7 +149,9 @@ def test_comment_is_created_once_and_then_edited(cloud: LocalCloud, copy: Path, 
 def drift_issues(cloud: LocalCloud) -> list[dict[str, Any]]:
     """The issues that report drift, open and closed."""
     return [
-        one for one in Repository.of(cloud.env).all("issues?state=all") if "continuity drift" in (one["body"] or "")
+        one
+        for one in Repository.from_environment(cloud.env).all("issues?state=all")
+        if "continuity drift" in (one["body"] or "")
     ]
 
 
@@ -165,7 +167,7 @@ def change_by_hand(cloud: LocalCloud) -> None:
     worker = hetzner(cloud).servers.get_by_name("botbrains-prod-worker-1")
     worker.change_protection(delete=False, rebuild=False).wait_until_finished()
     worker.delete()
-    Repository.of(cloud.env).ask("PUT", "environments/prod", {})
+    Repository.from_environment(cloud.env).ask("PUT", "environments/prod", {})
 
 
 def test_drift_is_reported_once_until_it_is_repaired(cloud: LocalCloud, copy: Path, subtests: pytest.Subtests) -> None:
@@ -214,7 +216,7 @@ def test_drift_fails_if_a_cloud_does_not_answer(cloud: LocalCloud, copy: Path) -
     with unreachable(cloud, HOME):
         done = continuity(cloud, copy, "drift", "prod")
     assert done.returncode == 1
-    assert "prod: could not be looked at: " in done.stdout
+    assert "prod: could not be read: " in done.stdout
 
 
 def test_drift_fails_if_the_state_backend_is_missing(cloud: LocalCloud, copy: Path) -> None:

@@ -1,1 +1,1 @@
-"""The failover drill: hosts and locations are lost under load."""
+"""The failover drill: switch off hosts or a location under load, and measure the recovery."""

@@ -1,248 +1,85 @@
-"""The drill that measures whether the loss of hosts, or of a location, is borne by those that are left.
+"""Run the failover drill: cut the power of hosts under load, and measure whether the remaining hosts take over.
 
-It sends requests and jobs at a steady pace, switches hosts off as if their plugs were pulled, watches who serves,
-switches them on again, and watches until everything is as it was. `failover_judgement` judges what it saw.
+It sends requests and jobs at a constant rate, cuts the power, watches the load balancers, switches everything on again,
+and waits until the pool is as before. `evaluation` compares the observation with the plan.
 """
 
 from __future__ import annotations
 
 import secrets
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import plan
 from continuity.clouds.database import Database
 from continuity.drills.failover import faults
-from continuity.drills.failover.evaluation import HealthCheck, Lose, Measured, Observed, Times, judge, severity
-from continuity.drills.failover.faults import Access, Fault, Health
+from continuity.drills.failover.evaluation import Measurement, Observation, Times, evaluate
+from continuity.drills.failover.faults import Health
+from continuity.drills.failover.planning import DrillPlan
+from continuity.drills.failover.signals import interrupts_ignored, sigterm_as_interrupt
 from continuity.drills.load.jobs import Job, Outcome, Queue
 from continuity.drills.load.traffic import Settings, Traffic
-from continuity.engine import stacks
-from continuity.engine.stacks import Stack
-from continuity.errors import ContinuityError, DrillError, StackError, UsageError
+from continuity.errors import ContinuityError, DrillError
 
 _BEFORE_SECONDS: Final = 5.0
-"""How long requests are sent before anything is switched off."""
+"""The time for which requests are sent before anything is switched off."""
 
 _FIRST_SECONDS: Final = 30.0
+"""The time limit for the first request."""
+
 _READY_SECONDS: Final = 120.0
-"""How long the pool may take to be ready before the drill begins."""
+"""The time limit for the pool to be ready before the drill."""
 
 _WHOLE_SECONDS: Final = 300.0
-"""How long the pool may take to be as before, once everything is switched on: a real server boots."""
+"""The time limit for the pool to be as before, once everything is switched on. A real server boots first."""
 
 _DONE_SECONDS: Final = 120.0
-"""How long the jobs that are left may take at the end."""
+"""The time limit for the remaining jobs at the end."""
 
 
-class Role(StrEnum):
-    """Whose hosts are taken away."""
+def run_drill(promised: plan.Plan, drill_plan: DrillPlan, say: Callable[[str], None]) -> Measurement:
+    """Run a planned drill. `say` receives a sentence at each step.
 
-    API = "api"
-    WORKER = "worker"
-    BOTH = "both"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a person asks for. `rate` is in requests a second; `seconds` pass between switching off and on again."""
-
-    lose: Lose
-    location: str | None = None
-    role: Role = Role.BOTH
-    rate: float = 200.0
-    jobs: int = 1000
-    seconds: float = 30.0
-    https_port: int = 443
-    path: str = "/"
-
-
-@dataclass(frozen=True)
-class Host:
-    """A host as the stack says. `state` is active or standby."""
-
-    name: str
-    location: str
-    state: str
-
-
-@dataclass(frozen=True)
-class Intended:
-    """What a drill would do, before it does it."""
-
-    stack: Stack
-    options: Options
-    access: Access
-    outputs: Mapping[str, Any]
-    name: str
-    check: HealthCheck
-    api: tuple[Host, ...]
-    workers: tuple[Host, ...]
-    balancers: tuple[Mapping[str, Any], ...]
-    lost_api: tuple[Host, ...]
-    lost_workers: tuple[Host, ...]
-    lost_balancers: tuple[str, ...]
-    fault: Fault
-
-    @property
-    def what(self) -> str:
-        """What is lost, in words."""
-        names = [host.name for host in (*self.lost_api, *self.lost_workers)] + list(self.lost_balancers)
-        return (f"location {self.options.location}: " if self.options.lose is Lose.LOCATION else "") + ", ".join(names)
-
-    @property
-    def needed_standby(self) -> frozenset[str]:
-        """The standby API hosts that have to step in: of those that are left, the j-th does when j actives are lost."""
-        standby = [host for host in self.api if host.state == "standby"]
-        needed = standby[: sum(1 for host in self.lost_api if host.state == "active")]
-        return frozenset(host.name for host in needed if host not in self.lost_api)
-
-    def sentences(self, promised: plan.Plan) -> list[str]:
-        """What would happen, for a person who decides whether it does."""
-        options = self.options
-        hosts = [host.name for host in (*self.lost_api, *self.lost_workers)]
-        name, objectives = severity(promised, options.lose)
-        said = [f"the power of {len(hosts)} servers is cut, as if their plugs were pulled: {', '.join(hosts)}"]
-        if self.lost_balancers:
-            said.append(
-                "the public interface of the load balancers of that location is switched off (Hetzner has no harsher "
-                f"call): {', '.join(self.lost_balancers)}"
-            )
-        said.append(
-            f"{options.rate:g} requests a second go to https://{self.name}:{options.https_port}{options.path}"
-            + (f", and {options.jobs} jobs to the workers" if options.jobs else "")
-        )
-        said.append(
-            f"everything is switched on again after {options.seconds:g} s. Should this command not live to do it: "
-            + "; ".join(self.fault.by_hand())
-        )
-        said.append(
-            f"traffic has to recover within {self.check.bound:g} s, and the plan's {name} objectives are "
-            f"{objectives.rto_hours} h and a loss of {objectives.rpo}"
-        )
-        if self.access.real:
-            said.append(
-                f"THIS IS A REAL CLOUD ({self.access.endpoint}). Customers of {self.stack} are served by these hosts: "
-                f"expect that for up to {self.check.bound:g} s a part of their requests fails, or all of them, and "
-                "that every request and every job that a host is at work on when its power is cut is broken off"
-            )
-        return said
-
-
-def intend(promised: plan.Plan, stack: Stack, options: Options) -> Intended:
-    """Look at the stack and the cloud, and decide what would be lost. Nothing is changed.
-
-    Raises `ContinuityError` when the stack does not say what is needed, when nothing would be left to fail over to, or
-    when the time is too short to tell whether the service recovered.
+    After an error or Ctrl-C, everything that was switched off is switched on again.
     """
-    outputs = stacks.outputs(stack)
-    if outputs is None:
-        raise StackError(f"{stack} does not exist: bring it up first (`continuity up {stack}`)")
-    return intend_from(outputs, promised, stack, options)
-
-
-def intend_from(outputs: Mapping[str, Any], promised: plan.Plan, stack: Stack, options: Options) -> Intended:
-    """As `intend`, with what the stack says of itself."""
-    needed = ["name", "load_balancers", "health_check", "api_hosts"]
-    if options.role is not Role.API or options.jobs:
-        needed.append("worker_hosts")
-    missing = [name for name in needed if not outputs.get(name)]
-    if missing:
-        raise StackError(f"stack {stack} does not say its {', '.join(missing)}: bring it up first")
-    check = _health_check(stack, outputs["health_check"])
-    shortest = check.bound + 2 * check.decides_in
-    if options.seconds < shortest:
-        raise UsageError(
-            f"--seconds is {options.seconds:g}; at least {shortest:g} are needed: {check.bound:g} in which traffic may "
-            f"recover, and twice {check.decides_in:g} in which it has to stay well"
-        )
-    api, workers = _hosts(outputs, "api_hosts"), _hosts(outputs, "worker_hosts")
-    balancers = tuple(outputs["load_balancers"])
-    _check_location(options, [*api, *workers])
-    lost_api = _lost(api, options) if options.role is not Role.WORKER else ()
-    lost_workers = _lost(workers, options) if options.role is not Role.API else ()
-    darkened = options.location if options.lose is Lose.LOCATION and options.role is not Role.WORKER else None
-    lost_balancers = tuple(
-        str(balancer["name"]) for balancer in balancers if darkened and balancer["location"] == darkened
-    )
-    if not lost_api and not lost_workers:
-        raise UsageError(f"there is no such host of the role {options.role} to lose")
-    for words, all_, lost in (("API", api, lost_api), ("worker", workers, lost_workers)):
-        if lost and len(lost) == len(all_):
-            raise DrillError(f"every {words} host would be lost: nothing would be left to fail over to")
-    if lost_balancers and len(lost_balancers) == len(balancers):
-        raise DrillError("every load balancer would be lost: nothing would be left to fail over to")
-    access = Access.of_environment()
-    fault = Fault(access, [host.name for host in (*lost_api, *lost_workers)], lost_balancers)
-    return Intended(
-        stack=stack,
-        options=options,
-        access=access,
-        outputs=outputs,
-        name=str(outputs["name"]),
-        check=check,
-        api=api,
-        workers=workers,
-        balancers=balancers,
-        lost_api=lost_api,
-        lost_workers=lost_workers,
-        lost_balancers=lost_balancers,
-        fault=fault,
-    )
-
-
-def run(
-    promised: plan.Plan,
-    stack: Stack,
-    options: Options,
-    say: Callable[[str], None],
-    intended: Intended | None = None,
-) -> Measured:
-    """The drill itself. `say` gets a sentence at each step.
-
-    However it ends, by an error or by Ctrl-C, what it has switched off is switched on again.
-    """
-    drill = _Drill(intended or intend(promised, stack, options), say)
-    with _terminated_as_interrupted():
-        return judge(promised, drill.run())
+    drill = _Drill(drill_plan, say)
+    with sigterm_as_interrupt():
+        return evaluate(promised, drill.run())
 
 
 class _Drill:
-    def __init__(self, intended: Intended, say: Callable[[str], None]) -> None:
-        self._intended = intended
+    def __init__(self, drill_plan: DrillPlan, say: Callable[[str], None]) -> None:
+        self._plan = drill_plan
         self._say = say
-        self._balancers = [str(balancer["name"]) for balancer in intended.balancers]
-        self._poll = 1.0 if intended.access.real else 0.25
+        self._balancers = [str(balancer["name"]) for balancer in drill_plan.balancers]
+        self._poll = 1.0 if drill_plan.api.real else 0.25
         self._traffic = Traffic(
             Settings(
-                name=intended.name,
-                addresses=tuple(str(balancer["address"]) for balancer in intended.balancers),
-                port=intended.options.https_port,
-                path=intended.options.path,
-                rate=intended.options.rate,
+                name=drill_plan.name,
+                addresses=tuple(str(balancer["address"]) for balancer in drill_plan.balancers),
+                port=drill_plan.options.https_port,
+                path=drill_plan.options.path,
+                rate=drill_plan.options.rate,
             )
         )
 
-    def run(self) -> Observed:
-        intended, options = self._intended, self._intended.options
+    def run(self) -> Observation:
+        drill_plan, options = self._plan, self._plan.options
         self._compare_dns()
-        self._say("waiting until the load balancers call the active hosts healthy and the standby ones not")
-        # Hosts that have just booted change places for a moment: a standby that saw no active one yet is on its way in.
-        wrong = self._wait_until_whole(_READY_SECONDS, steady=2 * intended.check.decides_in)
+        self._say(
+            "waiting until the load balancers report the active hosts as healthy, and the standby hosts as unhealthy"
+        )
+        # Hosts that have just booted may change places briefly: a standby that saw no active host yet is taking over.
+        wrong = self._wait_until_whole(_READY_SECONDS, steady=2 * drill_plan.check.decides_in)
         if wrong:
             raise DrillError(f"the pool is not ready for a drill: {'; '.join(wrong)}")
         batch = f"drill-{secrets.token_hex(4)}"
-        queue = Queue(Database.of(intended.stack, intended.outputs), batch) if options.jobs else None
+        queue = Queue(Database.of(drill_plan.stack, drill_plan.outputs), batch) if options.jobs else None
         noticed: float | None = None
         whole: float | None = None
         try:
-            self._say(f"sending {options.rate:g} requests a second to {intended.name}")
+            self._say(f"sending {options.rate:g} requests a second to {drill_plan.name}")
             self._traffic.start()
             self._traffic.wait_for_first(_FIRST_SECONDS)
             begun = time.monotonic()
@@ -252,12 +89,12 @@ class _Drill:
             self._watch(begun + _BEFORE_SECONDS)
             self._refuse_if_failing(begun)
             try:
-                self._say(f"lost now: {intended.what}")
-                killed, off = intended.fault.off()
+                self._say(f"switching off now: {drill_plan.what}")
+                killed, off = drill_plan.fault.inject()
                 self._say(f"all of it was off after {off - killed:.1f} s")
                 noticed = self._watch(killed + options.seconds, until_noticed=True)
                 self._say("switching everything on again")
-                restored = intended.fault.on()
+                restored = drill_plan.fault.revert()
             finally:
                 self._restore()
             wrong = self._wait_until_whole(_WHOLE_SECONDS)
@@ -266,8 +103,8 @@ class _Drill:
             else:
                 whole = time.monotonic()
                 self._say(f"the pool is as before, {whole - restored:.1f} s later")
-            # What goes wrong when the hosts that had stood in step back is seen a little later.
-            self._watch(time.monotonic() + 2 * intended.check.decides_in)
+            # Failures while the standby hosts hand back become visible a little later.
+            self._watch(time.monotonic() + 2 * drill_plan.check.decides_in)
             ended = time.monotonic()
             requests = self._traffic.stop()
             acknowledged, outcomes, workers = self._finish(queue)
@@ -276,20 +113,20 @@ class _Drill:
             if queue is not None:
                 queue.stop()
                 queue.clean()
-        lost = {host.name for host in intended.lost_api}
-        return Observed(
-            stack=intended.stack,
-            lose=options.lose,
-            what=intended.what,
-            check=intended.check,
+        lost = {host.name for host in drill_plan.lost_api}
+        return Observation(
+            stack=drill_plan.stack,
+            scope=options.scope,
+            what=drill_plan.what,
+            check=drill_plan.check,
             times=Times(begun=begun, killed=killed, off=off, restored=restored, whole=whole, ended=ended),
             rate=options.rate,
             requests=[request for request in requests if request.due >= begun and request.due < ended],
             jobs_asked=options.jobs,
             lost_api=frozenset(lost),
-            lost_workers=frozenset(host.name for host in intended.lost_workers),
-            standby_api=intended.needed_standby,
-            every_standby_api=frozenset(host.name for host in intended.api if host.state == "standby"),
+            lost_workers=frozenset(host.name for host in drill_plan.lost_workers),
+            standby_api=drill_plan.expected_standby,
+            every_standby_api=frozenset(host.name for host in drill_plan.api_hosts if host.state == "standby"),
             acknowledged=acknowledged,
             outcomes=outcomes,
             jobs_refused=queue.refused if queue is not None else 0,
@@ -298,63 +135,63 @@ class _Drill:
         )
 
     def _compare_dns(self) -> None:
-        balancers = self._intended.balancers
+        balancers = self._plan.balancers
         addresses = {
             "A": [str(one["address"]) for one in balancers],
             "AAAA": [str(one["address_v6"]) for one in balancers if one.get("address_v6")],
         }
-        for difference in faults.dns_differences(self._intended.access, self._intended.name, addresses):
+        for difference in faults.dns_differences(self._plan.api, self._plan.name, addresses):
             self._say(f"warning: {difference}")
 
     def _refuse_if_failing(self, since: float) -> None:
-        seen = [request for request in self._traffic.requests if request.due >= since]
-        failed = [request for request in seen if not request.served]
-        if failed or not seen:
+        sent = [request for request in self._traffic.requests if request.due >= since]
+        failed = [request for request in sent if not request.served]
+        if failed or not sent:
             first = (failed[0].error or f"status {failed[0].status}") if failed else "none has ended"
             raise DrillError(
-                f"{len(failed)} of {len(seen)} requests failed before anything was switched off ({first}): nothing was "
-                "changed"
+                f"{len(failed)} of {len(sent)} requests failed before anything was switched off ({first}). Nothing was "
+                "changed: restore the service first"
             )
 
     def _watch(self, until: float, until_noticed: bool = False) -> float | None:
-        """Let time pass; when the load balancers were first seen to call the lost hosts unhealthy, where asked."""
+        """Wait. With `until_noticed`, return when the load balancers first reported the lost hosts as unhealthy."""
         noticed: float | None = None
-        lost = {host.name for host in self._intended.lost_api}
+        lost = {host.name for host in self._plan.lost_api}
         while (left := until - time.monotonic()) > 0:
             self._traffic.check()
             time.sleep(min(self._poll, left))
             if until_noticed and lost and noticed is None:
                 try:
-                    seen = faults.health(self._intended.access, self._balancers)
+                    seen = faults.health(self._plan.api, self._balancers)
                 except ContinuityError:
-                    continue  # the next look is soon; what matters is measured by the requests
+                    continue  # polled again soon; the requests measure the recovery
                 if not any(healthy for targets in seen.values() for name, healthy in targets.items() if name in lost):
                     noticed = time.monotonic()
-                    self._say("the load balancers call the lost hosts unhealthy")
+                    self._say("the load balancers report the lost hosts as unhealthy")
         return noticed
 
     def _wait_until_whole(self, seconds: float, steady: float = 0.0) -> list[str]:
-        return faults.wait_for(self._intended.access, self._wrong, self._balancers, seconds, self._poll, steady)
+        return faults.wait_for(self._plan.api, self._wrong, self._balancers, seconds, self._poll, steady)
 
     def _wrong(self, seen: Health) -> list[str]:
-        """How the pool differs from one in which actives serve and standbys do not."""
+        """The differences from a pool in which the active hosts serve and the standby hosts do not."""
         wrong = []
         for balancer, targets in seen.items():
-            for host in self._intended.api:
+            for host in self._plan.api_hosts:
                 if host.name not in targets:
-                    wrong.append(f"{balancer} does not know {host.name}")
+                    wrong.append(f"{balancer} has no target {host.name}")
                 elif targets[host.name] != (host.state == "active"):
-                    said = "healthy" if targets[host.name] else "unhealthy"
-                    wrong.append(f"{balancer} calls the {host.state} host {host.name} {said}")
+                    health = "healthy" if targets[host.name] else "unhealthy"
+                    wrong.append(f"{balancer} reports the {host.state} host {host.name} as {health}")
         return wrong
 
     def _restore(self) -> None:
-        """Switch on what is still off. A second Ctrl-C does not keep it from that."""
-        with _interrupts_ignored():
-            if not self._intended.fault.anything_off:
+        """Switch on everything that is still off. A second Ctrl-C does not interrupt it."""
+        with interrupts_ignored():
+            if not self._plan.fault.active:
                 return
-            self._say("broken off: switching everything on again that was switched off; this is not interrupted")
-            self._intended.fault.on()
+            self._say("interrupted: switching everything on again, which cannot be interrupted")
+            self._plan.fault.revert()
             self._say("everything is switched on again")
 
     def _finish(self, queue: Queue | None) -> tuple[list[Job], list[Outcome], dict[str, int]]:
@@ -364,72 +201,3 @@ class _Drill:
         acknowledged = queue.finish(_DONE_SECONDS)
         queue.wait_until_done(_DONE_SECONDS, self._say)
         return acknowledged, queue.outcomes(), queue.workers()
-
-
-def _health_check(stack: Stack, said: Mapping[str, Any]) -> HealthCheck:
-    try:
-        return HealthCheck(
-            path=str(said["path"]),
-            interval=float(said["interval_seconds"]),
-            timeout=float(said["timeout_seconds"]),
-            retries=int(said["retries"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise StackError(f"what stack {stack} says of its health_check is not complete: {error!r}") from None
-
-
-def _hosts(outputs: Mapping[str, Any], name: str) -> tuple[Host, ...]:
-    try:
-        return tuple(Host(host["name"], host["location"], host["state"]) for host in outputs.get(name) or ())
-    except (KeyError, TypeError) as error:
-        raise StackError(f"an entry of the output {name} is not a host: {error!r} is missing") from None
-
-
-def _check_location(options: Options, hosts: list[Host]) -> None:
-    if options.lose is not Lose.LOCATION:
-        if options.location is not None:
-            raise UsageError("--location is for --lose location")
-        return
-    known = sorted({host.location for host in hosts})
-    if options.location not in known:
-        raise UsageError(f"--location is {options.location or 'missing'}; there are hosts in {', '.join(known)}")
-
-
-def _lost(hosts: tuple[Host, ...], options: Options) -> tuple[Host, ...]:
-    match options.lose:
-        case Lose.HOST:
-            return tuple(host for host in hosts if host.state == "active")[:1]
-        case Lose.ACTIVE:
-            return tuple(host for host in hosts if host.state == "active")
-        case Lose.LOCATION:
-            return tuple(host for host in hosts if host.location == options.location)
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Being told to end is as Ctrl-C: what was switched off is switched on again first."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,4 +1,4 @@
-"""What a failover drill saw, and whether that is what was promised."""
+"""Evaluate the observation of a failover drill against the plan."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from continuity.errors import DrillError
 from plan.model import Severity
 
 GRACE_SECONDS: Final = 2.0
-"""What recovery may take beyond the health check's interval times its retries."""
+"""The time that recovery may take in addition to the health check's interval times its retries."""
 
 _RATE_SHARE: Final = 0.95
-"""The share of the asked rate that has to have been sent for the figures to be those of that rate."""
+"""The minimum share of the requested rate. Below it, the figures are not valid for that rate."""
 
 _OFF_SECONDS: Final = 1.0
-"""How long after the cloud called it off a host may seem to answer: the cloud's word is not of the same moment."""
+"""The time for which a host may seem to answer after the cloud reported it as off: the report has a delay."""
 
 
-class Lose(StrEnum):
-    """What a drill takes away."""
+class FaultScope(StrEnum):
+    """The hosts that a drill switches off: one active host, all active hosts, or a location."""
 
     HOST = "host"
     ACTIVE = "active"
@@ -44,43 +44,43 @@ class HealthCheck:
 
     @property
     def decides_in(self) -> float:
-        """How long it takes until a target that answers badly is out, or one that answers well is in."""
+        """The time until a failing target is removed, or a recovered one is added."""
         return self.interval * self.retries
 
     @property
     def bound(self) -> float:
-        """How long recovery may take."""
+        """The time limit for recovery."""
         return self.decides_in + GRACE_SECONDS
 
 
 @dataclass(frozen=True)
 class Times:
-    """When what happened, by the machine's monotonic clock in seconds."""
+    """The times of a drill, by the machine's monotonic clock in seconds."""
 
     begun: float
     killed: float
-    """The first call that switched something off was about to be sent."""
+    """Just before the first call that switches something off."""
 
     off: float
-    """The cloud had confirmed that all of it is off."""
+    """When the cloud had confirmed that everything is off."""
 
     restored: float
-    """The first call that switched something on again was about to be sent."""
+    """Just before the first call that switches something on again."""
 
     whole: float | None
-    """The load balancers saw the pool as it had been before; None when they did not within the time given."""
+    """When the load balancers reported the pool as before. None if they did not within the time limit."""
 
     ended: float
 
 
 @dataclass(frozen=True)
-class Observed:
-    """Everything that a drill recorded. Names are those of hosts."""
+class Observation:
+    """The record of a drill. Names are those of hosts."""
 
     stack: str
-    lose: Lose
+    scope: FaultScope
     what: str
-    """What was taken away, in words."""
+    """The hosts and load balancers that were switched off, in words."""
 
     check: HealthCheck
     times: Times
@@ -90,7 +90,7 @@ class Observed:
     lost_api: frozenset[str]
     lost_workers: frozenset[str]
     standby_api: frozenset[str]
-    """The standby API hosts that had to step in; empty when no active API host was taken away."""
+    """The standby API hosts that must take over. Empty if no active API host was switched off."""
 
     every_standby_api: frozenset[str] = frozenset()
     acknowledged: Sequence[Job] = ()
@@ -98,12 +98,12 @@ class Observed:
     jobs_refused: int = 0
     jobs_by_worker: dict[str, int] = field(default_factory=dict)
     noticed: float | None = None
-    """When the load balancers had first called all lost API hosts unhealthy; None when that was not seen."""
+    """When the load balancers first reported all lost API hosts as unhealthy. None if that was not observed."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Requests of a stretch of time. Latencies are those of requests that were served, in seconds."""
+    """The requests of a phase. Latencies are those of served requests, in seconds."""
 
     requests: int
     failed: int
@@ -113,7 +113,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Jobs:
-    """What became of the jobs. Times are in seconds."""
+    """The results of the jobs. Times are in seconds."""
 
     acknowledged: int
     refused: int
@@ -121,47 +121,49 @@ class Jobs:
     lost: int
     twice: int
     longest_gap: float | None
-    """The longest time between two completions after the kill; how long the workers took to recover."""
+    """The longest time between two completions after the kill: the recovery time of the workers."""
 
     by_worker: dict[str, int]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a drill found. Times are in seconds."""
+class Measurement:
+    """The result of a drill. Times are in seconds."""
 
     stack: str
     lose: str
+    """The value of `--lose`."""
+
     what: str
     severity: str
     rate: float
     recovery: float | None
-    """From the kill to the end of the last request that failed; None when requests went on to fail."""
+    """From the kill to the end of the last failed request. None if requests kept failing."""
 
     recovery_allowed: float
     first_failure: float | None
-    """From the kill to the end of the first request that failed: it and `recovery` are the window of detection."""
+    """From the kill to the end of the first failed request. Together with `recovery`, it is the detection window."""
 
     noticed: float | None
-    """From the kill until the load balancers called the lost hosts unhealthy, as their API told."""
+    """From the kill until Hetzner's API reported the lost hosts as unhealthy."""
 
     before: Phase
     during: Phase
     after: Phase
-    """On the way back: since everything was switched on again."""
+    """The phase after everything was switched on again."""
 
     way_back: float | None
-    """From the first switching on until the pool was as before."""
+    """From the first call that switches something on until the pool was as before."""
 
     served_by: dict[str, dict[str, int]]
-    """For each of the three phases, how many requests each host served; empty when the application does not say."""
+    """For each of the three phases, the requests served by each host. Empty if answers do not name their host."""
 
     errors: dict[str, int]
-    """What the failed requests met with, and how often."""
+    """The errors of failed requests, with their counts."""
 
     jobs: Jobs | None
     problems: list[str]
-    """Each promise that was not kept, in a sentence."""
+    """The broken promises, one sentence each."""
 
     @property
     def kept(self) -> bool:
@@ -172,22 +174,22 @@ class Measured:
         return {**asdict(self), "kept": self.kept}
 
 
-def severity(promised: plan.Plan, lose: Lose) -> tuple[str, Severity]:
-    """By which of the plan's severities a loss is judged.
+def severity(promised: plan.Plan, scope: FaultScope) -> tuple[str, Severity]:
+    """The plan's severity for a scope.
 
-    A location is the plan's own example of a medium one. A host is of low severity, and so are all active hosts of a
-    role: the hot standby is the redundancy that has to absorb it, and low is the stricter objective.
+    The plan names the loss of a location as its example of medium severity. The loss of one host, or of all active
+    hosts of a role, has low severity: the hot standby must absorb it, and low is the stricter objective.
     """
-    if lose is Lose.LOCATION:
+    if scope is FaultScope.LOCATION:
         return "medium", promised.severities.medium
     return "low", promised.severities.low
 
 
-def judge(promised: plan.Plan, observed: Observed) -> Measured:
-    """Compare what was seen with what is promised. Raises `DrillError` when nothing was measured."""
+def evaluate(promised: plan.Plan, observed: Observation) -> Measurement:
+    """Compare the observation with the plan. Raises `DrillError` if nothing was measured."""
     times, check = observed.times, observed.check
-    name, objectives = severity(promised, observed.lose)
-    # A request belongs to the time at which it ended, if it failed: what was open at the kill fails because of it.
+    name, objectives = severity(promised, observed.scope)
+    # A failed request counts in the phase in which it ended: a request that was open at the kill fails because of it.
     before = [one for one in observed.requests if one.ended < times.killed]
     during = [one for one in observed.requests if times.killed <= one.ended and one.due < times.restored]
     after = [one for one in observed.requests if one.ended >= times.killed and one.due >= times.restored]
@@ -217,13 +219,13 @@ def judge(promised: plan.Plan, observed: Observed) -> Measured:
     if recovery is not None and recovery > objectives.rto_hours * 3600:
         problems.append(f"traffic recovered in {recovery:.0f} s; the plan allows {objectives.rto_hours} h ({name})")
 
-    problems.extend(_who_served(observed, before, during))
+    problems.extend(_host_problems(observed, before, during))
     if times.whole is None:
         problems.append("the pool was not as before after everything had been switched on again")
     jobs = _jobs(observed, objectives, problems) if observed.jobs_asked else None
-    return Measured(
+    return Measurement(
         stack=observed.stack,
-        lose=observed.lose,
+        lose=observed.scope,
         what=observed.what,
         severity=name,
         rate=sent,
@@ -243,7 +245,7 @@ def judge(promised: plan.Plan, observed: Observed) -> Measured:
 
 
 def _recovery(failed: Sequence[Request], times: Times, check: HealthCheck) -> float | None:
-    """Seconds to the last failure's end; None unless all was well for two decisions of the check after it."""
+    """Seconds to the end of the last failure. None unless no request failed for two decisions of the check after it."""
     if not failed:
         return 0.0
     last = max(one.ended for one in failed)
@@ -254,8 +256,8 @@ def _last(failed: Sequence[Request], times: Times) -> float:
     return max(one.ended for one in failed) - times.killed
 
 
-def _who_served(observed: Observed, before: Sequence[Request], during: Sequence[Request]) -> list[str]:
-    """What is wrong with who answered. Nothing when the application does not say who it is."""
+def _host_problems(observed: Observation, before: Sequence[Request], during: Sequence[Request]) -> list[str]:
+    """Problems with the hosts that answered. Empty if answers do not name their host."""
     if not _served_by(during):
         return []
     problems = []
@@ -265,14 +267,14 @@ def _who_served(observed: Observed, before: Sequence[Request], during: Sequence[
     dark = observed.times.off + _OFF_SECONDS
     late = [one for one in during if one.served and one.host in observed.lost_api and one.started > dark]
     if late:
-        problems.append(f"hosts that were off served {len(late)} requests: the fault did not do what it says")
+        problems.append(f"hosts that were off served {len(late)} requests: the fault had no effect")
     idle = sorted(observed.standby_api - _served_by(during).keys())
     if idle:
-        problems.append(f"standby hosts that had to step in served no request: {', '.join(idle)}")
+        problems.append(f"standby hosts that had to take over served no request: {', '.join(idle)}")
     return problems
 
 
-def _jobs(observed: Observed, objectives: Severity, problems: list[str]) -> Jobs:
+def _jobs(observed: Observation, objectives: Severity, problems: list[str]) -> Jobs:
     times, accepted = observed.times, {job.number for job in observed.acknowledged}
     found = {outcome.number: outcome for outcome in observed.outcomes}
     done = [number for number in accepted if number in found and found[number].done is not None]
@@ -305,8 +307,8 @@ def _jobs(observed: Observed, objectives: Severity, problems: list[str]) -> Jobs
     )
 
 
-def _workers(observed: Observed, completions: Sequence[float]) -> list[str]:
-    """Whether the remaining workers took over by themselves: before the lost ones were switched on again."""
+def _workers(observed: Observation, completions: Sequence[float]) -> list[str]:
+    """Check that the remaining workers took over before the lost ones were switched on again."""
     times = observed.times
     waiting = [job for job in observed.acknowledged if job.acknowledged < times.restored]
     by_then = {outcome.number for outcome in observed.outcomes if outcome.done and outcome.done <= times.restored}

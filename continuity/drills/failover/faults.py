@@ -1,7 +1,7 @@
-"""Hosts and load balancers switched off and on again through Hetzner's own API, and how the pool fares meanwhile.
+"""Switch hosts and load balancers off and on through Hetzner's API, and read the health of the pool.
 
-Cutting a server's power is as pulling its plug: nothing is ended in good order. A location's loss is played by that and
-by the public interface of its load balancers, which is the harshest call that Hetzner has for one.
+Cutting a server's power skips its shutdown. The loss of a location is simulated by that, and by switching off the
+public interfaces of its load balancers: Hetzner's API has no stronger call for a load balancer.
 """
 
 from __future__ import annotations
@@ -22,29 +22,31 @@ from continuity.errors import CloudError, ContinuityError, CredentialsError, Dri
 _REAL_ENDPOINT: Final = "https://api.hetzner.cloud/v1"
 _AGAIN_SECONDS: Final = 1.0
 _RESTORE_SECONDS: Final = 120.0
-"""For how long switching something on is tried."""
+"""The time for which switching something on is retried."""
 
 Health = Mapping[str, Mapping[str, bool]]
-"""For each load balancer's name, for each target's name, whether it is healthy."""
+"""Whether a target is healthy, by the load balancer's name and the target's name."""
 
 
 @dataclass(frozen=True)
-class Access:
-    """Hetzner's API, as the environment says."""
+class HetznerApi:
+    """The endpoint and token of Hetzner's API."""
 
     endpoint: str
     token: str
 
     @classmethod
-    def of_environment(cls) -> Access:
+    def from_environment(cls) -> HetznerApi:
         token = os.environ.get("HCLOUD_TOKEN")
         if not token:
-            raise CredentialsError("HCLOUD_TOKEN is not set: the drill switches hosts off through Hetzner's API")
+            raise CredentialsError(
+                "HCLOUD_TOKEN is not set: set it to a token of the project, with which the drill switches hosts off"
+            )
         return cls(endpoint=os.environ.get("HCLOUD_ENDPOINT") or _REAL_ENDPOINT, token=token)
 
     @property
     def real(self) -> bool:
-        """Whether customers are behind it: anything that does not listen on loopback."""
+        """Whether the endpoint is a real cloud, with customers: its address is not a loopback address."""
         host = urlsplit(self.endpoint).hostname or ""
         if host == "localhost":
             return False
@@ -54,7 +56,7 @@ class Access:
             return True
 
     def client(self) -> Any:
-        """The official client. Of any type, because its own says of everything that it may be missing."""
+        """The official client. Typed as Any, because its types make every field optional."""
         from hcloud import Client
 
         return Client(
@@ -67,8 +69,8 @@ class Access:
 
 
 @contextmanager
-def in_words(doing: str) -> Iterator[None]:
-    """What Hetzner's API refuses, or what does not reach it, as an error for a person."""
+def translate_errors(doing: str) -> Iterator[None]:
+    """Translate the exceptions of Hetzner's client into our own errors."""
     from hcloud import APIException, HCloudException
 
     try:
@@ -78,22 +80,24 @@ def in_words(doing: str) -> Iterator[None]:
             raise CredentialsError(f"{doing}: {error}: set HCLOUD_TOKEN to a token of this project") from None
         raise CloudError(f"{doing}: {error}") from None
     except (HCloudException, OSError, ValueError) as error:
-        # What requests raises is an OSError; a token that no header can carry is a ValueError.
+        # The exceptions of requests are OSErrors. A token that is not valid in a header raises ValueError.
         raise CloudError(f"{doing}: {error}") from None
 
 
-def health(access: Access, names: Sequence[str]) -> Health:
-    """How the targets of the named load balancers fare, by the load balancers' own health checks.
+def health(api: HetznerApi, names: Sequence[str]) -> Health:
+    """The health of the targets of the named load balancers, from the load balancers' own health checks.
 
-    Raises `ContinuityError` when one does not exist.
+    Raises `ContinuityError` if one does not exist.
     """
-    with in_words("the load balancers cannot be read"):
-        client = access.client()
+    with translate_errors("the load balancers cannot be read"):
+        client = api.client()
         known = {server.id: str(server.name) for server in client.servers.get_all()}
         found = {balancer.name: balancer for balancer in client.load_balancers.get_all() if balancer.name in names}
     missing = [name for name in names if name not in found]
     if missing:
-        raise CloudError(f"Hetzner has no load balancer {', '.join(missing)}: does HCLOUD_TOKEN fit the stack?")
+        raise CloudError(
+            f"Hetzner has no load balancer {', '.join(missing)}: set HCLOUD_TOKEN to a token of the stack's project"
+        )
     return {
         name: {known.get(target.server.id, str(target.server.id)): _healthy(target) for target in _targets(found[name])}
         for name in names
@@ -101,7 +105,7 @@ def health(access: Access, names: Sequence[str]) -> Health:
 
 
 def _targets(balancer: Any) -> list[Any]:
-    """The servers that a load balancer sends requests to, named ones and those that its selectors found."""
+    """The target servers of a load balancer: named ones, and those that match its label selectors."""
     targets: list[Any] = []
     for target in balancer.targets or []:
         if target.type == "server":
@@ -117,84 +121,90 @@ def _healthy(target: Any) -> bool:
 
 
 class Fault:
-    """What a drill switches off, and on again. It remembers what it has switched off, so that all of it comes back."""
+    """A fault: servers and load balancers to switch off. It records every part that it switched off, to revert it."""
 
-    def __init__(self, access: Access, servers: Sequence[str], balancers: Sequence[str]) -> None:
-        """Raises `ContinuityError` when one of the names does not exist, or a server is not running."""
-        self._access = access
+    def __init__(self, api: HetznerApi, servers: Sequence[str], balancers: Sequence[str]) -> None:
+        """Raises `ContinuityError` if a name does not exist, or if a server or public interface is off already."""
+        self._api = api
         self._lock = threading.Lock()
         self._switched: set[tuple[str, int]] = set()
-        client = access.client()
-        with in_words("the servers and load balancers cannot be read"):
+        client = api.client()
+        with translate_errors("the servers and load balancers cannot be read"):
             running = {server.name: server for server in client.servers.get_all()}
-            there = {balancer.name: balancer for balancer in client.load_balancers.get_all()}
-        for kind, wanted, known in (("server", servers, running), ("load balancer", balancers, there)):
+            balancers_by_name = {balancer.name: balancer for balancer in client.load_balancers.get_all()}
+        for kind, wanted, known in (("server", servers, running), ("load balancer", balancers, balancers_by_name)):
             missing = [name for name in wanted if name not in known]
             if missing:
-                raise CloudError(f"Hetzner has no {kind} {', '.join(missing)}: does HCLOUD_TOKEN fit the stack?")
+                raise CloudError(
+                    f"Hetzner has no {kind} {', '.join(missing)}: set HCLOUD_TOKEN to a token of the stack's project"
+                )
         stopped = [name for name in servers if running[name].status != "running"]
         if stopped:
             raise DrillError(f"{', '.join(stopped)} is not running: switch it on before the drill")
-        closed = [name for name in balancers if not there[name].public_net.enabled]
-        if closed:
-            raise DrillError(f"the public interface of {', '.join(closed)} is off: switch it on before the drill")
+        disabled = [name for name in balancers if not balancers_by_name[name].public_net.enabled]
+        if disabled:
+            raise DrillError(f"the public interface of {', '.join(disabled)} is off: switch it on before the drill")
         self._parts = [
             *(("server", running[name].id, name) for name in servers),
-            *(("load balancer", there[name].id, name) for name in balancers),
+            *(("load balancer", balancers_by_name[name].id, name) for name in balancers),
         ]
 
     @property
-    def anything_off(self) -> bool:
+    def active(self) -> bool:
         return bool(self._switched)
 
-    def by_hand(self) -> list[str]:
-        """The commands that put everything back, should this process not live to do it."""
+    def manual_commands(self) -> list[str]:
+        """The commands that revert the fault if this process is killed."""
         return [
             f"hcloud {'server poweron' if kind == 'server' else 'load-balancer enable-public-interface'} {name}"
             for kind, _, name in self._parts
         ]
 
-    def off(self) -> tuple[float, float]:
-        """Switch all of it off at once.
+    def inject(self) -> tuple[float, float]:
+        """Switch all parts off at once.
 
-        When the first call was about to be sent, and when the cloud had confirmed that everything is off, by the
-        monotonic clock. Raises `ContinuityError` when a call is refused or did nothing; what is off by then stays off
-        until `on`.
+        Return the time just before the first call, and the time when the cloud had confirmed that everything is off, by
+        the monotonic clock. Raises `ContinuityError` if a call is refused or has no effect. Parts that are off stay off
+        until `revert`.
         """
-        clients = [self._access.client() for _ in self._parts]
+        clients = [self._api.client() for _ in self._parts]
         killed = time.monotonic()
-        with in_words("not everything could be switched off"), ThreadPoolExecutor(len(self._parts)) as pool:
-            list(pool.map(self._off, clients, self._parts))
+        with translate_errors("not everything could be switched off"), ThreadPoolExecutor(len(self._parts)) as pool:
+            list(pool.map(self._switch_off, clients, self._parts))
             off = time.monotonic()
             for client, (kind, number, name) in zip(clients, self._parts, strict=True):
                 if kind == "server" and client.servers.get_by_id(number).status != "off":
                     raise DrillError(f"the fault did nothing: {name} still runs after its power was cut")
         return killed, off
 
-    def on(self) -> float:
-        """Switch on again what was switched off, and only that; when the first call was about to be sent.
+    def revert(self) -> float:
+        """Switch on the parts that were switched off. Return the time just before the first call.
 
-        A part that the cloud refuses, because it is busy with it, is tried again; the others are not kept waiting.
-        Raises `ContinuityError` with what is still off, and how to switch it on.
+        A part that the cloud refuses because it is busy is retried, without delaying the others. Raises
+        `ContinuityError` with the parts that are still off, and the commands that switch them on.
         """
         begun = time.monotonic()
         parts = [part for part in self._parts if part[:2] in self._switched]
         if not parts:
             return begun
         with ThreadPoolExecutor(len(parts)) as pool:
-            refusals = [refusal for refusal in pool.map(self._on, parts) if refusal]
+            refusals = [refusal for refusal in pool.map(self._switch_on, parts) if refusal]
         if refusals:
-            left = [line for line, part in zip(self.by_hand(), self._parts, strict=True) if part[:2] in self._switched]
+            left = [
+                line
+                for line, part in zip(self.manual_commands(), self._parts, strict=True)
+                if part[:2] in self._switched
+            ]
             raise UnfinishedError(f"not everything is switched on again ({'; '.join(refusals)}). By hand: {left}")
         return begun
 
-    def _off(self, client: Any, part: tuple[str, int, str]) -> None:
+    def _switch_off(self, client: Any, part: tuple[str, int, str]) -> None:
         from hcloud.load_balancers import LoadBalancer
         from hcloud.servers import Server
 
         kind, number, _ = part
         with self._lock:
-            # Before the call: one that is broken off may have arrived.
+            # Recorded before the call: an interrupted call may have reached the cloud.
             self._switched.add((kind, number))
         if kind == "server":
             action = client.servers.power_off(Server(id=number))
@@ -202,15 +212,15 @@ class Fault:
             action = client.load_balancers.disable_public_interface(LoadBalancer(id=number))
         action.wait_until_finished()
 
-    def _on(self, part: tuple[str, int, str]) -> str | None:
-        """Why it is still off; None when it is on."""
+    def _switch_on(self, part: tuple[str, int, str]) -> str | None:
+        """Switch a part on. Return the reason if it is still off."""
         import requests
         from hcloud import HCloudException
         from hcloud.load_balancers import LoadBalancer
         from hcloud.servers import Server
 
         kind, number, name = part
-        client = self._access.client()
+        client = self._api.client()
         end = time.monotonic() + _RESTORE_SECONDS
         while True:
             try:
@@ -228,16 +238,15 @@ class Fault:
                 return None
 
 
-def dns_differences(access: Access, name: str, addresses: Mapping[str, Sequence[str]]) -> list[str]:
-    """How Hetzner's records of a name differ from the given addresses, by type of record (A, AAAA); in sentences.
+def dns_differences(api: HetznerApi, name: str, addresses: Mapping[str, Sequence[str]]) -> list[str]:
+    """Compare Hetzner's DNS records of a name with addresses, by record type (A, AAAA). Return sentences.
 
-    The zone is the longest ending of the name that the project has a zone for. Nothing is raised: what cannot be read
-    is a sentence too.
+    The zone is the project's zone with the longest matching suffix. Errors are returned as sentences too.
     """
     import requests
     from hcloud import APIException, HCloudException
 
-    client = access.client()
+    client = api.client()
     labels = name.split(".")
     zone = None
     for first in range(len(labels) - 1):
@@ -250,7 +259,7 @@ def dns_differences(access: Access, name: str, addresses: Mapping[str, Sequence[
         except (HCloudException, requests.RequestException) as error:
             return [f"the DNS records of {name} cannot be read: {error}"]
     if zone is None:
-        return [f"this project has no DNS zone for {name}: whether it leads to the load balancers was not looked at"]
+        return [f"this project has no DNS zone for {name}: its records were not compared with the load balancers"]
     found: list[str] = []
     own = name.removesuffix(zone.name).removesuffix(".") or "@"
     for kind, wanted in addresses.items():
@@ -264,34 +273,34 @@ def dns_differences(access: Access, name: str, addresses: Mapping[str, Sequence[
             return [*found, f"the DNS records of {name} cannot be read: {error}"]
         if _same(records) != _same(wanted):
             found.append(
-                f"DNS leads {name} ({kind}) to {', '.join(records) or 'nothing'}, and the load balancers have "
+                f"DNS resolves {name} ({kind}) to {', '.join(records) or 'nothing'}, and the load balancers have "
                 f"{', '.join(sorted(wanted)) or 'none'}"
             )
     return found
 
 
 def _same(addresses: Sequence[str]) -> set[str]:
-    """Addresses as they compare: IPv6 has more than one way of writing them."""
+    """Normalise addresses: an IPv6 address has several notations."""
     return {str(ipaddress.ip_address(address)) for address in addresses}
 
 
 def wait_for(
-    access: Access,
-    wanted: Callable[[Health], list[str]],
+    api: HetznerApi,
+    problems: Callable[[Health], list[str]],
     names: Sequence[str],
     seconds: float,
     every: float,
     steady: float = 0.0,
 ) -> list[str]:
-    """Until `wanted` finds nothing wrong with the pool's health, and has not for `steady` seconds without a break.
+    """Wait until `problems` finds none in the pool's health for `steady` seconds without a break.
 
-    For at most `seconds`; what is still wrong then.
+    Wait at most `seconds`, and return the problems that remain.
     """
     end = time.monotonic() + seconds
     right_since: float | None = None
     while True:
         try:
-            wrong = wanted(health(access, names))
+            wrong = problems(health(api, names))
         except ContinuityError as error:
             wrong = [str(error)]
         now = time.monotonic()
@@ -299,5 +308,5 @@ def wait_for(
         if right_since is not None and now - right_since >= steady:
             return []
         if now > end:
-            return wrong or [f"it is as it should be, but has not been for {steady:.0f} s yet"]
+            return wrong or [f"the pool is as it should be, but not yet for {steady:.0f} s"]
         time.sleep(every)

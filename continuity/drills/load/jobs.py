@@ -1,7 +1,7 @@
-"""Jobs put into the workers' queue at a steady pace, and what became of each of them.
+"""Enqueue jobs for the workers at a constant rate, and read their results.
 
-The queue is a table. A worker takes a job, does it, and writes down that it ran it, in one transaction; so a job that
-ran twice has two rows in `job_runs`, and one that was lost is never done.
+The queue is a table. A worker takes a job, runs it and records the run in one transaction. So a job that ran twice has
+two rows in `job_runs`, and a lost job is never done.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ where jobs.batch = %s group by job_runs.worker order by job_runs.worker
 _CLEAN: Final = "delete from continuity.jobs where batch = %s returning id"
 _CLEAN_RUNS: Final = "delete from continuity.job_runs where job_id = any(%s)"
 _AGAIN_SECONDS: Final = 0.5
-"""How long to wait before a database that refused a job is asked again."""
+"""The delay after a database refused a job."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that the database has acknowledged, and when, by this machine's monotonic clock."""
+    """A job, and the time of its acknowledgement by this machine's monotonic clock."""
 
     number: int
     acknowledged: float
@@ -60,7 +60,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job. `done` is by this machine's monotonic clock; None when it is not done."""
+    """The result of a job. `done` is a time by this machine's monotonic clock, or None if the job is not done."""
 
     number: int
     done: float | None
@@ -68,7 +68,7 @@ class Outcome:
 
 
 class Queue:
-    """A batch of jobs, put into the queue in a thread of its own."""
+    """A batch of jobs that a separate thread enqueues."""
 
     def __init__(self, database: Database, batch: str) -> None:
         self._database = database
@@ -77,7 +77,7 @@ class Queue:
         self._acknowledged: list[Job] = []
         self._thread: threading.Thread | None = None
         self.refused = 0
-        """Jobs that the database did not acknowledge. They may be in the queue nevertheless."""
+        """The number of jobs that the database did not acknowledge. They may be in the queue nevertheless."""
 
         with self._database.connected() as connection:
             for statement in filter(str.strip, _SCHEMA.split(";")):
@@ -89,25 +89,25 @@ class Queue:
         return list(self._acknowledged)
 
     def start(self, jobs: int, seconds: float) -> None:
-        """Put so many in, spread evenly over so many seconds."""
+        """Enqueue `jobs` jobs, evenly over `seconds` seconds."""
         self._thread = threading.Thread(target=self._add, args=(jobs, seconds), name="jobs", daemon=True)
         self._thread.start()
 
     def stop(self) -> list[Job]:
-        """Put no more in; those that were acknowledged."""
+        """Stop enqueueing, and return the acknowledged jobs."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(timeout=30)
         return self.acknowledged
 
     def finish(self, seconds: float) -> list[Job]:
-        """Wait until all have been put in, for at most so long; those that were acknowledged."""
+        """Wait at most `seconds` until all jobs are enqueued, and return the acknowledged ones."""
         if self._thread is not None:
             self._thread.join(timeout=seconds)
         return self.stop()
 
     def wait_until_done(self, seconds: float, say: Callable[[str], None]) -> None:
-        """Until none of the batch waits any more, for at most so long. What is left then is seen by `outcomes`."""
+        """Wait at most `seconds` until every job of the batch is done. `outcomes` shows the jobs that are not."""
         end = time.monotonic() + seconds
         said = time.monotonic()
         with self._database.connected() as connection:
@@ -118,7 +118,7 @@ class Queue:
                 time.sleep(0.2)
 
     def outcomes(self) -> list[Outcome]:
-        """What became of every job of the batch, also of those that were not acknowledged."""
+        """The results of all jobs of the batch, including those that were not acknowledged."""
         with self._database.connected() as connection:
             return [
                 Outcome(int(number), None if done is None else float(done) - self._offset, int(runs))
@@ -126,23 +126,23 @@ class Queue:
             ]
 
     def workers(self) -> dict[str, int]:
-        """How many of the batch each worker ran."""
+        """The number of runs of each worker in the batch."""
         with self._database.connected() as connection:
             return {str(name): int(runs) for name, runs in connection.execute(_WORKERS, (self._batch,)).fetchall()}
 
     def clean(self) -> None:
-        """Take the batch out of the tables; the tables stay, for they are the workers'."""
+        """Delete the batch from the tables. The tables belong to the workers, and stay."""
         import psycopg
 
         with self._database.connected() as connection:
             try:
                 connection.execute("set lock_timeout = '10s'")
-                # The jobs first, which waits for a worker that is at one; it may have written down a run until then.
+                # Deleting the jobs first waits for a worker that is running one. It may record a run until then.
                 gone = [number for (number,) in connection.execute(_CLEAN, (self._batch,)).fetchall()]
                 connection.execute(_CLEAN_RUNS, (gone,))
             except psycopg.Error as error:
                 raise DatabaseError(
-                    f"the drill's jobs could not be deleted: {str(error).strip()}; they are those of batch "
+                    f"the drill's jobs could not be deleted: {str(error).strip()}. Delete them by hand: batch "
                     f"{self._batch!r} in continuity.jobs"
                 ) from None
 
@@ -176,7 +176,7 @@ def _number(connection: psycopg.Connection, query: str, batch: str) -> int:
 
 
 def _offset(connection: psycopg.Connection) -> float:
-    """By how much the database's clock is ahead of this machine's monotonic one, in seconds; of the quickest answer."""
+    """The seconds by which the database's clock is ahead of this machine's monotonic clock, from the fastest answer."""
     found: list[tuple[float, float]] = []
     for _ in range(5):
         asked = time.monotonic()

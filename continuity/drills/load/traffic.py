@@ -1,7 +1,7 @@
-"""Requests at a steady rate, sent by a process of its own, and what became of each.
+"""Send requests at a constant rate from a separate process, and record the result of each.
 
-The rate is kept whatever the answers do (an open loop): a service that answers slowly gets no fewer requests, and a
-request's latency counts from the moment at which it was due, not from the one at which there was time to send it.
+The rate does not depend on the answers (an open loop): a slow service gets as many requests as a fast one. Latency
+counts from the time at which a request was due, not from the time at which it was sent.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ from continuity.errors import DrillError
 
 _PROGRAM: Final = "continuity.drills.load.traffic_program"
 _END_SECONDS: Final = 10.0
-"""How long the process may take to end, beyond the patience of its requests."""
+"""The time limit for the process to end, in addition to the patience of its requests."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is asked of whom. Times are in seconds, `rate` in requests a second."""
+    """The target and the rate of the requests. Times are in seconds, `rate` is in requests a second."""
 
     name: str
-    """The name that the certificate has to be for."""
+    """The name in the certificate."""
 
     addresses: tuple[str, ...]
-    """Where the name leads: the load balancers' addresses, as the name's DNS records have them."""
+    """The addresses of the load balancers, as in the DNS records of the name."""
 
     port: int = 443
     path: str = "/"
     rate: float = 200.0
     patience: float = 2.0
-    """When a client gives up. A request that is not answered by then has failed."""
+    """The time after which a client gives up. A request without an answer by then has failed."""
 
     clients: int = 16
-    """How many clients there are, each with connections of its own that it keeps open."""
+    """The number of clients. Each keeps separate connections open."""
 
     connection_uses: int = 10
-    """A client opens a new connection for about each so manieth request."""
+    """A client opens a new connection for roughly every N-th request."""
 
     open_at_most: int | None = None
-    """How many requests may be open; None for as many as there are when nobody answers, and half as many again."""
+    """The maximum number of open requests. None means 1.5 times the number that is open if no request is answered."""
 
     @property
     def bound(self) -> int:
-        """How many requests may be open. One that is due beyond that is not sent, and has failed."""
+        """The maximum number of open requests. A request beyond it is not sent, and has failed."""
         return self.open_at_most or max(16, int(self.rate * self.patience * 1.5))
 
     def as_json(self) -> str:
@@ -66,7 +66,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Request:
-    """What became of a request. Times are those of the machine's monotonic clock, which its processes share."""
+    """The result of a request. Times are by the machine's monotonic clock, which its processes share."""
 
     number: int
     due: float
@@ -75,7 +75,7 @@ class Request:
     status: int | None = None
     error: str | None = None
     host: str | None = None
-    """Who answered, if the application says so: `{"host": ...}`."""
+    """The host that answered, if the application names it: `{"host": ...}`."""
 
     @property
     def served(self) -> bool:
@@ -94,28 +94,28 @@ class Request:
 
 
 class Traffic:
-    """The process that sends requests. It ends with `stop`, and by itself when this process is gone."""
+    """The process that sends requests. It ends with `stop`, or when this process ends."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._requests: list[Request] = []
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._read, name="traffic", daemon=True)
-        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it lives as long as the process
+        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it lives as long as the process
 
     def start(self) -> None:
-        # A session of its own: Ctrl-C is for the drill, which still counts while it puts things back.
+        # A separate session: Ctrl-C must reach only the drill, which keeps measuring while it reverts the fault.
         self._process = subprocess.Popen(
             [sys.executable, "-m", _PROGRAM],
             cwd=PROJECT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._said,
+            stderr=self._stderr,
             text=True,
             start_new_session=True,
         )
         assert self._process.stdin is not None  # noqa: S101 - for the type alone
-        with suppress(BrokenPipeError):  # it has ended, which `check` says, with its last words
+        with suppress(BrokenPipeError):  # it has ended, which `check` reports with its last output
             self._process.stdin.write(self.settings.as_json() + "\n")
             self._process.stdin.flush()
         self._thread.start()
@@ -126,25 +126,25 @@ class Traffic:
 
     @property
     def requests(self) -> list[Request]:
-        """Those that have ended so far."""
+        """The requests that have ended."""
         return list(self._requests)
 
     def check(self) -> None:
-        """Raise `DrillError` when the process is not there any more: nothing is measured then."""
+        """Raises `DrillError` if the process has ended, because nothing is measured then."""
         if self._process is None or self._process.poll() is not None:
-            raise DrillError(f"the process that sends requests ended: {self._words()}")
+            raise DrillError(f"the process that sends requests ended: {self._last_line()}")
 
     def wait_for_first(self, seconds: float) -> None:
-        """Until the first request has ended. The process itself takes a moment to start."""
+        """Wait until the first request has ended. The process takes a moment to start."""
         end = time.monotonic() + seconds
         while not self._requests:
             self.check()
             if time.monotonic() > end:
-                raise DrillError(f"no request has ended after {seconds:.0f} s: {self._words()}")
+                raise DrillError(f"no request has ended after {seconds:.0f} s: {self._last_line()}")
             time.sleep(0.02)
 
     def stop(self) -> list[Request]:
-        """Send no more, wait for those that are open, and give all of them in the order in which they were due."""
+        """Stop sending, wait for open requests, and return all requests in the order in which they were due."""
         if self._process is None:
             return []
         if self._process.stdin is not None and not self._process.stdin.closed:
@@ -164,14 +164,14 @@ class Traffic:
             if line.endswith("\n"):  # the last line of a process that was killed may be torn
                 self._requests.append(Request.from_json(line))
 
-    def _words(self) -> str:
-        self._said.seek(0)
-        lines = self._said.read().strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+    def _last_line(self) -> str:
+        self._stderr.seek(0)
+        lines = self._stderr.read().strip().splitlines()
+        return lines[-1] if lines else "no output"
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The smallest value that `share` (0 to 1) of all do not exceed; None of none."""
+    """The smallest value that a `share` (0 to 1) of the values does not exceed. None for no values."""
     if not values:
         return None
     ordered = sorted(values)

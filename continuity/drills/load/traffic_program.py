@@ -1,6 +1,6 @@
 """The process that sends requests: `Settings` on the first line of its input, a `Request` on each line of its output.
 
-It sends until its input ends. HTTPS is verified against the authorities that OpenSSL finds (SSL_CERT_FILE is heeded).
+It sends until its input ends. HTTPS is verified against the authorities that OpenSSL finds (see SSL_CERT_FILE).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _STDIN: Final = 0
 
 
 class Addresses(AbstractResolver):
-    """Resolves every name to the given addresses, beginning with another one each time, as name servers do.
+    """Resolves every name to the given addresses, rotated by one each time, like name servers.
 
-    The client that asks tries the next address when a connection fails or takes more than a quarter of a second.
+    The client tries the next address when a connection fails or takes more than a quarter of a second.
     """
 
     def __init__(self, addresses: Sequence[str], first: int) -> None:
@@ -57,7 +57,7 @@ class Addresses(AbstractResolver):
 
 
 class Sender:
-    """Sends a request at each moment at which one is due."""
+    """Sends each request at the time at which it is due."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -94,7 +94,7 @@ class Sender:
         number = 0
         while not self.stopping.is_set():
             due = begun + number / self._settings.rate
-            # What was due while the loop was held up is sent at once, so that the rate is kept.
+            # Requests that became due while the loop was delayed are sent at once, to keep the rate.
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             if len(self._open) >= self._settings.bound:
                 now = time.monotonic()
@@ -107,7 +107,7 @@ class Sender:
 
     async def _one(self, session: aiohttp.ClientSession, number: int, due: float) -> None:
         started = time.monotonic()
-        # Connections are kept open, as browsers and SDKs do, and now and then a new one is made, as by new customers.
+        # Like browsers and SDKs, clients keep connections open. New connections at intervals simulate new customers.
         fresh = number // self._settings.clients % self._settings.connection_uses == 0
         status: int | None = None
         host: str | None = None
@@ -155,7 +155,7 @@ async def _main(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
 
     def wait_for_the_end() -> None:
-        # Not `sys.stdin.read`: a thread that is in it when the program ends stops it from ending.
+        # Not `sys.stdin.read`: a thread inside it would prevent the program from ending.
         while os.read(_STDIN, 1024):
             pass
         loop.call_soon_threadsafe(sender.stopping.set)

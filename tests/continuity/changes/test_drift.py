@@ -1,4 +1,4 @@
-"""Drift is told in one issue: opened once, kept in step, closed when it is over, and never closed by not looking."""
+"""Drift is reported in one issue: opened once, updated, and closed only after every stack could be read."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pytest
 from continuity.changes import drift
 from continuity.changes.drift import Finding
 from continuity.clouds.github import Repository
-from continuity.engine.events import Heard, Property, Step
+from continuity.engine.events import EngineRun, PropertyChange, Step
 from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError
 from localcloud.github import create_app
 from tests.localcloud.github_harness import TOKEN, Served, serving
 
-LOWERED = Step("update", "aws:rds:Instance", "db", (Property("backupRetentionPeriod", 35, 7),))
+LOWERED = Step("update", "aws:rds:Instance", "db", (PropertyChange("backupRetentionPeriod", 35, 7),))
 DELETED = Step("delete", "hcloud:index:Server", "worker-1")
 QUIET = [Finding(Stack.VAULT), Finding(Stack.PROD), Finding(Stack.DR, absent=True)]
 DRIFTED = [Finding(Stack.VAULT), Finding(Stack.PROD, steps=(LOWERED, DELETED))]
 UNSEEN = [Finding(Stack.VAULT), Finding(Stack.PROD, unseen="no credentials")]
-HEARD = Heard(code=0, steps=(), policies=(), errors=(), notes=(), unchanged=1, unknown=0, finished=True, said="")
+RUN = EngineRun(code=0, steps=(), policies=(), errors=(), notes=(), unchanged=1, unknown=0, finished=True, output="")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture
 def repository(served: Served) -> Repository:
-    return Repository.of(
+    return Repository.from_environment(
         {"GITHUB_BASE_URL": served.base, "GITHUB_REPOSITORY": "acme/code", "ISSUES_TOKEN": TOKEN, "GITHUB_TOKEN": "no"}
     )
 
@@ -43,7 +43,7 @@ def issues(repository: Repository) -> list[dict[str, Any]]:
     return list(repository.all("issues?state=all"))
 
 
-def test_the_same_drift_is_reported_once_and_another_one_in_the_same_issue(repository: Repository) -> None:
+def test_same_drift_is_reported_once(repository: Repository) -> None:
     repository.ask("POST", "issues", {"title": "something else", "body": None})
     assert drift.report(QUIET, repository) == "nothing to report"
     assert drift.report(DRIFTED, repository).startswith("opened: ")
@@ -54,15 +54,15 @@ def test_the_same_drift_is_reported_once_and_another_one_in_the_same_issue(repos
         assert words in issue["body"]
 
     more = [*DRIFTED, Finding(Stack.DR, steps=(DELETED,))]
-    assert drift.report(more, repository).startswith("brought up to date: ")
+    assert drift.report(more, repository).startswith("updated: ")
     [again, _] = issues(repository)
     assert (again["number"], again["comments"]) == (issue["number"], 1)
     assert "`dr`" in again["body"]
 
 
-def test_the_issue_is_closed_when_all_is_as_declared_and_a_later_drift_opens_another(repository: Repository) -> None:
+def test_issue_closes_without_drift_and_reopens_as_new(repository: Repository) -> None:
     drift.report(DRIFTED, repository)
-    assert drift.report(UNSEEN, repository).startswith("brought up to date: ")
+    assert drift.report(UNSEEN, repository).startswith("updated: ")
     [issue] = issues(repository)
     assert issue["state"] == "open"
     assert "no credentials" in issue["body"]
@@ -76,40 +76,44 @@ def test_the_issue_is_closed_when_all_is_as_declared_and_a_later_drift_opens_ano
     ("findings", "code"),
     [(QUIET, 0), (DRIFTED, drift.DRIFTED), (UNSEEN, 1), ([*DRIFTED, *UNSEEN], 1)],
 )
-def test_what_could_not_be_looked_at_is_red_whatever_else_was_found(findings: list[Finding], code: int) -> None:
+def test_unreadable_stack_decides_the_exit_code(findings: list[Finding], code: int) -> None:
     assert drift.code(findings) == code
 
 
 @pytest.mark.parametrize(
-    ("heard", "words"),
+    ("engine_run", "words"),
     [
-        (replace(HEARD, code=255, errors=("the security token is expired",)), "token is expired"),
-        (replace(HEARD, code=0, finished=False, said="interrupted"), "interrupted"),
-        (replace(HEARD, code=1, finished=False, steps=(DELETED,)), "ended with 1"),
+        (replace(RUN, code=255, errors=("the security token is expired",)), "token is expired"),
+        (replace(RUN, code=0, finished=False, output="interrupted"), "interrupted"),
+        (replace(RUN, code=1, finished=False, steps=(DELETED,)), "ended with 1"),
     ],
 )
-def test_a_look_that_did_not_come_to_its_end_is_no_look(heard: Heard, words: str) -> None:
-    finding = drift.judged(Stack.PROD, heard)
+def test_incomplete_refresh_is_unreadable(engine_run: EngineRun, words: str) -> None:
+    finding = drift.evaluate(Stack.PROD, engine_run)
     assert finding.unseen is not None
     assert words in finding.unseen
     assert not finding.steps
 
 
-def test_a_comment_is_put_once_and_then_changed(repository: Repository) -> None:
+def test_comment_is_created_once_then_updated(repository: Repository) -> None:
     number = repository.ask("POST", "issues", {"title": "a change"})["number"]
     repository.ask("POST", f"issues/{number}/comments", {"body": "<!-- continuity preview: elsewhere --> other"})
-    first = repository.say_once(number, "<!-- continuity preview: here -->", "<!-- continuity preview: here -->\none")
-    again = repository.say_once(number, "<!-- continuity preview: here -->", "<!-- continuity preview: here -->\ntwo")
+    first = repository.upsert_comment(
+        number, "<!-- continuity preview: here -->", "<!-- continuity preview: here -->\none"
+    )
+    again = repository.upsert_comment(
+        number, "<!-- continuity preview: here -->", "<!-- continuity preview: here -->\ntwo"
+    )
     assert first == again
     bodies = [one["body"] for one in repository.all(f"issues/{number}/comments")]
     assert len(bodies) == 2
     assert bodies[1].endswith("two")
 
 
-def test_a_github_that_refuses_or_is_not_there_is_a_sentence(repository: Repository) -> None:
+def test_github_errors_are_messages(repository: Repository) -> None:
     with pytest.raises(ContinuityError, match="404 Not Found"):
         replace(repository, name="acme/none").open_issue("x")
     with pytest.raises(ContinuityError, match="does not answer"):
         replace(repository, api="http://127.0.0.1:9").open_issue("x")
     with pytest.raises(ContinuityError, match="set GITHUB_TOKEN"):
-        Repository.of({})
+        Repository.from_environment({})

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from continuity.changes import destroy
-from continuity.changes.stateful import endangered
-from continuity.engine import stacks
+from continuity.changes.destroy import inspect_stack
+from continuity.changes.stateful import data_loss_risks
+from continuity.engine import pulumi_cli
 from continuity.engine.events import Step, short_type
+from continuity.engine.stacks import Stack
 from plan.stateful import BY_TYPE, STATEFUL
 from policy_pack.catalogue import concerning
 from policy_pack.rules.pulumi_protection import KEPT
@@ -34,9 +35,9 @@ def test_each_reader_knows_each_type(type_: str, monkeypatch: pytest.MonkeyPatch
     assert (KEPT in concerning(type_)) is stateful.protect
 
     step = Step("replace", short_type(type_), "it")
-    assert list(endangered([step])) == [(step, stateful.loss)]
+    assert list(data_loss_risks([step])) == [(step, stateful.loss)]
 
     state: list[Any] = [{"urn": f"urn:pulumi:prod::botbrains::{type_}::it", "type": type_, "protect": True}]
-    monkeypatch.setattr(stacks, "resources", lambda stack: state)
-    losses = destroy.look(stacks.Stack.PROD).losses
+    monkeypatch.setattr(pulumi_cli, "read_resources", lambda stack: state)
+    losses = inspect_stack(Stack.PROD).losses
     assert [loss.what for loss in losses] == ([stateful.loss] if stateful.kind == "data" else [])

@@ -1,1 +1,1 @@
-"""Tests of how the engine is run."""
+"""Tests of the runs of the engine."""

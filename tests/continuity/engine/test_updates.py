@@ -1,4 +1,4 @@
-"""What an update makes of Hetzner's refusals. The whole of it is tried in tests/scenarios/test_sold_out.py."""
+"""Updates after Hetzner refused a server. `tests/scenarios/test_sold_out.py` runs whole stacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from continuity.engine import updates
-from continuity.engine.events import recorded
+from continuity.engine.events import read_event_log
 from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError, StoppedError
 from plan import names
@@ -18,7 +18,7 @@ SERVER = "hcloud:index/server:Server"
 
 
 def refusal(name: str, message: str, kind: str = SERVER, **inputs: str) -> list[dict[str, Any]]:
-    """What the engine writes of a step that failed."""
+    """The events that the engine writes for a failed step."""
     urn = f"urn:pulumi:prod::botbrains::botbrains:compute:HostPool${kind}::{name}"
     return [
         {"diagnosticEvent": {"urn": urn, "severity": "error", "message": f"<{{%reset%}}>{message}\n<{{%reset%}}>"}},
@@ -29,7 +29,7 @@ def refusal(name: str, message: str, kind: str = SERVER, **inputs: str) -> list[
 SOLD_OUT = refusal("a", "error during placement (resource_unavailable, 4b1e)", serverType="cpx32", location="nbg1")
 
 
-def test_only_servers_that_hetzner_has_none_of_are_held_back() -> None:
+def test_only_unavailable_server_types_are_sold_out() -> None:
     twice = refusal("b", "error during placement (resource_unavailable, 7a99)", serverType="cpx32", location="nbg1")
     other = refusal("c", "error during placement (resource_unavailable, 11aa)", serverType="cx23", location="hel1")
     limit = refusal("d", "server limit reached (resource_limit_exceeded)", serverType="cpx42", location="nbg1")
@@ -39,37 +39,39 @@ def test_only_servers_that_hetzner_has_none_of_are_held_back() -> None:
     assert updates.sold_out([{"summaryEvent": {"resourceChanges": {}}}]) == []
 
 
-def test_the_events_of_an_engine_that_was_killed_are_read_up_to_the_torn_one(tmp_path: Path) -> None:
+def test_incomplete_last_event_is_left_out(tmp_path: Path) -> None:
     file = tmp_path / "events"
-    assert recorded(file) == []
+    assert read_event_log(file) == []
     file.write_text("".join(json.dumps(event) + "\n" for event in SOLD_OUT))
-    assert recorded(file) == SOLD_OUT
+    assert read_event_log(file) == SOLD_OUT
     with file.open("a") as torn:
         torn.write('{"diagnosticEvent": {"ur')
-    assert recorded(file) == SOLD_OUT
+    assert read_event_log(file) == SOLD_OUT
 
 
 @pytest.mark.parametrize(
-    ("error", "said", "tries"),
+    ("error", "refusals", "tries"),
     [
-        # The program did not heed what was held back: going on would go on for ever.
+        # The program ignored the sold-out types: a further retry would repeat forever.
         (ContinuityError("failed"), [SOLD_OUT, SOLD_OUT], 2),
-        # Whatever was refused as well, a person wants it to end.
+        # The operator pressed Ctrl-C, so a refusal is not retried.
         (StoppedError("stopped"), [SOLD_OUT], 1),
         (ContinuityError("failed"), [[]], 1),
     ],
 )
-def test_an_update_that_cannot_go_on_ends_as_pulumi_did(
-    monkeypatch: pytest.MonkeyPatch, error: ContinuityError, said: list[list[dict[str, Any]]], tries: int
+def test_update_without_alternative_raises_the_error(
+    monkeypatch: pytest.MonkeyPatch, error: ContinuityError, refusals: list[list[dict[str, Any]]], tries: int
 ) -> None:
-    told = []
+    held_back = []
 
-    def fails(stack: Stack, options: list[str], more: dict[str, str]) -> tuple[ContinuityError, list[dict[str, Any]]]:
-        told.append(more.get(names.SOLD_OUT))
-        return error, said[len(told) - 1]
+    def fails(
+        stack: Stack, options: list[str], environment: dict[str, str]
+    ) -> tuple[ContinuityError, list[dict[str, Any]]]:
+        held_back.append(environment.get(names.SOLD_OUT))
+        return error, refusals[len(held_back) - 1]
 
     monkeypatch.setattr(updates, "_update", fails)
     with pytest.raises(type(error)) as raised:
         updates.up([Stack.PROD], yes=False)
     assert raised.value is error
-    assert told == [None, "cpx32@nbg1"][:tries]
+    assert held_back == [None, "cpx32@nbg1"][:tries]

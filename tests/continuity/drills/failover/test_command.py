@@ -1,4 +1,4 @@
-"""`continuity drill failover`: whose consent is asked for, and what the exit code says."""
+"""`continuity drill failover`: its confirmation and its exit code."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typer.testing import CliRunner
 from continuity.cli import app
 from continuity.commands import failover
 from continuity.drills.failover import drill as failover_drill
-from continuity.drills.failover.drill import Intended, Options
-from continuity.drills.failover.evaluation import HealthCheck, Lose, Measured, Phase
-from continuity.drills.failover.faults import Access
+from continuity.drills.failover import planning
+from continuity.drills.failover.evaluation import FaultScope, HealthCheck, Measurement, Phase
+from continuity.drills.failover.faults import HetznerApi
+from continuity.drills.failover.planning import DrillPlan, Options, Role
 from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError
 
 PHASE = Phase(requests=10, failed=0, p50=0.004, p99=0.009)
-MEASURED = Measured(
+MEASURED = Measurement(
     stack="prod",
     lose="host",
     what="api-1",
@@ -42,9 +43,9 @@ REAL, LOCAL = "https://api.hetzner.cloud/v1", "http://127.0.0.1:1/v1"
 
 
 class Nothing:
-    """A fault that is never made."""
+    """A fault that is never injected."""
 
-    def by_hand(self) -> list[str]:
+    def manual_commands(self) -> list[str]:
         return ["hcloud server poweron api-1"]
 
 
@@ -53,22 +54,22 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Options]:
     """The drills that were run."""
     found: list[Options] = []
 
-    def run(_: Any, __: Stack, options: Options, **___: Any) -> Measured:
-        found.append(options)
+    def run(_: Any, drill_plan: DrillPlan, **__: Any) -> Measurement:
+        found.append(drill_plan.options)
         return MEASURED
 
-    monkeypatch.setattr(failover_drill, "run", run)
+    monkeypatch.setattr(failover_drill, "run_drill", run)
     aim(monkeypatch, LOCAL)
     return found
 
 
 def aim(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    def intend(_: Any, stack: Stack, options: Options) -> Intended:
+    def plan_drill(_: Any, stack: Stack, options: Options) -> DrillPlan:
         check, fault = HealthCheck("/healthz", 3, 2, 2), Nothing()
-        access = Access(endpoint, "t")
-        return Intended(stack, options, access, {}, "api.example.test", check, (), (), (), (), (), (), fault)  # type: ignore[arg-type]
+        api = HetznerApi(endpoint, "t")
+        return DrillPlan(stack, options, api, {}, "api.example.test", check, (), (), (), (), (), (), fault)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(failover_drill, "intend", intend)
+    monkeypatch.setattr(planning, "plan_drill", plan_drill)
 
 
 def drill(*arguments: str, typed: str = "") -> Any:
@@ -78,7 +79,7 @@ def drill(*arguments: str, typed: str = "") -> Any:
 def test_the_options_reach_the_drill(ran: list[Options]) -> None:
     done = drill("--yes", "--rate", "50", "--jobs", "7", "--seconds", "20", "--https-port", "8443", "--role", "api")
     assert done.exit_code == 0, done.output
-    assert ran == [Options(Lose.HOST, None, failover_drill.Role.API, 50.0, 7, 20.0, 8443, "/")]
+    assert ran == [Options(FaultScope.HOST, None, Role.API, 50.0, 7, 20.0, 8443, "/")]
     assert "recovery" in done.output
     assert "the promise was kept" in done.output
 
@@ -89,7 +90,7 @@ def test_the_options_reach_the_drill(ran: list[Options]) -> None:
         pytest.param(LOCAL, ["--yes"], "", True, id="local, agreed beforehand"),
         pytest.param(LOCAL, [], "y\n", True, id="local, agreed"),
         pytest.param(LOCAL, [], "n\n", False, id="local, not agreed"),
-        pytest.param(REAL, ["--yes"], "", False, id="real, and nobody typed the name"),
+        pytest.param(REAL, ["--yes"], "", False, id="real, and the name is not typed"),
         pytest.param(REAL, ["--yes"], "y\n", False, id="real, and something else was typed"),
         pytest.param(REAL, [], "prod\n", True, id="real, with the name typed"),
         pytest.param(REAL, ["--confirm", "prod"], "", True, id="real, with the name given"),
@@ -115,7 +116,7 @@ def test_who_has_to_agree(
 
 def test_a_promise_that_is_not_kept_is_exit_code_1(ran: list[Options], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        failover_drill, "run", lambda *_, **__: replace(MEASURED, recovery=None, problems=["2 jobs ran twice"])
+        failover_drill, "run_drill", lambda *_, **__: replace(MEASURED, recovery=None, problems=["2 jobs ran twice"])
     )
     done = drill("--yes")
     assert done.exit_code == 1

@@ -1,4 +1,4 @@
-"""How the failover drill judges what it saw: it must be able to fail."""
+"""Evaluation of the failover drill. It must be able to fail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 import plan
-from continuity.drills.failover.evaluation import HealthCheck, Lose, Observed, Times, judge
+from continuity.drills.failover.evaluation import FaultScope, HealthCheck, Observation, Times, evaluate
 from continuity.drills.load.jobs import Job, Outcome
 from continuity.drills.load.traffic import Request
 from continuity.errors import ContinuityError
@@ -24,7 +24,7 @@ def requests(
     failing: Callable[[float], bool] = lambda at: False,
     host: Callable[[float], str | None] = lambda at: "spare" if KILLED + 1 < at < WHOLE else "kept",
 ) -> list[Request]:
-    """One each tenth of a second, answered a hundredth later; `failing` and `host` are told when it is due."""
+    """One each tenth of a second, answered a hundredth later; `failing` and `host` receive its due time."""
     made = []
     for number in range(int((ENDED - BEGUN) * RATE)):
         due = BEGUN + number / RATE
@@ -36,18 +36,18 @@ def requests(
 
 
 def jobs(done: Callable[[int, float], float | None] = lambda number, at: at + 0.05) -> tuple[list[Job], list[Outcome]]:
-    """One each second until all is switched on again; `done` is told its number, and when it was acknowledged."""
+    """One each second until all is switched on again; `done` receives its number and acknowledgement time."""
     accepted = [Job(number, BEGUN + number) for number in range(int(RESTORED - BEGUN))]
     return accepted, [
         Outcome(job.number, at := done(job.number, job.acknowledged), 0 if at is None else 1) for job in accepted
     ]
 
 
-def observed(sent: Sequence[Request] | None = None, did: tuple[list[Job], list[Outcome]] | None = None) -> Observed:
+def observed(sent: Sequence[Request] | None = None, did: tuple[list[Job], list[Outcome]] | None = None) -> Observation:
     accepted, outcomes = did or jobs()
-    return Observed(
+    return Observation(
         stack="prod",
-        lose=Lose.HOST,
+        scope=FaultScope.HOST,
         what="lost, lost-worker",
         check=CHECK,
         times=TIMES,
@@ -76,12 +76,12 @@ def with_runs(number: int, runs: int) -> tuple[list[Job], list[Outcome]]:
 @pytest.mark.parametrize(
     ("seen", "recovery", "failed"),
     [
-        pytest.param(observed(), 0.0, 0, id="nobody noticed"),
+        pytest.param(observed(), 0.0, 0, id="no failure"),
         pytest.param(observed(requests(failing_until(7.9))), 7.9, 79, id="within the health check's bound"),
         pytest.param(
             observed(requests(lambda at: RESTORED + 1 < at < RESTORED + 2)), 0.0, 0, id="failures on the way back"
         ),
-        pytest.param(observed(requests(host=lambda at: None)), 0.0, 0, id="an application that does not say who it is"),
+        pytest.param(observed(requests(host=lambda at: None)), 0.0, 0, id="answers without a host"),
         pytest.param(
             replace(observed(), jobs_asked=0, acknowledged=[], outcomes=[]), 0.0, 0, id="no jobs were asked for"
         ),
@@ -95,12 +95,12 @@ def with_runs(number: int, runs: int) -> tuple[list[Job], list[Outcome]]:
             replace(observed(requests(host=lambda at: "kept")), standby_api=frozenset()),
             0.0,
             0,
-            id="no standby, and none was needed",
+            id="no standby was needed",
         ),
     ],
 )
-def test_what_keeps_the_promise(seen: Observed, recovery: float, failed: int) -> None:
-    measured = judge(PLAN, seen)
+def test_what_keeps_the_promise(seen: Observation, recovery: float, failed: int) -> None:
+    measured = evaluate(PLAN, seen)
     assert measured.problems == []
     assert measured.kept
     assert measured.recovery == pytest.approx(recovery, abs=0.1)
@@ -125,7 +125,7 @@ def test_what_keeps_the_promise(seen: Observed, recovery: float, failed: int) ->
         ),
         pytest.param(observed(requests(lambda at: at < BEGUN + 1)), "failed before the fault", id="not well before"),
         pytest.param(
-            observed(requests(host=lambda at: "kept")), "had to step in served no request: spare", id="no standby"
+            observed(requests(host=lambda at: "kept")), "had to take over served no request: spare", id="no standby"
         ),
         pytest.param(
             observed(requests(host=lambda at: "spare")), "standby hosts served 50 requests", id="a standby too early"
@@ -147,7 +147,7 @@ def test_what_keeps_the_promise(seen: Observed, recovery: float, failed: int) ->
         ),
         pytest.param(observed(did=(jobs()[0], jobs()[1][1:])), "1 jobs that had been ack", id="a job is gone"),
         pytest.param(observed(did=with_runs(7, 2)), "1 jobs ran twice", id="a job twice"),
-        pytest.param(observed(did=with_runs(7, 0)), "never run", id="a job that is called done and nobody did"),
+        pytest.param(observed(did=with_runs(7, 0)), "never run", id="a job marked as done without a run"),
         pytest.param(replace(observed(), jobs_refused=3), "refused 3 jobs", id="the database refused jobs"),
         pytest.param(
             observed(did=jobs(lambda number, at: at if at < KILLED else max(at, RESTORED + 5.0))),
@@ -156,8 +156,8 @@ def test_what_keeps_the_promise(seen: Observed, recovery: float, failed: int) ->
         ),
     ],
 )
-def test_what_breaks_the_promise(seen: Observed, words: str) -> None:
-    measured = judge(PLAN, seen)
+def test_what_breaks_the_promise(seen: Observation, words: str) -> None:
+    measured = evaluate(PLAN, seen)
     assert not measured.kept
     assert [problem for problem in measured.problems if words in problem], measured.problems
 
@@ -171,16 +171,16 @@ def test_what_breaks_the_promise(seen: Observed, words: str) -> None:
         pytest.param(replace(observed(), acknowledged=[]), "acknowledged no job", id="no jobs"),
     ],
 )
-def test_nothing_measured_is_an_error_and_not_a_pass(seen: Observed, words: str) -> None:
+def test_nothing_measured_is_an_error_and_not_a_pass(seen: Observation, words: str) -> None:
     with pytest.raises(ContinuityError, match=words):
-        judge(PLAN, seen)
+        evaluate(PLAN, seen)
 
 
 def test_what_was_open_at_the_fault_counts_as_its_failure() -> None:
     sent = [
         replace(one, ended=one.due + 2.0, status=None, error="late") if one.number == 45 else one for one in requests()
     ]
-    measured = judge(PLAN, observed(sent))
+    measured = evaluate(PLAN, observed(sent))
     assert measured.kept
     assert (measured.before.failed, measured.during.failed) == (0, 1)
     assert measured.recovery == measured.first_failure == pytest.approx(1.5)
@@ -189,7 +189,7 @@ def test_what_was_open_at_the_fault_counts_as_its_failure() -> None:
 
 def test_the_figures() -> None:
     did = jobs(lambda number, at: at if at < KILLED else max(at, KILLED + 12.0))
-    measured = judge(PLAN, observed(requests(failing_until(4)), did))
+    measured = evaluate(PLAN, observed(requests(failing_until(4)), did))
     assert measured.first_failure == pytest.approx(0.01)
     assert measured.noticed == pytest.approx(5.0)
     assert measured.way_back == pytest.approx(WHOLE - RESTORED)
@@ -202,6 +202,8 @@ def test_the_figures() -> None:
     assert measured.jobs.longest_gap == pytest.approx(12.0)
 
 
-@pytest.mark.parametrize(("lose", "name"), [(Lose.HOST, "low"), (Lose.ACTIVE, "low"), (Lose.LOCATION, "medium")])
-def test_by_which_severity_a_loss_is_judged(lose: Lose, name: str) -> None:
-    assert judge(PLAN, replace(observed(), lose=lose)).severity == name
+@pytest.mark.parametrize(
+    ("scope", "name"), [(FaultScope.HOST, "low"), (FaultScope.ACTIVE, "low"), (FaultScope.LOCATION, "medium")]
+)
+def test_severity_of_each_scope(scope: FaultScope, name: str) -> None:
+    assert evaluate(PLAN, replace(observed(), scope=scope)).severity == name

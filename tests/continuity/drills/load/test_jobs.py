@@ -29,7 +29,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 
 class Worker:
-    """Does jobs as the workers do, in a thread, until it is stopped."""
+    """Runs jobs like the workers, in a thread, until it is stopped."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database, self._name = database, name
