@@ -71,49 +71,7 @@ class DurableBucket(pulumi.ComponentResource):
             name, bucket=name, object_lock_enabled=True, force_destroy=False, tags={"Name": name}, opts=guarded
         )
 
-        self.versioning = aws.s3.BucketVersioning(
-            name,
-            bucket=bucket.id,
-            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-            opts=guarded,
-        )
-        versions_exist = pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[self.versioning]))
-        aws.s3.BucketObjectLockConfiguration(
-            name,
-            bucket=bucket.id,
-            rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
-                default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
-                    mode="GOVERNANCE", days=args.lock_days
-                )
-            ),
-            # It locks versions, so S3 refuses it for a bucket that has none.
-            opts=versions_exist,
-        )
-        aws.s3.BucketLifecycleConfiguration(
-            name,
-            bucket=bucket.id,
-            rules=[
-                aws.s3.BucketLifecycleConfigurationRuleArgs(
-                    id="forget-old-versions",
-                    status="Enabled",
-                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-                    noncurrent_version_expiration=(
-                        aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
-                            noncurrent_days=args.version_days
-                        )
-                    ),
-                    # Once the last version behind a deletion is gone, the marker of that deletion says nothing more.
-                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
-                    abort_incomplete_multipart_upload=(
-                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
-                            days_after_initiation=_UNFINISHED_UPLOAD_DAYS
-                        )
-                    ),
-                )
-            ],
-            # S3 refuses to expire noncurrent versions of a bucket that has none.
-            opts=versions_exist,
-        )
+        self.versioning = self._keep_versions(name, bucket, args, guarded)
         aws.s3.BucketServerSideEncryptionConfiguration(
             name,
             bucket=bucket.id,
@@ -157,6 +115,56 @@ class DurableBucket(pulumi.ComponentResource):
         self.bucket_name = bucket.bucket
         self.bucket_arn = bucket.arn
         self.register_outputs({"bucketName": self.bucket_name, "bucketArn": self.bucket_arn})
+
+    @staticmethod
+    def _keep_versions(
+        name: str, bucket: aws.s3.Bucket, args: DurableBucketArgs, guarded: pulumi.ResourceOptions
+    ) -> aws.s3.BucketVersioning:
+        """Keep each version, lock it, and expire it after its time."""
+        versioning = aws.s3.BucketVersioning(
+            name,
+            bucket=bucket.id,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=guarded,
+        )
+        versions_exist = pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[versioning]))
+        aws.s3.BucketObjectLockConfiguration(
+            name,
+            bucket=bucket.id,
+            rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
+                default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
+                    mode="GOVERNANCE", days=args.lock_days
+                )
+            ),
+            # It locks versions, so S3 refuses it for a bucket that has none.
+            opts=versions_exist,
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            name,
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="forget-old-versions",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    noncurrent_version_expiration=(
+                        aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                            noncurrent_days=args.version_days
+                        )
+                    ),
+                    # Once the last version behind a deletion is gone, the marker of that deletion says nothing more.
+                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
+                    abort_incomplete_multipart_upload=(
+                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                            days_after_initiation=_UNFINISHED_UPLOAD_DAYS
+                        )
+                    ),
+                )
+            ],
+            # S3 refuses to expire noncurrent versions of a bucket that has none.
+            opts=versions_exist,
+        )
+        return versioning
 
 
 def _policy(bucket_arn: pulumi.Output[str], more: pulumi.Input[Sequence[Mapping[str, Any]]]) -> pulumi.Output[str]:

@@ -134,72 +134,14 @@ class Database(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:database:Database", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
         guarded = pulumi.ResourceOptions(parent=self, protect=True)
 
-        major_version = args.engine_version.partition(".")[0]
-        parameters = aws.rds.ParameterGroup(
-            # The version is in the name so that a new one can exist beside the old one during a major upgrade.
-            f"{name}-postgres{major_version}",
-            name=f"{name}-postgres{major_version}",
-            family=f"postgres{major_version}",
-            description="Connections over TLS only",
-            parameters=[aws.rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
-            tags={"Name": name},
-            opts=child,
-        )
-        # A key of its own is declared whatever the database is made from. A protected key that is no longer declared
-        # stops every update, and a database that is there does not say whether it was made with it.
+        # The own key is declared for every origin of the database. A protected key that is no longer declared stops
+        # every update, and an existing database does not say whether it was created with it.
         own_keys = [self._own_key(name, args.key)] if isinstance(args.key, OwnKeyArgs) else []
         declared_key = args.key.arn if isinstance(args.key, ExistingKeyArgs) else own_keys[0].arn
         key = key_arn(args.origin, declared_key)
-        origin = OriginArgs.of(args.origin)
-        declared = aws.rds.InstanceArgs(
-            identifier=args.identifier,
-            restore_to_point_in_time=origin.restore_to_point_in_time,
-            snapshot_identifier=origin.snapshot_identifier,
-            engine="postgres",
-            engine_version=args.engine_version,
-            # Extended support is charged for, and RDS turns it on by itself where nothing is said. We upgrade instead.
-            engine_lifecycle_support="open-source-rds-extended-support-disabled",
-            auto_minor_version_upgrade=True,
-            instance_class=args.instance_class,
-            storage_type="gp3",
-            allocated_storage=args.storage_gib if isinstance(args.origin, Empty) else args.origin.storage_gib,
-            max_allocated_storage=args.max_storage_gib,
-            storage_encrypted=True,
-            kms_key_id=key,
-            db_name=origin.db_name,
-            username=origin.username,
-            manage_master_user_password=True,
-            # The default key of Secrets Manager is nobody's to grant: no other account could ever be let in.
-            master_user_secret_kms_key_id=key,
-            iam_database_authentication_enabled=True,
-            ca_cert_identifier=_CERTIFICATE_AUTHORITY,
-            port=POSTGRESQL_PORT,
-            parameter_group_name=parameters.name,
-            db_subnet_group_name=args.subnet_group_name,
-            vpc_security_group_ids=[args.security_group_id],
-            # The hosts are at Hetzner, and no private line leads from there to AWS. The security group admits their
-            # addresses and nobody else's, and the parameter group admits TLS and nothing else.
-            publicly_accessible=True,
-            multi_az=args.multi_az,
-            backup_retention_period=args.backup_retention_days,
-            backup_window=_BACKUP_WINDOW,
-            maintenance_window=_MAINTENANCE_WINDOW,
-            copy_tags_to_snapshot=True,
-            # Everything that PostgreSQL logs on RDS: what happened in it, and what an upgrade did.
-            enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
-            performance_insights_enabled=True,
-            performance_insights_kms_key_id=key,
-            performance_insights_retention_period=_PERFORMANCE_INSIGHTS_DAYS,
-            # The default would take the automated backups away with the instance that they are there to bring back.
-            delete_automated_backups=False,
-            skip_final_snapshot=False,
-            final_snapshot_identifier=f"{args.identifier}-final",
-            deletion_protection=True,
-            tags={"Name": args.identifier},
-        )
+        declared = _instance_args(args, key, self._parameter_group(name, args.engine_version))
         instance = aws.rds.Instance(
             args.identifier,
             declared,
@@ -217,16 +159,7 @@ class Database(pulumi.ComponentResource):
         self.secret_key_arn = pulumi.Output.from_input(key)
         self.replicated_backup_arn = None
         if args.replication is not None:
-            replication = aws.rds.InstanceAutomatedBackupsReplication(
-                args.identifier,
-                # It is made in the region that receives the copies; in the database's own it would copy to itself.
-                region=args.replication.region,
-                source_db_instance_arn=instance.arn,
-                kms_key_id=args.replication.kms_key_arn,
-                retention_period=args.replication.retention_days,
-                opts=guarded,
-            )
-            self.replicated_backup_arn = replication.id
+            self.replicated_backup_arn = _replication(args.identifier, instance, args.replication, guarded).id
         self.register_outputs(
             {
                 "arn": self.arn,
@@ -235,6 +168,19 @@ class Database(pulumi.ComponentResource):
                 "secretArn": self.secret_arn,
                 "replicatedBackupArn": self.replicated_backup_arn,
             }
+        )
+
+    def _parameter_group(self, name: str, engine_version: str) -> aws.rds.ParameterGroup:
+        major_version = engine_version.partition(".")[0]
+        return aws.rds.ParameterGroup(
+            # The version is in the name so that a new one can exist next to the old one during a major upgrade.
+            f"{name}-postgres{major_version}",
+            name=f"{name}-postgres{major_version}",
+            family=f"postgres{major_version}",
+            description="Connections over TLS only",
+            parameters=[aws.rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
+            tags={"Name": name},
+            opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _own_key(self, name: str, key: OwnKeyArgs) -> EncryptionKey:
@@ -246,6 +192,73 @@ class Database(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
+
+
+def _instance_args(
+    args: DatabaseArgs, key: pulumi.Input[str], parameters: aws.rds.ParameterGroup
+) -> aws.rds.InstanceArgs:
+    """The instance as it is to be, restored or empty."""
+    origin = OriginArgs.of(args.origin)
+    return aws.rds.InstanceArgs(
+        identifier=args.identifier,
+        restore_to_point_in_time=origin.restore_to_point_in_time,
+        snapshot_identifier=origin.snapshot_identifier,
+        engine="postgres",
+        engine_version=args.engine_version,
+        # Extended support is charged for, and RDS turns it on by itself where nothing is said. We upgrade instead.
+        engine_lifecycle_support="open-source-rds-extended-support-disabled",
+        auto_minor_version_upgrade=True,
+        instance_class=args.instance_class,
+        storage_type="gp3",
+        allocated_storage=args.storage_gib if isinstance(args.origin, Empty) else args.origin.storage_gib,
+        max_allocated_storage=args.max_storage_gib,
+        storage_encrypted=True,
+        kms_key_id=key,
+        db_name=origin.db_name,
+        username=origin.username,
+        manage_master_user_password=True,
+        # The default key of Secrets Manager is nobody's to grant: no other account could ever be let in.
+        master_user_secret_kms_key_id=key,
+        iam_database_authentication_enabled=True,
+        ca_cert_identifier=_CERTIFICATE_AUTHORITY,
+        port=POSTGRESQL_PORT,
+        parameter_group_name=parameters.name,
+        db_subnet_group_name=args.subnet_group_name,
+        vpc_security_group_ids=[args.security_group_id],
+        # The hosts are at Hetzner, and no private line leads from there to AWS. The security group admits their
+        # addresses and nobody else's, and the parameter group admits TLS and nothing else.
+        publicly_accessible=True,
+        multi_az=args.multi_az,
+        backup_retention_period=args.backup_retention_days,
+        backup_window=_BACKUP_WINDOW,
+        maintenance_window=_MAINTENANCE_WINDOW,
+        copy_tags_to_snapshot=True,
+        # Everything that PostgreSQL logs on RDS: what happened in it, and what an upgrade did.
+        enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
+        performance_insights_enabled=True,
+        performance_insights_kms_key_id=key,
+        performance_insights_retention_period=_PERFORMANCE_INSIGHTS_DAYS,
+        # The default would take the automated backups away with the instance that they are there to bring back.
+        delete_automated_backups=False,
+        skip_final_snapshot=False,
+        final_snapshot_identifier=f"{args.identifier}-final",
+        deletion_protection=True,
+        tags={"Name": args.identifier},
+    )
+
+
+def _replication(
+    identifier: str, instance: aws.rds.Instance, args: BackupReplicationArgs, guarded: pulumi.ResourceOptions
+) -> aws.rds.InstanceAutomatedBackupsReplication:
+    return aws.rds.InstanceAutomatedBackupsReplication(
+        identifier,
+        # It is created in the region that receives the copies; in the database's own it would copy to itself.
+        region=args.region,
+        source_db_instance_arn=instance.arn,
+        kms_key_id=args.kms_key_arn,
+        retention_period=args.retention_days,
+        opts=guarded,
+    )
 
 
 def _secret_arn(secrets: Any) -> str:

@@ -82,6 +82,23 @@ class CodeRepository(pulumi.ComponentResource):
             archive_on_destroy=True,
             opts=pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True),
         )
+        self._protect_default_branch(name, repository, args)
+        alerts = github.RepositoryVulnerabilityAlerts(
+            name, repository=repository.name, enabled=True, opts=pulumi.ResourceOptions(parent=self)
+        )
+        github.RepositoryDependabotSecurityUpdates(
+            name,
+            repository=repository.name,
+            enabled=True,
+            # Updates are made from alerts: without these, GitHub refuses them.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[alerts]),
+        )
+
+        self.url = repository.html_url
+        self.repository_name = repository.name
+        self.register_outputs({"url": self.url})
+
+    def _protect_default_branch(self, name: str, repository: github.Repository, args: CodeRepositoryArgs) -> None:
         github.RepositoryRuleset(
             name,
             name="default-branch",
@@ -121,17 +138,3 @@ class CodeRepository(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
-        alerts = github.RepositoryVulnerabilityAlerts(
-            name, repository=repository.name, enabled=True, opts=pulumi.ResourceOptions(parent=self)
-        )
-        github.RepositoryDependabotSecurityUpdates(
-            name,
-            repository=repository.name,
-            enabled=True,
-            # Updates are made from alerts: without these, GitHub refuses them.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[alerts]),
-        )
-
-        self.url = repository.html_url
-        self.repository_name = repository.name
-        self.register_outputs({"url": self.url})
