@@ -24,13 +24,13 @@ _TAMPERING: Final[Mapping[str, tuple[str, ...]]] = {
     "cloudtrail": ("DeleteTrail", "PutEventSelectors", "StopLogging", "UpdateTrail"),
 }
 
-# EventBridge replaces each name in <> with a value of the event.
+# EventBridge replaces each name in <> with a value of the event. Deployed texts: a change of one updates the rule.
 _ASSUMPTION_EMAIL: Final = (
     "EMERGENCY ACCESS: <who> took, or tried to take, the role that may do everything, at <when>, from"
     " <address>. If this is not an emergency that you know of, read docs/access.md now."
 )
 _TAMPERING_EMAIL: Final = (
-    "ALARM CHANGED: <who> changed the alarm for emergency access, at <when>, from <address>. If this is"
+    "ALARM CHANGED: <who> changed what tells of emergency access, at <when>, from <address>. If this is"
     " not a deployment that you know of, read docs/access.md now."
 )
 
@@ -90,14 +90,14 @@ class EmergencyAlarm(pulumi.ComponentResource):
         rules = [
             self._rule(
                 f"{name}-taken",
-                "The emergency role is assumed, or an attempt fails",
+                "Somebody takes the emergency's role, or tries to",
                 _assumption_pattern(args.break_glass_arn),
                 _ASSUMPTION_EMAIL,
                 topic,
             ),
             self._rule(
                 f"{name}-tampering",
-                "The alarm for emergency access is changed",
+                "Somebody changes what tells of emergencies",
                 _tampering_pattern(),
                 _TAMPERING_EMAIL,
                 topic,

@@ -121,7 +121,7 @@ class PeopleAccess(pulumi.ComponentResource):
         break_glass = aws.iam.Role(
             f"{name}-break-glass",
             name=args.emergency_role,
-            description="Everything, for one person alone in an emergency. Both receive an email when it is assumed",
+            description="Everything, for one person alone in an emergency. Both are told when it is taken",
             assume_role_policy=pulumi.Output.all(*users.values()).apply(
                 lambda arns: trust(
                     {"AWS": arns},

@@ -103,3 +103,8 @@ def violations(of: Resource, policy: str) -> list[Violation]:
 def refused(of: Resource, policy: str) -> dict[str, object]:
     """The properties that one policy refuses, and their values."""
     return {violation.finding.property: violation.finding.found for violation in violations(of, policy)}
+
+
+def names(of: Resource, policy: str) -> list[str]:
+    """The properties that one policy refuses."""
+    return [violation.finding.property for violation in violations(of, policy)]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,21 +13,16 @@ import yaml
 from pulumi.runtime import mocks
 
 import plan
-from plan.stateful import BY_TYPE
-from stacks.settings.reading import SettingsError
 from tests.components.recording import (
     ACCOUNT,
     BACKUP_PLAN,
     BACKUP_REPLICATION,
     BACKUP_VAULT,
-    BALANCER,
     BUCKET,
     BUCKET_REPLICATION,
     DATABASE,
     INGRESS_RULE,
     KEY,
-    NETWORK,
-    NETWORK_SUBNET,
     PRIMARY_IP,
     REPOSITORY,
     ROLE_POLICY,
@@ -38,8 +31,6 @@ from tests.components.recording import (
     SECRET,
     SERVER,
     SSH_KEY,
-    VAULT_LOCK,
-    ZONE,
     Deployment,
     configuration,
     deploy_stack,
@@ -61,63 +52,6 @@ VAULT_STACK = "/".join(
     )
 )
 
-# What is made again from the repository when it is gone, without a loss: configuration, rights, and hosts. A type that
-# a stack declares is here or in `plan/stateful.py`, so that a new store is not forgotten there.
-MADE_AGAIN = frozenset(
-    {
-        "aws:cloudtrail/trail:Trail",
-        "aws:cloudwatch/eventRule:EventRule",
-        "aws:cloudwatch/eventTarget:EventTarget",
-        "aws:ec2/internetGateway:InternetGateway",
-        "aws:ec2/routeTable:RouteTable",
-        "aws:ec2/routeTableAssociation:RouteTableAssociation",
-        "aws:ec2/securityGroup:SecurityGroup",
-        "aws:ec2/subnet:Subnet",
-        "aws:ec2/vpc:Vpc",
-        "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
-        "aws:iam/policy:Policy",
-        "aws:iam/role:Role",
-        "aws:iam/rolePolicy:RolePolicy",
-        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-        "aws:iam/user:User",
-        "aws:iam/userPolicyAttachment:UserPolicyAttachment",
-        "aws:kms/alias:Alias",
-        "aws:rds/parameterGroup:ParameterGroup",
-        "aws:rds/subnetGroup:SubnetGroup",
-        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
-        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
-        "aws:s3/bucketPolicy:BucketPolicy",
-        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
-        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
-        "aws:sns/topic:Topic",
-        "aws:sns/topicPolicy:TopicPolicy",
-        "aws:sns/topicSubscription:TopicSubscription",
-        "aws:ssm/activation:Activation",
-        "aws:ssm/parameter:Parameter",
-        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-        "github:index/actionsEnvironmentVariable:ActionsEnvironmentVariable",
-        "github:index/actionsRepositoryOidcSubjectClaimCustomizationTemplate:ActionsRepositoryOidcSubjectClaimCustomizationTemplate",
-        "github:index/actionsRepositoryPermissions:ActionsRepositoryPermissions",
-        "github:index/actionsVariable:ActionsVariable",
-        "github:index/membership:Membership",
-        "github:index/repositoryDependabotSecurityUpdates:RepositoryDependabotSecurityUpdates",
-        "github:index/repositoryEnvironment:RepositoryEnvironment",
-        "github:index/repositoryEnvironmentDeploymentPolicy:RepositoryEnvironmentDeploymentPolicy",
-        "github:index/repositoryRuleset:RepositoryRuleset",
-        "github:index/repositoryVulnerabilityAlerts:RepositoryVulnerabilityAlerts",
-        "github:index/workflowRepositoryPermissions:WorkflowRepositoryPermissions",
-        "hcloud:index/firewall:Firewall",
-        "hcloud:index/loadBalancerNetwork:LoadBalancerNetwork",
-        "hcloud:index/loadBalancerService:LoadBalancerService",
-        "hcloud:index/loadBalancerTarget:LoadBalancerTarget",
-        "hcloud:index/managedCertificate:ManagedCertificate",
-        "hcloud:index/networkSubnet:NetworkSubnet",
-        "hcloud:index/placementGroup:PlacementGroup",
-        "hcloud:index/server:Server",
-        "hcloud:index/sshKey:SshKey",
-        "hcloud:index/zoneRrset:ZoneRrset",
-    }
-)
 
 POLICY = "aws:iam/policy:Policy"
 ACTIONS_VARIABLE = "github:index/actionsVariable:ActionsVariable"
@@ -129,27 +63,6 @@ Deploy = Callable[..., Deployment]
 def vault(vault_with_backup: dict[str, Any]) -> dict[str, Any]:
     """The vault whose key the replicated backup is encrypted with."""
     return vault_with_backup
-
-
-@pytest.fixture(scope="module")
-def stacks(vault: dict[str, Any]) -> dict[tuple[str, bool], Deployment]:
-    """Each stack, as an update and as a preview."""
-    return {
-        (stack, preview): deploy_stack(stack, vault=vault, preview=preview)
-        for stack in ("vault", "prod", "dr")
-        for preview in (False, True)
-    }
-
-
-@pytest.fixture(params=[False, True], ids=["up", "preview"])
-def deployed(request: pytest.FixtureRequest, stacks: dict[tuple[str, bool], Deployment]) -> dict[str, Deployment]:
-    """The stacks by name; once as an update, once as a preview, in which whatever a cloud would answer is unknown."""
-    return {stack: deployment for (stack, preview), deployment in stacks.items() if preview is request.param}
-
-
-@pytest.fixture
-def updated(stacks: dict[tuple[str, bool], Deployment]) -> dict[str, Deployment]:
-    return {stack: deployment for (stack, preview), deployment in stacks.items() if not preview}
 
 
 def every_word(deployment: Deployment) -> Iterator[str]:
@@ -186,37 +99,6 @@ def test_roles_and_workflows_use_the_one_bucket_of_the_state(lost: dict[str, Any
     production = deploy_stack("prod", vault={**made.outputs, "database_key_arn": lost["KmsKeyId"]})
     variables = {it.inputs["variableName"]: it.inputs["value"] for it in production.all(ACTIONS_VARIABLE)}
     assert variables["PULUMI_BACKEND_URL"] == f"s3://{expected}?region={RECOVERY}"
-
-
-def test_every_declared_type_is_known_to_hold_data_or_not_to(deployed: dict[str, Deployment]) -> None:
-    declared = {resource.type for deployment in deployed.values() for resource in deployment.custom}
-    assert declared - set(BY_TYPE) == MADE_AGAIN
-
-
-def test_what_holds_data_is_protected(deployed: dict[str, Deployment]) -> None:
-    found = {
-        stack: {resource.type for resource in deployment.custom if BY_TYPE.get(resource.type)}
-        for stack, deployment in deployed.items()
-    }
-    for stack, deployment in deployed.items():
-        hosts = {server.name for server in deployment.all(SERVER)}
-        for resource in deployment.custom:
-            if resource.type in BY_TYPE and not (resource.type == PRIMARY_IP and resource.name in hosts):
-                assert resource.protect, f"{stack}: {resource.name}"
-    buckets = {
-        BUCKET,
-        "aws:s3/bucketVersioning:BucketVersioning",
-        "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
-    }
-    backups = {BACKUP_PLAN, "aws:backup/selection:Selection"}
-    service = {DATABASE, KEY, "aws:cloudwatch/logGroup:LogGroup", NETWORK, BALANCER, PRIMARY_IP} | backups
-    assert found == {
-        "vault": {KEY, BACKUP_VAULT, VAULT_LOCK, ZONE} | buckets,
-        "prod": {BUCKET_REPLICATION, BACKUP_REPLICATION, BACKUP_VAULT, VAULT_LOCK, SECRET, REPOSITORY}
-        | service
-        | buckets,
-        "dr": service,
-    }
 
 
 def test_the_vault_outlives_its_own_stack(deployed: dict[str, Deployment]) -> None:
@@ -446,124 +328,3 @@ def test_each_stack_exports_what_others_rely_on(updated: dict[str, Deployment]) 
     assert [host["state"] for host in hosts] == ["active"] * PROMISED.redundancy.minimum_active_hosts + [
         "standby"
     ] * PROMISED.redundancy.minimum_standby_hosts
-
-
-def test_a_vault_that_lacks_an_output_stops_its_readers(vault: dict[str, Any]) -> None:
-    incomplete = {name: value for name, value in vault.items() if name != "database_key_arn"}
-    with pytest.raises(KeyError, match="database_key_arn"):
-        deploy_stack("dr", vault=incomplete)
-
-
-def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every figure comes from the plan: with another plan, another figure is declared."""
-    other = PROMISED.model_copy(
-        update={
-            "retention": PROMISED.retention.model_copy(
-                update={
-                    "database_backup_days": 11,
-                    "replicated_backup_days": 12,
-                    "object_version_days": 13,
-                    "object_lock_days": 6,
-                    "vault_copy_days": 15,
-                    "vault_lock_cooling_off_days": 5,
-                    "key_deletion_window_days": 14,
-                }
-            ),
-            "redundancy": PROMISED.redundancy.model_copy(
-                update={"minimum_active_hosts": 4, "minimum_standby_hosts": 3, "database_multi_az": False}
-            ),
-            "residency": PROMISED.residency.model_copy(
-                update={
-                    "aws": PROMISED.residency.aws.model_copy(
-                        update={
-                            "home_region": "eu-north-1",
-                            "recovery_region": "eu-west-3",
-                            "allowed_regions": ("eu-north-1", "eu-west-3"),
-                        }
-                    ),
-                    "hetzner": PROMISED.residency.hetzner.model_copy(
-                        update={
-                            "home_locations": ("one", "two"),
-                            "allowed_locations": ("one", "two"),
-                            "network_zone": "a-zone",
-                        }
-                    ),
-                }
-            ),
-        }
-    )
-    monkeypatch.setattr(plan, "load", lambda: other)
-    keeper = deploy_stack("vault")
-    production = deploy_stack("prod", vault=keeper.outputs)
-
-    database = production.one(DATABASE).inputs
-    assert (database["backupRetentionPeriod"], database["multiAz"]) == (11, False)
-    copies = production.one(BACKUP_REPLICATION).inputs
-    assert (copies["retentionPeriod"], copies["region"]) == (12, "eu-west-3")
-    for deployment in (production, keeper):
-        for lifecycle in deployment.all("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"):
-            assert lifecycle.inputs["rules"][0]["noncurrentVersionExpiration"]["noncurrentDays"] == 13
-        assert {key.inputs["deletionWindowInDays"] for key in deployment.all(KEY)} == {14}
-        for locked in deployment.all("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"):
-            assert locked.inputs["rule"]["defaultRetention"]["days"] == 6
-        lock = deployment.one(VAULT_LOCK).inputs
-        assert (lock["minRetentionDays"], lock["maxRetentionDays"]) == (15, 15)
-    assert keeper.one(VAULT_LOCK).inputs["changeableForDays"] == 5
-    (rule,) = production.one(BACKUP_PLAN).inputs["rules"]
-    assert rule["lifecycle"]["deleteAfter"] == rule["copyActions"][0]["lifecycle"]["deleteAfter"] == 15
-    assert {secret.inputs["recoveryWindowInDays"] for secret in production.all(SECRET)} == {14}
-    states = Counter((it.inputs["labels"]["role"], it.inputs["labels"]["state"]) for it in production.all(SERVER))
-    assert states == {(role, state): n for role in ("api", "worker") for state, n in (("active", 4), ("standby", 3))}
-    assert {it.inputs["location"] for it in production.all(SERVER)} == {"one", "two"}
-    assert production.one(NETWORK_SUBNET).inputs["networkZone"] == "a-zone"
-    assert production.one("pulumi:providers:aws").inputs["region"] == "eu-north-1"
-    assert keeper.one("pulumi:providers:aws").inputs["region"] == "eu-west-3"
-    # Nothing of the plan that was replaced is left over.
-    left = [word for word in (*every_word(production), *every_word(keeper)) if HOME in word]
-    assert left == []
-
-
-@pytest.mark.parametrize("preview", [False, True])
-def test_production_without_a_copy_of_its_backups_is_refused_by_the_program_itself(
-    vault: dict[str, Any], preview: bool
-) -> None:
-    config = configuration("prod", {"database.replicateBackups": False})
-    with pytest.raises(pulumi.RunError, match=r"database-replicated: .* 'botbrains-prod-database': a replication"):
-        deploy_stack("prod", config=config, vault=vault, preview=preview)
-
-
-def test_one_stacks_file_used_with_another_stack_stops_the_program(vault: dict[str, Any]) -> None:
-    with pytest.raises(SettingsError, match="botbrains:stack is"):
-        deploy_stack("prod", config=configuration("dr"), vault=vault)
-
-
-def test_a_stack_without_configuration_stops_the_program() -> None:
-    with pytest.raises(SettingsError, match="botbrains:kind is not set"):
-        deploy_stack("prod", config={"aws:region": HOME})
-
-
-def test_the_vault_loads_no_provider_that_it_does_not_need() -> None:
-    script = (
-        "import sys; from tests.components.recording import deploy_stack; deploy_stack('vault');"
-        "print([name for name in ('pulumi_github',) if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"hosts.api.active": 21}, "hosts.api.active is 21; allowed is 20 or less for botbrains-prod-api"),
-        (
-            {"hosts.worker.serverType": "cpx99", "hosts.worker.alternatives": []},
-            "Hetzner has none of cpx99 in fsn1 available now",
-        ),
-    ],
-    ids=str,
-)
-def test_hosts_that_cannot_be_had_register_nothing_and_say_why(
-    vault: dict[str, Any], changes: dict[str, Any], says: str
-) -> None:
-    with pytest.raises(pulumi.RunError, match=says):
-        deploy_stack("prod", config=configuration("prod", changes), vault=vault, preview=True)
