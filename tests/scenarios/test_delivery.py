@@ -132,7 +132,7 @@ def test_a_change_that_replaces_the_database_needs_a_persons_label(cloud: LocalC
     assert cloud.run("pulumi", "state", "unprotect", "--all", "--yes", "--stack", "prod", cwd=copy).returncode == 0
     refused = continuity(cloud, copy, "ci", "preview", "prod")
     assert refused.returncode == 4
-    assert "- `prod`: delete of `aws:rds:Instance botbrains-prod-database`; with it goes a database" in refused.stdout
+    assert "- `prod`: delete of `aws:rds:Instance botbrains-prod-database` loses a database" in refused.stdout
     agreed = continuity(cloud, copy, "ci", "preview", "prod", DATA_MAY_END="true")
     assert agreed.returncode == 0
     assert "The label `replaces-data` says that this is meant" in agreed.stdout
