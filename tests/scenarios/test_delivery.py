@@ -135,7 +135,7 @@ def test_a_change_that_replaces_the_database_needs_a_persons_label(cloud: LocalC
     assert "- `prod`: delete of `aws:rds:Instance botbrains-prod-database` loses a database" in refused.stdout
     agreed = continuity(cloud, copy, "ci", "preview", "prod", DATA_MAY_END="true")
     assert agreed.returncode == 0
-    assert "The label `replaces-data` says that this is meant" in agreed.stdout
+    assert "The label `replaces-data` approves it" in agreed.stdout
 
 
 def test_the_comment_is_put_on_the_pull_request_and_changed_there(

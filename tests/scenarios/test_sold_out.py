@@ -27,7 +27,7 @@ def test_an_update_goes_on_with_what_is_declared_for_when_a_server_is_sold_out(l
     done = local_cloud.run(sys.executable, "-m", "continuity", "up", "--yes", "prod")
 
     assert done.returncode == 0
-    assert re.findall(r"prod: Hetzner lists (\S+) and has none", done.stderr) == [
+    assert re.findall(r"prod: Hetzner lists (\S+) as available, and refuses it", done.stderr) == [
         "cpx32@nbg1",
         "cpx42@nbg1",
         "ccx23@nbg1",
