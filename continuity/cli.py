@@ -77,8 +77,7 @@ def destroy(
 ) -> None:
     """List the data that a stack holds, and destroy the stack if none of its resources is protected.
 
-    Data and hosts of the stack are lost; backups in the vault stay. The message names the commands that remove
-    protection.
+    A stack with protected resources is left unchanged, and the message names the commands that remove protection.
 
     Example: continuity destroy dr
     """

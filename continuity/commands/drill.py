@@ -39,8 +39,8 @@ def recovery(
 ) -> None:
     """Make the home region fail while rows are written, bring `dr` up, and count the recovered rows.
 
-    Production stays down until the fault is reverted. `dr` stays up, and costs as much as production, until
-    `continuity destroy dr`. Exit code 1 when the data loss or the recovery time exceeds the plan's objectives.
+    Production stays down until the fault is reverted. `dr` stays up, and AWS and Hetzner charge for it, until
+    it is destroyed. Exit code 1 when the data loss or the recovery time exceeds the plan's objectives.
 
     Example: continuity drill recovery --fault 'localcloud cut {home_region}'
     """

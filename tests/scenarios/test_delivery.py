@@ -127,9 +127,9 @@ def test_change_that_replaces_the_database_needs_a_label(cloud: LocalCloud, copy
         refused = continuity(cloud, copy, "ci", "preview", "prod")
         agreed = continuity(cloud, copy, "ci", "preview", "prod", DATA_MAY_END="true")
     assert refused.returncode == 4
-    assert "- `prod`: delete of `aws:rds:Instance botbrains-prod-database`; with it goes a database" in refused.stdout
+    assert "- `prod`: delete of `aws:rds:Instance botbrains-prod-database` loses a database" in refused.stdout
     assert agreed.returncode == 0
-    assert "The label `replaces-data` says that this is meant" in agreed.stdout
+    assert "The label `replaces-data` approves it" in agreed.stdout
 
 
 def test_comment_is_created_once_and_then_edited(cloud: LocalCloud, copy: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_update_uses_alternatives_for_sold_out_types(fresh_cloud: LocalCloud) ->
     done = fresh_cloud.run(*CONTINUITY, "up", "--yes", "prod")
 
     assert done.returncode == 0
-    assert re.findall(r"prod: Hetzner lists (\S+) and has none", done.stderr) == [
+    assert re.findall(r"prod: Hetzner lists (\S+) as available, and refuses it", done.stderr) == [
         "cpx32@nbg1",
         "cpx42@nbg1",
         "ccx23@nbg1",
