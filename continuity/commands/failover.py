@@ -79,7 +79,7 @@ def failover(
     Example: continuity drill failover --lose location --location nbg1
     """
     promised = plan.load()
-    drill_plan = planning.plan_drill(promised, group.stack, group.options())
+    drill_plan = planning.plan_drill(group.stack, group.options())
     for sentence in drill_plan.sentences(promised):
         SAY.print(sentence)
     _confirm(drill_plan, yes, confirm)

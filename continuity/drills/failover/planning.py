@@ -111,7 +111,7 @@ class DrillPlan:
         return lines
 
 
-def plan_drill(promised: plan.Plan, stack: Stack, options: Options) -> DrillPlan:
+def plan_drill(stack: Stack, options: Options) -> DrillPlan:
     """Read the stack and the cloud, and select the hosts to switch off. Changes nothing.
 
     Raises `ContinuityError` if the stack lacks an output, if no host would be left to take over, or if the time is too
@@ -120,10 +120,10 @@ def plan_drill(promised: plan.Plan, stack: Stack, options: Options) -> DrillPlan
     outputs = pulumi_cli.read_outputs(stack)
     if outputs is None:
         raise StackError(f"{stack} does not exist: bring it up first (`continuity up {stack}`)")
-    return plan_from_outputs(outputs, promised, stack, options)
+    return plan_from_outputs(outputs, stack, options)
 
 
-def plan_from_outputs(outputs: Mapping[str, Any], promised: plan.Plan, stack: Stack, options: Options) -> DrillPlan:
+def plan_from_outputs(outputs: Mapping[str, Any], stack: Stack, options: Options) -> DrillPlan:
     """Plan a drill from a stack's outputs: see `plan_drill`."""
     needed = ["name", "load_balancers", "health_check", "api_hosts"]
     if options.role is not Role.API or options.jobs:

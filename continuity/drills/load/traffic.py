@@ -159,7 +159,8 @@ class Traffic:
         return sorted(self._requests, key=lambda request: request.number)
 
     def _read(self) -> None:
-        assert self._process is not None and self._process.stdout is not None  # noqa: S101 - for the type alone
+        assert self._process is not None  # noqa: S101 - for the type alone
+        assert self._process.stdout is not None  # noqa: S101
         for line in self._process.stdout:
             if line.endswith("\n"):  # the last line of a process that was killed may be torn
                 self._requests.append(Request.from_json(line))

@@ -36,7 +36,10 @@ class Addresses(AbstractResolver):
         self._next = first
 
     async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - aiohttp's signature
     ) -> list[ResolveResult]:
         first = self._next % len(self._addresses)
         self._next += 1

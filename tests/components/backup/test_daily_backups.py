@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pulumi
@@ -25,7 +25,7 @@ ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 DATABASE_ARN = "arn:aws:rds:xx-near-1:123456789012:db:database"
 ONWARD = "arn:aws:backup:xx-far-1:123456789012:backup-vault:far"
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-MONDAY = datetime(2024, 1, 1)
+MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def second_copy(

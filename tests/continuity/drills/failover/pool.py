@@ -174,4 +174,4 @@ class Cloud:
 
 def planned_drill(cloud: Cloud, options: Options = SHORT, **outputs: Any) -> DrillPlan:
     said = {**cloud.outputs(), **outputs}
-    return planning.plan_from_outputs(said, PLAN, Stack.PROD, Options(**{**vars(options), "https_port": cloud.port}))
+    return planning.plan_from_outputs(said, Stack.PROD, Options(**{**vars(options), "https_port": cloud.port}))

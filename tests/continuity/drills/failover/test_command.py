@@ -64,7 +64,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Options]:
 
 
 def aim(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    def plan_drill(_: Any, stack: Stack, options: Options) -> DrillPlan:
+    def plan_drill(stack: Stack, options: Options) -> DrillPlan:
         check, fault = HealthCheck("/healthz", 3, 2, 2), Nothing()
         api = HetznerApi(endpoint, "t")
         return DrillPlan(stack, options, api, {}, "api.example.test", check, (), (), (), (), (), (), fault)  # type: ignore[arg-type]
