@@ -36,9 +36,15 @@ LOADED = (
 
 
 @pytest.fixture(scope="session")
-def vault() -> dict[str, Any]:
-    """What the vault's stack exports, from a run of the program itself."""
+def vault_outputs() -> dict[str, Any]:
+    """The outputs of the vault's stack, from a run of the program itself."""
     return deploy_stack("vault").outputs
+
+
+@pytest.fixture(scope="session")
+def vault(vault_outputs: dict[str, Any]) -> dict[str, Any]:
+    """The vault that other stacks read. A module may replace it."""
+    return vault_outputs
 
 
 @contextmanager
@@ -90,6 +96,6 @@ def lost(aws: LocalAws) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def vault_with_backup(vault: dict[str, Any], lost: dict[str, Any]) -> dict[str, Any]:
+def vault_with_backup(vault_outputs: dict[str, Any], lost: dict[str, Any]) -> dict[str, Any]:
     """The vault's outputs, with the key that the replicated backup is encrypted with."""
-    return {**vault, "database_key_arn": lost["KmsKeyId"]}
+    return {**vault_outputs, "database_key_arn": lost["KmsKeyId"]}

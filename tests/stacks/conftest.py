@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.components.conftest import aws, lost, vault, vault_with_backup
+from tests.components.conftest import aws, lost, vault, vault_outputs, vault_with_backup
 from tests.components.recording import Deployment, deploy_stack
 
-__all__ = ["aws", "lost", "vault", "vault_with_backup"]
+__all__ = ["aws", "lost", "vault", "vault_outputs", "vault_with_backup"]
 
 
 @pytest.fixture(scope="module")
