@@ -319,7 +319,7 @@ def test_what_haproxy_refuses_leaves_the_old_running(tmp_path: Path, caplog: pyt
         running.apply(good)
         before = json.loads((tmp_path / "7" / "balancer.json").read_text())
         running.apply(bad)
-        assert "HAProxy refuses a balancer" in caplog.text
+        assert "HAProxy refuses the configuration of a balancer" in caplog.text
         assert json.loads((tmp_path / "7" / "balancer.json").read_text()) == before
         assert answer("127.64.9.9", 18080) == 503
         assert running.server_health()["port-18080", "server-3"].status.startswith("DOWN")

@@ -310,7 +310,7 @@ def test_whether_there_are_machines_is_a_choice(monkeypatch: pytest.MonkeyPatch,
     assert machines.haproxy({"LOCALCLOUD_HOSTS": "off"}) is None
     with pytest.raises(LocalCloudError, match="'maybe'; allowed: auto"):
         machines.haproxy({"LOCALCLOUD_HOSTS": "maybe"})
-    monkeypatch.setattr(machines, "_ALSO_IN", str(tmp_path))
+    monkeypatch.setattr(machines, "_SYSTEM_PROGRAMS", str(tmp_path))
     assert machines.haproxy({"PATH": str(tmp_path)}) is None
     with pytest.raises(LocalCloudError, match="there is no HAProxy on PATH"):
         machines.haproxy({"PATH": str(tmp_path), "LOCALCLOUD_HOSTS": "on"})

@@ -338,7 +338,7 @@ def test_automated_backups_are_kept_or_go_as_the_deletion_says(aws: LocalAws) ->
 
 
 def test_what_the_servers_cannot_do_is_refused_by_name(aws: LocalAws) -> None:
-    for asked, words in (({"Engine": "mysql"}, "postgres alone"), ({"EngineVersion": "17.7"}, "17.7.*alone")):
+    for asked, words in (({"Engine": "mysql"}, "postgres only"), ({"EngineVersion": "17.7"}, "17.7.*only")):
         with pytest.raises(ClientError, match=words):
             a_database(aws, "other", **asked)
     a_database(aws, "hasty", DBName="app")

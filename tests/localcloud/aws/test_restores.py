@@ -289,7 +289,7 @@ def test_an_update_finishes_what_a_creation_could_not(
     with pytest.raises(RefusedError, match=r"instance half \(arn:aws:rds:.*\) is creating after 0 s"):
         table.settle(cloud, identity, inputs)
     record.status = "incompatible-restore"
-    with pytest.raises(RefusedError, match=r"instance half \(.*\) is incompatible-restore and will not be available"):
+    with pytest.raises(RefusedError, match=r"instance half \(.*\) is incompatible-restore, and will not be available"):
         table.settle(cloud, identity, inputs)
     record.status = "available"
     assert "MasterUserSecret" not in described(aws, "half")
