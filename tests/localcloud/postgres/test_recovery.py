@@ -93,7 +93,7 @@ def test_moment_outside_window_is_refused_with_window(place: Place, archived: Cl
             target.restore(archive, outside)
         assert said in str(refused.value)
         assert not target.made
-    with pytest.raises(PostgresError, match="no time zone"):
+    with pytest.raises(PostgresError, match="without a time zone: use an aware datetime"):
         target.restore(archive, window[1].replace(tzinfo=None))
     with pytest.raises(PostgresError, match="does not hold a complete base backup"):
         target.restore(place.archive("none"), None)
