@@ -1,5 +1,5 @@
-"""What is declared: Pulumi components, one capability of the continuity policy a file.
+"""Pulumi components, one package for each capability of the continuity policy.
 
-Nothing is imported here on purpose. Each stack imports the components that it uses, and with them only the provider
-packages that it needs: the vault never loads Hetzner's or GitHub's.
+This package imports nothing. A stack imports the components that it uses, and loads only the provider packages that
+they need: the vault does not load those of Hetzner and GitHub.
 """

@@ -1,4 +1,4 @@
-"""The vault's outputs, which production and recovery read, and an AWS, which they ask about their databases."""
+"""Fixtures: the vault's outputs, which production and recovery read, and a local AWS, which has their databases."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.components.recording import deploy_stack
 if TYPE_CHECKING:
     from tests.localcloud.aws_harness import LocalAws
 
-# The SDK loads its modules when they are first used, which before Python 3.11.9 is not safe while another thread looks
-# at the loaded modules, as servers of other tests do: so they are loaded here, before any test runs.
-# A module's name alone does not load it; what is in it does.
+# The SDK loads a module when one of its classes is first used; naming the module does not load it. Before Python
+# 3.11.9, that is not safe while another thread iterates over the loaded modules. The servers of other tests do that, so
+# the modules are loaded here, before any test runs.
 LOADED = (
     pulumi_aws.backup.Vault,
     pulumi_aws.cloudtrail.Trail,
@@ -48,9 +48,9 @@ def vault(vault_outputs: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def led_to_an_aws() -> Iterator[LocalAws]:
-    """A real local AWS, to which the environment leads."""
-    # What it is made of is loaded for the tests that use it alone, and before it serves.
+def aws_in_environment() -> Iterator[LocalAws]:
+    """Start a local AWS, and point the environment at it."""
+    # Imported here, so that only the tests that use it load it, and before it serves requests.
     from tests.localcloud.aws_harness import local_aws
 
     with local_aws() as made, pytest.MonkeyPatch.context() as environment:
@@ -62,8 +62,8 @@ def led_to_an_aws() -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[LocalAws]:
-    """One for all tests of a module."""
-    with led_to_an_aws() as made:
+    """A local AWS for all tests of a module."""
+    with aws_in_environment() as made:
         yield made
 
 
@@ -90,7 +90,7 @@ def lost(aws: LocalAws) -> dict[str, Any]:
         KmsKeyId=aws.client("kms", recovery_region).create_key()["KeyMetadata"]["Arn"],
         BackupRetentionPeriod=35,
     )["DBInstanceAutomatedBackup"]
-    # Production is declared from nothing in these tests, and what is there would not be made: only copies are left.
+    # These tests create production from nothing. An existing database would not be created, so only copies remain.
     home.delete_db_instance(DBInstanceIdentifier="botbrains-prod-database", SkipFinalSnapshot=True)
     return replicated
 

@@ -1,7 +1,7 @@
-"""Runs a Pulumi program without an engine, and keeps what it registered.
+"""Run a Pulumi program without an engine, and record the resources that it registers.
 
-Pulumi's mocks show a resource's inputs but not its options, and options such as `protect` are half of what the
-components are about. So the mock monitor is replaced by one that keeps the whole registration.
+Pulumi's mocks show the inputs of a resource and not its options, such as `protect`, which are half of the components'
+purpose. So a monitor that records whole registrations replaces the mock monitor.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ STACK_REFERENCE = "pulumi:pulumi:StackReference"
 
 @dataclass(frozen=True)
 class Registration:
-    """One resource as it was registered. Inputs are in wire form: camelCase, and every number a float."""
+    """The registration of a resource. Inputs are in wire form: camelCase, and every number a float."""
 
     urn: str
     type: str
@@ -75,13 +75,13 @@ class Registration:
     provider: str
     depends_on: frozenset[str]
     before_delete: tuple[str, ...]
-    """The names of the hooks that run before it is deleted."""
+    """The names of the hooks that run before the resource is deleted."""
     id: str
 
 
 @dataclass
 class Deployment:
-    """Everything that a program registered, in the order of registration, and what it exported (unknown is None)."""
+    """The registrations of a program, in their order, and its exports. An unknown value is None."""
 
     resources: list[Registration] = field(default_factory=list)
     stack_references: list[str] = field(default_factory=list)
@@ -97,12 +97,12 @@ class Deployment:
 
     @property
     def custom(self) -> list[Registration]:
-        """What a provider makes, without components and without the providers themselves."""
+        """The resources that a provider creates: neither components nor the providers themselves."""
         return [it for it in self.resources if it.custom and not it.type.startswith("pulumi:providers:")]
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Every string in a value, however deep, keys included."""
+    """Return every string in a value at any depth, including keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -115,9 +115,9 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def configuration(stack: str, changes: Mapping[str, Any] | None = None) -> dict[str, str]:
-    """A stack file's configuration as the engine hands it to the program: text, and the rest as JSON.
+    """Return a stack file's configuration in the form that the engine gives the program: text, and the rest as JSON.
 
-    `changes` are set as `pulumi config set --path` would, by a dotted path in the `botbrains` namespace; None removes.
+    `changes` has values by dotted path in the `botbrains` namespace, like `pulumi config set --path`. None removes one.
     """
     config: dict[str, Any] = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     for path, value in (changes or {}).items():
@@ -140,16 +140,16 @@ def deploy_stack(
     vault: Mapping[str, Any] | None = None,
     preview: bool = False,
 ) -> Deployment:
-    """Run the program itself for one of its stacks, as Pulumi's language host does.
+    """Run the real program for one of its stacks, like Pulumi's language host.
 
-    `vault` are the outputs of the vault's stack.
+    `vault` has the outputs of the vault's stack.
     """
 
     def program() -> None:
         try:
             runpy.run_path(str(ROOT), run_name="__main__")
         finally:
-            gc.enable()  # the program does without, because its process is over in seconds; this one is not
+            gc.enable()  # the program disables it, because its process ends within seconds; this process continues
 
     return deploy(program, stack=stack, config=config or configuration(stack), vault=vault, preview=preview)
 
@@ -163,12 +163,12 @@ def deploy(
     preview: bool = False,
     answers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Deployment:
-    """Run a program and wait until everything that it registered has arrived.
+    """Run a program, and wait until every registration has arrived.
 
-    `answers` are what a cloud says of resources, by type, where that is not what they were declared with.
+    `answers` has the outputs that a cloud returns for a type, where they differ from the inputs.
 
-    Pulumi keeps the state of a run in context variables. Each run gets a context of its own, so that no run sees
-    another, whichever tests share a process.
+    Pulumi keeps the state of a run in context variables. Each run gets its own context, so tests that share a process
+    do not affect each other.
     """
     deployment = Deployment()
 
@@ -188,7 +188,7 @@ def deploy(
                 cloud, project="botbrains", stack=stack, preview=preview, monitor=_Monitor(cloud, deployment)
             )
             pulumi.runtime.set_all_config(dict(config or {}), [])
-            # What a run that failed left behind is not this run's.
+            # Discard the state of an earlier run that failed.
             settings.SETTINGS.rpc_manager.clear()
             settings.SETTINGS.outputs.clear()
             loop.run_until_complete(run_pulumi_func(run_program))
@@ -201,7 +201,7 @@ def deploy(
 
 
 class _Monitor(mocks.MockMonitor):
-    """The mock monitor, keeping the options of every registration beside its inputs."""
+    """The mock monitor. It also records the options of every registration."""
 
     def __init__(self, cloud: _Cloud, deployment: Deployment) -> None:
         super().__init__(cloud)
@@ -209,7 +209,7 @@ class _Monitor(mocks.MockMonitor):
         self._lock = threading.Lock()
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
-        """The URN that the engine makes, with the types of all ancestors. The mocks take the parent alone."""
+        """Return the engine's URN, with the types of all ancestors. The mocks use the parent's type only."""
         ancestors = parent.split("::")[2] if parent else ""
         if ancestors and ancestors != "pulumi:pulumi:Stack":
             type_ = f"{ancestors}${type_}"
@@ -240,7 +240,7 @@ class _Monitor(mocks.MockMonitor):
 
 
 def _offered(name: str) -> dict[str, Any]:
-    """A server type that can be had everywhere, as the provider tells of it."""
+    """A server type that is available in every location, in the provider's form."""
     nothing = dict.fromkeys(("architecture", "category", "cpuType", "description", "storageType"), "")
     never = {"deprecationAnnounced": "", "isDeprecated": False, "unavailableAfter": ""}
     return {
@@ -253,9 +253,9 @@ def _offered(name: str) -> dict[str, Any]:
 
 
 class _Cloud(mocks.Mocks):
-    """Clouds that accept everything and answer with ids, ARNs and addresses of the right form.
+    """Clouds that accept every resource, and return ids, ARNs and addresses of the right form.
 
-    In a preview they answer with nothing that is not an input, as an engine does, so whatever depends on it is unknown.
+    In a preview they return only inputs, like the engine, so every value that depends on another output is unknown.
     """
 
     def __init__(
@@ -279,7 +279,7 @@ class _Cloud(mocks.Mocks):
             case "hcloud:index/getServers:getServers":
                 return {"servers": [], "id": "none"}, []
             case _:
-                raise AssertionError(f"the program looks something up while it is planned: {args.token}")
+                raise AssertionError(f"unexpected lookup during a preview: {args.token}")
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         with self._lock:

@@ -1,6 +1,7 @@
 """The plan, the settings and the description of a host accept and refuse the same values.
 
-Each value goes to the real readers of it, not to the type that they share, so a reader with a rule of its own is found.
+The tests give each value to its real readers, and not to the type that they share. So they find a reader that has an
+additional rule.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ROLE: Final = PLAN.roles[0].model_dump()
 
 
 def accepted(read: Callable[[], object]) -> bool:
-    """Whether a reader takes a value. A host's description refuses with ValueError, of which pydantic's is a kind."""
+    """Return whether a reader accepts a value. A host's description raises ValueError, the base of pydantic's error."""
     try:
         read()
     except (SettingsError, ValidationError, ValueError):
@@ -59,12 +60,12 @@ def on_host(field: str, of: Callable[[Any], Any] = lambda value: value) -> Calla
 
 
 def lowercase_account(value: str) -> object:
-    # The program makes the account from the person's name.
+    # The program derives the account from the person's name.
     return active_api(operators={value.lower(): KEY})
 
 
 def near(valid: st.SearchStrategy[str], alphabet: str) -> st.SearchStrategy[str]:
-    """Valid texts, and the same with a character added, changed or taken away somewhere."""
+    """Valid texts, and the same texts with one character added, changed or removed."""
 
     @st.composite
     def changed(draw: st.DrawFn) -> str:

@@ -31,7 +31,7 @@ from components.database.source import (
     written,
 )
 from localcloud.aws.rds.automated_backups import kept
-from tests.components.conftest import led_to_an_aws
+from tests.components.conftest import aws_in_environment
 from tests.components.recording import ACCOUNT
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, a_database, a_key
 
@@ -43,7 +43,7 @@ AT_HOME = replace(TARGET, region=HERE)
 @pytest.fixture
 def aws() -> Iterator[LocalAws]:
     """An empty one for each test."""
-    with led_to_an_aws() as made:
+    with aws_in_environment() as made:
         yield made
 
 

@@ -1,4 +1,4 @@
-"""Hosts of every kind, as production describes them."""
+"""Hosts of every kind, with the descriptions that production uses."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ KINDS: Mapping[str, Host] = {
 
 
 def written_haproxy(host: ApiHost, folder: Path) -> Path:
-    """Its HAProxy configuration, with the stats socket in that folder."""
+    """Return its HAProxy configuration, with the stats socket in a folder."""
     file = folder / "haproxy.cfg"
     file.write_text(haproxy_configuration(host).replace("/run/botbrains/haproxy", str(folder)))
     return file
 
 
 def program(name: str) -> str | None:
-    """Where a program of the system is, if it is there. A user's PATH lacks the folders of administrators' programs."""
+    """Return the path of an installed system program. A user's PATH lacks the folders of administrators' programs."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/local/sbin")

@@ -1,4 +1,4 @@
-"""What the stacks' hosts are really given, as the programs on a host judge it: each of them, with its own user data."""
+"""Checks of every declared host's user data, by the programs that read it on a host."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def needed(program: str) -> str:
 
 
 def user_data(host: Registration) -> str:
-    """It is a secret, because of the activation's code in it, and so comes wrapped."""
+    """Return the user data. The activation code makes it a secret, so it is wrapped."""
     wrapped = host.inputs["userData"]
     said: str = wrapped["value"]
     return said
@@ -37,13 +37,13 @@ def user_data(host: Registration) -> str:
 
 @pytest.fixture(scope="module")
 def hosts(vault: dict[str, Any], aws: LocalAws) -> list[Registration]:
-    """Production's hosts, and recovery's with a database that begins empty."""
+    """The hosts of production, and of recovery with an empty database."""
     empty = configuration("dr", {"database.source": {"from": "new"}})
     prod, dr = deploy_stack("prod", vault=vault), deploy_stack("dr", vault=vault, config=empty)
     return [*prod.all(SERVER), *dr.all(SERVER)]
 
 
-def test_cloud_init_accepts_every_hosts_user_data(hosts: list[Registration], tmp_path: Path) -> None:
+def test_cloud_init_accepts_all_user_data(hosts: list[Registration], tmp_path: Path) -> None:
     cloud_init = needed("cloud-init")
     assert len(hosts) == 12
     for host in hosts:
@@ -54,7 +54,7 @@ def test_cloud_init_accepts_every_hosts_user_data(hosts: list[Registration], tmp
         assert file.stat().st_size < USER_DATA_BYTES
 
 
-def test_haproxy_accepts_every_api_hosts_configuration(hosts: list[Registration], tmp_path: Path) -> None:
+def test_haproxy_accepts_all_configurations(hosts: list[Registration], tmp_path: Path) -> None:
     haproxy, checked = needed("haproxy"), 0
     for host in hosts:
         for file in yaml.safe_load(user_data(host))["write_files"]:
@@ -62,7 +62,7 @@ def test_haproxy_accepts_every_api_hosts_configuration(hosts: list[Registration]
                 content = file["content"]
                 if file.get("encoding") == "gz+b64":
                     content = gzip.decompress(base64.b64decode(content)).decode()
-                # Its folder is the host's own; the addresses are not this machine's, and are not bound by a check.
+                # The folder exists only on a host. A check does not bind the addresses, which this machine lacks.
                 written = tmp_path / f"{host.name}.cfg"
                 written.write_text(re.sub(r"/run/botbrains/haproxy", str(tmp_path), content))
                 asked = subprocess.run([haproxy, "-c", "-f", str(written)], capture_output=True, text=True, check=False)
@@ -71,7 +71,7 @@ def test_haproxy_accepts_every_api_hosts_configuration(hosts: list[Registration]
     assert checked == sum(1 for host in hosts if host.inputs["labels"]["role"] == "api") == 6
 
 
-def test_what_opens_something_is_in_no_hosts_user_data(hosts: list[Registration]) -> None:
+def test_user_data_has_no_credentials(hosts: list[Registration]) -> None:
     for host in hosts:
         said = user_data(host)
         assert not re.search(r"AKIA|ASIA|aws_secret_access_key|BEGIN [A-Z ]*PRIVATE KEY|password:", said), host.name

@@ -1,4 +1,4 @@
-"""API hosts as they behave: real HAProxy processes on loopback, in front of small applications."""
+"""The behaviour of API hosts: real HAProxy processes on loopback, in front of small applications."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.components.hosts.examples import PROGRAMS, active_api, program, stand
 
 HAPROXY = program("haproxy")
 pytestmark = pytest.mark.skipif(
-    HAPROXY is None and not os.environ.get("CI"), reason="haproxy is not installed, and .ci/run would do so"
+    HAPROXY is None and not os.environ.get("CI"), reason="haproxy is not installed; .ci/run installs it"
 )
 
-# The shortest that Hetzner takes, so that a standby gives back after 8 s and not after 11 s.
+# The shortest that Hetzner accepts, so a standby steps back after 8 s and not after 11 s.
 CHECK = {"health_interval_seconds": 3, "health_timeout_seconds": 1, "health_retries": 1}
-# What a machine that does much else at the same time may add to any time that is measured here.
+# The time that a busy machine may add to any measured duration.
 BUSY_SECONDS = 0.5
 
 
@@ -60,7 +60,7 @@ class _Server(ThreadingHTTPServer):
 
 @dataclass
 class Running:
-    """An API host: its application is a thread of this process, its HAProxy a process of its own."""
+    """An API host. Its application is a thread of this process; its HAProxy is a separate process."""
 
     host: ApiHost
     folder: Path
@@ -91,7 +91,7 @@ class Running:
             self.application = None
 
     def kill(self) -> None:
-        """As when its power is taken away."""
+        """Kill everything, like a power cut."""
         self.stop_application()
         if self.haproxy is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -100,7 +100,7 @@ class Running:
             self.haproxy = None
 
     def get(self, path: str, timeout: float = 10, method: str = "GET") -> tuple[int, str]:
-        """The status, 0 where nobody answers, and the body."""
+        """Return the status and the body. The status is 0 if there is no answer."""
         url = f"http://{self.host.address}:{self.host.port}{path}"
         asked = urllib.request.Request(
             url, headers={"X-Forwarded-For": "198.51.100.7"}, method=method, data=b"x" if method == "POST" else None
@@ -127,14 +127,14 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a host on an address of its own; all are gone afterwards."""
+    """A function that starts a host on its own address. All hosts are stopped after the test."""
     running: list[Running] = []
     taken: set[str] = set()
 
     def started(make: Callable[..., ApiHost], **told: Any) -> Running:
         address = free_address(taken, 8080)
         taken.add(address)
-        # Short, because the path of a socket has to be.
+        # Short, because the path of a socket has a length limit.
         host = Running(make(address=address, **CHECK, **told), tmp_path / f"h{len(running)}")
         running.append(host)
         host.start()
@@ -148,7 +148,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def until(wanted: Callable[[], bool], seconds: float) -> float:
-    """How many seconds it took until that was so."""
+    """Wait until a condition holds, and return the seconds that it took."""
     began = time.monotonic()
     while not wanted():
         assert time.monotonic() - began < seconds, f"not within {seconds} s"
@@ -156,14 +156,14 @@ def until(wanted: Callable[[], bool], seconds: float) -> float:
     return time.monotonic() - began
 
 
-def test_standbys_step_in_one_by_one_and_step_back(start: Start) -> None:
+def test_standbys_step_in_and_back(start: Start) -> None:
     actives = [start(active_api, name=f"active-{number}") for number in (1, 2)]
     for host in actives:
         until(lambda host=host: host.health() == 200, 5)  # type: ignore[misc]
     watched = {host.host.name: host.host.address for host in actives}
     first, second = (start(standby_api, place=place, actives=watched) for place in (1, 2))
     until(lambda: first.health() == second.health() == 503, 5)
-    # Deployed and warm: it would answer whoever asked.
+    # Deployed and warm: it answers every request that reaches it.
     assert first.get("/") == second.get("/") == (200, "198.51.100.7")
     time.sleep(1)
     assert (first.health(), second.health()) == (503, 503)
@@ -177,12 +177,12 @@ def test_standbys_step_in_one_by_one_and_step_back(start: Start) -> None:
 
     actives[0].start()
     until(lambda: actives[0].health() == 200, 5)
-    # The load balancer has taken the active in again, after (retries + 1) x interval, and then 2 s, before one leaves.
+    # The load balancer uses the active again after (retries + 1) x interval. The standby leaves 2 s later.
     assert until(lambda: second.health() == 503, 15) >= (1 + 1) * 3 + 2 - 1
     assert first.health() == 200
 
 
-def test_a_host_whose_application_is_down_says_so_and_its_standby_steps_in(start: Start) -> None:
+def test_standby_steps_in_if_application_is_down(start: Start) -> None:
     active = start(active_api)
     until(lambda: active.health() == 200, 5)
     standby = start(standby_api, actives={active.host.name: active.host.address})
@@ -194,21 +194,21 @@ def test_a_host_whose_application_is_down_says_so_and_its_standby_steps_in(start
     assert until(lambda: active.health() == 200, 3) < 1.5 + BUSY_SECONDS
 
 
-def test_a_restart_of_the_application_loses_no_request(start: Start) -> None:
+def test_application_restart_loses_no_request(start: Start) -> None:
     host = start(active_api)
     until(lambda: host.health() == 200, 5)
     host.stop_application()
-    # Long enough for the health check to know it.
+    # Long enough for the health check to notice.
     until(lambda: host.health() == 503, 3)
     with ThreadPoolExecutor(20) as pool:
         asked = [pool.submit(host.get, "/", 10, method) for method in ("GET", "POST") for _ in range(10)]
         time.sleep(1.5)
-        assert not any(one.done() for one in asked), "a request was turned away instead of waiting"
+        assert not any(one.done() for one in asked), "a request was refused instead of waiting"
         host.start_application()
         assert {one.result()[0] for one in asked} == {200}
 
 
-def test_an_application_that_does_not_come_back_is_not_waited_for_without_end(start: Start) -> None:
+def test_wait_for_application_is_limited(start: Start) -> None:
     host = start(active_api)
     until(lambda: host.health() == 200, 5)
     host.stop_application()
@@ -217,7 +217,7 @@ def test_an_application_that_does_not_come_back_is_not_waited_for_without_end(st
     assert 4 < time.monotonic() - began < 7
 
 
-def test_a_host_that_drains_serves_until_load_balancers_know_and_finishes_what_is_open(start: Start) -> None:
+def test_draining_host_finishes_open_requests(start: Start) -> None:
     host = start(active_api)
     until(lambda: host.health() == 200, 5)
     drain = host.drain("drain", "--seconds", "1.5")
@@ -230,7 +230,7 @@ def test_a_host_that_drains_serves_until_load_balancers_know_and_finishes_what_i
         time.sleep(0.3)
         assert host.haproxy is not None
         began = time.monotonic()
-        # What systemd sends: to the master alone.
+        # systemd sends the signal to the master process only.
         os.kill(host.haproxy.pid, signal.SIGUSR1)
         assert {one.result()[0] for one in still_open} == {200}
     host.haproxy.wait(3)
@@ -238,7 +238,7 @@ def test_a_host_that_drains_serves_until_load_balancers_know_and_finishes_what_i
     assert host.get("/")[0] == 0
 
 
-def test_a_host_that_drained_by_hand_serves_again(start: Start) -> None:
+def test_manually_drained_host_serves_again(start: Start) -> None:
     host = start(active_api)
     until(lambda: host.health() == 200, 5)
     assert host.drain("drain", "--seconds", "0").wait() == 0
@@ -247,7 +247,7 @@ def test_a_host_that_drained_by_hand_serves_again(start: Start) -> None:
     assert host.health() == 200
 
 
-def test_draining_does_not_wait_where_nobody_serves(start: Start) -> None:
+def test_draining_without_application_does_not_wait(start: Start) -> None:
     host = start(active_api)
     host.kill()
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""What hosts may do at AWS, judged as IAM would; what they are told; and when one gets a new activation."""
+"""Tests of the hosts' permissions at AWS, their settings, and the replacement of their activations."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def statements(deployment: Deployment) -> list[dict[str, Any]]:
 
 
 def permitted(deployment: Deployment, action: str, resource: str) -> bool:
-    """Whether one of the role's statements lets it; all of them allow, and their conditions are looked at elsewhere."""
+    """Return whether a statement of the role allows an action. All are `Allow`; other tests check the conditions."""
 
     def matches(patterns: str | list[str], value: str) -> bool:
         # IAM's two wildcards are fnmatch's; its brackets do not occur in ARNs.
@@ -103,18 +103,18 @@ def secret(name: str) -> str:
         ("s3:GetObject", "arn:aws:s3:::bucket/object", False),
     ],
 )
-def test_a_host_may_do_what_it_needs_and_nothing_else(action: str, resource: str, expected: bool) -> None:
+def test_host_has_only_needed_permissions(action: str, resource: str, expected: bool) -> None:
     assert permitted(identity(), action, resource) is expected
 
 
-def test_keys_open_through_secrets_manager_alone() -> None:
+def test_keys_decrypt_only_through_secrets_manager() -> None:
     decrypting = [each for each in statements(identity()) if "kms:Decrypt" in each["Action"]]
     assert len(decrypting) == 2
     for each in decrypting:
         assert each["Condition"] == {"StringEquals": {"kms:ViaService": f"secretsmanager.{HERE}.amazonaws.com"}}
 
 
-def test_the_role_is_for_managed_nodes_of_this_account_and_region_alone() -> None:
+def test_role_trusts_only_managed_nodes_of_region() -> None:
     (trust,) = json.loads(identity().one(ROLE).inputs["assumeRolePolicy"])["Statement"]
     assert trust["Principal"] == {"Service": "ssm.amazonaws.com"}
     assert trust["Condition"] == {
@@ -123,13 +123,13 @@ def test_the_role_is_for_managed_nodes_of_this_account_and_region_alone() -> Non
     }
 
 
-def test_without_secrets_of_the_application_there_is_no_right_to_any() -> None:
+def test_no_secrets_means_no_permission_for_secrets() -> None:
     deployment = identity(secret_names=())
     assert not permitted(deployment, "kms:Decrypt", SECRETS_KEY)
     assert permitted(deployment, "secretsmanager:GetSecretValue", DATABASE_SECRET)
 
 
-def test_the_settings_say_where_the_database_is_and_hold_no_secret() -> None:
+def test_settings_have_database_and_no_secret() -> None:
     parameter = identity().one(PARAMETER)
     assert (parameter.inputs["name"], parameter.inputs["type"]) == ("/botbrains/stack/database", "String")
     assert json.loads(parameter.inputs["insecureValue"]) == {
@@ -140,7 +140,7 @@ def test_the_settings_say_where_the_database_is_and_hold_no_secret() -> None:
     }
 
 
-def test_logs_are_kept_under_a_key_that_cloudwatch_may_use_for_them_alone() -> None:
+def test_log_key_is_for_this_log_group_only() -> None:
     deployment = identity()
     group, key = deployment.one(LOG_GROUP), deployment.one(KEY)
     assert group.inputs["name"] == "/botbrains/stack/hosts"
@@ -156,7 +156,7 @@ def test_logs_are_kept_under_a_key_that_cloudwatch_may_use_for_them_alone() -> N
     }
 
 
-def test_each_host_has_an_activation_for_one_machine_and_one_configuration() -> None:
+def test_activation_is_for_one_host_and_configuration() -> None:
     deployment = identity({"api-1": "0123456789abcdef", "api-2": "fedcba9876543210"})
     first, second = sorted(deployment.all(ACTIVATION), key=lambda made: made.name)
     assert first.inputs["description"] == "api-1 0123456789ab"
@@ -165,12 +165,12 @@ def test_each_host_has_an_activation_for_one_machine_and_one_configuration() -> 
         assert each.inputs["registrationLimit"] == 1
         assert each.inputs["iamRole"] == "hosts"
         assert "expirationDate" not in each.inputs
-        # A host that registers at once can do its work at once.
+        # A host can work as soon as it has registered.
         assert any(urn.endswith("::hosts-settings") for urn in each.depends_on)
 
 
 def test_hosts_do_not_wait_for_the_database() -> None:
-    """Nothing that an activation follows, however far back, follows it: in a preview, or when all is made."""
+    """No ancestor of an activation, at any depth, depends on the database: in a preview, and after an update."""
 
     def program() -> None:
         coming = Secret("database", name="database").arn
@@ -204,6 +204,6 @@ def test_hosts_do_not_wait_for_the_database() -> None:
         ({"key_deletion_window_days": 6}, "deletion_window_days is 6; KMS accepts 7 to 30"),
     ],
 )
-def test_what_aws_would_refuse_is_refused_here(changes: dict[str, Any], message: str) -> None:
+def test_values_that_aws_refuses_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         identity(**changes)

@@ -1,4 +1,4 @@
-"""What hosts are told: it is what their programs accept, and wrong values are refused by name."""
+"""Tests of user data: a host's programs accept it, and an error names each wrong value."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ every_kind = pytest.mark.parametrize("host", KINDS.values(), ids=KINDS)
 
 
 def needed(name: str) -> str:
-    """A program that the tests ask; in CI it has to be there."""
+    """Return the path of a program that a test runs. In CI it must exist; elsewhere the test is skipped."""
     found = program(name)
     if found is None:
         if os.environ.get("CI"):
-            pytest.fail(f"{name} is not installed, and .ci/run should have done so")
+            pytest.fail(f"{name} is not installed; .ci/run should have installed it")
         pytest.skip(f"{name} is not installed")
     return found
 
@@ -68,7 +68,7 @@ def files(host: Host) -> dict[str, str]:
     }
 
 
-# -- what the programs on a host say of it ----------------------------------------------------------------------------
+# -- checks by the programs on a host ---------------------------------------------------------------------------------
 
 
 @every_kind
@@ -97,7 +97,7 @@ def test_sshd_accepts_its_settings(host: Host, tmp_path: Path) -> None:
     if sshd is None:
         pytest.skip("sshd is not installed")
     if not Path("/run/sshd").is_dir():
-        pytest.skip("sshd wants /run/sshd, which systemd makes when it starts it")
+        pytest.skip("sshd needs /run/sshd, which systemd creates when it starts sshd")
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     file = tmp_path / "sshd_config"
     said = files(host)["/etc/ssh/sshd_config.d/10-botbrains.conf"]
@@ -120,7 +120,7 @@ def test_nftables_accepts_its_rules(host: Host, tmp_path: Path) -> None:
     if nft is None:
         pytest.skip("nft is not installed")
     if subprocess.run([nft, "list", "tables"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("nft may not ask the kernel here")
+        pytest.skip("nft has no permission to query the kernel")
     file = tmp_path / "nftables.conf"
     file.write_text(files(host)["/etc/nftables.conf"])
     asked = subprocess.run([nft, "-c", "-f", str(file)], capture_output=True, text=True, check=False)
@@ -128,7 +128,7 @@ def test_nftables_accepts_its_rules(host: Host, tmp_path: Path) -> None:
 
 
 @every_kind
-def test_systemd_knows_every_directive_of_its_units(host: Host, tmp_path: Path) -> None:
+def test_systemd_knows_every_directive(host: Host, tmp_path: Path) -> None:
     analyze = program("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd-analyze is not installed")
@@ -136,7 +136,7 @@ def test_systemd_knows_every_directive_of_its_units(host: Host, tmp_path: Path) 
     for path, text in files(host).items():
         if path.startswith("/etc/systemd/system/"):
             units.append(tmp_path / path.rpartition("/")[2])
-            # What they start is on a host, and not here.
+            # The programs that the units start exist only on a host.
             units[-1].write_text(re.sub(r"(?m)^(Exec\w+)=.*$", r"\1=/bin/true", text))
     asked = subprocess.run(
         [analyze, "verify", "--recursive-errors=no", "--man=no", *map(str, units)],
@@ -147,11 +147,11 @@ def test_systemd_knows_every_directive_of_its_units(host: Host, tmp_path: Path) 
     assert [line for line in asked.stderr.splitlines() if str(tmp_path) in line] == []
 
 
-# -- what is in it ----------------------------------------------------------------------------------------------------
+# -- contents ---------------------------------------------------------------------------------------------------------
 
 
 @every_kind
-def test_units_start_what_is_there_in_an_order_that_exists(host: Host) -> None:
+def test_units_start_existing_files_in_order(host: Host) -> None:
     written = files(host)
     units = {
         path.rpartition("/")[2]: _unit(text)
@@ -162,7 +162,7 @@ def test_units_start_what_is_there_in_an_order_that_exists(host: Host) -> None:
     assert enabled[:3] == ["systemctl", "enable", "--now"]
     assert set(enabled[3:]) == set(units)
     for name, unit in units.items():
-        # After a restart of the host, everything comes back by itself.
+        # After a restart of the host, all units start without an operator.
         assert unit["Install"]["WantedBy"] == ["multi-user.target"]
         for other in (
             word
@@ -181,19 +181,19 @@ def test_units_start_what_is_there_in_an_order_that_exists(host: Host) -> None:
             assert unit["Unit"]["StartLimitIntervalSec"] == ["0"]
 
 
-def test_a_shutdown_is_over_before_hetzner_takes_the_power_away() -> None:
+def test_shutdown_ends_before_power_is_cut() -> None:
     written = files(active_api())
     stops = {
         name: int(_unit(written[f"/etc/systemd/system/{name}.service"])["Service"]["TimeoutStopSec"][0])
         for name in ("botbrains-drain", "haproxy", "botbrains-app")
     }
-    # One after the other; draining takes as long as it is told, and not its limit.
+    # One after the other. Draining takes `drain_seconds`, not its limit.
     drains = drain_seconds(active_api())
     assert drains == 3 * 2 + 2 + 1 < stops["botbrains-drain"]
     assert drains + stops["haproxy"] + stops["botbrains-app"] <= 28
 
 
-def test_only_load_balancers_and_watching_hosts_reach_the_application() -> None:
+def test_only_load_balancers_and_peers_reach_port() -> None:
     rules = files(active_api())["/etc/nftables.conf"]
     assert [line.strip() for line in rules.splitlines() if line.strip().startswith("ip saddr")] == [
         "ip saddr { 10.10.0.2, 10.10.0.3, 10.10.0.11-10.10.0.119 } ip daddr 10.10.0.11 tcp dport 8080 accept"
@@ -204,7 +204,7 @@ def test_only_load_balancers_and_watching_hosts_reach_the_application() -> None:
 
 
 @every_kind
-def test_operators_have_accounts_of_their_own_and_nobody_else_has_one(host: Host) -> None:
+def test_only_operators_have_accounts(host: Host) -> None:
     users = read(host)["users"]
     assert {user["name"]: user["ssh_authorized_keys"] for user in users} == {
         "liam": [f"{KEY} liam"],
@@ -214,7 +214,7 @@ def test_operators_have_accounts_of_their_own_and_nobody_else_has_one(host: Host
 
 
 @every_kind
-def test_the_activation_code_is_in_one_file_that_only_root_reads(host: Host) -> None:
+def test_only_root_reads_activation_code(host: Host) -> None:
     text = render(host, ENROLMENT)
     assert text.count(ENROLMENT.activation_code) == 1
     assert ENROLMENT.activation_code not in repr(ENROLMENT)
@@ -222,11 +222,11 @@ def test_the_activation_code_is_in_one_file_that_only_root_reads(host: Host) -> 
     assert file["permissions"] == "0600"
 
 
-def test_a_host_is_another_when_anything_changes_but_its_enrolment() -> None:
+def test_any_change_but_enrolment_changes_fingerprint() -> None:
     host = standby_api()
     later = replace(ENROLMENT, activation_code="something-else-altogether")
     assert render(host, ENROLMENT) != render(host, later)
-    # Its fingerprint does not know of enrolments at all; and it is the same in every run, on every machine.
+    # The fingerprint does not depend on enrolments. It is the same in every run and on every machine.
     assert fingerprint(host) == fingerprint(standby_api())
     others = [
         replace(host, image=host.image.replace("0", "f")),
@@ -238,8 +238,8 @@ def test_a_host_is_another_when_anything_changes_but_its_enrolment() -> None:
     assert len({fingerprint(one) for one in [host, *others]}) == len(others) + 1
 
 
-def test_more_hosts_leave_the_hosts_that_are_there_alone() -> None:
-    """Only standbys know how many actives there are; an active admits the whole range that its peers come from."""
+def test_more_hosts_leave_existing_hosts_unchanged() -> None:
+    """Only standbys have the number of actives. An active allows the whole address range of its peers."""
     with pytest.raises(ValueError, match="allowed is none for an active host"):
         active_api(actives={"botbrains-prod-api-2": "10.10.0.12"})
     assert fingerprint(standby_api(2)) != fingerprint(standby_api(20))
@@ -248,11 +248,11 @@ def test_more_hosts_leave_the_hosts_that_are_there_alone() -> None:
 @pytest.mark.parametrize(
     ("actives", "place", "threshold"), [(2, 1, 2), (2, 2, 1), (20, 1, 20), (20, 2, 19), (1, 1, 1), (1, 2, 1)]
 )
-def test_standbys_step_in_one_by_one(actives: int, place: int, threshold: int) -> None:
+def test_standby_threshold(actives: int, place: int, threshold: int) -> None:
     assert standby_threshold(standby_api(actives, place)) == threshold
 
 
-# -- what is refused --------------------------------------------------------------------------------------------------
+# -- refused values ---------------------------------------------------------------------------------------------------
 
 REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (active_api, {"name": "Api_1"}, "name is 'Api_1'; allowed is"),
@@ -289,18 +289,18 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("made", "wrong", "said"), REFUSED, ids=[said[:40] for _, _, said in REFUSED])
-def test_a_wrong_value_is_refused_with_what_is_allowed(made: Any, wrong: dict[str, Any], said: str) -> None:
+def test_error_states_value_and_allowed_values(made: Any, wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         made(**wrong)
 
 
-def test_an_activation_code_is_not_shown_when_it_is_refused() -> None:
+def test_refused_activation_code_is_not_shown() -> None:
     with pytest.raises(ValueError, match="activation_code is secret and not shown; allowed is 16 to 250") as refusal:
         Enrolment(activation_id=ENROLMENT.activation_id, activation_code="secret, really", region="eu-central-1")
     assert "really" not in str(refusal.value)
 
 
-# -- whatever is allowed ----------------------------------------------------------------------------------------------
+# -- all allowed values -----------------------------------------------------------------------------------------------
 
 names = st.from_regex(r"[a-z][a-z0-9-]{0,40}[a-z0-9]", fullmatch=True)
 addresses = st.integers(1, 250).map(lambda number: f"10.10.0.{number}")
@@ -352,7 +352,7 @@ def hosts(draw: st.DrawFn) -> Host:
 
 @settings(max_examples=60, deadline=None)
 @given(host=hosts())
-def test_whatever_is_allowed_renders_to_what_hetzner_takes(host: Host) -> None:
+def test_allowed_values_render_to_valid_user_data(host: Host) -> None:
     text = render(host, ENROLMENT)
     assert len(text.encode()) < SIZE_LIMIT_BYTES
     document = yaml.safe_load(text)
@@ -363,7 +363,7 @@ def test_whatever_is_allowed_renders_to_what_hetzner_takes(host: Host) -> None:
 
 
 def _unit(text: str) -> dict[str, dict[str, list[str]]]:
-    """A unit's sections; what is given several times is there several times."""
+    """Return a unit's sections. A directive that occurs several times has all its values."""
 
     class Several(dict[str, Any]):
         def __setitem__(self, key: str, value: Any) -> None:

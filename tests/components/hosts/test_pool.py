@@ -1,4 +1,4 @@
-"""What hosts are declared as: their protection, their order, their addresses, who reaches them."""
+"""Tests of the declared hosts: protection, order, addresses and firewall."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def pool(
 
 
 @pytest.mark.parametrize("preview", [False, True])
-def test_each_host_has_what_was_planned_and_waits_for_the_one_before_it(preview: bool) -> None:
+def test_hosts_match_plan_and_are_created_in_order(preview: bool) -> None:
     servers = pool(preview=preview).all(SERVER)
 
     assert [server.name for server in servers] == ["pool-1", "pool-2", "pool-standby-1"]
@@ -69,7 +69,7 @@ def test_each_host_has_what_was_planned_and_waits_for_the_one_before_it(preview:
     assert len({server.inputs["networks"][0]["ip"] for server in servers}) == 3
 
 
-def test_ids_have_the_type_that_hetzner_takes() -> None:
+def test_ids_have_the_type_that_hetzner_accepts() -> None:
     deployment = pool()
     groups = {float(group.id) for group in deployment.all(PLACEMENT_GROUP)}
     for server in deployment.all(SERVER):
@@ -79,7 +79,7 @@ def test_ids_have_the_type_that_hetzner_takes() -> None:
         assert isinstance(public["ipv4"], float)
 
 
-def test_each_host_has_an_address_of_its_own_in_its_own_place_that_outlives_it() -> None:
+def test_each_host_has_its_own_persistent_address() -> None:
     deployment = pool(4, 2)
     addresses = {float(address.id): address for address in deployment.all(PRIMARY_IP)}
 
@@ -95,7 +95,7 @@ def test_each_host_has_an_address_of_its_own_in_its_own_place_that_outlives_it()
 
 
 @pytest.mark.parametrize("ssh_from", [(), ("192.0.2.10/32", "198.51.100.0/24")])
-def test_nothing_comes_in_from_the_internet_but_icmp_and_the_co_founders(ssh_from: tuple[str, ...]) -> None:
+def test_internet_reaches_only_icmp_and_ssh_sources(ssh_from: tuple[str, ...]) -> None:
     deployment = pool(ssh_from=ssh_from)
     firewall = deployment.one(FIREWALL)
 
@@ -107,22 +107,22 @@ def test_nothing_comes_in_from_the_internet_but_icmp_and_the_co_founders(ssh_fro
         assert server.inputs["firewallIds"] == [float(firewall.id)]
 
 
-def test_hetzner_protects_what_pulumi_may_roll_and_a_step_of_ours_comes_before_a_deletion() -> None:
+def test_servers_are_protected_and_drained_first() -> None:
     deployment = pool()
     for resource in (*deployment.all(SERVER), *deployment.all(PRIMARY_IP)):
         assert not resource.protect
         assert resource.inputs["deleteProtection"] is True
-        # A name and an address cannot exist twice.
+        # Names and addresses are unique, so the old host is deleted first.
         assert resource.delete_before_replace
     for server in deployment.all(SERVER):
         # Hetzner refuses one without the other.
         assert server.inputs["rebuildProtection"] is True
         assert server.before_delete == ("pool-server",)
-        # What the provider would cut a server's power for, in place and unannounced.
+        # Changes for which the provider would cut a server's power, in place and without notice.
         assert server.replace_on_changes == {"serverType", "placementGroupId", "publicNets", "networks"}
     assert {address.before_delete for address in deployment.all(PRIMARY_IP)} == {("pool-address",)}
 
 
-def test_a_pool_without_an_active_host_is_refused() -> None:
+def test_pool_without_active_host_is_refused() -> None:
     with pytest.raises(ValueError, match="hosts has no active host; allowed is one active host or more"):
         pool(0, 1)

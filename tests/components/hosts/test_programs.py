@@ -1,4 +1,4 @@
-"""What hosts run at boot, against moto's AWS: enrolment, settings and secrets, and the shipping of logs."""
+"""Tests of the programs that a host runs at boot, with moto's AWS: enrolment, settings, secrets and log shipping."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from moto.server import ThreadedMotoServer
 from tests.components.hosts.examples import PROGRAMS
 
 REGION, HOST, GROUP = "eu-central-1", "botbrains-prod-api-1", "/botbrains/prod/hosts"
-# What a value may have in it, and no message may show.
+# A value may contain this text, and no message may show it.
 PASSWORD = "s3cr=t '\"$ #%"
 
 
@@ -36,7 +36,7 @@ def endpoint() -> Iterator[str]:
 
 
 class Aws:
-    """An empty AWS, and the environment of a host that has credentials for it."""
+    """An empty AWS, and the environment of a host with credentials for it."""
 
     def __init__(self, endpoint: str, folder: Path) -> None:
         httpx.post(f"{endpoint}/moto-api/reset").raise_for_status()
@@ -44,7 +44,7 @@ class Aws:
         self.write_credentials()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PG"))}
         self.env = {**kept, "AWS_ENDPOINT_URL": endpoint, "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials)}
-        # The program has none to give itself: on Hetzner's hosts there is no metadata service of AWS's.
+        # The program has no other credentials: Hetzner's hosts have no AWS metadata service.
         self.env["AWS_EC2_METADATA_DISABLED"] = "true"
         self._endpoint = endpoint
 
@@ -122,7 +122,7 @@ def written(folder: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in (folder / "run/app.env").read_text().splitlines())
 
 
-def test_an_application_is_told_where_its_database_is_and_its_secrets(aws: Aws, tmp_path: Path) -> None:
+def test_application_gets_database_and_secrets(aws: Aws, tmp_path: Path) -> None:
     aws.database()
     fill(aws)
     fetching = fetch(aws, tmp_path)
@@ -130,21 +130,21 @@ def test_an_application_is_told_where_its_database_is_and_its_secrets(aws: Aws, 
     assert fetching.returncode == 0, said
     assert written(tmp_path) == EXPECTED
     assert stat.S_IMODE((tmp_path / "run/app.env").stat().st_mode) == 0o600
-    # Missing ones are named; no value is shown.
+    # The messages name the missing secrets, and show no value.
     assert "secret unset has no value yet" in said
     assert "secret certificate is left out" in said
     assert "s3cr" not in said
     assert "private-lines" not in said
 
 
-def test_a_rebuilt_service_reads_the_copies_of_productions_secrets(aws: Aws, tmp_path: Path) -> None:
+def test_rebuilt_service_reads_replicated_secrets(aws: Aws, tmp_path: Path) -> None:
     aws.database()
     fill(aws, "botbrains/home")
     assert fetch(aws, tmp_path, "--secrets-stack", "home").wait(30) == 0
     assert written(tmp_path) == EXPECTED
 
 
-def test_on_its_first_boot_a_host_waits_for_credentials_and_for_the_database(aws: Aws, tmp_path: Path) -> None:
+def test_first_boot_waits_for_credentials_and_database(aws: Aws, tmp_path: Path) -> None:
     aws.credentials.unlink()
     fetching = fetch(aws, tmp_path, "--patience-seconds", "0")
     assert fetching.stdout is not None
@@ -158,7 +158,7 @@ def test_on_its_first_boot_a_host_waits_for_credentials_and_for_the_database(aws
     assert "s3cr" not in said
 
 
-def test_a_restart_finds_a_database_that_has_moved_and_needs_no_aws(aws: Aws, tmp_path: Path) -> None:
+def test_restart_finds_moved_database_without_aws(aws: Aws, tmp_path: Path) -> None:
     aws.database()
     fill(aws)
     assert fetch(aws, tmp_path).wait(30) == 0
@@ -179,12 +179,12 @@ def test_a_restart_finds_a_database_that_has_moved_and_needs_no_aws(aws: Aws, tm
 @pytest.mark.parametrize(
     ("parameter", "said"),
     [
-        ("no JSON", "parameter /botbrains/prod/database is no JSON"),
+        ("invalid text", "no JSON"),
         ('{"host": "a", "port": 1}', "parameter /botbrains/prod/database lacks name, secret_arn"),
         ("[]", "lacks host, port, name, secret_arn"),
     ],
 )
-def test_a_parameter_that_is_wrong_is_waited_out_and_said(aws: Aws, tmp_path: Path, parameter: str, said: str) -> None:
+def test_wrong_parameter_is_reported_and_retried(aws: Aws, tmp_path: Path, parameter: str, said: str) -> None:
     aws.client("ssm").put_parameter(Name="/botbrains/prod/database", Value=parameter, Type="String")
     fetching = fetch(aws, tmp_path)
     assert fetching.stdout is not None
@@ -202,7 +202,7 @@ test -e {ready}
 """
 
 
-def test_a_host_is_enrolled_once_and_its_activation_is_gone(aws: Aws, tmp_path: Path) -> None:
+def test_host_is_enrolled_once_and_activation_removed(aws: Aws, tmp_path: Path) -> None:
     tools, said, ready = tmp_path / "tools", tmp_path / "said", tmp_path / "ready"
     tools.mkdir()
     (tools / "ssm-setup-cli").write_text(SETUP.format(said=said, ready=ready))
@@ -214,7 +214,7 @@ def test_a_host_is_enrolled_once_and_its_activation_is_gone(aws: Aws, tmp_path: 
 
     enrolling = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     until(said.exists, 10)
-    assert file.exists(), "it failed, so it is to be tried again"
+    assert file.exists(), "the attempt failed, so systemd retries"
     ready.touch()
     output, _ = enrolling.communicate(timeout=20)
     assert enrolling.returncode == 0
@@ -224,7 +224,7 @@ def test_a_host_is_enrolled_once_and_its_activation_is_gone(aws: Aws, tmp_path: 
     assert set(asked) == {f"-register -activation-code the/code= -activation-id the-id -region {REGION}"}
 
     assert subprocess.run(command, env=env, check=False, capture_output=True).returncode == 0
-    assert said.read_text().splitlines() == asked, "a host that is enrolled was enrolled again"
+    assert said.read_text().splitlines() == asked, "an enrolled host was enrolled again"
 
 
 # -- logs -------------------------------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def entry(number: int, message: Any = None, age: float = 0.0) -> dict[str, Any]:
     }
 
 
-def test_the_journal_arrives_in_order_and_goes_on_where_it_stopped(aws: Aws, tmp_path: Path) -> None:
+def test_journal_arrives_in_order_and_resumes(aws: Aws, tmp_path: Path) -> None:
     entries = [
         *(entry(number) for number in range(5)),
         entry(5, list(b"bytes \xff\xfe")),
@@ -282,7 +282,7 @@ def test_the_journal_arrives_in_order_and_goes_on_where_it_stopped(aws: Aws, tmp
         return [json.loads(event["message"]) for event in found]
 
     shipping = ship()
-    # Its group is made by somebody else, who may come later.
+    # The stack creates the log group, perhaps later.
     time.sleep(3)
     logs.create_log_group(logGroupName=GROUP)
     until(lambda: len(arrived()) == 8, 20)
@@ -296,7 +296,7 @@ def test_the_journal_arrives_in_order_and_goes_on_where_it_stopped(aws: Aws, tmp
     listed.write_text(json.dumps([*entries, entry(9), entry(10)]))
     again = ship()
     until(lambda: len(arrived()) >= 10, 20)
-    # What is not sent yet when it is asked to stop goes out before it does.
+    # The program sends the remaining entries before it stops.
     again.send_signal(signal.SIGTERM)
     assert again.wait(10) == 0
     assert [one["message"] for one in arrived()][8:] == ["line 9", "line 10"]

@@ -1,4 +1,4 @@
-"""Before a host is taken down: against Hetzner's API in miniature, with the health that a data plane would find."""
+"""Tests of the steps before a host is deleted, with an emulated Hetzner API and a given health for each host."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NAMES = ("pool-1", "pool-2", "pool-standby-1")
 
 
 class Site:
-    """Three hosts of a pool and the load balancers in front of it; `healthy` are the names that answer their checks."""
+    """A pool of three hosts and its load balancers. `healthy` has the names of the hosts that pass their checks."""
 
     def __init__(self, client: Any, application: Any) -> None:
         self.client = client
@@ -111,7 +111,7 @@ def drain_first(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_host_makes_way_when_all_others_answer(site: Site, name: str) -> None:
+def test_host_is_drained_if_all_others_answer(site: Site, name: str) -> None:
     site.balanced("one")
     site.balanced("two")
     drain_first(site, name)
@@ -122,11 +122,9 @@ def test_a_host_makes_way_when_all_others_answer(site: Site, name: str) -> None:
 @pytest.mark.parametrize(
     ("healthy", "name", "silent"),
     [({"pool-1"}, "pool-1", "pool-2"), ({"pool-1", "pool-standby-1"}, "pool-standby-1", "pool-2")],
-    ids=["the last active host", "a standby that stands in"],
+    ids=["the last active host", "a standby that replaces an active"],
 )
-def test_a_host_that_is_needed_stays_and_is_still_protected(
-    site: Site, healthy: set[str], name: str, silent: str
-) -> None:
+def test_needed_host_stays_and_stays_protected(site: Site, healthy: set[str], name: str, silent: str) -> None:
     site.balanced("one")
     site.healthy = healthy
     with pytest.raises(StillNeededError, match=rf"{name} is not deleted: it serves requests, and {silent} did not"):
@@ -134,7 +132,7 @@ def test_a_host_that_is_needed_stays_and_is_still_protected(
     assert site.protected(name)
 
 
-def test_a_host_that_is_gone_answers_no_more_than_one_that_is_silent(site: Site) -> None:
+def test_deleted_host_counts_as_silent(site: Site) -> None:
     site.balanced("one")
     second = site.client.servers.get_by_id(site.ids["pool-2"])
     second.change_protection(delete=False, rebuild=False)
@@ -143,7 +141,7 @@ def test_a_host_that_is_gone_answers_no_more_than_one_that_is_silent(site: Site)
         drain_first(site, "pool-1")
 
 
-def test_it_waits_for_a_host_that_is_just_booting(site: Site) -> None:
+def test_booting_host_is_waited_for(site: Site) -> None:
     site.balanced("one")
     site.healthy = {"pool-1"}
     booted = threading.Timer(1.5, lambda: site.healthy.add("pool-2"))
@@ -155,14 +153,14 @@ def test_it_waits_for_a_host_that_is_just_booting(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["pool-2", "pool-standby-1"])
-def test_a_host_that_does_not_answer_is_missed_by_nobody(site: Site, name: str) -> None:
+def test_silent_host_can_be_deleted(site: Site, name: str) -> None:
     site.balanced("one")
     site.healthy = {"pool-1"}
     drain_first(site, name)
     assert not site.protected(name)
 
 
-def test_without_a_load_balancer_or_a_wish_to_keep_serving_nothing_is_waited_for(site: Site) -> None:
+def test_pool_without_traffic_is_not_waited_for(site: Site) -> None:
     site.healthy = set()
     drain_first(site, "pool-1")
     assert not site.protected("pool-1")
@@ -172,19 +170,19 @@ def test_without_a_load_balancer_or_a_wish_to_keep_serving_nothing_is_waited_for
     assert not site.protected("pool-2")
 
 
-def test_workers_take_their_jobs_from_a_queue_so_none_is_waited_for(site: Site) -> None:
+def test_workers_are_not_waited_for(site: Site) -> None:
     site.balanced("one")
     site.healthy = {"pool-1"}
     drain_first(site, "pool-1", serving=False)
     assert not site.protected("pool-1")
 
 
-def test_a_host_that_was_deleted_by_hand_is_no_obstacle(site: Site) -> None:
+def test_manually_deleted_host_is_accepted(site: Site) -> None:
     site.ids["pool-1"] = 4711
     drain_first(site, "pool-1")
 
 
-def test_an_address_is_freed_and_one_that_is_gone_is_no_obstacle(site: Site) -> None:
+def test_address_is_freed_and_may_be_absent(site: Site) -> None:
     from components.hosts import replacement
 
     address = site.client.primary_ips.create(name="ip", type="ipv4", location=Location(name="fsn1")).primary_ip
@@ -196,8 +194,8 @@ def test_an_address_is_freed_and_one_that_is_gone_is_no_obstacle(site: Site) -> 
     replacement._unprotect_address(address.id)
 
 
-def test_the_steps_run_beside_the_program_and_not_in_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program registers resources while a host waits for another."""
+def test_steps_do_not_block_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program registers resources while a host waits for another host."""
     made: list[Replacement] = []
     deploy(lambda: made.append(Replacement("pool", serving=[], keep_serving=True)))
     (replacement,) = made

@@ -1,4 +1,4 @@
-"""Workers' turns, with real PostgreSQL: who works when hosts die, return, or lose their session."""
+"""Tests of the workers' turns with real PostgreSQL: which host works when hosts die, return or lose their session."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from localcloud.postgres import Cluster, Site, free_address, stop_all
 from tests.components.hosts.examples import PROGRAMS
 
 PORT, USER, PASSWORD, DATABASE = 5432, "app", "it's a %password=", "botbrains"
-# What a machine that does much else at the same time may add to any time that is measured here.
+# The time that a busy machine may add to any measured duration.
 BUSY_SECONDS = 0.5
 TURNS = "select 1 from pg_stat_activity where starts_with(application_name, 'worker-turn ')"
 
@@ -59,7 +59,7 @@ class Place:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What a worker finds in its environment; psycopg reads these by itself."""
+        """The environment of a worker. psycopg reads these variables."""
         return {
             "PGHOST": self.cluster.address,
             "PGPORT": str(self.cluster.port),
@@ -111,7 +111,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def place(cluster: Cluster, tmp_path: Path) -> Place:
     made = Place(tmp_path, cluster)
     made.write_settings()
-    # Sessions of the test before.
+    # Sessions of the previous test.
     until(lambda: not made.ask(TURNS), 15)
     made.ask("drop table if exists jobs, job_runs")
     made.ask("create table jobs (id bigint generated always as identity primary key, done_at timestamptz)")
@@ -121,7 +121,7 @@ def place(cluster: Cluster, tmp_path: Path) -> Place:
 
 @dataclass
 class Host:
-    """A worker_turn of its own, and what it said."""
+    """A separate `worker_turn` process, and its output."""
 
     name: str
     process: subprocess.Popen[str]
@@ -140,7 +140,7 @@ class Host:
 
     @property
     def holds(self) -> bool:
-        """Whether it has a slot now, by what it says."""
+        """Return whether its output says that it has a slot."""
         return self.slot is not None
 
     @property
@@ -154,7 +154,7 @@ class Host:
         return slot if self.process.poll() is None else None
 
     def worker(self) -> psutil.Process:
-        """Its worker, which is started after it has said that it has a slot."""
+        """Return its worker, which it starts after it has printed that it has a slot."""
         host = psutil.Process(self.process.pid)
         until(lambda: bool(host.children()), 10)
         [child] = host.children()
@@ -194,7 +194,7 @@ def start(place: Place) -> Iterator[Start]:
 
 
 def until(wanted: Callable[[], bool], seconds: float) -> float:
-    """How many seconds it took until that was so."""
+    """Wait until a condition holds, and return the seconds that it took."""
     began = time.monotonic()
     while not wanted():
         assert time.monotonic() - began < seconds, f"not within {seconds} s"
@@ -202,7 +202,7 @@ def until(wanted: Callable[[], bool], seconds: float) -> float:
     return time.monotonic() - began
 
 
-def test_a_standby_takes_a_dead_hosts_slot_and_gives_it_back_between_two_jobs(place: Place, start: Start) -> None:
+def test_standby_takes_slot_and_returns_it_between_jobs(place: Place, start: Start) -> None:
     place.ask("insert into jobs (done_at) select null from generate_series(1, 400)")
     first, second = (start(f"active-{slot}", "--slot", str(slot)) for slot in (1, 2))
     until(lambda: first.holds and second.holds, 10)
@@ -212,7 +212,7 @@ def test_a_standby_takes_a_dead_hosts_slot_and_gives_it_back_between_two_jobs(pl
 
     worker = first.worker()
     first.process.kill()
-    # It takes a quarter of a second and the start of a program; a busy machine may need longer for that.
+    # This takes a quarter of a second and the start of a program, and longer on a busy machine.
     assert until(lambda: standby.slot == 1, 5) < 1 + BUSY_SECONDS
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
 
@@ -231,7 +231,7 @@ def test_a_standby_takes_a_dead_hosts_slot_and_gives_it_back_between_two_jobs(pl
     assert place.ask("select 1 from job_runs where worker = 'active-1' limit 1")
 
 
-def test_a_job_in_the_middle_is_finished_before_a_slot_is_given_back(place: Place, start: Start) -> None:
+def test_open_job_is_finished_before_slot_is_returned(place: Place, start: Start) -> None:
     place.ask("insert into jobs (done_at) values (null)")
     standby = start("standby-1", "--slots", "1", seconds=1.5)
     until(lambda: bool(place.ask("select 1 from pg_stat_activity where state = 'idle in transaction'")), 10)
@@ -241,21 +241,21 @@ def test_a_job_in_the_middle_is_finished_before_a_slot_is_given_back(place: Plac
     assert "worker killed" not in standby.events()
 
 
-def test_a_worker_is_dead_as_soon_as_its_session_is_lost(place: Place, start: Start) -> None:
+def test_lost_session_kills_worker(place: Place, start: Start) -> None:
     place.ask("insert into jobs (done_at) values (null)")
     host = start("active-1", "--slot", "1", seconds=60)
     until(lambda: bool(place.ask("select 1 from pg_stat_activity where state = 'idle in transaction'")), 10)
     worker = host.worker()
     place.ask("select pg_terminate_backend(%s)", place.session_of("active-1"))
     assert until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 5) < BUSY_SECONDS
-    # What it had begun is as if it had never been, and the host stands in line again.
+    # The database has rolled its job back, and the host waits for a slot again.
     until(lambda: host.events().count("slot taken") == 2, 5)
     assert not place.ask("select 1 from job_runs")
     assert host.events()[:3] == ["slot taken", "worker killed", "session lost"]
 
 
 PODMAN = """#!/bin/sh
-# A container is no child of podman's, and in none of its groups.
+# A container is not a child of podman, and is in none of its process groups.
 case $1 in
   run) setsid sleep 1000 & echo $! > {folder}/container.new; mv {folder}/container.new {folder}/container; wait ;;
   kill) test "$2" = botbrains-worker && kill -KILL "$(cat {folder}/container)" && rm {folder}/container ;;
@@ -263,7 +263,7 @@ esac
 """
 
 
-def test_a_container_is_dead_too(place: Place, start: Start) -> None:
+def test_lost_session_kills_container(place: Place, start: Start) -> None:
     podman, container = place.root / "podman", place.root / "container"
     podman.write_text(PODMAN.format(folder=place.root))
     podman.chmod(0o755)
@@ -271,7 +271,7 @@ def test_a_container_is_dead_too(place: Place, start: Start) -> None:
     host = start("active-1", "--slot", "1", "--container", "botbrains-worker", command=run)
 
     def contained() -> int:
-        """The process in the container; 0 while there is none."""
+        """Return the id of the process in the container, or 0."""
         try:
             return int(container.read_text())
         except FileNotFoundError:
@@ -285,7 +285,7 @@ def test_a_container_is_dead_too(place: Place, start: Start) -> None:
     until(lambda: host.events().count("slot taken") == 2, 5)
     assert not first.is_running() or first.status() == psutil.STATUS_ZOMBIE
 
-    # Killed itself, it leaves a container behind; it is the next one's first business to end that.
+    # If `worker_turn` itself is killed, its container remains. The next one ends it first.
     host.process.kill()
     host.process.wait()
     assert second.is_running()
@@ -294,12 +294,12 @@ def test_a_container_is_dead_too(place: Place, start: Start) -> None:
     until(lambda: again.holds, 5)
     assert not second.is_running() or second.status() == psutil.STATUS_ZOMBIE
     again.process.terminate()
-    # A podman that ends before its container does: this one hands no signal on.
+    # This podman ends before its container, because it does not forward the signal.
     assert again.process.wait(15) == 0
     assert not container.exists()
 
 
-def test_a_silent_server_counts_as_a_lost_session(place: Place, start: Start) -> None:
+def test_silent_server_is_a_lost_session(place: Place, start: Start) -> None:
     host = start("active-1", "--slot", "1", command=["/bin/sleep", "1000"])
     until(lambda: host.holds, 10)
     worker = host.worker()
@@ -311,7 +311,7 @@ def test_a_silent_server_counts_as_a_lost_session(place: Place, start: Start) ->
         os.kill(backend, signal.SIGCONT)
 
 
-def test_a_host_that_stops_lets_its_worker_finish_and_the_slot_is_free(place: Place, start: Start) -> None:
+def test_stopping_host_finishes_job_and_frees_slot(place: Place, start: Start) -> None:
     place.ask("insert into jobs (done_at) values (null)")
     host = start("active-1", "--slot", "1", seconds=1.0)
     until(lambda: bool(place.ask("select 1 from pg_stat_activity where state = 'idle in transaction'")), 10)
@@ -322,7 +322,7 @@ def test_a_host_that_stops_lets_its_worker_finish_and_the_slot_is_free(place: Pl
     assert until(lambda: standby.holds, 3) < 1 + BUSY_SECONDS
 
 
-def test_a_host_in_line_stops_at_once(place: Place, start: Start) -> None:
+def test_waiting_host_stops_at_once(place: Place, start: Start) -> None:
     holder = start("active-1", "--slot", "1")
     until(lambda: holder.holds, 10)
     waiting = start("active-1 again", "--slot", "1")
@@ -336,7 +336,7 @@ def test_a_host_in_line_stops_at_once(place: Place, start: Start) -> None:
         assert not host.holds
 
 
-def test_a_worker_that_does_not_end_is_killed(start: Start) -> None:
+def test_worker_that_does_not_end_is_killed(start: Start) -> None:
     deaf = ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]
     standby = start("standby-1", "--slots", "1", "--grace-seconds", "1", command=deaf)
     until(lambda: standby.holds, 10)
@@ -345,14 +345,14 @@ def test_a_worker_that_does_not_end_is_killed(start: Start) -> None:
     assert "worker killed" in standby.events()
 
 
-def test_a_host_that_cannot_work_does_not_hold_a_slot(start: Start) -> None:
+def test_host_that_cannot_work_holds_no_slot(start: Start) -> None:
     broken = start("active-1", "--slot", "1", command=["/bin/false"])
     until(lambda: "slot given up" in broken.events(), 10)
     standby = start("standby-1", "--slots", "1")
     until(lambda: standby.holds, 5)
 
 
-def test_the_settings_are_read_anew_when_the_database_has_moved(place: Place, start: Start) -> None:
+def test_settings_are_reread_if_database_moved(place: Place, start: Start) -> None:
     place.write_settings(DATABASE_PORT="1")
     host = start("active-1", "--slot", "1")
     until(lambda: "no session" in host.events(), 10)
@@ -360,7 +360,7 @@ def test_the_settings_are_read_anew_when_the_database_has_moved(place: Place, st
     until(lambda: host.holds, 10)
 
 
-def test_settings_that_stay_wrong_end_it_so_that_they_are_fetched_anew(place: Place, start: Start) -> None:
+def test_lasting_wrong_settings_end_worker_turn(place: Place, start: Start) -> None:
     place.write_settings(DATABASE_PORT="1")
     assert start("active-1", "--slot", "1", "--give-up-seconds", "1").process.wait(10) == 1
     place.write_settings(DATABASE_PASSWORD="of yesterday")

@@ -23,7 +23,7 @@ from policy_pack.documentation.examples.model import LEFT_OUT, Example
 from policy_pack.engine.program import Judged
 from stacks.settings.model import parse
 from stacks.settings.reading import SettingsError
-from tests.components.conftest import led_to_an_aws
+from tests.components.conftest import aws_in_environment
 from tests.components.recording import configuration, deploy_stack
 from tests.policy_pack.refusals import check_example
 
@@ -64,7 +64,7 @@ class Registered(Judged):
 @pytest.fixture(scope="module")
 def _clouds() -> Iterator[dict[str, Any]]:
     """What the program asks while it plans is answered by a local AWS; the vault is there already."""
-    with led_to_an_aws(), pytest.MonkeyPatch.context() as patch:
+    with aws_in_environment(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("policy_pack.engine.program.Judged", Registered)
         yield deploy_stack("vault").outputs
 
