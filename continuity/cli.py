@@ -14,6 +14,7 @@ from continuity.changes.destroy import destroy_stack, inspect_stack
 from continuity.changes.detach_database import detach_database, find_superseded
 from continuity.commands.access import access
 from continuity.commands.bootstrap import bootstrap
+from continuity.commands.cost import cost
 from continuity.commands.delivery import bundle_commands, ci_commands, detect_drift
 from continuity.commands.drill import drill_commands
 from continuity.console import OUT, SAY, print_rows
@@ -29,6 +30,7 @@ app.add_typer(ci_commands, name="ci")
 app.add_typer(bundle_commands, name="bundle")
 app.command()(bootstrap)
 app.command()(access)
+app.command()(cost)
 app.command("drift")(detect_drift)
 
 _Stacks = Annotated[list[Stack] | None, typer.Argument(help="The stacks. Default: vault and prod.")]

@@ -24,7 +24,7 @@ def print_rows(rows: Sequence[Sequence[str]]) -> None:
     """Print rows of equal length in columns. The last column is not wrapped: an ARN must stay one searchable line."""
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
     for row in rows:
-        OUT.print("  ".join(f"{cell:{width}}" for cell, width in zip(row, [*widths, 0], strict=True)))
+        OUT.print("  ".join(f"{cell:{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip())
 
 
 def print_verdict(kept: bool) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from continuity.changes.stateful import data_loss_risks
+from continuity.costs.estimate import difference, estimate, format_sums
+from continuity.costs.prices import load_prices
 from continuity.engine.events import EngineRun, PolicyResult, PropertyChange, Step
 from continuity.engine.stacks import Stack
 from continuity.markdown import in_fence, one_line
@@ -72,6 +74,7 @@ class Report:
         yield ""
         yield self._verdict()
         yield from self._gate()
+        yield from self._cost()
         for stack, engine_run in self.runs.items():
             yield from _stack_lines(stack, engine_run)
 
@@ -103,6 +106,24 @@ class Report:
         yield ""
         for stack, step, loss in self.data_loss_risks:
             yield f"- `{stack}`: {step.operation} of `{step.resource}` loses {loss}"
+
+    def _cost(self) -> Iterator[str]:
+        """The change of the estimated monthly cost. A preview that stopped early is left out: it is not complete."""
+        prices, changes, unpriced = load_prices(), [], dict[str, None]()
+        complete = {stack: engine_run for stack, engine_run in self.runs.items() if engine_run.finished}
+        for stack, engine_run in complete.items():
+            before, after = estimate(prices, engine_run.before), estimate(prices, engine_run.after)
+            change = difference(before.sums, after.sums)
+            if change and engine_run.before:
+                changes.append(f"`{stack}` {format_sums(change, signed=True)}")
+            elif change:
+                changes.append(f"`{stack}`, which does not exist, would cost {format_sums(after.sums)}")
+            unpriced.update(dict.fromkeys(each for each in after.unpriced if each not in before.unpriced))
+        if complete:
+            yield ""
+            yield f"**Cost a month, estimated:** {'; '.join(changes) or 'no change'}."
+        if unpriced:
+            yield f"No price is known for {', '.join(f'`{each}`' for each in unpriced)}."
 
 
 def _stack_lines(stack: Stack, engine_run: EngineRun) -> Iterator[str]:

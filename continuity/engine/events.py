@@ -29,6 +29,7 @@ this module leaves out."""
 _REPLACING = frozenset({"replace", "create-replacement", "delete-replaced", "remove-pending-replace"})
 # Steps that change no cloud. Steps of the engine's own resources, stacks and providers, change none either.
 _NO_CHANGE = frozenset({"same", "refresh", "read", "read-replacement", "discard", "read-discard"})
+_READING = _NO_CHANGE - {"same", "refresh"}
 # Errors that only report that other errors occurred.
 _SUMMARIES = frozenset({"", "preview failed", "update failed", "refresh failed"})
 
@@ -54,6 +55,19 @@ class Step:
     @property
     def resource(self) -> str:
         return f"{self.type} {self.name}"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource of a stack: its type token, its name, and its inputs."""
+
+    urn: str
+    type: str
+    inputs: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.urn.rpartition("::")[2]
 
 
 @dataclass(frozen=True)
@@ -97,6 +111,10 @@ class EngineRun:
     finished: bool
     """Whether the run completed. If not, `steps` has the steps until it stopped."""
     output: str
+    before: tuple[Resource, ...] = ()
+    """The resources in the state, with their inputs. Secrets in them are masked."""
+    after: tuple[Resource, ...] = ()
+    """The resources that the program declares."""
 
 
 def run_captured(stack: Stack, command: str, *options: str, project: Path = PROJECT) -> EngineRun:
@@ -160,7 +178,20 @@ def parse_events(code: int, events: Sequence[dict[str, Any]], output: str = "") 
         unknown=sum(map(_unknowns, planned.values())),
         finished=summary is not None and summary.get("result", "succeeded") == "succeeded",
         output=output,
+        before=_resources(events, "old"),
+        after=_resources(events, "new"),
     )
+
+
+def _resources(events: Sequence[dict[str, Any]], side: str) -> tuple[Resource, ...]:
+    """The resources before (`old`) or after (`new`) a run, without components and the engine's own."""
+    found: dict[str, Resource] = {}
+    for event in events:
+        metadata = event.get("resourcePreEvent", {}).get("metadata") or {}
+        state = metadata.get(side) or {}
+        if state.get("custom") and metadata["op"] not in _READING and not state["type"].startswith("pulumi:"):
+            found.setdefault(metadata["urn"], Resource(metadata["urn"], state["type"], state.get("inputs") or {}))
+    return tuple(found.values())
 
 
 def failures(events: Sequence[dict[str, Any]]) -> Iterator[Failure]:

@@ -77,7 +77,7 @@ def change(copy: Path, branch: str, old: str, new: str, file: str = "Pulumi.prod
 
 
 def test_script_previews_a_branch_without_an_account(copy: Path, tmp_path: Path) -> None:
-    change(copy, "larger", "maxStorageGib: 400", "maxStorageGib: 500")
+    change(copy, "larger", "storageGib: 100\n    maxStorageGib: 400", "storageGib: 150\n    maxStorageGib: 500")
     comment = tmp_path / "comment"
     done = subprocess.run(
         [copy / ".ci/preview-change", "main", comment], cwd=copy, capture_output=True, text=True, check=False
@@ -90,6 +90,9 @@ def test_script_previews_a_branch_without_an_account(copy: Path, tmp_path: Path)
     assert "! update  aws:rds:Instance botbrains-prod-database" in text
     assert "-     maxAllocatedStorage: 400" in text
     assert "+     maxAllocatedStorage: 500" in text
+    assert re.search(
+        r"a month, estimated:\*\* `prod` \+[0-9.]+ USD; `dr`, which does not exist, would cost .* EUR and", text
+    )
     assert "The policy pack refuses nothing" in text
     assert re.search(r"#### `vault`: no change", text)
     # Recovery does not exist, but it has to come up any day: the preview includes it.

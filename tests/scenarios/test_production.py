@@ -109,6 +109,19 @@ def test_clouds_contain_what_production_declares(production: LocalCloud) -> None
     assert repository.private is True
 
 
+def test_cost_prices_every_deployed_resource(production: LocalCloud) -> None:
+    done = production.run(*CONTINUITY, "cost", "--json", "--stack", "vault", "--stack", "prod")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert [(each["state"], each["no_price_known"]) for each in found.values()] == [("deployed", [])] * 2
+    names = {each["name"] for each in found["prod"]["resources"]}
+    assert {server.name for server in hetzner(production).servers.get_all()} <= names
+    for each in found.values():
+        assert sum(each["sums"].values()) == pytest.approx(
+            sum(sum(one["items"].values()) for one in each["resources"]), abs=0.5
+        )
+
+
 @pytest.mark.skipif(
     shutil.which("hcloud") is None and "CI" not in os.environ,
     reason="Debian's hcloud-cli is not on this machine; CI installs it",

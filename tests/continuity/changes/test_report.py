@@ -159,3 +159,45 @@ def test_long_comment_is_cut_and_says_so() -> None:
     assert len(text) < 65536
     assert text.count("```") % 2 == 0
     assert "The rest is in the job's log" in text
+
+
+def cost_lines(op: str, old: dict[str, Any] | None, new: dict[str, Any] | None, type_: str = "aws:kms/key:Key") -> str:
+    """The line about the cost, for a preview with one step."""
+    it = {"type": type_, "custom": True}
+    sides = {side: {**it, "inputs": inputs} for side, inputs in (("old", old), ("new", new)) if inputs is not None}
+    metadata = {"op": op, "urn": f"urn:pulumi:prod::botbrains::{type_}::one", "type": type_, **sides}
+    engine_run = parse_events(
+        0, [{"resourcePreEvent": {"metadata": metadata}}, {"summaryEvent": {"resourceChanges": {}}}]
+    )
+    lines = Report("the local cloud", {Stack.PROD: engine_run}).text().split("\n")
+    return "\n".join(line for line in lines if "Cost a month" in line or "No price" in line)
+
+
+SERVER = "hcloud:index/server:Server"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (cost_lines("same", {}, {}), "no change."),
+        (cost_lines("update", {"serverType": "cpx42"}, {"serverType": "cpx32"}, SERVER), "`prod` -"),
+        (cost_lines("update", {"serverType": "cpx32"}, {"serverType": "cpx42"}, SERVER), "`prod` +"),
+        (cost_lines("create-replacement", {"serverType": "cpx32"}, {"serverType": "cpx32"}, SERVER), "no change."),
+        (cost_lines("delete", {}, None), "`prod` -1.00 USD."),
+        (cost_lines("create", None, {}), "`prod`, which does not exist, would cost 1.00 USD."),
+        (
+            cost_lines("create", None, {}, "aws:ec2/instance:Instance"),
+            "no change.\nNo price is known for `aws:ec2:Instance one`.",
+        ),
+        (cost_lines("read", None, {}, "aws:ec2/instance:Instance"), "no change."),
+    ],
+)
+def test_comment_names_the_change_of_the_monthly_cost(lines: str, expected: str) -> None:
+    assert expected in lines
+    assert lines.startswith("**Cost a month, estimated:** ")
+
+
+def test_cost_of_a_failed_preview_is_not_shown() -> None:
+    stopped = replace(QUIET, finished=False)
+    assert "Cost a month" not in Report("the local cloud", {Stack.PROD: stopped}).text()
+    assert "Cost a month" in Report("the local cloud", {Stack.PROD: QUIET}).text()
