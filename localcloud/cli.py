@@ -18,7 +18,7 @@ from localcloud.engine.provide import Engine, provide
 from localcloud.faults import capacity, outages
 from localcloud.instance import process_tags
 from localcloud.instance.folder import Folder, LocalCloudError, Running
-from localcloud.runtime import machines, process
+from localcloud.runtime import machines, mails, process
 from localcloud.runtime.environment import environment, exports, variables
 from localcloud.runtime.recover import recover
 
@@ -233,6 +233,23 @@ def journal(
     os.environ[process_tags.MACHINE] = str(place)
     with contextlib.suppress(KeyboardInterrupt):
         raise typer.Exit(journalctl.main(arguments or []))
+
+
+@app.command("mails")
+def show_mails(
+    confirm: Annotated[bool, typer.Option("--confirm", help="Confirm pending subscriptions by email.")] = False,
+) -> None:
+    """Print the mails that the clouds have sent, one line each. With --confirm, confirm subscriptions instead.
+
+    AWS sends an address nothing else until its holder has opened the link of the first mail.
+    """
+    folder = Folder.find()
+    if confirm:
+        for mail in mails.confirm(folder, _started(folder)):
+            print(f"{mail['to']} receives the messages of {mail['topic']}")
+        return
+    for mail in mails.read(folder):
+        print(f"{mail['at']} to {mail['to']}: {' '.join(mail['text'].split())}")
 
 
 @app.command()

@@ -19,19 +19,30 @@ _WITH_READ_EVENTS: Final = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 _VIA_CLOUDTRAIL: Final = "AWS API Call via CloudTrail"
 _CLOUDTRAIL: Final = {"Service": "cloudtrail.amazonaws.com"}
 _TAMPERING: Final[Mapping[str, tuple[str, ...]]] = {
-    "events": ("DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets"),
-    "sns": ("AddPermission", "DeleteTopic", "SetSubscriptionAttributes", "SetTopicAttributes", "Unsubscribe"),
+    # Tags decide on permissions.
+    "events": ("DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets", "TagResource", "UntagResource"),
+    "sns": (
+        "AddPermission",
+        "DeleteTopic",
+        "RemovePermission",
+        "SetSubscriptionAttributes",
+        "SetTopicAttributes",
+        "Unsubscribe",
+    ),
     "cloudtrail": ("DeleteTrail", "PutEventSelectors", "StopLogging", "UpdateTrail"),
 }
+_KEY_TAMPERING: Final = ("DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion")
+# CloudTrail's names of S3's operations differ from the API's in places, so these are prefixes.
+_BUCKET_TAMPERING: Final = ("DeleteBucket", "PutBucket", "PutObjectLockConfiguration")
 
-# EventBridge replaces each name in <> with a value of the event. Deployed texts: a change of one updates the rule.
+# EventBridge replaces each name in <> with a value of the event.
 _ASSUMPTION_EMAIL: Final = (
-    "EMERGENCY ACCESS: <who> took, or tried to take, the role that may do everything, at <when>, from"
-    " <address>. If this is not an emergency that you know of, read docs/access.md now."
+    "EMERGENCY ACCESS: <who> assumed, or tried to assume, the role with all permissions, at <when>, from <address>."
+    " If you know of no emergency, read docs/access.md now."
 )
 _TAMPERING_EMAIL: Final = (
-    "ALARM CHANGED: <who> changed what tells of emergency access, at <when>, from <address>. If this is"
-    " not a deployment that you know of, read docs/access.md now."
+    "ALARM CHANGED: <who> called <what>, which changes the alarm for emergency access or its records, at <when>, from"
+    " <address>. If you know of no deployment, read docs/access.md now."
 )
 
 
@@ -79,7 +90,8 @@ class EmergencyAlarm(pulumi.ComponentResource):
         super().__init__("botbrains:access:EmergencyAlarm", name, {}, opts)
         guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
 
-        trail = self._trail(name, args, guarded)
+        key, records = self._records(name, args, guarded)
+        trail = self._trail(name, key, records, guarded)
         topic = aws.sns.Topic(
             name, name=name, display_name="botBrains emergency access", tags={"Name": name}, opts=guarded
         )
@@ -87,35 +99,30 @@ class EmergencyAlarm(pulumi.ComponentResource):
             aws.sns.TopicSubscription(
                 f"{name}-{person}", topic=topic.arn, protocol="email", endpoint=email, opts=guarded
             )
-        rules = [
-            self._rule(
-                f"{name}-taken",
-                "Somebody takes the emergency's role, or tries to",
-                _assumption_pattern(args.break_glass_arn),
-                _ASSUMPTION_EMAIL,
-                topic,
-            ),
-            self._rule(
-                f"{name}-tampering",
-                "Somebody changes what tells of emergencies",
-                _tampering_pattern(),
-                _TAMPERING_EMAIL,
-                topic,
-            ),
-        ]
-        aws.sns.TopicPolicy(
-            name,
-            arn=topic.arn,
-            policy=pulumi.Output.all(topic.arn, *(rule.arn for rule in rules)).apply(_topic_policy),
-            opts=guarded,
+        aws.sns.TopicPolicy(name, arn=topic.arn, policy=topic.arn.apply(_topic_policy), opts=guarded)
+        self._rule(
+            f"{name}-taken",
+            "The emergency role is assumed, or an attempt is refused",
+            pulumi.Output.from_input(args.break_glass_arn).apply(_assumption_pattern),
+            _ASSUMPTION_EMAIL,
+            topic,
+        )
+        self._rule(
+            f"{name}-tampering",
+            "The alarm for emergency access, or its records, are changed",
+            pulumi.Output.all(key.arn, records.bucket_name).apply(lambda known: _tampering_pattern(*known)),
+            _TAMPERING_EMAIL,
+            topic,
         )
 
         self.topic_arn = topic.arn
         self.trail_name = trail.name
         self.register_outputs({"topicArn": self.topic_arn, "trailName": self.trail_name})
 
-    def _trail(self, name: str, args: EmergencyAlarmArgs, guarded: pulumi.ResourceOptions) -> aws.cloudtrail.Trail:
-        """Declare the trail with its encrypted and locked records."""
+    def _records(
+        self, name: str, args: EmergencyAlarmArgs, guarded: pulumi.ResourceOptions
+    ) -> tuple[EncryptionKey, DurableBucket]:
+        """Declare the key and the bucket of the trail's records."""
         scope = pulumi.Output.from_input(args.break_glass_arn).apply(lambda arn: AccountScope.of(arn, (args.region,)))
         trail_arn = scope.apply(lambda scope: scope.arn("cloudtrail", f"trail/{name}"))
         known = pulumi.Output.all(scope, trail_arn)
@@ -140,6 +147,11 @@ class EmergencyAlarm(pulumi.ComponentResource):
             ),
             opts=guarded,
         )
+        return key, records
+
+    def _trail(
+        self, name: str, key: EncryptionKey, records: DurableBucket, guarded: pulumi.ResourceOptions
+    ) -> aws.cloudtrail.Trail:
         return aws.cloudtrail.Trail(
             name,
             name=name,
@@ -154,9 +166,7 @@ class EmergencyAlarm(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[records])),
         )
 
-    def _rule(
-        self, name: str, description: str, pattern: pulumi.Input[str], email: str, topic: aws.sns.Topic
-    ) -> aws.cloudwatch.EventRule:
+    def _rule(self, name: str, description: str, pattern: pulumi.Input[str], email: str, topic: aws.sns.Topic) -> None:
         """Declare a rule that sends an email for each event that matches the pattern."""
         guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
         rule = aws.cloudwatch.EventRule(
@@ -176,6 +186,7 @@ class EmergencyAlarm(pulumi.ComponentResource):
             input_transformer=aws.cloudwatch.EventTargetInputTransformerArgs(
                 input_paths={
                     "who": "$.detail.userIdentity.arn",
+                    "what": "$.detail.eventName",
                     "when": "$.time",
                     "address": "$.detail.sourceIPAddress",
                 },
@@ -183,43 +194,55 @@ class EmergencyAlarm(pulumi.ComponentResource):
             ),
             opts=guarded,
         )
-        return rule
 
 
-def _assumption_pattern(role_arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    return pulumi.Output.json_dumps(
+def _assumption_pattern(role_arn: str) -> str:
+    """Match each use of the role. CloudTrail omits a refused call's parameters: only the message names the role."""
+    return json.dumps(
         {
             "source": ["aws.sts"],
             "detail-type": [_VIA_CLOUDTRAIL],
             "detail": {
                 "eventSource": ["sts.amazonaws.com"],
                 "eventName": ["AssumeRole"],
-                "requestParameters": {"roleArn": [role_arn]},
+                "$or": [
+                    {"requestParameters": {"roleArn": [role_arn]}},
+                    {"errorMessage": [{"wildcard": f"*{role_arn}*"}]},
+                ],
             },
         }
     )
 
 
-def _tampering_pattern() -> str:
+def _tampering_pattern(key_arn: str, bucket: str) -> str:
+    """Match each change of the rules, topics and trails of the region, and of the records' key and bucket."""
+    key_id = key_arn.rpartition("/")[2]
+    bucket_events = [{"prefix": prefix} for prefix in _BUCKET_TAMPERING]
     return json.dumps(
         {
-            "source": [f"aws.{service}" for service in _TAMPERING],
+            "source": [f"aws.{service}" for service in (*_TAMPERING, "kms", "s3")],
             "detail-type": [_VIA_CLOUDTRAIL],
             "detail": {
-                "eventSource": [f"{service}.amazonaws.com" for service in _TAMPERING],
-                "eventName": [event for events in _TAMPERING.values() for event in events],
+                "$or": [
+                    *({"eventSource": [f"{name}.amazonaws.com"], "eventName": ev} for name, ev in _TAMPERING.items()),
+                    # The caller names the key by its id or by its ARN.
+                    {"eventName": _KEY_TAMPERING, "requestParameters": {"keyId": [{"wildcard": f"*{key_id}"}]}},
+                    {"eventName": _KEY_TAMPERING, "errorMessage": [{"wildcard": f"*{key_id}*"}]},
+                    {"eventName": bucket_events, "requestParameters": {"bucketName": [bucket]}},
+                    {"eventName": bucket_events, "errorMessage": [{"wildcard": f"*{bucket}*"}]},
+                ]
             },
         }
     )
 
 
-def _topic_policy(arns: list[str]) -> str:
-    """Allow the rules, and nothing else, to publish to the topic. Its ARN comes first, theirs follow."""
-    topic, *rules = arns
-    events = {"Service": "events.amazonaws.com"}
-    return document(
-        [allow("RulesTell", "sns:Publish", topic, {"ArnEquals": {"aws:SourceArn": rules}}, principal=events)]
-    )
+def _topic_policy(topic: str) -> str:
+    """Allow EventBridge to publish, without a condition.
+
+    EventBridge supports no conditions in the policy of a topic (EventBridge User Guide, "Amazon SNS permissions"): with
+    one, every event is dropped. So a rule of another account that knows the topic's ARN could send a mail as well.
+    """
+    return document([allow("RulesTell", "sns:Publish", topic, principal={"Service": "events.amazonaws.com"})])
 
 
 def _key_policy(scope: AccountScope, trail_arn: str) -> str:

@@ -6,7 +6,8 @@
     signatures.py     the credential that a request is signed with
     errors.py         errors in the form of each service
     patching.py       adds methods to moto's classes, and wraps those that are wrong
-    iam/              users, roles, sessions and policies; events about calls
+    iam/              users, roles, sessions and policies
+    notifications/    events, the rules that match them, and mail
     backup/ ec2/ kms/ logs/ rds/ s3/ secretsmanager/ ssm/   the patches of each service, one module for each subject
 
 Services that are not in `server.SERVICES` are refused by name, and so are calls that moto does not know.

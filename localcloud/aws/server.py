@@ -27,13 +27,15 @@ from moto.core.base_backend import BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server import werkzeug_app
 
-from localcloud.aws import backup, ec2, iam, kms, logs, rds, routing, s3, secretsmanager, ssm
+from localcloud.aws import backup, cloudwatch, ec2, iam, kms, logs, notifications, rds, routing, s3, secretsmanager, ssm
 from localcloud.aws.errors import error_response
 from localcloud.aws.iam import sts
-from localcloud.aws.iam.authorizer import Authorizer
-from localcloud.aws.iam.call_events import EventDelivery
+from localcloud.aws.iam.authorizer import Authorizer, IdentifiedRequest
 from localcloud.aws.iam.oidc_tokens import Issuers
 from localcloud.aws.iam.sessions import RefusedError
+from localcloud.aws.notifications import mail
+from localcloud.aws.notifications.call_events import call_event, is_logged
+from localcloud.aws.notifications.delivery import EventDelivery
 from localcloud.aws.persistence import Store
 from localcloud.aws.rds import lifecycle, snapshots, uploads
 from localcloud.aws.rds.servers import Servers, use_servers
@@ -56,6 +58,7 @@ SERVICES: Final = (
     "sns",
     "events",
     "cloudtrail",
+    "cloudwatch",
 )
 """The services, in load order: later ones refer to earlier ones."""
 
@@ -68,6 +71,7 @@ _WRITES_ALSO: Final = {
     "ssm": ("sts", "iam"),  # the sessions of managed nodes
 }
 _SIGNED_AS: Final = {"s3control": "s3"}
+_SIGNING_NAMES: Final = {"monitoring": "cloudwatch"}
 _QUERY: Final = frozenset({"ec2", "iam", "rds", "sns", "sts"})
 _READING: Final = ("Describe", "Get", "List", "Head")
 # Reads that write: KMS creates an account's `aws/…` keys at the first read, and reading a backup job or a vault records
@@ -98,7 +102,8 @@ class Application:
         self._passing = None if state_folder is not None else TemporaryDirectory()
         identities = Path(self._passing.name) if self._passing is not None else state_folder or Path()
         self.issuers = Issuers(identities / "issuers")
-        self.events = EventDelivery(None if state_folder is None else state_folder.parent / "mail.jsonl")
+        self.mailbox = mail.Mailbox(None if state_folder is None else state_folder.parent / mail.FILE)
+        self.events = EventDelivery()
         self._authorizer = Authorizer(self.issuers, enforce_iam)
         use_servers(None)
         self._store.load()
@@ -146,9 +151,15 @@ class Application:
         """Return the error of a request that IAM refuses, and deliver its event."""
         log.info("%s %s: %s", service, action, refusal)
         identified = self._authorizer.identify(service, action, environ, _body(environ), region)
-        if identified.request is not None:
-            self.events.deliver(identified.request, identified.principal, identified.subject, refusal.code)
+        self._record(identified, refusal)
         return error_response(service, refusal.status, refusal.code, str(refusal))
+
+    def _record(self, identified: IdentifiedRequest, refusal: RefusedError | str | None) -> None:
+        """Deliver CloudTrail's event about a call."""
+        request = identified.request
+        if request is not None and is_logged(request):
+            event = call_event(request, identified.principal, identified.subject, refusal)
+            self.events.put(request.region, event, request.account)
 
     def _answer(self, service: str, action: str, environ: dict[str, Any]) -> Response:
         if service not in SERVICES:
@@ -187,8 +198,7 @@ class Application:
             answer = error_response(
                 service, 500, "InternalFailure", f"{service}:{action}: {type(error).__name__}: {error}"
             )
-        if identified.request is not None:
-            self.events.deliver(identified.request, identified.principal, identified.subject, _refusal(answer))
+        self._record(identified, _refusal(answer))
         # A call that failed may have changed something before it did, so the answer's status says nothing.
         reading = (environ["REQUEST_METHOD"] in ("GET", "HEAD") if not action else action.startswith(_READING)) and (
             (service, action) not in _READS_THAT_WRITE
@@ -220,6 +230,7 @@ def _service_and_action(environ: dict[str, Any]) -> tuple[str, str]:
     if environ.get("PATH_INFO", "").startswith(("/moto-api", "/latest/")):
         return "moto-api", ""  # not AWS: it can empty the cloud without a signature
     service = credential_of(environ).service or _UNSIGNED.get(action or target, "s3")
+    service = _SIGNING_NAMES.get(service, service)
     if service == "s3" and environ.get("PATH_INFO", "").startswith("/v20180820/"):
         service = "s3control"
     if service in _QUERY:
@@ -250,7 +261,7 @@ def _patch_once() -> None:
     """Patch moto once in a process, because its classes belong to the process."""
     global _patched
     if not _patched:
-        for service in (rds, s3, secretsmanager, backup, kms, ec2, ssm, logs, iam):
+        for service in (rds, s3, secretsmanager, backup, kms, ec2, ssm, logs, iam, notifications, cloudwatch):
             service.patch()
         # Web pages of other origins get no access.
         vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True

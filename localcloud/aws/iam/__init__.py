@@ -1,4 +1,4 @@
-"""IAM and STS: who makes a request, whether policies allow it, and the events that it causes.
+"""IAM and STS: who makes a request, and whether policies allow it.
 
     requests.py, actions.py   a request as the API's operation, parameters, resources and conditions
     principals.py             the user or the role's session that makes it
@@ -6,7 +6,6 @@
     authorizer.py             allows or refuses a request
     sessions.py, sts.py       sessions in roles: who gets one, and when it ends
     oidc_tokens.py            tokens of other issuers (OpenID Connect)
-    call_events.py            CloudTrail's events, and the mail that rules send for them
     users.py, managed_policies.py   patches of moto
 
 Importing this package changes nothing.

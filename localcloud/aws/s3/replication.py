@@ -10,9 +10,11 @@ is copied when both regions answer.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.kms.models import kms_backends
 from moto.s3.exceptions import ReplicationConfigurationNotFoundError, S3ClientError
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend, s3_backends
 from moto.s3.responses import S3Response
@@ -112,7 +114,12 @@ def _replicate(backend: S3Backend, bucket_name: str, key_name: str) -> None:
 def _send(backend: S3Backend, bucket: FakeBucket, version: FakeKey | FakeDeleteMarker, rule: dict[str, Any]) -> str:
     """Copy a version to the destination of a rule, or queue it. Return its replication status."""
     destination = backend.buckets.get(_bucket_of(rule))
-    if destination is None or not destination.is_versioned:
+    if destination is None or not destination.is_versioned or _unusable_key(backend, rule):
+        failing: Any = bucket
+        failing.replication_failed = [
+            *getattr(bucket, "replication_failed", []),
+            (datetime.now(UTC), rule.get("ID", "")),
+        ]
         return "FAILED"
     if routing.is_dead(bucket.region_name) or routing.is_dead(destination.region_name):
         source: Any = bucket
@@ -125,6 +132,15 @@ def _send(backend: S3Backend, bucket: FakeBucket, version: FakeKey | FakeDeleteM
         marker._version_id, marker.last_modified = version.version_id, version.last_modified
         _add(destination, marker)
     return "COMPLETED"
+
+
+def _unusable_key(backend: S3Backend, rule: dict[str, Any]) -> bool:
+    """Whether the key of the copies is disabled or being deleted."""
+    key = rule["Destination"].get("EncryptionConfiguration", {}).get("ReplicaKmsKeyID", "")
+    if not key.startswith("arn:"):
+        return False
+    found = kms_backends[backend.account_id][key.split(":")[3]].keys.get(key.rpartition("/")[2])
+    return found is not None and found.key_state != "Enabled"
 
 
 def _note(key: FakeKey, statuses: list[str]) -> None:

@@ -34,6 +34,7 @@ CONFIGURATION: Final[Mapping[str, Property]] = {
 
 _ENDPOINT_VARIABLES: Final = {
     "backup": "AWS_ENDPOINT_URL_BACKUP",
+    "cloudwatch": "AWS_ENDPOINT_URL_CLOUDWATCH",
     "cloudtrail": "AWS_ENDPOINT_URL_CLOUDTRAIL",
     "ec2": "AWS_ENDPOINT_URL_EC2",
     "events": "AWS_ENDPOINT_URL_EVENTBRIDGE",

@@ -130,6 +130,7 @@ def _delete_topic_policy(cloud: Cloud, identity: str, state: Props) -> None:
 
 
 def _subscribe(cloud: Cloud, inputs: Props) -> str:
+    """Subscribe, or return the existing subscription. SNS sends the mail of a pending one again."""
     made = cloud.client("sns", region_of(inputs["topic"])).subscribe(
         TopicArn=inputs["topic"], Protocol=inputs["protocol"], Endpoint=inputs["endpoint"], ReturnSubscriptionArn=True
     )
@@ -164,7 +165,8 @@ def _find_subscription(cloud: Cloud, inputs: Props) -> str | None:
     for page in pages.paginate(TopicArn=inputs["topic"]):
         for found in page["Subscriptions"]:
             if (found["Protocol"], found["Endpoint"]) == (inputs["protocol"], inputs["endpoint"]):
-                return str(found["SubscriptionArn"])
+                # A list does not show the ARN of a pending subscription.
+                return _subscribe(cloud, inputs)
     return None
 
 

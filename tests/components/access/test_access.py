@@ -131,7 +131,12 @@ def test_both_are_told_and_what_tells_them_is_in_one_place(made: Deployment) -> 
     rules = made.all("aws:cloudwatch/eventRule:EventRule")
     assert {it.inputs["state"] for it in rules} == {"ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}
     (taken,) = [json.loads(it.inputs["eventPattern"]) for it in rules if it.name.endswith("-taken")]
-    assert taken["detail"]["requestParameters"] == {"roleArn": [f"arn:aws:iam::{ACCOUNT}:role/botbrains-break-glass"]}
+    assert {"requestParameters": {"roleArn": [f"arn:aws:iam::{ACCOUNT}:role/botbrains-break-glass"]}} in taken[
+        "detail"
+    ]["$or"]
+    # EventBridge drops every event if the statement that lets it publish has a condition.
+    policy = json.loads(made.one("aws:sns/topicPolicy:TopicPolicy").inputs["policy"])
+    assert [list(it) for it in policy["Statement"]] == [["Sid", "Effect", "Principal", "Action", "Resource"]]
     trail = made.one("aws:cloudtrail/trail:Trail").inputs
     assert (trail["isMultiRegionTrail"], trail["includeGlobalServiceEvents"], trail["enableLogging"]) == (True,) * 3
 
