@@ -24,25 +24,34 @@ def preview(stack: Stack, options: Sequence[str] = (), **environment: str) -> No
 
 def read_outputs(stack: Stack) -> dict[str, Any] | None:
     """The outputs in a stack's state. None if the stack does not exist or is empty."""
-    done = _captured(["stack", "output", "--stack", stack, "--json", "--non-interactive"])
-    if done.returncode != 0:
-        if "no stack named" in done.stderr:
-            return None
-        raise EngineError(done.stderr.strip())
-    found: dict[str, Any] = parse_json(done.stdout)
+    found: dict[str, Any] = read_stack("output", stack, "--json") or {}
     # An output that an update left out has this mark instead of a value.
     return {name: value for name, value in found.items() if value != UNKNOWN} or None
 
 
 def read_resources(stack: Stack) -> list[dict[str, Any]]:
     """The resources in a stack's state, without the engine's own entries. Empty if the stack does not exist."""
-    done = _captured(["stack", "export", "--stack", stack, "--non-interactive"])
+    deployment = (read_stack("export", stack) or {}).get("deployment") or {}
+    return [each for each in deployment.get("resources") or [] if not each["type"].startswith("pulumi:")]
+
+
+def read_stack(command: str, stack: Stack, *options: str) -> Any:
+    """Run `pulumi stack COMMAND`, and return the JSON that it prints. None if the stack does not exist.
+
+    Raises:
+        EngineError: the command failed, or printed no JSON.
+    """
+    arguments = ["stack", command, "--stack", stack, "--non-interactive", *options]
+    with starting("pulumi"):
+        done = subprocess.run([find_pulumi(), *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         if "no stack named" in done.stderr:
-            return []
+            return None
         raise EngineError(done.stderr.strip())
-    found: list[dict[str, Any]] = (parse_json(done.stdout).get("deployment") or {}).get("resources") or []
-    return [resource for resource in found if not resource["type"].startswith("pulumi:")]
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        raise EngineError(f"`pulumi` printed no JSON, but: {done.stdout.strip()[:200] or 'nothing'}") from None
 
 
 def run(arguments: Sequence[str], **environment: str) -> None:
@@ -65,27 +74,6 @@ def run(arguments: Sequence[str], **environment: str) -> None:
             failure = StoppedError
     if code != 0:
         raise failure(f"`pulumi {' '.join(arguments[:3])}` ended with exit code {code}", code)
-
-
-def run_quietly(arguments: Sequence[str]) -> str:
-    """Run `pulumi` and return its standard output. Raises `EngineError` with its error output if it fails."""
-    done = _captured(arguments)
-    if done.returncode != 0:
-        raise EngineError(f"`pulumi {' '.join(arguments)}`: {done.stderr.strip()}", done.returncode)
-    return done.stdout
-
-
-def _captured(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    with starting("pulumi"):
-        return subprocess.run([find_pulumi(), *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
-
-
-def parse_json(text: str) -> Any:
-    """Parse JSON that Pulumi printed. Raises `EngineError` with the text if it is not JSON."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise EngineError(f"`pulumi` printed no JSON, but: {text.strip()[:200] or 'nothing'}") from None
 
 
 def find_pulumi() -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from continuity.console import SAY
 from continuity.engine.events import EVENT_LOG_ENVIRONMENT, event_log, failures, read_event_log
-from continuity.engine.pulumi_cli import parse_json, preview, run, run_quietly
+from continuity.engine.pulumi_cli import preview, read_stack, run
 from continuity.engine.stacks import POLICY_PACK, Stack
 from continuity.errors import ContinuityError, EngineError, StoppedError
 from plan.names import APP, SOLD_OUT, WITHOUT_GITHUB
@@ -84,7 +84,7 @@ def _up(stack: Stack, options: Sequence[str], environment: Mapping[str, str]) ->
             style="yellow",
         )
         refused += found
-    history = parse_json(run_quietly(["stack", "history", "--stack", stack, "--json", "--page-size", "1"]))
+    history = read_stack("history", stack, "--json", "--page-size", "1")
     return Change(stack=stack, steps=history[0].get("resourceChanges", {}))
 
 
