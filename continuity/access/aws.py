@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -23,8 +24,9 @@ class Account:
     def __init__(self, promised: plan.Plan, aws: Aws) -> None:
         self._promised = promised
         self._people = people(promised)
-        self._aws = aws
         self._region = promised.residency.aws.recovery_region
+        self._aws = aws
+        self._iam = partial(aws.call, "iam", self._region)
 
     def read_access(self) -> SystemAccess:
         """Read all principals of the account.
@@ -32,14 +34,14 @@ class Account:
         Raises:
             CannotLookError: AWS does not answer, or these credentials may not read it.
         """
-        users = list(self._paginate("list_users", "Users"))
+        users = self._iam("list_users")["Users"]
         devices = {user["UserName"]: self._has_second_factor(user["UserName"]) for user in users}
         roles = [
             self._iam("get_role", RoleName=role["RoleName"])["Role"]
-            for role in self._paginate("list_roles", "Roles")
+            for role in self._iam("list_roles")["Roles"]
             if not role["Path"].startswith(_SERVICES_OWN)
         ]
-        rights = [_Role(role, self._administers_role(role["RoleName"])) for role in roles]
+        rights = [_Role(role, self._administers("role", role["RoleName"])) for role in roles]
         principals = [
             *(self._user(user, devices[user["UserName"]], rights) for user in users),
             *(self._role(role, {user["Arn"]: user["UserName"] for user in users}) for role in rights),
@@ -49,7 +51,7 @@ class Account:
     def _user(self, user: Any, mfa: bool, roles: list[_Role]) -> Principal:
         name = user["UserName"]
         assumable = [role.name for role in roles if user["Arn"] in role.people]
-        itself = self._administers_user(name)
+        itself = self._administers("user", name)
         # An administrator role counts if assuming it requires a second factor, and the user has one.
         by_role = any(role.administers and role.requires_mfa and user["Arn"] in role.people for role in roles)
         assumed = [f"assumes {', '.join(assumable)}"] if assumable else []
@@ -148,35 +150,22 @@ class Account:
                 last_used=last if hasattr(last, "year") else None,
             )
 
-    def _administers_user(self, name: str) -> bool:
-        attached = self._iam("list_attached_user_policies", UserName=name)["AttachedPolicies"]
-        for group in self._iam("list_groups_for_user", UserName=name)["Groups"]:
-            attached += self._iam("list_attached_group_policies", GroupName=group["GroupName"])["AttachedPolicies"]
+    def _administers(self, kind: str, name: str) -> bool:
+        """Whether a policy of a user or a role, or of a group of the user, allows everything."""
+        owner = {f"{kind.title()}Name": name}
+        attached = list(self._iam(f"list_attached_{kind}_policies", **owner)["AttachedPolicies"])
+        if kind == "user":
+            for group in self._iam("list_groups_for_user", **owner)["Groups"]:
+                attached += self._iam("list_attached_group_policies", GroupName=group["GroupName"])["AttachedPolicies"]
         inline = [
-            self._iam("get_user_policy", UserName=name, PolicyName=policy)["PolicyDocument"]
-            for policy in self._iam("list_user_policies", UserName=name)["PolicyNames"]
+            self._iam(f"get_{kind}_policy", PolicyName=policy, **owner)["PolicyDocument"]
+            for policy in self._iam(f"list_{kind}_policies", **owner)["PolicyNames"]
         ]
-        return _administers(attached, inline)
-
-    def _administers_role(self, name: str) -> bool:
-        attached = self._iam("list_attached_role_policies", RoleName=name)["AttachedPolicies"]
-        inline = [
-            self._iam("get_role_policy", RoleName=name, PolicyName=policy)["PolicyDocument"]
-            for policy in self._iam("list_role_policies", RoleName=name)["PolicyNames"]
-        ]
-        return _administers(attached, inline)
-
-    def _paginate(self, operation: str, result: str) -> Iterator[Any]:
-        marker: dict[str, str] = {}
-        while True:
-            page = self._iam(operation, **marker)
-            yield from page[result]
-            if not page.get("IsTruncated"):
-                return
-            marker = {"Marker": page["Marker"]}
-
-    def _iam(self, operation: str, **parameters: Any) -> Any:
-        return self._aws.call("iam", self._region, operation, **parameters)
+        return any(policy["PolicyArn"].endswith(_ADMINISTRATOR) for policy in attached) or any(
+            statement["Effect"] == "Allow" and "*" in _list(statement.get("Action"))
+            for document in inline
+            for statement in _statements(document)
+        )
 
 
 class _Role:
@@ -202,14 +191,6 @@ class _Role:
             for each, takers in of_people
             if takers
         )
-
-
-def _administers(attached: list[Any], inline: list[Any]) -> bool:
-    return any(policy["PolicyArn"].endswith(_ADMINISTRATOR) for policy in attached) or any(
-        statement["Effect"] == "Allow" and "*" in _list(statement.get("Action"))
-        for document in inline
-        for statement in _statements(document)
-    )
 
 
 def _statements(document: Any) -> list[Any]:

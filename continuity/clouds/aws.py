@@ -78,6 +78,8 @@ class Aws:
     def call(self, service: str, region: str, operation: str, **parameters: Any) -> Any:
         """Make a call, and translate its errors. Results of reading calls are cached until the next changing call.
 
+        A list is complete: all of its pages are read.
+
         Raises:
             CannotLookError: the region does not answer, or these credentials may not make the call.
             RefusedError: AWS refuses the call for a different reason.
@@ -103,7 +105,10 @@ class Aws:
             raise self._lost[region]
         try:
             with translate_errors(f"{service}:{operation} in {region}", "AWS IAM" if service == "iam" else region):
-                return getattr(self._client(service, region), operation)(**parameters)
+                client = self._client(service, region)
+                if client.can_paginate(operation):
+                    return client.get_paginator(operation).paginate(**parameters).build_full_result()
+                return getattr(client, operation)(**parameters)
         except NoAnswerError as error:
             if service != "iam":  # IAM is one service for all regions
                 self._lost[region] = error

@@ -8,18 +8,19 @@ policies.
 from __future__ import annotations
 
 import json
-import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from continuity.errors import ConflictError, NotThereError, RefusedError
 from continuity.state_backend.config import SETTING, StateBackendConfig
-from continuity.state_backend.desired import EXISTENCE, Property, Resource, leave_to_operator
+from continuity.state_backend.desired import EXISTENCE, Property, Resource
 from continuity.state_backend.iam import document, same, statements
 
 # Parts of an unfinished upload cost money, and listings do not show them. No upload takes a week.
 _UNFINISHED_UPLOAD_DAYS: Final = 7
 _RULE: Final = "forget-old-versions"
+_OWNERSHIP: Final = "BucketOwnerEnforced"
 _BLOCKS: Final = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 _EVERYTHING: Final[tuple[dict[str, str], ...]] = ({"Prefix": ""}, {})
 
@@ -31,38 +32,63 @@ class Bucket:
         self._config = config
         self.resource = resource
         self._key_arn = key_arn
+        self._aws = partial(config.aws.call, "s3", resource.region, Bucket=resource.name)
+        # Anyone may take a free name: a call must not reach a bucket that a different account has created since.
+        self._call = partial(self._aws, ExpectedBucketOwner=config.account)
 
     def properties(self) -> list[Property]:
         """The properties in the order in which they are applied: public access is blocked while the bucket is empty."""
+        wanted = partial(Property, self.resource)
         return [
-            self._property(EXISTENCE, self.region, lambda: self.resource.region, self._create),
-            self._property("public access", self._public, lambda: "blocked", self._block_public),
-            self._property("ownership", self._ownership, lambda: "BucketOwnerEnforced", self._enforce_ownership),
-            self._property("versioning", self._versioning, lambda: "Enabled", self._keep_versions),
-            self._property("encryption", self._encryption, self._desired_encryption, self._encrypt),
-            self._property("policy", self._in_force, lambda: sorted(self._statements()), self._put_policy),
-            self._property("access for others", self._others, lambda: "none"),
-            self._property(
+            wanted(EXISTENCE, self.region, lambda: self.resource.region, self._create),
+            wanted(
+                "public access",
+                self._public,
+                lambda: "blocked",
+                partial(
+                    self._call, "put_public_access_block", PublicAccessBlockConfiguration=dict.fromkeys(_BLOCKS, True)
+                ),
+            ),
+            wanted(
+                "ownership",
+                self._ownership,
+                lambda: _OWNERSHIP,
+                partial(
+                    self._call,
+                    "put_bucket_ownership_controls",
+                    OwnershipControls={"Rules": [{"ObjectOwnership": _OWNERSHIP}]},
+                ),
+            ),
+            wanted(
+                "versioning",
+                lambda: self._call("get_bucket_versioning").get("Status", "never enabled"),
+                lambda: "Enabled",
+                partial(self._call, "put_bucket_versioning", VersioningConfiguration={"Status": "Enabled"}),
+            ),
+            wanted("encryption", self._encryption, self._desired_encryption, self._encrypt),
+            wanted("policy", self._in_force, lambda: sorted(self._statements()), self._put_policy),
+            wanted("access for others", self._others, lambda: "none"),
+            wanted(
                 "days that noncurrent versions are kept",
                 lambda: self._rule().get("NoncurrentVersionExpiration", {}).get("NoncurrentDays"),
                 lambda: self._config.version_days,
                 self._put_lifecycle,
                 lambda actual, desired: actual is not None and actual >= desired,
             ),
-            self._property(
+            wanted(
                 "days that unfinished uploads are kept",
                 lambda: self._rule().get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation"),
                 lambda: _UNFINISHED_UPLOAD_DAYS,
                 self._put_lifecycle,
                 lambda actual, desired: actual is not None and actual <= desired,
             ),
-            self._property(
+            wanted(
                 "expiry of delete markers that hide nothing",
                 lambda: bool(self._rule().get("Expiration", {}).get("ExpiredObjectDeleteMarker")),
                 lambda: True,
                 self._put_lifecycle,
             ),
-            self._property("other lifecycle rules", self._other_rules, lambda: "none"),
+            wanted("other lifecycle rules", self._other_rules, lambda: "none"),
         ]
 
     def region(self) -> str | None:
@@ -99,13 +125,10 @@ class Bucket:
     # -- reading and applying each setting -----------------------------------------------------------------------------
 
     def _create(self) -> None:
-        self._config.aws.call(
-            "s3",
-            self.resource.region,
+        self._aws(
             "create_bucket",
-            Bucket=self.resource.name,
             CreateBucketConfiguration={"LocationConstraint": self.resource.region},
-            ObjectOwnership="BucketOwnerEnforced",
+            ObjectOwnership=_OWNERSHIP,
         )
 
     def _public(self) -> str:
@@ -114,23 +137,9 @@ class Bucket:
         off = [name for name in _BLOCKS if not settings.get(name)]
         return f"open to {', '.join(off)}" if off else "blocked"
 
-    def _block_public(self) -> None:
-        self._call("put_public_access_block", PublicAccessBlockConfiguration=dict.fromkeys(_BLOCKS, True))
-
     def _ownership(self) -> str | None:
         found = self._find("get_bucket_ownership_controls", "OwnershipControlsNotFoundError")
         return None if found is None else str(found["OwnershipControls"]["Rules"][0]["ObjectOwnership"])
-
-    def _enforce_ownership(self) -> None:
-        self._call(
-            "put_bucket_ownership_controls", OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
-        )
-
-    def _versioning(self) -> str:
-        return str(self._call("get_bucket_versioning").get("Status", "never enabled"))
-
-    def _keep_versions(self) -> None:
-        self._call("put_bucket_versioning", VersioningConfiguration={"Status": "Enabled"})
 
     def _encryption(self) -> dict[str, Any] | None:
         found = self._find("get_bucket_encryption", "ServerSideEncryptionConfigurationNotFoundError")
@@ -235,19 +244,6 @@ class Bucket:
             )
         return "none"
 
-    # -- S3 -----------------------------------------------------------------------------------------------------------
-
-    def _call(self, operation: str, **parameters: Any) -> Any:
-        # Anyone may take a free name: a call must not reach a bucket that a different account has created since.
-        return self._config.aws.call(
-            "s3",
-            self.resource.region,
-            operation,
-            Bucket=self.resource.name,
-            ExpectedBucketOwner=self._config.account,
-            **parameters,
-        )
-
     def _find(self, operation: str, missing: str) -> Any | None:
         try:
             return self._call(operation)
@@ -257,20 +253,3 @@ class Bucket:
             if error.answer == "NoSuchBucket":
                 raise NotThereError from None
             raise
-
-    def _property(
-        self,
-        name: str,
-        actual: Callable[[], Any],
-        desired: Callable[[], Any],
-        apply: Callable[[], object] = leave_to_operator,
-        satisfies: Callable[[Any, Any], bool] = operator.eq,
-    ) -> Property:
-        return Property(
-            resource=self.resource,
-            name=name,
-            actual=actual,
-            desired=desired,
-            apply=apply,
-            satisfies=satisfies,
-        )

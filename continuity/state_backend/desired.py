@@ -60,7 +60,7 @@ def leave_to_operator() -> None:
     """Change nothing: the property belongs to others, and is a conflict."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Property:
     """A property. `actual` and `desired` return values that can be compared and shown; None means missing."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from continuity.errors import CannotLookError, ConflictError, NotThereError, UnfinishedError
@@ -31,6 +32,7 @@ class Keys:
 
     def __init__(self, config: StateBackendConfig) -> None:
         self._config = config
+        self._call = partial(config.aws.call, "kms")
 
     def primary(self) -> Any | None:
         """The description of the primary key that KMS returns. The key is found by its alias, otherwise by its tag."""
@@ -126,22 +128,13 @@ class Keys:
     def _by_tag(self) -> Any | None:
         """Find a key without alias, from an interrupted run. Ids of multi-region keys begin with `mrk-`."""
         region = self._config.recovery
-        marker: dict[str, str] = {}
         tagged: list[Any] = []
-        while True:
-            page = self._call(region, "list_keys", **marker)
-            for key in page["Keys"]:
-                if key["KeyId"].startswith("mrk-"):
-                    tags = self._call(region, "list_resource_tags", KeyId=key["KeyId"])["Tags"]
-                    described = self._describe(region, key["KeyId"]) if _TAGS[0] in tags else None
-                    if (
-                        described is not None
-                        and described["MultiRegionConfiguration"]["MultiRegionKeyType"] == "PRIMARY"
-                    ):
-                        tagged.append(described)
-            if not page.get("Truncated"):
-                break
-            marker = {"Marker": page["NextMarker"]}
+        for key in self._call(region, "list_keys")["Keys"]:
+            if key["KeyId"].startswith("mrk-"):
+                tags = self._call(region, "list_resource_tags", KeyId=key["KeyId"])["Tags"]
+                described = self._describe(region, key["KeyId"]) if _TAGS[0] in tags else None
+                if described is not None and described["MultiRegionConfiguration"]["MultiRegionKeyType"] == "PRIMARY":
+                    tagged.append(described)
         if len(tagged) > 1:
             arns = ", ".join(sorted(key["Arn"] for key in tagged))
             raise ConflictError(
@@ -163,9 +156,6 @@ class Keys:
         found = self._config.aws.find("kms", region, "describe_key", _MISSING, KeyId=name)
         return None if found is None else found["KeyMetadata"]
 
-    def _call(self, region: str, operation: str, **parameters: Any) -> Any:
-        return self._config.aws.call("kms", region, operation, **parameters)
-
 
 def _points_elsewhere(found: Any, region: str, needed: str) -> ConflictError:
     return ConflictError(
@@ -177,27 +167,14 @@ def _points_elsewhere(found: Any, region: str, needed: str) -> ConflictError:
 
 def properties(config: StateBackendConfig, keys: Keys) -> list[Property]:
     """The properties of both keys, in the order in which they are applied."""
-    key, replica = (
-        Resource("state key", STATE_KEY_ALIAS, config.recovery),
-        Resource("replica key", STATE_KEY_ALIAS, config.home),
-    )
+    key = Resource("state key", STATE_KEY_ALIAS, config.recovery)
+    replica = Resource("replica key", STATE_KEY_ALIAS, config.home)
+    primary_kind, replica_kind = "a multi-region primary key", "a replica of the state key"
     return [
-        Property(
-            resource=key,
-            name=EXISTENCE,
-            actual=lambda: keys.primary() and "a multi-region primary key",
-            desired=lambda: "a multi-region primary key",
-            apply=keys.create,
-        ),
+        Property(key, EXISTENCE, lambda: keys.primary() and primary_kind, lambda: primary_kind, keys.create),
         *_usable(key, keys),
-        Property(resource=key, name="rotation", actual=keys.rotates, desired=lambda: True, apply=keys.rotate),
-        Property(
-            resource=replica,
-            name=EXISTENCE,
-            actual=lambda: keys.replica() and "a replica of the state key",
-            desired=lambda: "a replica of the state key",
-            apply=keys.replicate,
-        ),
+        Property(key, "rotation", keys.rotates, lambda: True, keys.rotate),
+        Property(replica, EXISTENCE, lambda: keys.replica() and replica_kind, lambda: replica_kind, keys.replicate),
         *_usable(replica, keys),
     ]
 
@@ -207,14 +184,6 @@ def _usable(resource: Resource, keys: Keys) -> list[Property]:
         return lambda: act(resource.region)
 
     return [
-        Property(
-            resource=resource,
-            name="state",
-            actual=bound(keys.state),
-            desired=lambda: "Enabled",
-            apply=bound(keys.enable),
-        ),
-        Property(
-            resource=resource, name="alias", actual=bound(keys.aliased), desired=bound(keys.arn), apply=bound(keys.name)
-        ),
+        Property(resource, "state", bound(keys.state), lambda: "Enabled", bound(keys.enable)),
+        Property(resource, "alias", bound(keys.aliased), bound(keys.arn), bound(keys.name)),
     ]

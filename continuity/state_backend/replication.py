@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from continuity.errors import ConflictError, NotThereError
@@ -26,35 +28,27 @@ class Role:
     def __init__(self, config: StateBackendConfig, keys: Keys) -> None:
         self._config = config
         self._keys = keys
+        self._call = partial(config.aws.call, "iam", config.recovery, RoleName=config.role)
+        self._find = partial(config.aws.find, "iam", config.recovery, missing=_NO_ROLE, RoleName=config.role)
 
     def properties(self) -> list[Property]:
-        resource = Resource("replication role", self._config.role, "all regions")
+        wanted = partial(Property, Resource("replication role", self._config.role, "all regions"))
         return [
-            Property(
-                resource=resource,
-                name=EXISTENCE,
-                actual=lambda: self._find("get_role") and "there",
-                desired=lambda: "there",
-                apply=self._create,
+            wanted(EXISTENCE, lambda: self._find("get_role") and "there", lambda: "there", self._create),
+            wanted(
+                "trust",
+                self._trust,
+                _trusted,
+                lambda: self._call("update_assume_role_policy", PolicyDocument=json.dumps(_trusted())),
+                same_policy,
             ),
-            Property(
-                resource=resource,
-                name="trust",
-                actual=self._trust,
-                desired=_trusted,
-                apply=lambda: self._call("update_assume_role_policy", PolicyDocument=json.dumps(_trusted())),
-                satisfies=same_policy,
+            wanted(
+                "permissions",
+                self._granted,
+                lambda: sorted(each["Sid"] for each in self._permitted()["Statement"]),
+                lambda: self._call("put_role_policy", PolicyName=_POLICY, PolicyDocument=json.dumps(self._permitted())),
             ),
-            Property(
-                resource=resource,
-                name="permissions",
-                actual=self._granted,
-                desired=lambda: sorted(each["Sid"] for each in self._permitted()["Statement"]),
-                apply=lambda: self._call(
-                    "put_role_policy", PolicyName=_POLICY, PolicyDocument=json.dumps(self._permitted())
-                ),
-            ),
-            Property(resource=resource, name="further permissions", actual=self._further, desired=lambda: "none"),
+            wanted("further permissions", self._further, lambda: "none"),
         ]
 
     def _create(self) -> None:
@@ -98,51 +92,26 @@ class Role:
         config = self._config
         source, destination = config.bucket_arn(config.bucket), config.bucket_arn(config.replica_bucket)
         return document(
-            {
-                "Sid": "ReadTheOrder",
-                "Effect": "Allow",
-                "Action": ["s3:GetReplicationConfiguration", "s3:ListBucket"],
-                "Resource": source,
-            },
-            {
-                "Sid": "ReadObjects",
-                "Effect": "Allow",
-                "Action": [
-                    "s3:GetObjectVersionForReplication",
-                    "s3:GetObjectVersionAcl",
-                    "s3:GetObjectVersionTagging",
-                ],
-                "Resource": f"{source}/*",
-            },
-            {
-                "Sid": "WriteCopies",
-                "Effect": "Allow",
-                "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"],
-                "Resource": f"{destination}/*",
-            },
-            {
-                "Sid": "DecryptObjects",
-                "Effect": "Allow",
-                "Action": "kms:Decrypt",
-                "Resource": self._keys.arn(config.recovery),
-                "Condition": {"StringEquals": {"kms:ViaService": f"s3.{config.recovery}.amazonaws.com"}},
-            },
-            {
-                "Sid": "EncryptCopies",
-                "Effect": "Allow",
-                "Action": ["kms:Encrypt", "kms:GenerateDataKey"],
-                "Resource": self._keys.arn(config.home),
-                "Condition": {"StringEquals": {"kms:ViaService": f"s3.{config.home}.amazonaws.com"}},
-            },
+            _allow("ReadTheOrder", source, "s3:GetReplicationConfiguration", "s3:ListBucket"),
+            _allow(
+                "ReadObjects",
+                f"{source}/*",
+                *("s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"),
+            ),
+            _allow(
+                "WriteCopies", f"{destination}/*", *("s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags")
+            ),
+            self._allow_key("DecryptObjects", config.recovery, "kms:Decrypt"),
+            self._allow_key("EncryptCopies", config.home, "kms:Encrypt", "kms:GenerateDataKey"),
         )
 
-    def _call(self, operation: str, **parameters: Any) -> Any:
-        return self._config.aws.call("iam", self._config.recovery, operation, RoleName=self._config.role, **parameters)
+    def _allow_key(self, sid: str, region: str, *actions: str) -> dict[str, Any]:
+        through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}}
+        return {**_allow(sid, self._keys.arn(region), *actions), "Condition": through_s3}
 
-    def _find(self, operation: str, **parameters: Any) -> Any | None:
-        return self._config.aws.find(
-            "iam", self._config.recovery, operation, _NO_ROLE, RoleName=self._config.role, **parameters
-        )
+
+def _allow(sid: str, resource: str, *actions: str) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resource}
 
 
 def _trusted() -> dict[str, Any]:
@@ -158,35 +127,19 @@ class Replication:
         self._source = source
 
     def properties(self) -> list[Property]:
-        resource = Resource(
-            "replication", f"{self._config.bucket} -> {self._config.replica_bucket}", self._config.recovery
-        )
+        config = self._config
+        resource = Resource("replication", f"{config.bucket} -> {config.replica_bucket}", config.recovery)
+
+        def wanted(name: str, actual: Callable[[], Any], desired: Callable[[], Any]) -> Property:
+            return Property(resource, name, actual, desired, self._put)
 
         def rule(name: str, *path: str) -> Property:
             """A property for the part of the rule at a path."""
-            return Property(
-                resource=resource,
-                name=name,
-                actual=lambda: _at(self._rule(), path),
-                desired=lambda: _at(self._desired_rule(), path),
-                apply=self._put,
-            )
+            return wanted(name, lambda: _at(self._rule(), path), lambda: _at(self._desired_rule(), path))
 
         return [
-            Property(
-                resource=resource,
-                name=EXISTENCE,
-                actual=lambda: self._configuration() and "configured",
-                desired=lambda: "configured",
-                apply=self._put,
-            ),
-            Property(
-                resource=resource,
-                name="role",
-                actual=lambda: (self._configuration() or {}).get("Role"),
-                desired=lambda: self._config.role_arn,
-                apply=self._put,
-            ),
+            wanted(EXISTENCE, lambda: self._configuration() and "configured", lambda: "configured"),
+            wanted("role", lambda: (self._configuration() or {}).get("Role"), lambda: config.role_arn),
             rule("status", "Status"),
             rule("selection", "Filter"),
             rule("copying of delete markers", "DeleteMarkerReplication"),
@@ -209,7 +162,7 @@ class Replication:
             "s3",
             config.recovery,
             "get_bucket_replication",
-            frozenset({"ReplicationConfigurationNotFoundError", "NoSuchBucket"}),
+            {"ReplicationConfigurationNotFoundError", "NoSuchBucket"},
             Bucket=config.bucket,
             ExpectedBucketOwner=config.account,
         )
