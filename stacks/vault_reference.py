@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, Final
 
 import pulumi
@@ -13,6 +12,21 @@ from plan.names import APP, VAULT
 
 # On a backend without organisations, such as an S3 bucket, Pulumi requires the word `organization` here.
 VAULT_STACK: Final = f"organization/{APP}/{VAULT}"
+
+
+class _VaultOutput:
+    """The output of the vault that has the attribute's name."""
+
+    def __init__(self, missing: str | None = None) -> None:
+        """`missing` is the error message of an update if the vault does not have the output."""
+        self._missing = missing
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, reference: VaultReference, owner: type) -> pulumi.Output[str]:
+        missing = self._missing or f"The vault has no output {self._name}. Update the vault, and then this stack."
+        return reference.vault.get_output(self._name).apply(_required(missing))
 
 
 class VaultReference:
@@ -24,102 +38,53 @@ class VaultReference:
     """
 
     def __init__(self) -> None:
-        self._vault = pulumi.StackReference(VAULT_STACK)
+        self.vault = pulumi.StackReference(VAULT_STACK)
 
-    @cached_property
-    def database_key_arn(self) -> pulumi.Output[str]:
-        return self._output("database_key_arn")
+    database_key_arn = _VaultOutput()
+    objects_key_arn = _VaultOutput()
+    secrets_key_arn = _VaultOutput()
+    copies_key_arn = _VaultOutput()
+    replica_bucket_name = _VaultOutput()
+    replica_bucket_arn = _VaultOutput()
+    backup_vault_name = _VaultOutput()
+    backup_vault_arn = _VaultOutput()
 
-    @cached_property
-    def objects_key_arn(self) -> pulumi.Output[str]:
-        return self._output("objects_key_arn")
+    workload_boundary_arn = _VaultOutput()
+    """The permissions boundary of every role that a deployment creates."""
 
-    @cached_property
-    def secrets_key_arn(self) -> pulumi.Output[str]:
-        return self._output("secrets_key_arn")
+    zone_name = _VaultOutput()
+    """The DNS zone that contains the service's names."""
 
-    @cached_property
-    def copies_key_arn(self) -> pulumi.Output[str]:
-        return self._output("copies_key_arn")
+    bundle_bucket_name = _VaultOutput()
+    """The bucket with the repository's bundles."""
 
-    @cached_property
-    def replica_bucket_name(self) -> pulumi.Output[str]:
-        return self._output("replica_bucket_name")
+    state_bucket_name = _VaultOutput()
+    """The bucket with Pulumi's state, which workflows use as their backend."""
 
-    @cached_property
-    def replica_bucket_arn(self) -> pulumi.Output[str]:
-        return self._output("replica_bucket_arn")
-
-    @cached_property
-    def backup_vault_name(self) -> pulumi.Output[str]:
-        return self._output("backup_vault_name")
-
-    @cached_property
-    def backup_vault_arn(self) -> pulumi.Output[str]:
-        return self._output("backup_vault_arn")
-
-    @cached_property
-    def workload_boundary_arn(self) -> pulumi.Output[str]:
-        """The permissions boundary of every role that a deployment creates."""
-        return self._output("workload_boundary_arn")
-
-    @cached_property
-    def zone_name(self) -> pulumi.Output[str]:
-        """The DNS zone that contains the service's names."""
-        return self._output("zone_name")
-
-    @cached_property
-    def bundle_bucket_name(self) -> pulumi.Output[str]:
-        """The bucket with the repository's bundles."""
-        return self._output("bundle_bucket_name")
-
-    @cached_property
-    def state_bucket_name(self) -> pulumi.Output[str]:
-        """The bucket with Pulumi's state, which workflows use as their backend."""
-        return self._output("state_bucket_name")
+    return_key_arn = _VaultOutput(
+        "The vault has no key in the home region yet. The backups that are copied there are encrypted with it. Set"
+        " botbrains:failback to true in Pulumi.vault.yaml, update the vault, and then update this stack."
+    )
+    """The key in the home region. The vault has it only with `failback`, so read it only during failback."""
 
     def role_arn(self, name: str) -> pulumi.Output[str]:
-        """Return the ARN of a role that workflows assume. The vault contains all of these roles.
+        """Return the ARN of a role that workflows assume. The vault contains all of these roles."""
+        required = _required(f"The vault has no role {name}. Update the vault, and then this stack.")
+        roles: pulumi.Output[Any] = self.vault.get_output("role_arns")
+        return roles.apply(lambda arns: required((arns or {}).get(name)))
 
-        Raises:
-            KeyError: (in an update, when the value is awaited) the vault has no role of that name.
-        """
-        roles: pulumi.Output[Any] = self._output("role_arns")
-        return roles.apply(lambda arns: str(arns[name]))
 
-    @cached_property
-    def return_key_arn(self) -> pulumi.Output[str]:
-        """The key in the home region. The vault has it only with `failback`, so read it only during failback.
+def _required(missing: str) -> Callable[[str | None], pulumi.Input[str]]:
+    """Accept a value. A missing value is unknown in a preview, and in an update raises `RunError` with the message."""
 
-        Raises:
-            RunError: (in an update, when the value is awaited) the vault does not have the key.
-        """
-        return self._output(
-            "return_key_arn",
-            "The vault has no key in the home region yet. The backups that are copied there are encrypted with it. Set"
-            " botbrains:failback to true in Pulumi.vault.yaml, update the vault, and then update this stack.",
-        )
-
-    def _output(self, name: str, missing: str | None = None) -> pulumi.Output[str]:
-        """Read an output. `missing` is the error message in an update if the vault does not have the output."""
+    def required(value: str | None) -> pulumi.Input[str]:
+        if value is not None:
+            return value
         if pulumi.runtime.is_dry_run():
-            return self._vault.get_output(name).apply(_or_unknown)
-        if missing is None:
-            return self._vault.require_output(name)
-        return self._vault.get_output(name).apply(_or_error(missing))
-
-
-def _or_error(message: str) -> Callable[[str | None], str]:
-    def required(value: str | None) -> str:
-        if value is None:
-            raise pulumi.RunError(message)
-        return value
+            return _unknown()
+        raise pulumi.RunError(missing)
 
     return required
-
-
-def _or_unknown(value: str | None) -> pulumi.Output[str]:
-    return _unknown() if value is None else pulumi.Output.from_input(value)
 
 
 def _unknown() -> pulumi.Output[str]:

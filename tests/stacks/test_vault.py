@@ -125,8 +125,18 @@ def test_the_way_back_waits_for_its_key() -> None:
 
 def test_what_the_vault_lacks_stops_only_those_who_ask_for_it() -> None:
     assert read("copies_key_arn", {"copies_key_arn": "arn:of-a-key"}).outputs == {"read": "arn:of-a-key"}
-    with pytest.raises(KeyError, match="backup_vault_arn"):
+    with pytest.raises(pulumi.RunError, match="The vault has no output backup_vault_arn"):
         read("backup_vault_arn", {"copies_key_arn": "arn:of-a-key"})
+
+
+@pytest.mark.parametrize("outputs", [{}, {"role_arns": {"preview": "arn:of-a-role"}}])
+def test_missing_role_is_unknown_in_a_preview_and_an_error_in_an_update(outputs: dict[str, Any]) -> None:
+    def program() -> None:
+        pulumi.export("read", VaultReference().role_arn("deploy"))
+
+    assert deploy(program, vault=outputs, preview=True).outputs == {"read": None}
+    with pytest.raises(pulumi.RunError, match="The vault has no role deploy"):
+        deploy(program, vault=outputs)
 
 
 def _use(value: pulumi.Output[str], seen: list[str]) -> None:
