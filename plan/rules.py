@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from plan.model import Plan, Severity
+from plan.model import Control, Plan, Role, Severity, TestKind
 from plan.source import Location, dotted
 
 
@@ -163,15 +163,12 @@ def _authority(plan: Plan) -> Iterator[Conflict]:
             )
 
 
-def _ids(part: Location, ids: Sequence[str]) -> Iterator[Conflict]:
+def _ids(part: Location, named: Sequence[Role | Control | TestKind]) -> Iterator[Conflict]:
+    ids = [each.id for each in named]
     for index, name in enumerate(ids):
         if name in ids[:index]:
             found = f"is {name!r}, like {dotted((*part, ids.index(name), 'id'))}"
             yield Conflict((*part, index, "id"), found, "a unique id", "Rename it, or remove one of the two.")
-
-
-def _role_ids(plan: Plan) -> Iterator[Conflict]:
-    yield from _ids(("roles",), [role.id for role in plan.roles])
 
 
 def _own_keys(plan: Plan) -> Iterator[Conflict]:
@@ -185,14 +182,6 @@ def _own_keys(plan: Plan) -> Iterator[Conflict]:
                 yield Conflict(("roles", index, key), found, f"a different {key} for each person", remedy)
 
 
-def _control_ids(plan: Plan) -> Iterator[Conflict]:
-    yield from _ids(("controls",), [control.id for control in plan.controls])
-
-
-def _test_ids(plan: Plan) -> Iterator[Conflict]:
-    yield from _ids(("testing", "kinds"), [kind.id for kind in plan.testing.kinds])
-
-
 def _refer(plan: Plan, fields: Mapping[Location, Places]) -> Iterator[Conflict]:
     """Each reference is the id of a role."""
     ids = [role.id for role in plan.roles]
@@ -202,14 +191,6 @@ def _refer(plan: Plan, fields: Mapping[Location, Places]) -> Iterator[Conflict]:
                 allowed = f"the id of a role: {', '.join(ids)}"
                 remedy = "Choose one of these, or add the role to `roles`."
                 yield Conflict(location, f"{_verb(named)} {name!r}", allowed, remedy)
-
-
-def _owners(plan: Plan) -> Iterator[Conflict]:
-    yield from _refer(plan, {("policy", "owner"): plan.policy.owner})
-
-
-def _reviewers(plan: Plan) -> Iterator[Conflict]:
-    yield from _refer(plan, {("review", "owner"): plan.review.owner})
 
 
 def _activators(plan: Plan) -> Iterator[Conflict]:
@@ -226,12 +207,12 @@ RULES: Final = (
     Rule(frozenset({"residency", "redundancy"}), _locations),
     Rule(frozenset({"retention"}), _locks),
     Rule(frozenset({"roles"}), _authority),
-    Rule(frozenset({"roles"}), _role_ids),
+    Rule(frozenset({"roles"}), lambda plan: _ids(("roles",), plan.roles)),
     Rule(frozenset({"roles"}), _own_keys),
     Rule(frozenset({"roles", "access"}), _administrators),
-    Rule(frozenset({"roles", "policy"}), _owners),
-    Rule(frozenset({"roles", "review"}), _reviewers),
+    Rule(frozenset({"roles", "policy"}), lambda plan: _refer(plan, {("policy", "owner"): plan.policy.owner})),
+    Rule(frozenset({"roles", "review"}), lambda plan: _refer(plan, {("review", "owner"): plan.review.owner})),
     Rule(frozenset({"roles", "activation"}), _activators),
-    Rule(frozenset({"controls"}), _control_ids),
-    Rule(frozenset({"testing"}), _test_ids),
+    Rule(frozenset({"controls"}), lambda plan: _ids(("controls",), plan.controls)),
+    Rule(frozenset({"testing"}), lambda plan: _ids(("testing", "kinds"), plan.testing.kinds)),
 )

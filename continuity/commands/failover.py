@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -12,57 +11,16 @@ import plan
 from continuity.commands.options import option_group
 from continuity.console import OUT, SAY, print_rows, print_verdict
 from continuity.drills.failover import drill, planning
-from continuity.drills.failover.evaluation import FaultScope, Jobs, Measurement, Phase
-from continuity.drills.failover.planning import DrillPlan, Options, Role
+from continuity.drills.failover.evaluation import Jobs, Measurement, Phase
+from continuity.drills.failover.planning import DrillPlan, Options
 from continuity.engine.stacks import Stack
 from continuity.errors import UsageError
 
 
-@dataclass(frozen=True, kw_only=True)
-class FailoverOptions:
-    """The command-line options that describe a drill."""
-
-    lose: Annotated[
-        FaultScope,
-        typer.Option(
-            help="The hosts to switch off: one active host of each role (host), all active hosts (active), or all "
-            "hosts and load balancers of a location (location)."
-        ),
-    ]
-    stack: Annotated[Stack, typer.Option(help="The stack of the hosts.")] = Stack.PROD
-    location: Annotated[str | None, typer.Option(help="The location for --lose location, for example nbg1.")] = None
-    role: Annotated[Role, typer.Option(help="The role of the hosts to switch off.")] = Role.BOTH
-    rate: Annotated[float, typer.Option(min=1.0, max=2000.0, help="Requests a second.")] = 200.0
-    jobs: Annotated[
-        int, typer.Option(min=0, max=100_000, help="The number of jobs for the workers. 0 does not use the queue.")
-    ] = 1000
-    seconds: Annotated[
-        float, typer.Option(min=1.0, max=3600.0, help="The time until everything is switched on again.")
-    ] = 30.0
-    https_port: Annotated[
-        int,
-        typer.Option(
-            min=1, max=65535, envvar="HTTPS_PORT", help="The port of the load balancers. It differs in local clouds."
-        ),
-    ] = 443
-    path: Annotated[str, typer.Option(help="The path of the requests. A status of 200 to 399 counts as served.")] = "/"
-
-    def options(self) -> Options:
-        return Options(
-            scope=self.lose,
-            location=self.location,
-            role=self.role,
-            rate=self.rate,
-            jobs=self.jobs,
-            seconds=self.seconds,
-            https_port=self.https_port,
-            path=self.path,
-        )
-
-
-@option_group(FailoverOptions)
+@option_group(Options)
 def failover(
-    group: FailoverOptions,
+    group: Options,
+    stack: Annotated[Stack, typer.Option(help="The stack of the hosts.")] = Stack.PROD,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. A real cloud needs --confirm instead.")] = False,
     confirm: Annotated[
         str | None, typer.Option(help="The stack's name. It replaces the prompt, also for a real cloud.")
@@ -79,7 +37,7 @@ def failover(
     Example: continuity drill failover --lose location --location nbg1
     """
     promised = plan.load()
-    drill_plan = planning.plan_drill(group.stack, group.options())
+    drill_plan = planning.plan_drill(stack, group)
     for sentence in drill_plan.sentences(promised):
         SAY.print(sentence)
     _confirm(drill_plan, yes, confirm)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 import plan
 from continuity.drills.failover.evaluation import FaultScope, HealthCheck, severity
@@ -25,16 +27,32 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a drill. `rate` is in requests a second, `seconds` the time between switching off and on."""
+    """The options of a drill, with their texts for the command line."""
 
-    scope: FaultScope
-    location: str | None = None
-    role: Role = Role.BOTH
-    rate: float = 200.0
-    jobs: int = 1000
-    seconds: float = 30.0
-    https_port: int = 443
-    path: str = "/"
+    scope: Annotated[
+        FaultScope,
+        typer.Option(
+            "--lose",
+            help="The hosts to switch off: one active host of each role (host), all active hosts (active), or all "
+            "hosts and load balancers of a location (location).",
+        ),
+    ]
+    location: Annotated[str | None, typer.Option(help="The location for --lose location, for example nbg1.")] = None
+    role: Annotated[Role, typer.Option(help="The role of the hosts to switch off.")] = Role.BOTH
+    rate: Annotated[float, typer.Option(min=1.0, max=2000.0, help="Requests a second.")] = 200.0
+    jobs: Annotated[
+        int, typer.Option(min=0, max=100_000, help="The number of jobs for the workers. 0 does not use the queue.")
+    ] = 1000
+    seconds: Annotated[
+        float, typer.Option(min=1.0, max=3600.0, help="The time until everything is switched on again.")
+    ] = 30.0
+    https_port: Annotated[
+        int,
+        typer.Option(
+            min=1, max=65535, envvar="HTTPS_PORT", help="The port of the load balancers. It differs in local clouds."
+        ),
+    ] = 443
+    path: Annotated[str, typer.Option(help="The path of the requests. A status of 200 to 399 counts as served.")] = "/"
 
 
 @dataclass(frozen=True)
