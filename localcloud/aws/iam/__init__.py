@@ -1,6 +1,7 @@
 """IAM and STS: who makes a request, and whether policies allow it.
 
     requests.py, actions.py   a request as the API's operation, parameters, resources and conditions
+    dependents.py, keys.py    the permissions that a service needs from its caller, above all on KMS keys
     principals.py             the user or the role's session that makes it
     evaluation.py             IAM's rules: policies, boundaries, conditions
     authorizer.py             allows or refuses a request

@@ -1,21 +1,22 @@
 """The actions that a request needs to be allowed, on which resources, and the values that conditions compare.
 
-After the "Service Authorization Reference", with one function for each service. The permissions that a
-service uses for its caller during the call (RDS with the key of a database, for example) are not checked.
+After the "Service Authorization Reference", with one function for each service. The permissions that a service needs
+from its caller during the call (RDS with the key of a database, for example) are in `dependents.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
-from moto.kms.models import kms_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
+from localcloud.aws.iam.dependents import dependents
 from localcloud.aws.iam.evaluation import Call
+from localcloud.aws.iam.keys import key_arn, key_context, known_key
 from localcloud.aws.iam.requests import ParsedRequest
 
 # S3's actions whose names differ from those of its operations.
@@ -71,8 +72,7 @@ def calls(request: ParsedRequest) -> Iterator[Call]:
         yield Call("iam:PassRole", (arn,), {**context, "iam:passedtoservice": (service,)})
     if request.parameters.get("CopySource"):
         yield Call("s3:GetObject", (f"arn:{request.partition}:s3:::{request.parameters['CopySource']}",), context)
-    if request.operation == "CreateKey" and request.parameters.get("Tags"):
-        yield Call("kms:TagResource", (request.arn("kms", "key/*"),), context)
+    yield from dependents(request, resources, context)
 
 
 def _prefix(service: str) -> str:
@@ -135,21 +135,7 @@ def _of_kms(request: ParsedRequest) -> Iterator[str]:
         yield request.arn("kms", given["AliasName"])
     for key in ("KeyId", "TargetKeyId"):
         if key in given:
-            yield _key_arn(request, given[key])
-
-
-def _key_arn(request: ParsedRequest, key: str) -> str:
-    known = _known_key(request, key)
-    return request.arn_or(key, "kms", "key/") if known is None else str(known.arn)
-
-
-def _known_key(request: ParsedRequest, name: str) -> Any:
-    parts = name.split(":")
-    backend = kms_backends[request.account][parts[3] if len(parts) > 3 else request.region]
-    try:
-        return backend.keys.get(backend.any_id_to_key_id(name))
-    except AttributeError:  # moto has no such alias
-        return None
+            yield key_arn(request, given[key])
 
 
 def _of_s3(request: ParsedRequest) -> Iterator[str]:
@@ -163,12 +149,13 @@ def _of_s3(request: ParsedRequest) -> Iterator[str]:
 
 
 _RDS_NAMES: Final = {
+    # What a call creates comes before its source.
+    "TargetDBInstanceIdentifier": "db",
     "DBInstanceIdentifier": "db",
     "SourceDBInstanceIdentifier": "db",
-    "TargetDBInstanceIdentifier": "db",
+    "TargetDBSnapshotIdentifier": "snapshot",
     "DBSnapshotIdentifier": "snapshot",
     "SourceDBSnapshotIdentifier": "snapshot",
-    "TargetDBSnapshotIdentifier": "snapshot",
     "DBSubnetGroupName": "subgrp",
     "DBParameterGroupName": "pg",
     "ResourceName": "db",
@@ -263,9 +250,11 @@ _RESOURCES: Final[Mapping[str, Callable[[ParsedRequest], Iterator[str]]]] = {
 # -- values for conditions --------------------------------------------------------------------------------------------
 
 
-def _context(request: ParsedRequest) -> dict[str, list[str]]:
+def _context(request: ParsedRequest) -> dict[str, Sequence[str]]:
     # IAM is global, and its region in conditions is this one.
-    context = {"aws:requestedregion": ["us-east-1" if request.service == "iam" else request.region]}
+    context: dict[str, Sequence[str]] = {
+        "aws:requestedregion": ["us-east-1" if request.service == "iam" else request.region]
+    }
     for key, value in _tags(request).items():
         context[f"aws:requesttag/{key.lower()}"] = [value]
     if request.service == "iam":
@@ -311,17 +300,10 @@ def _about_roles(request: ParsedRequest) -> dict[str, list[str]]:
     return about
 
 
-def _about_keys(request: ParsedRequest) -> dict[str, list[str]]:
+def _about_keys(request: ParsedRequest) -> Mapping[str, Sequence[str]]:
     name = request.parameters.get("KeyId") or request.parameters.get("TargetKeyId")
-    key = _known_key(request, name) if name else None
-    if key is None:
-        return {}
-    backend = kms_backends[request.account][key.region]
-    about = {
-        f"aws:resourcetag/{tag['TagKey'].lower()}": [tag["TagValue"]]
-        for tag in backend.list_resource_tags(key.id)["Tags"]
-    }
-    return {**about, "kms:resourcealiases": list(key.aliases)}
+    key = known_key(request, name) if name else None
+    return {} if key is None else key_context(key)
 
 
 # -- roles that a request passes to a service --------------------------------------------------------------------------

@@ -124,6 +124,8 @@ def _rest(service: str, environ: Mapping[str, Any], body: bytes) -> tuple[str, d
             given.update(_content(service, body))
             if environ.get("HTTP_X_AMZ_COPY_SOURCE"):
                 given["CopySource"] = unquote(environ["HTTP_X_AMZ_COPY_SOURCE"]).lstrip("/").partition("?")[0]
+            if environ.get("HTTP_X_AMZ_BUCKET_OBJECT_LOCK_ENABLED"):
+                given["ObjectLockEnabledForBucket"] = environ["HTTP_X_AMZ_BUCKET_OBJECT_LOCK_ENABLED"]
             return route.operation, given
     raise LookupError(f"{service} has no operation {method} {path}")
 

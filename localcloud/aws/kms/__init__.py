@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from localcloud.aws.kms import keys, replicas
+from localcloud.aws.kms import keys, replicas, tags
 
 
 def patch() -> None:
     """Wrap the methods that moto's KMS gets wrong."""
-    for subject in (replicas, keys):
+    for subject in (replicas, keys, tags):
         subject.patch()
