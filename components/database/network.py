@@ -16,6 +16,9 @@ POSTGRESQL_PORT: Final = 5432
 # Multi-AZ needs two zones; the third is where RDS can go when one of them has no capacity left.
 _ZONES: Final = ("a", "b", "c")
 _SUBNET_PREFIX: Final = 24
+# A rule is a client, and AWS would refuse the next one in the middle of an update (Amazon VPC User Guide, "Amazon VPC
+# quotas": inbound rules per security group; a prefix list counts with all of its entries).
+_MOST_CLIENTS: Final = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,8 @@ class DatabaseNetworkArgs:
     """Where the network is, and who may open a connection.
 
     Raises:
-        ValueError: the range is not an IPv4 network, or has no room for a subnet in each zone.
+        ValueError: the range is not an IPv4 network, or has no room for a subnet in each zone, or there are more
+            clients than AWS allows rules in a security group.
     """
 
     region: str
@@ -38,6 +42,11 @@ class DatabaseNetworkArgs:
     def __post_init__(self) -> None:
         if len(self._subnets()) < len(_ZONES):
             raise ValueError(f"ip_range is {self.ip_range}; {len(_ZONES)} subnets of /{_SUBNET_PREFIX} must fit in it")
+        if len(self.clients) > _MOST_CLIENTS:
+            raise ValueError(
+                f"{len(self.clients)} hosts may connect to the database; AWS allows {_MOST_CLIENTS} rules in a security"
+                " group: use fewer and larger hosts, or have the quota increased and change this limit"
+            )
 
     def _subnets(self) -> tuple[ipaddress.IPv4Network, ...]:
         network = ipaddress.IPv4Network(self.ip_range)

@@ -95,6 +95,12 @@ def test_a_network_without_room_for_three_zones_is_refused(ip_range: str) -> Non
         DatabaseNetworkArgs(region="xx-near-1", ip_range=ip_range, clients={})
 
 
+def test_more_clients_than_a_security_group_has_rules_are_refused() -> None:
+    hosts = {f"host-{number}": "198.51.100.1" for number in range(61)}
+    with pytest.raises(ValueError, match="61 hosts may connect to the database; AWS allows 60"):
+        DatabaseNetworkArgs(region="xx-near-1", ip_range="10.1.0.0/16", clients=hosts)
+
+
 def test_a_database_with_a_key_of_its_own_is_encrypted_with_it() -> None:
     deployment = database(key=OwnKeyArgs(deletion_window_days=9))
     key, instance = deployment.one(KEY), deployment.one(DATABASE)
