@@ -10,7 +10,9 @@ from typing import Any
 import plan
 from continuity.access.report import Credential, Finding, Principal, System, SystemAccess
 from continuity.clouds.github import Repository
+from continuity.engine.stacks import Stack, configuration
 from continuity.errors import CannotLookError, RefusedError
+from plan.names import APP
 
 
 class Organisation:
@@ -54,7 +56,7 @@ class Organisation:
             ),
             *self._deploy_keys(),
         ]
-        return SystemAccess(tuple(principals), tuple(self._requirement(required)))
+        return SystemAccess(tuple(principals), (*self._requirement(required), *self._subjects()))
 
     def _person(
         self, login: str, kind: str, permissions: str, mfa: bool | None, administrator: bool = True
@@ -98,6 +100,31 @@ class Organisation:
             "set GITHUB_TOKEN to a token of an owner"
             if required is None
             else "require it: Settings, Authentication security",
+        )
+
+    def _subjects(self) -> Iterator[Finding]:
+        """Find a subject of workflow tokens that the roles in AWS do not accept.
+
+        A subject without numbers is not an alternative: the next owner of a deleted or renamed account gets its name.
+        """
+        subject = self._ask(f"/repos/{self._repository.name}/actions/oidc/customization/sub")
+        settings = configuration(Stack.VAULT)[f"{APP}:repository"]
+        accepted = "repo:{owner}@{ownerId}/{name}@{repositoryId}".format_map(settings)
+        found = subject.get("sub_claim_prefix") if subject["use_default"] else "a customised subject"
+        if found == accepted:
+            return
+        remedy = "set ownerId and repositoryId in Pulumi.vault.yaml, and deploy the vault"
+        if "@" not in str(found):
+            remedy = (
+                f"gh api --method PUT repos/{self._repository.name}/actions/oidc/customization/sub"
+                " -F use_default=true -F use_immutable_subject=true"
+            )
+        yield Finding(
+            "roles",
+            System.GITHUB,
+            f"the tokens of workflows name {found or 'the repository without numbers'}, and the roles in AWS accept"
+            f" {accepted} only",
+            remedy,
         )
 
     def _all(self, path: str) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from localcloud.github import accounts
 from localcloud.github.call import Answer, Call, Record, now
 from localcloud.github.environments import existing
 from localcloud.github.errors import ApiError, not_found, validation_failed
@@ -30,7 +31,9 @@ _WORKFLOW = obj(
         "can_approve_pull_request_reviews": boolean,
     }
 )
-_SUBJECT = obj({"use_default": boolean}, {"include_claim_keys": listing(text(least=1))})
+_SUBJECT = obj(
+    {"use_default": boolean}, {"include_claim_keys": listing(text(least=1)), "use_immutable_subject": boolean}
+)
 _NEW_VARIABLE = obj({"name": text(least=1), "value": text(most=_LONGEST_VALUE)})
 _EDITED_VARIABLE = obj(optional={"name": text(least=1), "value": text(most=_LONGEST_VALUE)})
 
@@ -38,7 +41,8 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "permissions": {"enabled": True, "allowed_actions": "all", "sha_pinning_required": False},
     "selected": {"github_owned_allowed": False, "verified_allowed": False, "patterns_allowed": []},
     "workflow": {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False},
-    "subject": {"use_default": True, "include_claim_keys": []},
+    # A repository that was made since July 2026 has subjects with the numbers of its owner and of itself.
+    "subject": {"use_default": True, "include_claim_keys": [], "use_immutable_subject": True},
 }
 
 
@@ -67,8 +71,13 @@ def put_workflow(call: Call, owner: str, repo: str) -> Answer:
 
 
 def get_subject(call: Call, owner: str, repo: str) -> Answer:
-    found = _settings(call.repository(owner, repo), "subject")
-    return Answer(200, {"use_default": True} if found["use_default"] else found)
+    record = call.repository(owner, repo)
+    found = {key: value for key, value in _settings(record, "subject").items() if value != []}
+    name = f"{record['owner']}/{record['name']}"
+    if found.get("use_immutable_subject"):
+        owner_id = accounts.short(record["owner"], call.api, call.web)["id"]
+        name = f"{record['owner']}@{owner_id}/{record['name']}@{record['id']}"
+    return Answer(200, {**found, "sub_claim_prefix": f"repo:{name}"})
 
 
 def put_subject(call: Call, owner: str, repo: str) -> Answer:
