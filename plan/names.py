@@ -43,6 +43,11 @@ def labels_of(stack: str) -> dict[str, str]:
     return {"app": APP, "stack": stack}
 
 
+def bucket_name(name: str, account: str) -> str:
+    """The name of a bucket. It ends with the account's number, because every account shares the names of buckets."""
+    return f"{name}-{account}"
+
+
 def secret_name(stack: str, secret: str) -> str:
     """The name in Secrets Manager of one of the application's secrets."""
     return f"{APP}/{stack}/{secret}"

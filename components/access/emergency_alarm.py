@@ -13,6 +13,7 @@ import pulumi_aws as aws
 from components.aws.durable_bucket import DurableBucket, DurableBucketArgs
 from components.aws.encryption_key import EncryptionKey, EncryptionKeyArgs
 from components.aws.iam_documents import AccountScope, Statement, allow, document
+from plan.names import bucket_name
 
 # CloudTrail classifies AssumeRole as a read event. EventBridge omits read events unless a rule's state includes them.
 _WITH_READ_EVENTS: Final = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
@@ -259,7 +260,7 @@ def _key_policy(scope: AccountScope, trail_arn: str) -> str:
 
 def _bucket_statements(bucket: str, scope: AccountScope, trail_arn: str) -> list[Statement]:
     """Allow CloudTrail to write, for this trail only (CloudTrail User Guide, "Amazon S3 bucket policy")."""
-    (bucket_arn,) = scope.buckets(bucket)
+    (bucket_arn,) = scope.buckets(bucket_name(bucket, scope.account))
     this_trail = {"StringEquals": {"aws:SourceArn": trail_arn}}
     return [
         allow("LookBeforeWriting", "s3:GetBucketAcl", bucket_arn, this_trail, principal=_CLOUDTRAIL),

@@ -1,1 +1,1 @@
-"""What several components build on at AWS: IAM documents, encryption keys, durable buckets and backup vaults."""
+"""The AWS resources that several components share: IAM documents, encryption keys, durable buckets, backup vaults."""

@@ -1,4 +1,4 @@
-"""A vault of AWS Backup, locked so that nobody takes a recovery point out of it before its time."""
+"""A vault of AWS Backup with a lock: its recovery points cannot be deleted early."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-# What AWS Backup accepts (PutBackupVaultLockConfiguration): days of retention, and days until a lock is final.
+# The limits of AWS Backup (PutBackupVaultLockConfiguration): days of retention, and days until a lock is final.
 _RETENTION_DAYS = range(1, 36501)
 _COOLING_OFF_DAYS = range(3, 36501)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VaultLockArgs:
-    """How long recovery points stay, and whether that can be changed later.
+    """The retention of recovery points, and whether the lock can be changed later.
 
     Raises:
-        ValueError: a number is outside what AWS Backup accepts, or the least retention is above the most.
+        ValueError: a number is outside the limits of AWS Backup, or the minimum is above the maximum.
     """
 
     min_retention_days: int
-    """A backup or copy that would be kept for less fails."""
+    """A backup or copy with a shorter retention fails."""
 
     max_retention_days: int
-    """A backup or copy that would be kept for longer fails."""
+    """A backup or copy with a longer retention fails."""
 
     cooling_off_days: int | None
-    """Days until nobody can change or lift the lock any more, not even AWS: compliance mode.
+    """Days until the lock is final, even for AWS: compliance mode.
 
-    None for governance mode, in which somebody with the permission to do so can lift it.
+    None for governance mode, in which a role with the permission can remove the lock.
     """
 
     def __post_init__(self) -> None:
@@ -48,25 +48,25 @@ class VaultLockArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class BackupVaultArgs:
-    """How a vault is encrypted and locked."""
+    """The key and the lock of a vault."""
 
     kms_key_arn: pulumi.Input[str]
-    """The key, in the vault's region, that copies which arrive in the vault are encrypted with.
+    """The key, in the vault's region, that encrypts the copies that arrive in the vault.
 
-    A backup of an RDS database that is made in the vault's own region keeps the database's key, whatever this one is
+    A backup of an RDS database in the vault's own region keeps the key of the database, regardless of this one
     (AWS Backup Developer Guide, "Encryption for backups in AWS Backup").
     """
 
     lock: VaultLockArgs
 
     retain_on_delete: bool = False
-    """Whether the vault and its lock stay in AWS when their stack forgets them."""
+    """Whether the vault and its lock stay in AWS when they are removed from their stack."""
 
 
 class BackupVault(pulumi.ComponentResource):
-    """Where recovery points are kept, under a lock. `name` is also the vault's name.
+    """A vault of recovery points, with a lock. `name` is also the vault's name.
 
-    Without the lock, whoever has the account's administration, rightly or not, deletes the backups first.
+    An intruder with administrator permissions deletes the backups first. The lock prevents it.
     """
 
     vault_name: pulumi.Output[str]
@@ -80,7 +80,7 @@ class BackupVault(pulumi.ComponentResource):
             name,
             name=name,
             kms_key_arn=args.kms_key_arn,
-            # With this, deleting the vault would delete what is in it; without, AWS refuses.
+            # AWS then refuses to delete a vault with recovery points.
             force_destroy=False,
             tags={"Name": name},
             opts=guarded,

@@ -1,4 +1,4 @@
-"""An S3 bucket that keeps what was deleted or overwritten, against anybody, and shows nothing to the public."""
+"""A private S3 bucket that keeps deleted and overwritten objects."""
 
 from __future__ import annotations
 
@@ -9,66 +9,79 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.aws.iam_documents import deny, document
+from components.aws.iam_documents import Arn, deny, document
+from plan.names import bucket_name
 
-# Parts of an upload that was never finished cost money and are invisible in a listing. No upload takes a week.
+# The parts of an unfinished upload cost money and are invisible in a listing. No upload takes a week.
 _UNFINISHED_UPLOAD_DAYS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
 class DurableBucketArgs:
-    """How the bucket is encrypted, and for how long it keeps what is no longer current.
+    """The key of the bucket, and the retention of versions that are no longer current.
 
     Raises:
-        ValueError: nothing would be kept or locked, or a version would be locked for longer than it is kept.
+        ValueError: no version would be kept or locked, or a version would be locked for longer than it is kept.
     """
 
     kms_key_arn: pulumi.Input[str]
-    """The key, in the bucket's region, that every object is encrypted with."""
+    """The key, in the bucket's region and account, that encrypts every object."""
 
     version_days: int
-    """Days for which a deleted or overwritten object can be brought back. The plan says how many."""
+    """Days for which a deleted or overwritten object can be restored. The plan sets the number."""
 
     lock_days: int
-    """Days for which no version can be taken away, from when it was written. The plan says how many."""
+    """Days, from its creation, for which a version cannot be deleted. The plan sets the number.
+
+    Between the end of the lock and `version_days`, a role with `s3:DeleteObjectVersion` can delete a version. Only the
+    emergency role has that permission.
+    """
 
     retain_on_delete: bool = False
-    """Whether the bucket and its settings stay in AWS when their stack forgets them."""
+    """Whether the bucket and its settings stay in AWS when they are removed from their stack."""
 
     statements: pulumi.Input[Sequence[Mapping[str, Any]]] = ()
-    """What the bucket's policy says besides, such as which service may write to it."""
+    """Further statements of the bucket's policy, for example for a service that writes to it."""
 
     def __post_init__(self) -> None:
         if self.version_days < 1:
-            raise ValueError(f"version_days is {self.version_days}; at least 1 day is needed to bring anything back")
+            raise ValueError(f"version_days is {self.version_days}; at least 1 day is needed to restore an object")
         if not 1 <= self.lock_days <= self.version_days:
-            allowed = f"1 to {self.version_days}, which is version_days: S3 cannot let go of a version that is locked"
+            allowed = f"1 to {self.version_days}, which is version_days: S3 cannot expire a locked version"
             raise ValueError(f"lock_days is {self.lock_days}; allowed is {allowed}")
 
 
 class DurableBucket(pulumi.ComponentResource):
-    """A bucket whose every setting serves one sentence: nobody loses it, and nobody reads it who should not.
+    """A bucket whose objects cannot be lost and are not public.
 
-    `name` is also the bucket's name, which is unique in all of AWS. The settings are protected with the bucket: to
-    delete its versioning, say, would suspend it, and what is overwritten from then on would be gone.
+    The bucket is named `name` with the number of the account. The settings are protected like the bucket: for example,
+    deleting the versioning would suspend it, and objects that are overwritten from then on would be lost.
 
-    Versions help against a mistake, and not against somebody who deletes them one by one. So each is locked for its
-    first days. The lock is S3's governance mode: it yields only to a permission that nothing here is given
-    (`s3:BypassGovernanceRetention`), and with that to a person who must erase somebody's data at once, as the law can
-    demand. Compliance mode would refuse that person too.
+    Versions help against a mistake, but not against an intruder who deletes them one by one. So each version is locked
+    for its first days. The lock is S3's governance mode: only a role with `s3:BypassGovernanceRetention` can remove it,
+    which the emergency role is. The law can require that a person's data is erased at once, and compliance mode would
+    prevent that.
     """
 
     bucket_name: pulumi.Output[str]
     bucket_arn: pulumi.Output[str]
     versioning: aws.s3.BucketVersioning
-    """A replication of or to this bucket has to wait for this: S3 refuses to replicate without versions."""
+    """A replication from or to this bucket has to wait for this: S3 refuses to replicate without versions."""
 
     def __init__(self, name: str, args: DurableBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:storage:DurableBucket", name, {}, opts)
         guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=args.retain_on_delete)
 
         bucket = aws.s3.Bucket(
-            name, bucket=name, object_lock_enabled=True, force_destroy=False, tags={"Name": name}, opts=guarded
+            name,
+            # The key is in the same account.
+            bucket=pulumi.Output.from_input(args.kms_key_arn).apply(
+                lambda arn: bucket_name(name, Arn.parse(arn).account)
+            ),
+            object_lock_enabled=True,
+            force_destroy=False,
+            tags={"Name": name},
+            opts=guarded,
         )
 
         self.versioning = self._keep_versions(name, bucket, args, guarded)
@@ -83,8 +96,10 @@ class DurableBucket(pulumi.ComponentResource):
                             kms_master_key_id=args.kms_key_arn,
                         )
                     ),
-                    # One data key per bucket and moment instead of one KMS request per object.
+                    # One data key for many objects, instead of one KMS request for each object.
                     bucket_key_enabled=True,
+                    # An object that is encrypted with its uploader's own key cannot be read, or restored, without it.
+                    blocked_encryption_types=["SSE-C"],
                 )
             ],
             opts=guarded,
@@ -136,7 +151,7 @@ class DurableBucket(pulumi.ComponentResource):
                     mode="GOVERNANCE", days=args.lock_days
                 )
             ),
-            # It locks versions, so S3 refuses it for a bucket that has none.
+            # It locks versions, so S3 refuses it for a bucket without versions.
             opts=versions_exist,
         )
         aws.s3.BucketLifecycleConfiguration(
@@ -152,7 +167,7 @@ class DurableBucket(pulumi.ComponentResource):
                             noncurrent_days=args.version_days
                         )
                     ),
-                    # Once the last version behind a deletion is gone, the marker of that deletion says nothing more.
+                    # After the last version of a deleted object has expired, its delete marker has no use.
                     expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
                     abort_incomplete_multipart_upload=(
                         aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
@@ -161,14 +176,14 @@ class DurableBucket(pulumi.ComponentResource):
                     ),
                 )
             ],
-            # S3 refuses to expire noncurrent versions of a bucket that has none.
+            # S3 refuses to expire noncurrent versions of a bucket without versions.
             opts=versions_exist,
         )
         return versioning
 
 
 def _policy(bucket_arn: pulumi.Output[str], more: pulumi.Input[Sequence[Mapping[str, Any]]]) -> pulumi.Output[str]:
-    """A bucket policy that refuses every request that did not come over TLS, and says what it is given besides."""
+    """Return a bucket policy that refuses every request without TLS, with further statements."""
 
     def written(known: Sequence[Any]) -> str:
         arn, further = known

@@ -7,32 +7,32 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-# What KMS accepts as the waiting period before a key is really gone (ScheduleKeyDeletion, PendingWindowInDays).
+# The waiting periods before the deletion of a key that KMS accepts (ScheduleKeyDeletion, PendingWindowInDays).
 _DELETION_WINDOW_DAYS = range(7, 31)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncryptionKeyArgs:
-    """What the key is for, and how long a wrong deletion can be noticed and undone.
+    """The purpose of the key, and the time in which its deletion can be cancelled.
 
     Raises:
-        ValueError: the deletion window is outside what KMS accepts.
+        ValueError: KMS does not accept the deletion window.
     """
 
     description: str
-    """What is encrypted with the key, for the person who is about to delete it."""
+    """The data that the key encrypts, for a person who considers its deletion."""
 
     deletion_window_days: int
-    """Days between the order to delete the key and its end, 7 to 30. The plan says which."""
+    """Days between the request to delete the key and its deletion, 7 to 30. The plan sets the number."""
 
     retain_on_delete: bool = False
-    """Whether the key stays in AWS when its stack forgets it."""
+    """Whether the key stays in AWS when it is removed from its stack."""
 
     region: str | None = None
-    """The key's region; None for the region of the provider that it is given."""
+    """The key's region; None for the region of the provider."""
 
     policy: pulumi.Input[str] | None = None
-    """Who may use it, as a document. None for KMS's default: whoever IAM lets, in the key's account."""
+    """The key policy. None for KMS's default policy: IAM decides who in the account may use the key."""
 
     def __post_init__(self) -> None:
         if self.deletion_window_days not in _DELETION_WINDOW_DAYS:
@@ -43,10 +43,10 @@ class EncryptionKeyArgs:
 class EncryptionKey(pulumi.ComponentResource):
     """A symmetric KMS key that rotates every year.
 
-    The key is a single-region key. RDS and S3 treat a multi-region key as a single-region one anyway, and a key whose
-    material leaves its region would have to be judged by two regions' residency instead of one.
+    The key is a single-Region key. RDS and S3 use a multi-Region key like a single-Region key anyway, and its material
+    would be subject to the residency rules of two regions.
 
-    Everything encrypted with a key is lost with it, so the key is protected: Pulumi refuses to delete or replace it.
+    Everything that a key encrypts is lost with it, so the key is protected: Pulumi refuses to delete or replace it.
     """
 
     arn: pulumi.Output[str]

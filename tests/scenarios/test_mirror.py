@@ -13,10 +13,19 @@ from continuity.changes.bundle import KEY
 from localcloud.engine.provide import Engine
 from tests.conftest import ROOT, LocalCloud
 from tests.scenarios.harness import CONTINUITY, RECOVERY
-from tests.scenarios.harness.access import assert_denied, assume_role, clients, cloud_with_iam, deploy, subject, using
+from tests.scenarios.harness.access import (
+    ACCOUNT,
+    assert_denied,
+    assume_role,
+    clients,
+    cloud_with_iam,
+    deploy,
+    subject,
+    using,
+)
 
 ROLE = "botbrains-vault-mirror"
-BUCKET = "botbrains-vault-mirror"
+BUCKET = f"botbrains-vault-mirror-{ACCOUNT}"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +45,7 @@ def test_mirror_role_adds_a_bundle_and_cannot_read_it(cloud: LocalCloud, tmp_pat
     s3 = clients(cloud, credentials)("s3", RECOVERY)
     assert_denied(lambda: s3.get_object(Bucket=BUCKET, Key=KEY))
     assert_denied(lambda: s3.delete_object(Bucket=BUCKET, Key=KEY))
-    assert_denied(lambda: s3.put_object(Bucket="botbrains-vault-replica", Key=KEY, Body=b""))
+    assert_denied(lambda: s3.put_object(Bucket=f"botbrains-vault-replica-{ACCOUNT}", Key=KEY, Body=b""))
     assert_denied(lambda: s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"}))
 
     # A recovery reads the bundle, which is the repository.

@@ -44,6 +44,8 @@ from tests.scenarios.harness.recovery import (
     until,
 )
 
+OBJECTS, REPLICA = (f"botbrains-{name}-123456789012" for name in ("prod-objects", "vault-replica"))
+
 
 @contextmanager
 def configured(project: Path, stack: str, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
@@ -82,8 +84,8 @@ class Drill:
 def drill(production_up: LocalCloud, project: Path) -> Drill:
     """Lose Germany while rows are written, and recover in Ireland."""
     cloud = production_up
-    put(cloud, HOME, "botbrains-prod-objects", "before")
-    until("the replica", lambda: has(cloud, RECOVERY, "botbrains-vault-replica", "before"))
+    put(cloud, HOME, OBJECTS, "before")
+    until("the replica", lambda: has(cloud, RECOVERY, REPLICA, "before"))
     before = len(requests(cloud))
     fault = f"{sys.executable} -m localcloud cut {{home_region}}"
     done = cloud.run(
@@ -117,10 +119,10 @@ def test_production_is_protected_and_replicated(production_up: LocalCloud) -> No
     assert replica[0]["KmsKeyId"] == outputs(production_up, "vault")["database_key_arn"]
     assert replica[0]["RestoreWindow"]["LatestTime"]
 
-    there = must_be_durable(production_up, HOME, "botbrains-prod-objects")
-    back = must_be_durable(production_up, RECOVERY, "botbrains-vault-replica")
-    assert there["Destination"]["Bucket"] == "arn:aws:s3:::botbrains-vault-replica"
-    assert back["Destination"]["Bucket"] == "arn:aws:s3:::botbrains-prod-objects"
+    there = must_be_durable(production_up, HOME, OBJECTS)
+    back = must_be_durable(production_up, RECOVERY, REPLICA)
+    assert there["Destination"]["Bucket"] == f"arn:aws:s3:::{REPLICA}"
+    assert back["Destination"]["Bucket"] == f"arn:aws:s3:::{OBJECTS}"
 
     for region, vault, locked_for_good in (
         (HOME, "botbrains-prod-second-copy", False),
@@ -267,12 +269,12 @@ def test_destroying_lost_production_is_refused(recovered: LocalCloud, project: P
 
 
 def test_production_goes_home_with_all_rows(recovered: LocalCloud, project: Path) -> None:
-    put(recovered, RECOVERY, "botbrains-vault-replica", "meanwhile")
+    put(recovered, RECOVERY, REPLICA, "meanwhile")
     with database(recovered, "dr") as connection:
         connection.execute("insert into continuity_drill.heartbeat values (1000000, clock_timestamp())")
         expected = numbers(connection)
     localcloud(recovered, "restore", HOME)
-    until("the object written meanwhile", lambda: has(recovered, HOME, "botbrains-prod-objects", "meanwhile"))
+    until("the object written meanwhile", lambda: has(recovered, HOME, OBJECTS, "meanwhile"))
 
     configure(project / "Pulumi.vault.yaml", lambda config: config.update({"botbrains:failback": True}))
     configure(project / "Pulumi.dr.yaml", lambda config: config["botbrains:database"].update(replicateBackups=True))

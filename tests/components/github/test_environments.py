@@ -117,7 +117,7 @@ def test_the_mirrors_role_adds_from_the_one_branch_and_can_neither_read_nor_dele
         ("Allow", ["s3:PutObject"]),
         ("Allow", ["kms:Decrypt", "kms:GenerateDataKey"]),
     ]
-    assert statements[0]["Resource"] == ["arn:aws:s3:::mirror/*"]
+    assert statements[0]["Resource"] == [f"arn:aws:s3:::mirror-{ACCOUNT}/*"]
 
 
 def test_the_mirror_outlives_its_stack(made: Deployment) -> None:

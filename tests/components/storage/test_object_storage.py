@@ -11,12 +11,22 @@ from components.aws.durable_bucket import DurableBucketArgs
 from components.aws.encryption_key import EncryptionKeyArgs
 from components.backup.object_replication import ObjectReplicationArgs, ReplicatedBucket
 from components.storage.object_storage import ObjectStorage, ObjectStorageArgs
-from tests.components.recording import BUCKET, BUCKET_REPLICATION, KEY, ROLE_POLICY, Deployment, Registration, deploy
+from tests.components.recording import (
+    ACCOUNT,
+    BUCKET,
+    BUCKET_REPLICATION,
+    KEY,
+    ROLE_POLICY,
+    Deployment,
+    Registration,
+    deploy,
+)
 
 REPLICA = ReplicatedBucket(
     bucket_name="replica", bucket_arn="arn:aws:s3:::replica", kms_key_arn="arn:of-the-replica", region="xx-far-1"
 )
 BOTH_WAYS = ("replication", "return")
+NAME_ARN = f"arn:aws:s3:::objects-{ACCOUNT}"
 
 
 def storage(*, preview: bool = False) -> Deployment:
@@ -51,7 +61,7 @@ def test_what_is_deleted_or_overwritten_is_kept_and_nobody_else_reads_it() -> No
     (statement,) = json.loads(setting(deployment, "Policy").inputs["policy"])["Statement"]
     assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert statement["Resource"] == ["arn:aws:s3:::objects", "arn:aws:s3:::objects/*"]
+    assert statement["Resource"] == [NAME_ARN, f"{NAME_ARN}/*"]
     for resource in deployment.custom:
         assert resource.protect, resource.name
 
@@ -70,6 +80,7 @@ def test_every_object_is_encrypted_with_the_buckets_own_key() -> None:
     (rule,) = setting(deployment, "ServerSideEncryptionConfiguration").inputs["rules"]
     default = rule["applyServerSideEncryptionByDefault"]
 
+    assert rule["blockedEncryptionTypes"] == ["SSE-C"]
     assert default["sseAlgorithm"] == "aws:kms"
     assert default["kmsMasterKeyId"].endswith(f"key/{deployment.one(KEY).id}")
 
@@ -104,8 +115,8 @@ def test_the_replica_gets_what_is_written_here_and_gives_back_what_is_written_th
         source: (destination["bucket"], destination["encryptionConfiguration"]["replicaKmsKeyId"])
         for source, destination in ways.items()
     } == {
-        ("xx-near-1", "objects"): ("arn:aws:s3:::replica", "arn:of-the-replica"),
-        ("xx-far-1", "replica"): ("arn:aws:s3:::objects", key),
+        ("xx-near-1", f"objects-{ACCOUNT}"): ("arn:aws:s3:::replica", "arn:of-the-replica"),
+        ("xx-far-1", "replica"): (NAME_ARN, key),
     }
 
 
@@ -113,7 +124,7 @@ def test_the_replica_gets_what_is_written_here_and_gives_back_what_is_written_th
 def test_the_replication_may_do_what_it_has_to_and_nothing_else(way: str) -> None:
     deployment = storage()
     key = f"arn:aws:kms:no-region:123456789012:key/{deployment.one(KEY).id}"
-    here = ("arn:aws:s3:::objects", key, "s3.xx-near-1.amazonaws.com")
+    here = (NAME_ARN, key, "s3.xx-near-1.amazonaws.com")
     there = ("arn:aws:s3:::replica", "arn:of-the-replica", "s3.xx-far-1.amazonaws.com")
     source, destination = (here, there) if way == "replication" else (there, here)
     statements = json.loads(deployment.one(ROLE_POLICY, f"objects-{way}").inputs["policy"])["Statement"]

@@ -20,16 +20,28 @@ _ENCRYPTION: Final[Keys] = {
     ),
     "bucketKeyEnabled": Member("BucketKeyEnabled"),
 }
+_BLOCKED: Final = "blockedEncryptionTypes"
 
 
 def _put_encryption(s3: Any, bucket: str, inputs: Props) -> None:
-    rules = [to_api(_ENCRYPTION, rule, f"rules[{n}]") for n, rule in enumerate(inputs["rules"])]
+    rules = [_rule(rule, f"rules[{n}]") for n, rule in enumerate(inputs["rules"])]
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": rules})
 
 
 def _get_encryption(s3: Any, bucket: str) -> Props:
     rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
-    return {"rules": [from_api(_ENCRYPTION, rule) for rule in rules]}
+    return {"rules": [_found(rule) for rule in rules]}
+
+
+def _rule(rule: Props, where: str) -> dict[str, Any]:
+    made = to_api(_ENCRYPTION, {key: value for key, value in rule.items() if key != _BLOCKED}, where)
+    blocked = {"BlockedEncryptionTypes": {"EncryptionType": rule[_BLOCKED]}} if rule.get(_BLOCKED) else {}
+    return {**made, **blocked}
+
+
+def _found(rule: Any) -> Props:
+    blocked = rule.get("BlockedEncryptionTypes", {}).get("EncryptionType")
+    return {**from_api(_ENCRYPTION, rule), **({_BLOCKED: blocked} if blocked else {})}
 
 
 RESOURCES: Final = (

@@ -71,9 +71,12 @@ def test_bucket_settings(aws: LocalAws, cloud: Cloud) -> None:
                     "kmsMasterKeyId": key.outputs["arn"],
                 },
                 "bucketKeyEnabled": True,
+                "blockedEncryptionTypes": ["SSE-C"],
             }
         ],
     )
+    with pytest.raises(ClientError, match="AccessDenied"):
+        cloud.client("s3").put_object(Bucket=name, Key="k", SSECustomerKey="0" * 32, SSECustomerAlgorithm="AES256")
     access = Made.create(
         cloud,
         "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
