@@ -100,7 +100,7 @@ class PeopleAccess(pulumi.ComponentResource):
             role = aws.iam.Role(
                 f"{name}-{role_name}",
                 name=role_name,
-                description=f"What {person} does on an ordinary day",
+                description=f"The daily work of {person}",
                 assume_role_policy=user.arn.apply(lambda arn: trust({"AWS": [arn]}, _WITH_MFA, sid="People")),
                 max_session_duration=_PERSON_SESSION_SECONDS,
                 tags={"Name": role_name},
@@ -121,7 +121,7 @@ class PeopleAccess(pulumi.ComponentResource):
         break_glass = aws.iam.Role(
             f"{name}-break-glass",
             name=args.emergency_role,
-            description="Everything, for one person alone in an emergency. Both are told when it is taken",
+            description="Every permission, for one person alone in an emergency. Assuming it notifies every person",
             assume_role_policy=pulumi.Output.all(*users.values()).apply(
                 lambda arns: trust(
                     {"AWS": arns},

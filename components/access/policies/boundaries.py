@@ -20,7 +20,22 @@ _DESTROYS_DATA: Final = (
     "backup:DeleteBackupVault",
     "backup:DeleteBackupVaultLockConfiguration",
     "backup:DeleteRecoveryPoint",
+    "logs:DeleteLogGroup",
+    "rds:StopDBInstanceAutomatedBackupsReplication",
     "secretsmanager:DeleteSecret",
+    # Both end the replica of a secret, the first one by deleting it at once.
+    "secretsmanager:RemoveRegionsFromReplication",
+    "secretsmanager:StopReplicationToReplica",
+)
+
+# These calls end a backup or open data to others. No deployment needs them: it creates these resources once, and
+# afterwards changes them in place.
+_WEAKENS_PROTECTION: Final = (
+    "backup:DeleteBackupPlan",
+    "backup:DeleteBackupSelection",
+    "backup:UpdateRecoveryPointLifecycle",
+    "kms:RevokeGrant",
+    "secretsmanager:PutResourcePolicy",
 )
 
 # The verbs that the names of IAM's modifying calls begin with.
@@ -71,6 +86,7 @@ def deploy_boundary(scope: AccountScope, emergency_role: str) -> list[Statement]
                 "iam:UntagRole",
                 "iam:UpdateAssumeRolePolicy",
                 "iam:UpdateRole",
+                "iam:UpdateRoleDescription",
                 "sts:GetCallerIdentity",
             ],
             ANY_RESOURCE,
@@ -94,7 +110,7 @@ def deploy_boundary(scope: AccountScope, emergency_role: str) -> list[Statement]
             {"StringLike": {"aws:ResourceTag/Name": f"{access_of('*')}-*"}},
         ),
         deny("NoValueOfASecret", ["secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"], ANY_RESOURCE),
-        deny("NoDataIsDestroyed", _DESTROYS_DATA, ANY_RESOURCE),
+        deny("NoDataIsDestroyed", [*_DESTROYS_DATA, *_WEAKENS_PROTECTION], ANY_RESOURCE),
     ]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from components.access.policies.pulumi_state import write_state
 from components.access.policies.service_resources import database, hosts, network, roles, secrets
 from components.aws.iam_documents import ANY_RESOURCE, AccountScope, Statement, allow
-from plan.names import APP, name_prefix
+from plan.names import APP, bucket_name, name_prefix
 
 
 def deploy_vault(scope: AccountScope, stack: str, state_bucket: str) -> list[Statement]:
@@ -29,11 +29,14 @@ def deploy_service(
     """Permissions to update production or recovery, including the copies that go to the vault."""
     return [
         *write_state(scope, stack, state_bucket),
-        *_keys(scope, stack),
-        _use_vault_keys(scope, vault),
+        *_keys(scope, stack, vault),
         *_buckets(scope, stack),
         # Objects are also copied back from the vault's bucket. The stack of the service owns that replication.
-        allow("CopyBack", ["s3:PutReplicationConfiguration"], scope.buckets(f"{name_prefix(vault)}-*")),
+        allow(
+            "CopyBack",
+            ["s3:PutReplicationConfiguration"],
+            scope.buckets(bucket_name(f"{name_prefix(vault)}-replica", scope.account)),
+        ),
         *_backups(scope, stack),
         allow("CopyBackups", ["backup:CopyIntoBackupVault"], scope.arns("backup", f"backup-vault:{APP}-*")),
         *network(scope),
@@ -44,18 +47,16 @@ def deploy_service(
     ]
 
 
-def _use_vault_keys(scope: AccountScope, vault: str) -> Statement:
-    return allow(
-        "UseTheVaultsKeys",
-        ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
-        ANY_RESOURCE,
-        scope.in_allowed_regions,
-        {"StringEquals": {"aws:ResourceTag/stack": vault}},
-    )
+def _keys(scope: AccountScope, stack: str, *used: str) -> list[Statement]:
+    """Permissions on the keys of a stack, and the use of the keys of other stacks.
 
-
-def _keys(scope: AccountScope, stack: str) -> list[Statement]:
-    """The ARN of a key contains no name, so a stack's keys are identified by the tag that they are created with."""
+    The ARN of a key contains no name, so keys are identified by the tag that they are created with. A tag takes effect
+    up to five minutes after it was added (AWS KMS Developer Guide, "ABAC for AWS KMS"). A deployment uses its keys at
+    once, so the calls for that are also allowed on keys without the tag. The key of Pulumi's state, which has no such
+    tag, is excluded because it is a multi-Region key.
+    """
+    no_other_stacks = {"StringEqualsIfExists": {"aws:ResourceTag/stack": stack}}
+    single_region = {"Bool": {"kms:MultiRegion": "false"}}
     return [
         allow(
             "MakeKeys",
@@ -63,18 +64,38 @@ def _keys(scope: AccountScope, stack: str) -> list[Statement]:
             ANY_RESOURCE,
             scope.in_allowed_regions,
             {"StringEquals": {"aws:RequestTag/stack": stack}},
+            # Otherwise a deployment could tag the key of another stack, and then own it.
+            no_other_stacks,
+        ),
+        allow(
+            "NewKeys",
+            ["kms:CreateAlias", "kms:EnableKeyRotation"],
+            scope.arns("kms", "key/*"),
+            no_other_stacks,
+            single_region,
+        ),
+        # Services use the keys with the permissions of the deployment that creates a database, a secret or a vault.
+        allow(
+            "UseKeys",
+            [
+                "kms:CreateGrant",
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
+                "kms:GenerateDataKey*",
+                "kms:ReEncrypt*",
+                "kms:RetireGrant",
+            ],
+            scope.arns("kms", "key/*"),
+            {"StringEqualsIfExists": {"aws:ResourceTag/stack": [stack, *used]}},
+            single_region,
         ),
         allow(
             "OwnKeys",
             [
                 "kms:CancelKeyDeletion",
-                "kms:CreateAlias",
-                "kms:CreateGrant",
-                "kms:Decrypt",
                 "kms:DeleteAlias",
                 "kms:EnableKey",
-                "kms:EnableKeyRotation",
-                "kms:GenerateDataKey*",
                 "kms:PutKeyPolicy",
                 "kms:TagResource",
                 "kms:UntagResource",
@@ -130,8 +151,6 @@ def _backups(scope: AccountScope, stack: str) -> list[Statement]:
                 "backup-storage:MountCapsule",
                 "backup:CreateBackupPlan",
                 "backup:CreateBackupSelection",
-                "backup:DeleteBackupPlan",
-                "backup:DeleteBackupSelection",
                 "backup:StartRestoreJob",
                 "backup:TagResource",
                 "backup:UntagResource",

@@ -46,5 +46,17 @@ def daily_work(scope: AccountScope) -> list[Statement]:
             ["secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"],
             scope.arns("secretsmanager", f"secret:{APP}/*"),
         ),
+        # Secrets Manager encrypts the value and its replicas with the permissions of the person. This reads nothing:
+        # Secrets Manager decrypts a value for `GetSecretValue` only, which the person may not call.
+        allow(
+            "UseKeysOfSecrets",
+            ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"],
+            scope.arns("kms", "key/*"),
+            {
+                "StringEquals": {
+                    "kms:ViaService": [f"secretsmanager.{region}.amazonaws.com" for region in scope.regions]
+                }
+            },
+        ),
         allow("ReportCredentials", ["iam:GenerateCredentialReport"], ANY_RESOURCE),
     ]

@@ -14,7 +14,6 @@ def network(scope: AccountScope) -> list[Statement]:
             [
                 "ec2:AssociateRouteTable",
                 "ec2:AuthorizeSecurityGroup*",
-                "ec2:CreateNetworkAcl*",
                 "ec2:CreateRoute*",
                 "ec2:CreateInternetGateway",
                 "ec2:AttachInternetGateway",
@@ -33,6 +32,7 @@ def network(scope: AccountScope) -> list[Statement]:
                 "ec2:ModifySecurityGroupRules",
                 "ec2:ModifySubnetAttribute",
                 "ec2:ModifyVpcAttribute",
+                "ec2:ReplaceRoute*",
                 "ec2:RevokeSecurityGroup*",
                 "ec2:UpdateSecurityGroupRuleDescriptions*",
             ],
@@ -66,7 +66,6 @@ def database(scope: AccountScope, stack: str) -> list[Statement]:
                 "rds:RestoreDBInstanceFromDBSnapshot",
                 "rds:RestoreDBInstanceToPointInTime",
                 "rds:StartDBInstanceAutomatedBackupsReplication",
-                "rds:StopDBInstanceAutomatedBackupsReplication",
             ],
             scope.arns("rds", *own, "auto-backup:*", "og:default:*", "pg:default.*", "snapshot:awsbackup:*"),
         ),
@@ -86,8 +85,6 @@ def secrets(scope: AccountScope, stack: str) -> list[Statement]:
             "Secrets",
             [
                 "secretsmanager:CreateSecret",
-                "secretsmanager:PutResourcePolicy",
-                "secretsmanager:RemoveRegionsFromReplication",
                 "secretsmanager:ReplicateSecretToRegions",
                 "secretsmanager:TagResource",
                 "secretsmanager:UntagResource",
@@ -113,14 +110,23 @@ def hosts(scope: AccountScope, stack: str) -> list[Statement]:
             ANY_RESOURCE,
             scope.in_allowed_regions,
         ),
+        # An activation has no ARN.
+        allow(
+            "TagActivations",
+            ["ssm:AddTagsToResource"],
+            ANY_RESOURCE,
+            scope.in_allowed_regions,
+            {"StringEquals": {"aws:RequestTag/stack": stack}},
+        ),
         allow(
             "SettingsOfHosts",
             ["ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:PutParameter", "ssm:RemoveTagsFromResource"],
-            scope.arns("ssm", f"parameter{host_path(stack)}/*", "activation/*"),
+            scope.arns("ssm", f"parameter{host_path(stack)}/*"),
         ),
         allow(
             "LogsOfHosts",
             [
+                "logs:AssociateKmsKey",
                 "logs:CreateLogGroup",
                 "logs:DeleteRetentionPolicy",
                 "logs:PutRetentionPolicy",
@@ -157,6 +163,7 @@ def roles(scope: AccountScope, stack: str, workload_boundary: str) -> list[State
                 "iam:UntagRole",
                 "iam:UpdateAssumeRolePolicy",
                 "iam:UpdateRole",
+                "iam:UpdateRoleDescription",
             ],
             own,
         ),

@@ -1,6 +1,6 @@
-"""Access as declared: who is let in by what, within which limits, and who is told.
+"""Access as declared: trust policies, boundaries, and the alarm.
 
-What the policies let through and what not is tested by deploying with them, in tests/scenarios/test_access.py.
+`tests/scenarios/test_access.py` deploys with the policies.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def trust(made: Deployment, name: str) -> dict[str, Any]:
     return found
 
 
-def test_workflows_are_let_in_by_their_tokens_subject_to_the_letter(made: Deployment) -> None:
+def test_workflows_assume_roles_by_the_exact_subjects_of_their_tokens(made: Deployment) -> None:
     issuer = "token.actions.githubusercontent.com"
     for stack in ("vault", "prod", "dr"):
         for name, subjects in (
@@ -80,7 +80,7 @@ def test_workflows_are_let_in_by_their_tokens_subject_to_the_letter(made: Deploy
             assert role(made, name)["maxSessionDuration"] == 3600
 
 
-def test_the_emergencys_role_asks_for_a_fresh_second_factor_here_and_ends_by_itself(made: Deployment) -> None:
+def test_emergency_role_requires_recent_second_factor_and_region(made: Deployment) -> None:
     statement = trust(made, "botbrains-break-glass")
     assert statement["Principal"] == {"AWS": [f"arn:aws:iam::{ACCOUNT}:user/{it}" for it in ("ann", "bob")]}
     assert statement["Condition"] == {
@@ -92,7 +92,7 @@ def test_the_emergencys_role_asks_for_a_fresh_second_factor_here_and_ends_by_its
     assert role(made, "botbrains-break-glass")["maxSessionDuration"] == 7200
 
 
-def test_nobody_but_the_emergencys_role_may_do_everything(made: Deployment) -> None:
+def test_only_the_emergency_role_has_every_permission(made: Deployment) -> None:
     attached = [
         it.inputs["role"]
         for it in made.all("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
@@ -104,7 +104,7 @@ def test_nobody_but_the_emergencys_role_may_do_everything(made: Deployment) -> N
             if statement["Effect"] != "Allow":
                 continue
             assert "*" not in statement["Action"], policy.name
-            # Whoever may do something everywhere may do so in the plan's regions alone, unless it is in none.
+            # A statement for every resource is limited to the plan's regions, except for services without a region.
             if statement["Resource"] == ["*"] and not all(
                 it.startswith(("iam:", "sts:", "signin:")) for it in statement["Action"]
             ):
@@ -113,7 +113,7 @@ def test_nobody_but_the_emergencys_role_may_do_everything(made: Deployment) -> N
             assert regions <= {"", HERE, THERE}
 
 
-def test_there_is_no_key_that_lasts(made: Deployment) -> None:
+def test_no_access_key_or_password_is_declared(made: Deployment) -> None:
     types = {it.type for it in made.custom}
     assert {"aws:iam/accessKey:AccessKey", "aws:iam/userLoginProfile:UserLoginProfile"} & types == set()
     for policy in (*made.all(POLICY), *made.all(ROLE_POLICY)):
@@ -122,7 +122,7 @@ def test_there_is_no_key_that_lasts(made: Deployment) -> None:
             assert not (allowed and {"iam:CreateAccessKey", "iam:*"} & set(statement["Action"])), policy.name
 
 
-def test_both_are_told_and_what_tells_them_is_in_one_place(made: Deployment) -> None:
+def test_every_person_is_notified_by_one_alarm(made: Deployment) -> None:
     told = made.all("aws:sns/topicSubscription:TopicSubscription")
     assert {(it.inputs["protocol"], it.inputs["endpoint"]) for it in told} == {
         ("email", "ann@example.com"),
@@ -141,25 +141,25 @@ def test_both_are_told_and_what_tells_them_is_in_one_place(made: Deployment) -> 
     assert (trail["isMultiRegionTrail"], trail["includeGlobalServiceEvents"], trail["enableLogging"]) == (True,) * 3
 
 
-def test_all_of_it_outlives_its_stack(made: Deployment) -> None:
+def test_every_resource_is_protected_and_retained(made: Deployment) -> None:
     for resource in made.custom:
         assert resource.protect, resource.name
         assert resource.retain_on_delete, resource.name
 
 
-def test_a_policy_that_iam_would_not_take_is_refused_here() -> None:
+def test_policy_above_the_size_limit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"the policy with Much has \d+ characters; IAM accepts 300"):
         document([allow("Much", ["s3:GetObject"], ["x" * 300])], 300)
 
 
-def test_places_are_the_accounts_and_the_regions_alone() -> None:
+def test_arns_are_limited_to_the_account_and_the_regions() -> None:
     scope = AccountScope.of("arn:aws-eusc:iam::999999999999:user/ann", [HERE])
     assert scope.iam("role/x") == ["arn:aws-eusc:iam::999999999999:role/x"]
     assert scope.arns("rds", "db:x") == [f"arn:aws-eusc:rds:{HERE}:999999999999:db:x"]
     assert scope.in_allowed_regions == {"StringEquals": {"aws:RequestedRegion": [HERE]}}
 
 
-def test_one_person_is_not_enough() -> None:
+def test_one_person_and_invalid_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 2 are needed"):
         PeopleAccessArgs(
             people=["ann"],

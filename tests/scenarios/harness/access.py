@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localcloud.aws.iam.oidc_tokens import Issuers
+from localcloud.aws.kms.tags import TAG_VARIABLE
 from localcloud.engine.provide import Engine
 from tests.conftest import ROOT, LocalCloud, a_local_cloud
 from tests.scenarios.harness import HOME, PACK, PLAN, RECOVERY
@@ -35,6 +36,8 @@ def cloud_with_iam(engine: Engine, path: Path) -> Iterator[LocalCloud]:
     """An empty local cloud whose AWS enforces its IAM policies."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("LOCALCLOUD_IAM", "on")
+        # Long enough for each deployment to use a new key before its tags take effect.
+        environment.setenv(TAG_VARIABLE, "20")
         with a_local_cloud(engine, path) as cloud:
             yield cloud
 
@@ -103,14 +106,16 @@ def assert_denied(call: Callable[[], Any]) -> None:
 
 def harmful_changes(of: Clients, stack: str) -> dict[str, Callable[[], Any]]:
     """Calls that lift limits, destroy data, silence the alarm or read secrets: one for each kind of harm."""
-    role, bucket = f"botbrains-{stack}-deploy", "botbrains-vault-replica"
+    role, bucket = f"botbrains-{stack}-deploy", f"botbrains-vault-replica-{ACCOUNT}"
     iam, s3 = of("iam"), of("s3", RECOVERY)
     limit = f"arn:aws:iam::{ACCOUNT}:policy/botbrains-deploy-boundary"
     everything = json.dumps(
         {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     )
     trail = "botbrains-vault-access-alarm"
-    key = encryption_key(of, bucket)
+    key = encryption_key(of, bucket, RECOVERY)
+    key_region = HOME if stack == "vault" else RECOVERY
+    key_of_another = encryption_key(of, f"botbrains-prod-objects-{ACCOUNT}", HOME) if stack == "vault" else key
     return {
         "remove its permissions boundary": lambda: iam.delete_role_permissions_boundary(RoleName=role),
         "replace its permissions boundary": lambda: iam.put_role_permissions_boundary(
@@ -156,7 +161,7 @@ def harmful_changes(of: Clients, stack: str) -> dict[str, Callable[[], Any]]:
             TopicArn=f"arn:aws:sns:{RECOVERY}:{ACCOUNT}:{trail}"
         ),
         "stop the trail": lambda: of("cloudtrail", RECOVERY).stop_logging(Name=trail),
-        "delete a record of the trail": lambda: s3.delete_object(Bucket=f"{trail}-records", Key="x"),
+        "delete a record of the trail": lambda: s3.delete_object(Bucket=f"{trail}-records-{ACCOUNT}", Key="x"),
         "delete the database": lambda: of("rds").delete_db_instance(
             DBInstanceIdentifier="botbrains-prod-database", SkipFinalSnapshot=True
         ),
@@ -166,6 +171,18 @@ def harmful_changes(of: Clients, stack: str) -> dict[str, Callable[[], Any]]:
         "delete the backup vault": lambda: of("backup", RECOVERY).delete_backup_vault(
             BackupVaultName="botbrains-vault-backups"
         ),
+        "take over a key of another stack": lambda: of("kms", key_region).tag_resource(
+            KeyId=key_of_another, Tags=[{"TagKey": "stack", "TagValue": stack}]
+        ),
+        "stop the copies of the database's backups": lambda: of(
+            "rds", RECOVERY
+        ).stop_db_instance_automated_backups_replication(SourceDBInstanceArn=f"arn:aws:rds:{HOME}:{ACCOUNT}:db:x"),
+        "delete the replica of a secret": lambda: of("secretsmanager").remove_regions_from_replication(
+            SecretId="botbrains/prod/application", RemoveReplicaRegions=[RECOVERY]
+        ),
+        "give others a secret": lambda: of("secretsmanager").put_resource_policy(
+            SecretId="botbrains/prod/application", ResourcePolicy=everything
+        ),
         "delete a secret": lambda: of("secretsmanager").delete_secret(SecretId="botbrains/prod/application"),
         "read a secret": lambda: of("secretsmanager").get_secret_value(SecretId="botbrains/prod/application"),
         "create a key outside the EU": lambda: of("kms", "us-east-1").create_key(
@@ -174,8 +191,8 @@ def harmful_changes(of: Clients, stack: str) -> dict[str, Callable[[], Any]]:
     }
 
 
-def encryption_key(of: Clients, bucket: str) -> str:
+def encryption_key(of: Clients, bucket: str, region: str) -> str:
     """The key that encrypts a bucket's objects."""
-    found = of("s3", RECOVERY).get_bucket_encryption(Bucket=bucket)
+    found = of("s3", region).get_bucket_encryption(Bucket=bucket)
     (rule,) = found["ServerSideEncryptionConfiguration"]["Rules"]
     return str(rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"])
