@@ -52,8 +52,8 @@ def test_both_people_are_told_of_emergency_access(cloud: LocalCloud) -> None:
         everyday = clients(cloud, take(own, f"botbrains-person-{person}", **factor))
     events, sns, s3, kms = (of(service, RECOVERY) for service in ("events", "sns", "s3", "kms"))
     rule, topic = f"{alarm}-taken", f"arn:aws:sns:{RECOVERY}:{ACCOUNT}:{alarm}"
-    records = f"{alarm}-records"
-    key = encryption_key(of, records)
+    records = f"{alarm}-records-{ACCOUNT}"
+    key = encryption_key(of, records, RECOVERY)
     lifecycle = s3.get_bucket_lifecycle_configuration(Bucket=records)
     policy = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
     found = events.describe_rule(Name=rule)
