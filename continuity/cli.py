@@ -10,16 +10,16 @@ import typer
 from rich.table import Table
 
 import plan
-from continuity.changes import updates
 from continuity.changes.destroy import destroy_stack, inspect_stack
 from continuity.changes.detach_database import detach_database, find_superseded
 from continuity.commands.access import access
 from continuity.commands.bootstrap import bootstrap
+from continuity.commands.copies import copies, nightly
 from continuity.commands.cost import cost
 from continuity.commands.delivery import bundle_commands, ci_commands, detect_drift
 from continuity.commands.drill import drill_commands
 from continuity.console import OUT, SAY, print_rows
-from continuity.engine import pulumi_cli, stacks
+from continuity.engine import pulumi_cli, stacks, updates
 from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError
 
@@ -32,6 +32,8 @@ app.add_typer(bundle_commands, name="bundle")
 app.command()(bootstrap)
 app.command()(access)
 app.command()(cost)
+app.command()(copies)
+app.command()(nightly)
 app.command("drift")(detect_drift)
 
 _Stacks = Annotated[list[Stack] | None, typer.Argument(help="The stacks. Default: vault and prod.")]

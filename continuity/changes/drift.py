@@ -6,7 +6,7 @@ Drift detection changes nothing and takes no lock. A stack that could not be rea
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ DRIFTED: Final = 7
 """The exit code for drift. Pulumi uses the same one."""
 
 _MARKER: Final = "<!-- continuity drift -->"
-_TITLE: Final = "The clouds differ from the code"
+_TITLE: Final = "The nightly checks found something"
 _WORDS: Final = {"update": "was changed", "delete": "is gone", "create": "exists, and is not declared"}
 
 
@@ -82,23 +82,28 @@ def sentences(findings: Sequence[Finding]) -> Iterator[str]:
                 yield f"{finding.stack}:     {one.path} is {_show(one.after)}; declared is {_show(one.before)}"
 
 
-def report(findings: Sequence[Finding], repository: Repository) -> str:
-    """Open, update or close the drift issue, and return a sentence about it.
+def report(
+    findings: Sequence[Finding], repository: Repository, others: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """Open, update or close the one issue, and return a sentence about it.
 
-    The first drift opens the issue. If different drift is found later, the text is updated, with a comment. The issue
-    is closed when every stack could be read and none has drift.
+    The first finding opens the issue. If the findings differ later, the text is updated, with a comment. The issue is
+    closed when every stack could be read and none has drift, and `others` has no findings either.
+
+    Args:
+        findings: the drift of each stack.
+        repository: the repository of the issue.
+        others: the findings of other checks, by their titles.
     """
     issue = repository.open_issue(_MARKER)
     found = [finding for finding in findings if finding.steps or finding.unseen]
-    if not found:
+    if not found and not others:
         if issue is None:
             return "nothing to report"
-        repository.ask(
-            "POST", f"issues/{issue['number']}/comments", {"body": "No stack differs from the code any more."}
-        )
+        repository.ask("POST", f"issues/{issue['number']}/comments", {"body": "Nothing is left of the findings."})
         repository.ask("PATCH", f"issues/{issue['number']}", {"state": "closed", "state_reason": "completed"})
         return f"closed: {issue['html_url']}"
-    text = issue_text(findings)
+    text = issue_text(findings, others or {})
     if issue is None:
         opened = repository.ask("POST", "issues", {"title": _TITLE, "body": text})
         return f"opened: {opened['html_url']}"
@@ -106,14 +111,18 @@ def report(findings: Sequence[Finding], repository: Repository) -> str:
         return f"reported already: {issue['html_url']}"
     repository.ask("PATCH", f"issues/{issue['number']}", {"body": text})
     repository.ask(
-        "POST", f"issues/{issue['number']}/comments", {"body": "The drift has changed. The text above is up to date."}
+        "POST",
+        f"issues/{issue['number']}/comments",
+        {"body": "The findings have changed. The text above is up to date."},
     )
     return f"updated: {issue['html_url']}"
 
 
-def issue_text(findings: Sequence[Finding]) -> str:
-    """Write the issue: the drift of each stack, and how to resolve it. Its last line identifies the text."""
-    lines = [_MARKER, "The nightly drift detection found resources that differ from this repository.", ""]
+def issue_text(findings: Sequence[Finding], others: Mapping[str, Sequence[str]]) -> str:
+    """Write the issue: what was found, and how to resolve it. Its last line identifies the text."""
+    lines = [_MARKER, "The nightly checks compared the clouds with this repository and the plan.", ""]
+    for title, sentences in others.items():
+        lines += [f"#### {title}", "", *(f"- {one_line(sentence)}" for sentence in sentences), ""]
     for finding in findings:
         if finding.unseen:
             lines += [
@@ -133,10 +142,11 @@ def issue_text(findings: Sequence[Finding]) -> str:
                 for one in step.properties
             ]
         lines.append("")
-    lines += [
-        "CloudTrail, Hetzner's log of actions or GitHub's audit log name the author of the change. To keep the change,",
-        "declare it in a pull request. To undo it, run `pulumi up --refresh --stack STACK`.",
-    ]
+    if any(finding.steps for finding in findings):
+        lines += [
+            "CloudTrail, Hetzner's log of actions or GitHub's audit log name the author of a change. To keep it,",
+            "declare it in a pull request. To undo it, run `pulumi up --refresh --stack STACK`.",
+        ]
     text = "\n".join(lines)
     return f"{text}\n\n{_key(text)}\n"
 

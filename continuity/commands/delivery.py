@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from continuity import files
-from continuity.changes import drift, updates
+from continuity.changes import drift
 from continuity.changes.bundle import KEY, fetch_bundle, make_bundle, push_bundle
 from continuity.changes.report import LABEL, Report
 from continuity.clouds.github import Repository
 from continuity.console import OUT, SAY
-from continuity.engine import stacks
+from continuity.engine import stacks, updates
 from continuity.engine.events import run_captured
 from continuity.engine.stacks import POLICY_PACK, Stack
 from continuity.errors import UsageError
@@ -60,7 +60,7 @@ def ci_preview(
     if out is not None:
         with files.writing(out):
             out.write_text(text)
-    _summarise(text)
+    summarise(text)
     raise typer.Exit(report.code)
 
 
@@ -89,7 +89,7 @@ def ci_deploy(name: Annotated[Stack, typer.Argument(help="The stack.")]) -> None
     """
     [change] = updates.up([name], yes=True)
     OUT.print(change.sentence())
-    _summarise(f"{change.sentence()}\n")
+    summarise(f"{change.sentence()}\n")
 
 
 def detect_drift(
@@ -111,7 +111,7 @@ def detect_drift(
     else:
         for line in lines:
             OUT.print(line)
-    _summarise("\n".join(f"    {line}" for line in lines) + "\n")
+    summarise("\n".join(f"    {line}" for line in lines) + "\n")
     if report:
         SAY.print(drift.report(findings, Repository.from_environment()))
     raise typer.Exit(drift.code(findings))
@@ -153,7 +153,7 @@ def bundle_fetch(
     OUT.print(f"{file} is commit {kept.commit}; go on with: git clone {file} continuity")
 
 
-def _summarise(text: str) -> None:
+def summarise(text: str) -> None:
     """Append to the summary on the page of a GitHub workflow run. Does nothing elsewhere."""
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:

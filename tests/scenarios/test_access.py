@@ -91,6 +91,8 @@ def test_preview_role_reads_its_stack_and_changes_nothing(cloud: LocalCloud) -> 
         credentials = assume_role(cloud, f"botbrains-{stack}-preview", subject("pull_request"))
         seen = using(cloud, credentials).run("pulumi", "preview", "--refresh", "--expect-no-changes", "--stack", stack)
         assert seen.returncode == 0
+        copies = using(cloud, credentials).run(*CONTINUITY, "copies", "--json")
+        assert json.loads(copies.stdout)["could_not_look"] == []
         of = clients(cloud, credentials)
         for name, change in harmful_changes(of, stack).items():
             print(name)

@@ -63,7 +63,7 @@ def deploy_boundary(scope: AccountScope, emergency_role: str) -> list[Statement]
             "LookAtAlarms",
             [
                 f"{service}:{verb}*"
-                for service in ("cloudtrail", "events", "sns")
+                for service in ("cloudtrail", "cloudwatch", "events", "sns")
                 for verb in ("Describe", "Get", "List")
             ],
             ANY_RESOURCE,
