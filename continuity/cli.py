@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 import plan
+from continuity.changes import updates
 from continuity.changes.destroy import destroy_stack, inspect_stack
 from continuity.changes.detach_database import detach_database, find_superseded
 from continuity.commands.access import access
@@ -19,7 +20,7 @@ from continuity.commands.cost import cost
 from continuity.commands.delivery import bundle_commands, ci_commands, detect_drift
 from continuity.commands.drill import drill_commands
 from continuity.console import OUT, SAY, print_rows
-from continuity.engine import pulumi_cli, stacks, updates
+from continuity.engine import pulumi_cli, stacks
 from continuity.engine.stacks import Stack
 from continuity.errors import ContinuityError
 

@@ -30,6 +30,9 @@ WITHOUT_GITHUB: Final = "BOTBRAINS_WITHOUT_GITHUB"
 This is an environment variable, not a setting, because outages of GitHub are temporary.
 """
 
+NEEDS_REFRESH: Final = "`pulumi up --refresh` sets these values."
+"""The sentence with which the program warns that an update with a refresh has to follow. `continuity up` runs it."""
+
 # -- names of a stack's resources -------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """The application database, with point-in-time recovery here and a copy of its backups in another region.
 
-What it is made from is asked first, by `lookup.py`; how that is declared stands in `restore.py`, and
-`verification.py` sees to it that what was made is what was declared.
+`lookup.py` finds its source before anything is declared, `restore.py` declares the source, and `verification.py`
+compares the created instance with the declaration.
 """
 
 from __future__ import annotations
@@ -18,37 +18,44 @@ from components.database.restore import DATABASE_NAME, IGNORED_CHANGES, OriginAr
 from components.database.source import Empty, Origin
 from components.database.verification import verify
 
-# UTC, and in the EU's night. Maintenance comes after the daily snapshot, never during it: RDS refuses an overlap, and a
-# change that goes wrong then has a fresh snapshot behind it.
+# UTC, during the EU's night. Maintenance comes after the daily snapshot: RDS refuses an overlap, and a change that goes
+# wrong can be undone with the fresh snapshot.
 _BACKUP_WINDOW: Final = "01:00-02:00"
 _MAINTENANCE_WINDOW: Final = "sun:03:00-sun:04:00"
 
-# Who called what and what it waited for, in the days that an incident is looked into. It is what RDS keeps without
-# charge; the next longer one is a month, of data about data that nobody has promised to keep.
+# The queries and their waits, for the days in which an incident is examined. RDS keeps 7 days without charge. The next
+# longer period is a month, and the plan does not ask for it.
 _PERFORMANCE_INSIGHTS_DAYS: Final = 7
 
-# RSA with 2048 bits, which every client speaks, and valid to 2061. Stated, because RDS's default moves on by itself and
-# a client that pins the authority would then no longer connect to a database that was restored.
+# RSA with 2048 bits, which every client supports, valid to 2061. It is declared because RDS changes its default, and a
+# client that pins the authority could then not connect to a restored database.
 _CERTIFICATE_AUTHORITY: Final = "rds-ca-rsa2048-g1"
+
+# The provider waits until the instance is `available`, by default for 40 minutes. RDS takes a first backup after each
+# restore, and the instance is `backing-up` meanwhile: 2 to 3 hours for a large database
+# (hashicorp/terraform-provider-aws#44104). An update that gives up leaves an instance without its master secret.
+_INSTANCE_TIMEOUTS: Final = pulumi.CustomTimeouts(create="6h", update="6h", delete="2h")
+# The first copy of all data to the other region; the provider's default is 75 minutes.
+_REPLICATION_TIMEOUTS: Final = pulumi.CustomTimeouts(create="6h", delete="2h")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackupReplicationArgs:
-    """Where the copies of the backups go."""
+    """The target of the copies of the backups."""
 
     region: str
     """The AWS region that holds the copies."""
 
     kms_key_arn: pulumi.Input[str]
-    """The key, in that region, that the copies are encrypted with. A database restored from them keeps it."""
+    """The key in that region that encrypts the copies. A database restored from them keeps it."""
 
     retention_days: int
-    """Days back to which the copies can be restored. The plan says how many."""
+    """The days for which the copies are kept, from the plan."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnKeyArgs:
-    """The database gets a key of its own, in its region."""
+    """The database gets its own key, in its region."""
 
     deletion_window_days: int
     """`retention.key_deletion_window_days` of the plan."""
@@ -56,81 +63,80 @@ class OwnKeyArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class ExistingKeyArgs:
-    """The database is encrypted with a key that somebody else owns."""
+    """The database is encrypted with a key of a different stack."""
 
     arn: pulumi.Input[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseArgs:
-    """The database's size, where it is, and how it is kept.
+    """The size, the place and the protection of a database.
 
-    Retentions and Multi-AZ are taken as they are: whether they are enough is for the policy pack to say.
+    The policy pack, not this class, checks the retentions and Multi-AZ.
     """
 
     identifier: str
-    """The instance's own name, in its region. Another one is another database, and another resource of Pulumi's."""
+    """The name of the instance in its region. A changed name declares a second database, as a separate resource."""
 
     origin: Origin
-    """What it is made from, or that it is there already."""
+    """The source that it is created from, or the existing database."""
 
     instance_class: str
     engine_version: str
-    """PostgreSQL's version. With the major number alone, RDS chooses the minor one and keeps it current."""
+    """PostgreSQL's version. With a major version alone, RDS chooses the minor version and updates it."""
 
     storage_gib: int
-    """For a database that is made empty. Any other has what its origin says, which is no less."""
+    """The storage of an empty database. A restored one has at least the storage of its origin."""
 
     max_storage_gib: int
-    """How far RDS may grow the storage by itself. A full disk stops a database as surely as a lost zone."""
+    """The limit of RDS's storage autoscaling. A full disk stops a database, like the loss of its zone."""
 
     subnet_group_name: pulumi.Input[str]
     security_group_id: pulumi.Input[str]
     backup_retention_days: int
-    """Days back to which the database can be restored in its own region; 0 turns backups off."""
+    """The days for which automated backups are kept in the database's region; 0 turns backups off."""
 
     multi_az: bool
-    """Whether a second copy stands ready in another availability zone."""
+    """Whether RDS runs a standby in a second availability zone."""
 
     key: OwnKeyArgs | ExistingKeyArgs
-    """For a database that is made empty. A restored one keeps the key of what it was restored from."""
+    """The key of an empty database. A restored one keeps the key of its source."""
 
     replication: BackupReplicationArgs | None
-    """Where the backups are copied to; None where there is no further region to copy them to."""
+    """The target of the copies of the backups; `None` for no copies."""
 
 
 class Database(pulumi.ComponentResource):
     """PostgreSQL on RDS.
 
-    Three things protect it from being deleted, because each alone can be lifted by a different mistake: Pulumi's
-    protection, RDS's deletion protection, and, should both be gone, a final snapshot together with automated backups
-    that outlive the instance.
+    Three protections keep it from being deleted, because a mistake can remove each of them: Pulumi's protection, RDS's
+    deletion protection, and a final snapshot together with automated backups that outlive the instance.
 
-    RDS makes the master password, keeps it in Secrets Manager and rotates it: no person and no state file has it. All
-    that it holds, the password and the statistics of its queries included, is under one key, in its own region.
+    RDS creates the master password, keeps it in Secrets Manager and rotates it: no person and no state file has it. One
+    key in the database's region encrypts all of its data, including the password and the statistics of its queries.
 
-    The database and its replication are named by the instance's identifier, and are ignored by whatever changes in
-    their origin: once made, a database stays until a person deletes it.
+    The database and its replication are named by the instance's identifier. A changed origin does not change them: a
+    database stays until a person deletes it.
     """
 
     arn: pulumi.Output[str]
     declared_key_arn: pulumi.Output[str]
-    """The key that `key` declares. A database that was restored may have come with another one; this one stays."""
+    """The key that `key` declares. A restored database may have a different one; this one stays."""
 
     endpoint: pulumi.Output[str]
     """Host name and port, as `host:port`."""
 
     database_name: str
-    """What clients connect to, on that instance."""
+    """The name of the database on the instance."""
 
     secret_arn: pulumi.Output[str]
-    """Where RDS keeps the master user's name and password. It is another secret for every instance."""
+    """The secret with the master user's name and password. Each instance has its own."""
 
     secret_key_arn: pulumi.Output[str]
-    """The key that this secret is encrypted with, as all of the database is."""
+    """The key that encrypts this secret and all of the database."""
 
     replicated_backup_arn: pulumi.Output[str] | None
-    """The copies' ARN, which is all that a restore in the other region needs. The provider cannot look it up later."""
+    """The ARN of the copies, which a restore in the other region needs. The provider cannot look it up later."""
 
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:database:Database", name, {}, opts)
@@ -146,7 +152,10 @@ class Database(pulumi.ComponentResource):
             args.identifier,
             declared,
             opts=pulumi.ResourceOptions.merge(
-                guarded, pulumi.ResourceOptions(ignore_changes=IGNORED_CHANGES, depends_on=own_keys)
+                guarded,
+                pulumi.ResourceOptions(
+                    ignore_changes=IGNORED_CHANGES, depends_on=own_keys, custom_timeouts=_INSTANCE_TIMEOUTS
+                ),
             ),
         )
         verify(instance, declared)
@@ -197,7 +206,7 @@ class Database(pulumi.ComponentResource):
 def _instance_args(
     args: DatabaseArgs, key: pulumi.Input[str], parameters: aws.rds.ParameterGroup
 ) -> aws.rds.InstanceArgs:
-    """The instance as it is to be, restored or empty."""
+    """The declaration of the instance, restored or empty."""
     origin = OriginArgs.of(args.origin)
     return aws.rds.InstanceArgs(
         identifier=args.identifier,
@@ -205,7 +214,7 @@ def _instance_args(
         snapshot_identifier=origin.snapshot_identifier,
         engine="postgres",
         engine_version=args.engine_version,
-        # Extended support is charged for, and RDS turns it on by itself where nothing is said. We upgrade instead.
+        # Extended support costs money, and RDS turns it on by default. We upgrade instead.
         engine_lifecycle_support="open-source-rds-extended-support-disabled",
         auto_minor_version_upgrade=True,
         instance_class=args.instance_class,
@@ -217,7 +226,7 @@ def _instance_args(
         db_name=origin.db_name,
         username=origin.username,
         manage_master_user_password=True,
-        # The default key of Secrets Manager is nobody's to grant: no other account could ever be let in.
+        # Access to the default key of Secrets Manager cannot be granted to a different account.
         master_user_secret_kms_key_id=key,
         iam_database_authentication_enabled=True,
         ca_cert_identifier=_CERTIFICATE_AUTHORITY,
@@ -225,20 +234,20 @@ def _instance_args(
         parameter_group_name=parameters.name,
         db_subnet_group_name=args.subnet_group_name,
         vpc_security_group_ids=[args.security_group_id],
-        # The hosts are at Hetzner, and no private line leads from there to AWS. The security group admits their
-        # addresses and nobody else's, and the parameter group admits TLS and nothing else.
+        # The hosts are at Hetzner, without a private connection to AWS. The security group admits only their addresses,
+        # and the parameter group admits only TLS.
         publicly_accessible=True,
         multi_az=args.multi_az,
         backup_retention_period=args.backup_retention_days,
         backup_window=_BACKUP_WINDOW,
         maintenance_window=_MAINTENANCE_WINDOW,
         copy_tags_to_snapshot=True,
-        # Everything that PostgreSQL logs on RDS: what happened in it, and what an upgrade did.
+        # All logs of PostgreSQL on RDS.
         enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
         performance_insights_enabled=True,
         performance_insights_kms_key_id=key,
         performance_insights_retention_period=_PERFORMANCE_INSIGHTS_DAYS,
-        # The default would take the automated backups away with the instance that they are there to bring back.
+        # The default would delete the automated backups together with the instance.
         delete_automated_backups=False,
         skip_final_snapshot=False,
         final_snapshot_identifier=f"{args.identifier}-final",
@@ -252,15 +261,15 @@ def _replication(
 ) -> aws.rds.InstanceAutomatedBackupsReplication:
     return aws.rds.InstanceAutomatedBackupsReplication(
         identifier,
-        # It is created in the region that receives the copies; in the database's own it would copy to itself.
+        # The replication is created in the region that receives the copies.
         region=args.region,
         source_db_instance_arn=instance.arn,
         kms_key_id=args.kms_key_arn,
         retention_period=args.retention_days,
-        opts=guarded,
+        opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(custom_timeouts=_REPLICATION_TIMEOUTS)),
     )
 
 
 def _secret_arn(secrets: Any) -> str:
-    """Empty where RDS manages no password, which reading back refuses."""
+    """The secret's ARN. Empty if RDS manages no password, which `verification.py` refuses."""
     return str(secrets[0].secret_arn) if secrets else ""

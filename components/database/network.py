@@ -1,4 +1,4 @@
-"""The database's own network, open to the hosts and to nobody else."""
+"""The network of the database, open to the hosts only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pulumi_aws as aws
 
 POSTGRESQL_PORT: Final = 5432
 
-# Multi-AZ needs two zones; the third is where RDS can go when one of them has no capacity left.
+# Multi-AZ needs two zones. RDS uses the third when one of them has no capacity.
 _ZONES: Final = ("a", "b", "c")
 _SUBNET_PREFIX: Final = 24
 # A rule is a client, and AWS would refuse the next one in the middle of an update (Amazon VPC User Guide, "Amazon VPC
@@ -23,7 +23,7 @@ _MOST_CLIENTS: Final = 60
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseNetworkArgs:
-    """Where the network is, and who may open a connection.
+    """The place of the network, and the addresses that may open a connection.
 
     Raises:
         ValueError: the range is not an IPv4 network, or has no room for a subnet in each zone, or there are more
@@ -37,7 +37,7 @@ class DatabaseNetworkArgs:
     """The network's private IPv4 range in CIDR notation, /22 or larger."""
 
     clients: Mapping[str, pulumi.Input[str]]
-    """Public IPv4 addresses that may connect, by the name of the host that has it."""
+    """The public IPv4 addresses that may connect, by the name of their host."""
 
     def __post_init__(self) -> None:
         if len(self._subnets()) < len(_ZONES):
@@ -62,12 +62,14 @@ class DatabaseNetworkArgs:
 class DatabaseNetwork(pulumi.ComponentResource):
     """A VPC with a subnet in three availability zones and a security group for the database.
 
-    The hosts are at another provider and come over the internet, so the subnets have a way there. What keeps the rest
-    of the internet out is the security group: one rule for each host's address, on PostgreSQL's port alone, and no rule
-    for anything outgoing, since a database opens no connections.
+    The hosts are at a different provider, so the subnets have a route to the internet. The security group keeps the
+    rest of the internet out: it has one rule for each host's address, for PostgreSQL's port only. It has no rule for
+    outgoing traffic, because a database opens no connections.
     """
 
     subnet_group_name: pulumi.Output[str]
+    """Known when the network has its route to the internet."""
+
     security_group_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: DatabaseNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -77,7 +79,7 @@ class DatabaseNetwork(pulumi.ComponentResource):
         vpc = aws.ec2.Vpc(
             name,
             cidr_block=args.ip_range,
-            # RDS gives a database that the internet can reach a public name only with both of these.
+            # RDS creates a publicly accessible database only with both of these.
             enable_dns_support=True,
             enable_dns_hostnames=True,
             tags={"Name": name},
@@ -97,27 +99,34 @@ class DatabaseNetwork(pulumi.ComponentResource):
                 vpc_id=vpc.id,
                 availability_zone=zone,
                 cidr_block=cidr_block,
-                # RDS brings its own public address; nothing else that is ever put here gets one by itself.
+                # RDS brings its own public address. Nothing else in this network gets one by default.
                 map_public_ip_on_launch=False,
                 tags={"Name": f"{name}-{zone}"},
                 opts=child,
             )
             for zone, cidr_block in args.subnets().items()
         }
-        for zone, subnet in subnets.items():
+        associations = [
             aws.ec2.RouteTableAssociation(
                 f"{name}-{zone}",
                 subnet_id=subnet.id,
                 route_table_id=routes.id,
                 opts=child,
             )
+            for zone, subnet in subnets.items()
+        ]
         subnet_group = aws.rds.SubnetGroup(
             name,
             name=name,
             description="Subnets of the application database",
             subnet_ids=[subnet.id for subnet in subnets.values()],
             tags={"Name": name},
-            opts=child,
+            # RDS refuses a publicly accessible database in a VPC without an internet gateway, and EC2 does not detach
+            # a gateway while the database has a public address. So the database is created after them, and deleted
+            # before them.
+            opts=pulumi.ResourceOptions.merge(
+                child, pulumi.ResourceOptions(depends_on=[gateway, routes, *associations])
+            ),
         )
 
         security_group = aws.ec2.SecurityGroup(

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from continuity import files
-from continuity.changes import drift
+from continuity.changes import drift, updates
 from continuity.changes.bundle import KEY, fetch_bundle, make_bundle, push_bundle
 from continuity.changes.report import LABEL, Report
 from continuity.clouds.github import Repository
 from continuity.console import OUT, SAY
-from continuity.engine import stacks, updates
+from continuity.engine import stacks
 from continuity.engine.events import run_captured
 from continuity.engine.stacks import POLICY_PACK, Stack
 from continuity.errors import UsageError

@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import plan
+from continuity.changes import updates
 from continuity.clouds.database import Database
 from continuity.drills import heartbeat
 from continuity.drills.heartbeat import Row
-from continuity.engine import pulumi_cli, updates
+from continuity.engine import pulumi_cli
 from continuity.engine.stacks import Stack
 from continuity.errors import DrillError, StackError, UsageError
 from continuity.programs import starting

@@ -209,6 +209,14 @@ def failures(events: Sequence[dict[str, Any]]) -> Iterator[Failure]:
             yield Failure(kind, name, inputs, messages.get(metadata["urn"], ""))
 
 
+def warnings(events: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Return the warnings of the program and the providers."""
+    for event in events:
+        found = event.get("diagnosticEvent", {})
+        if found.get("severity") == "warning":
+            yield _plain(found["message"])
+
+
 def _step(metadata: dict[str, Any]) -> Step:
     kind, name = split_urn(metadata["urn"])
     operation = "replace" if metadata["op"] in _REPLACING else metadata["op"]

@@ -20,6 +20,7 @@ from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from localcloud.plugins.table import GoneError, Plugin, Property, Props, RefusedError, ResourceType, creation_outputs
+from localcloud.plugins.time_limit import custom_timeout
 from localcloud.plugins.wire import UNKNOWN, from_wire, has_unknown, to_wire
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         inputs = from_wire(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=to_wire(_expected(entry, inputs), _secrets(entry)))
-        with self._reporting_errors(context, f"create {request.urn}"):
+        with custom_timeout(request.timeout), self._reporting_errors(context, f"create {request.urn}"):
             cloud = self._client()
             identity = entry.create(cloud, inputs)
             created = creation_outputs(identity)
@@ -154,7 +155,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             expected = {**{key: value for key, value in state.items() if key not in entry.properties}, **new}
             return provider_pb2.UpdateResponse(properties=to_wire(expected, _secrets(entry)))
-        with self._reporting_errors(context, f"update {request.urn}"):
+        with custom_timeout(request.timeout), self._reporting_errors(context, f"update {request.urn}"):
             if entry.update is None:
                 raise RefusedError(f"{entry.token} cannot be changed in place")
             inherited = self._inherited()
@@ -166,7 +167,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         entry = self._entry(_type_and_name(request.urn)[0], context)
-        with self._reporting_errors(context, f"delete {request.urn}"):
+        with custom_timeout(request.timeout), self._reporting_errors(context, f"delete {request.urn}"):
             try:
                 entry.delete(self._client(), request.id, from_wire(request.properties))
             except GoneError:

@@ -135,6 +135,13 @@ class Made:
 
     @classmethod
     def create(cls, cloud: Cloud, token: str, **inputs: Any) -> Made:
+        made = cls.create_unchecked(cloud, token, **inputs)
+        made.must_be_as_declared()
+        return made
+
+    @classmethod
+    def create_unchecked(cls, cloud: Cloud, token: str, **inputs: Any) -> Made:
+        """Create a resource that may differ from its declaration at first, such as a restored database."""
         table = TABLES[token]
         assert set(inputs) <= set(table.properties)
         identity = table.create(cloud, inputs)
@@ -142,11 +149,19 @@ class Made:
             table.settle(cloud, identity, inputs)
         made = cls(cloud, table, inputs, identity, {})
         made.outputs = table.read(cloud, identity, {**inputs, **creation_outputs(identity)})
-        made.must_be_as_declared()
         if table.find is not None:
             found = table.find(cloud, inputs)
             assert found == identity, f"{token} finds {found}, not {identity}"
         return made
+
+    def refresh_and_update(self) -> None:
+        """Do what `pulumi up --refresh` does: change what differs from the declaration."""
+        found = found_inputs(self.table, self.inputs, self.read(), importing=False)
+        changed = frozenset(changed_inputs(self.table.properties, found, self.inputs))
+        assert self.table.update is not None
+        self.table.update(self.cloud, self.identity, {**self.outputs, **found}, self.inputs, changed)
+        self.read()
+        self.must_be_as_declared()
 
     def must_be_as_declared(self) -> None:
         """A refresh finds every output, no drift, and so does an import, which knows nothing but the id."""

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import LocalCloud
+from localcloud.engine.provide import Engine
+from tests.conftest import LocalCloud, a_local_cloud
 from tests.scenarios.harness import (
     CONTINUITY,
     HOME,
@@ -57,6 +58,16 @@ def configured(project: Path, stack: str, change: Callable[[dict[str, Any]], Non
         yield
     finally:
         file.write_text(original)
+
+
+@pytest.fixture(scope="module")
+def local_cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A cloud whose restores take an hour, more than the provider's default limit. An hour passes in 30 seconds."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LOCALCLOUD_CLOCK", "120")
+        environment.setenv("LOCALCLOUD_RDS_RESTORE_MINUTES", "60")
+        with a_local_cloud(engine, tmp_path_factory.mktemp("cloud")) as cloud:
+            yield cloud
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +242,9 @@ def test_recovery_loses_few_rows_and_asks_germany_nothing(recovered: LocalCloud,
 
 def test_recovered_database_is_protected_and_stable(recovered: LocalCloud, project: Path) -> None:
     must_be_protected(recovered, RECOVERY, "botbrains-dr-database", "botbrains-dr-database")
+    # The command for the recovery has already made the second update, which sets what a restore cannot.
+    state = recovered.run("pulumi", "preview", "--refresh", "--stack", "dr", "--expect-no-changes", cwd=project)
+    assert state.returncode == 0
     assert (
         instance(recovered, RECOVERY, "botbrains-dr-database")["KmsKeyId"]
         == outputs(recovered, "vault")["database_key_arn"]

@@ -24,6 +24,7 @@ def patch() -> None:
     wrap_method(EC2Backend, "modify_security_group_rules", _modify_rules)
     wrap_method(EC2Backend, "delete_security_group", _delete_group)
     wrap_method(EC2Backend, "delete_subnet", _delete_subnet)
+    wrap_method(EC2Backend, "detach_internet_gateway", _detach_gateway)
 
 
 def _remember_description(original: Callable[..., None], rule: SecurityGroupRule, *args: Any, **kwargs: Any) -> None:
@@ -92,6 +93,17 @@ def _delete_subnet(original: Callable[..., Any], backend: EC2Backend, subnet_id:
         ):
             raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
     return original(backend, subnet_id)
+
+
+def _detach_gateway(original: Callable[..., Any], backend: EC2Backend, gateway_id: str, vpc_id: str) -> Any:
+    if any(
+        database.publicly_accessible and database.db_subnet_group.vpc_id == vpc_id for database in _databases(backend)
+    ):
+        raise DependencyViolationError(
+            f"Network {vpc_id} has some mapped public address(es). Please unmap those public address(es) before "
+            "detaching the gateway."
+        )
+    return original(backend, gateway_id, vpc_id)
 
 
 def _databases(backend: EC2Backend) -> Iterator[DBInstance]:

@@ -219,8 +219,22 @@ def _place(backend: RDSBackend, wanted: Kwargs) -> None:
                 f"The DB instance is in {group.vpc_id} and the EC2 security group is in {security_group.vpc_id}",
             )
     if wanted.get("publicly_accessible") is None:
-        wanted["publicly_accessible"] = any(
-            gateway.vpc is not None and gateway.vpc.id == group.vpc_id for gateway in ec2.internet_gateways.values()
+        wanted["publicly_accessible"] = _has_gateway(backend, group.vpc_id)
+    elif wanted["publicly_accessible"]:
+        _check_public(backend, group.vpc_id)
+
+
+def _has_gateway(backend: RDSBackend, vpc_id: str) -> bool:
+    gateways = ec2_backends[backend.account_id][backend.region_name].internet_gateways.values()
+    return any(gateway.vpc is not None and gateway.vpc.id == vpc_id for gateway in gateways)
+
+
+def _check_public(backend: RDSBackend, vpc_id: str) -> None:
+    if not _has_gateway(backend, vpc_id):
+        refuse(
+            "InvalidVPCNetworkStateFault",
+            "Cannot create a publicly accessible DBInstance. The specified VPC has no internet gateway attached. "
+            "Update the VPC and then try again",
         )
 
 
@@ -259,6 +273,8 @@ def _modify(original: Callable[..., DBInstance], backend: RDSBackend, identifier
         wanted.pop("manage_master_user_password")  # it is managed already: the secret stays
     if wanted.get("multi_az") is False or wanted.get("multi_az") is None:
         wanted.pop("availability_zone", None)
+    if wanted.get("publicly_accessible") and not database.publicly_accessible:
+        _check_public(backend, database.db_subnet_group.vpc_id)
     group = wanted.get("db_parameter_group_name")
     if group and group.startswith("default."):
         database.db_parameter_groups()  # this creates the default group

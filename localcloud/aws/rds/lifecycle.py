@@ -3,6 +3,9 @@
 An instance is `creating` until its server answers. That takes seconds, or minutes after a long recovery, and runs in
 the background. If the local cloud is killed meanwhile, it begins again at its next start: the origin of an instance is
 stored until the server is ready.
+
+A restored instance is then `backing-up` until RDS has taken its first backup, which takes RDS hours for a large
+database. Here it takes the minutes of `LOCALCLOUD_RDS_RESTORE_MINUTES`, by the clouds' clock.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from moto.rds.models import DBInstance, DBSnapshot, RDSBackend
 
@@ -18,9 +21,13 @@ from localcloud.aws.patching import wrap_method
 from localcloud.aws.rds.automated_backups import every_backend, kept
 from localcloud.aws.rds.errors import refuse
 from localcloud.aws.rds.servers import Origin, Servers, current_servers
+from localcloud.instance.clock import real_seconds, setting
 from localcloud.instance.folder import LocalCloudError
 
 log = logging.getLogger(__name__)
+
+RESTORE_VARIABLE: Final = "LOCALCLOUD_RDS_RESTORE_MINUTES"
+_UNFINISHED: Final = frozenset({"creating", "backing-up"})
 
 
 def patch() -> None:
@@ -74,6 +81,11 @@ def _make(servers: Servers, backend: RDSBackend, database: Any) -> None:
         with servers.changing("rds"):
             database.status = "failed" if origin.kind == "new" else "incompatible-restore"
         return
+    if origin.kind != "new" and (minutes := setting(RESTORE_VARIABLE)):
+        with servers.changing("rds"):
+            database.status = "backing-up"
+        if servers.ending.wait(real_seconds(minutes * 60)):
+            return
     with servers.changing("rds"):
         database.status = "available"
         database.origin = None
@@ -138,7 +150,7 @@ def resume(servers: Servers) -> None:
         ),
     )
     for backend, database in there:
-        if database.status == "creating":
+        if database.status in _UNFINISHED:
             servers.work(partial(_make, servers, backend, database))
         elif database.status == "available":
             _start_soon(servers, backend, database)
@@ -163,7 +175,7 @@ def follow(servers: Servers, is_dead: Callable[[str], bool]) -> None:
 
 def must_be_available(database: Any, to: str) -> None:
     """Refuse to change, copy or delete an instance that is still being created, like RDS."""
-    if current_servers() is not None and database.status == "creating":
+    if current_servers() is not None and database.status in _UNFINISHED:
         refuse(
             "InvalidDBInstanceState",
             f"Instance {database.db_instance_identifier} is {database.status}: it must be available to {to}.",

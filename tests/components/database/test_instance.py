@@ -7,20 +7,26 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import pulumi
 import pytest
 
 from components.database.instance import BackupReplicationArgs, Database, DatabaseArgs, ExistingKeyArgs, OwnKeyArgs
 from components.database.network import DatabaseNetwork, DatabaseNetworkArgs
 from components.database.source import Empty, Existing, FromBackups, FromSnapshot, Origin
 from components.database.verification import VerificationError
+from plan.names import NEEDS_REFRESH
 from tests.components.recording import (
+    ASSOCIATION,
     BACKUP_REPLICATION,
     DATABASE,
+    GATEWAY,
     INGRESS_RULE,
     KEY,
     PARAMETER_GROUP,
+    ROUTE_TABLE,
     SECURITY_GROUP,
     SUBNET,
+    SUBNET_GROUP,
     Deployment,
     deploy,
 )
@@ -74,7 +80,7 @@ def test_exactly_the_hosts_may_connect_and_only_to_postgresql() -> None:
     for rule in rules:
         assert rule.inputs["securityGroupId"] == group.id
         assert (rule.inputs["ipProtocol"], rule.inputs["fromPort"], rule.inputs["toPort"]) == ("tcp", 5432, 5432)
-    # No way in or out beside these rules, inline or as a rule of its own.
+    # There is no other rule, inside the group or separate.
     assert not {"ingress", "egress"} & set(group.inputs)
     assert not [resource for resource in deployment.resources if "Egress" in resource.type]
     assert deployment.one(DATABASE).inputs["vpcSecurityGroupIds"] == [group.id]
@@ -87,6 +93,16 @@ def test_the_network_has_subnets_in_three_zones_that_do_not_overlap() -> None:
     ranges = [ipaddress.IPv4Network(subnet.inputs["cidrBlock"]) for subnet in subnets]
     assert all(part.subnet_of(ipaddress.IPv4Network("10.1.0.0/16")) for part in ranges)
     assert not [(a, b) for a in ranges for b in ranges if a is not b and a.overlaps(b)]
+
+
+def test_database_follows_its_route_to_the_internet() -> None:
+    deployment = database()
+    group = deployment.one(SUBNET_GROUP)
+    route = [deployment.one(GATEWAY), deployment.one(ROUTE_TABLE), *deployment.all(ASSOCIATION)]
+
+    assert len(route) == 5
+    assert {it.urn for it in route} <= group.depends_on
+    assert group.urn in deployment.one(DATABASE).depends_on
 
 
 @pytest.mark.parametrize("ip_range", ["10.1.0.0/23", "10.1.0.0/28", "10.1.0.9/16"])
@@ -184,7 +200,7 @@ def test_the_parameters_are_those_of_the_major_version(version: str, family: str
 
 
 def test_backup_and_maintenance_last_half_an_hour_and_do_not_overlap() -> None:
-    """What RDS asks of both windows (CreateDBInstance); the backup's is there every day."""
+    """The limits of RDS for both windows (CreateDBInstance). The backup window is a daily one."""
     inputs: Any = database().one(DATABASE).inputs
     days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -263,15 +279,13 @@ def test_another_identifier_is_another_database_beside_the_same_of_everything_el
     assert two.one(DATABASE).inputs["finalSnapshotIdentifier"] != one.one(DATABASE).inputs["finalSnapshotIdentifier"]
 
 
-# What RestoreDBInstanceToPointInTime leaves an instance with when it is not told (API reference), by the input's name.
-DEFAULTS: dict[str, Any] = {
+# The values that RestoreDBInstanceToPointInTime gives an instance without these parameters (API reference), by the
+# input's name. The first ones are corrected by an update with a refresh.
+CORRECTED_LATER: dict[str, Any] = {
     "multiAz": False,
     "deletionProtection": False,
     "iamDatabaseAuthenticationEnabled": False,
-    "publiclyAccessible": False,
-    "parameterGroupName": "default.postgres18",
     "dbSubnetGroupName": "default",
-    "vpcSecurityGroupIds": ["sg-default"],
     "backupRetentionPeriod": 1,
     "backupWindow": "22:00-22:30",
     "maintenanceWindow": "tue:22:00-tue:22:30",
@@ -280,6 +294,11 @@ DEFAULTS: dict[str, Any] = {
     "performanceInsightsEnabled": False,
     "performanceInsightsKmsKeyId": "",
     "performanceInsightsRetentionPeriod": 0,
+}
+FATAL: dict[str, Any] = {
+    "publiclyAccessible": False,
+    "parameterGroupName": "default.postgres18",
+    "vpcSecurityGroupIds": ["sg-default"],
     "storageEncrypted": False,
     "kmsKeyId": "arn:of-another-key",
     "engineLifecycleSupport": "open-source-rds-extended-support",
@@ -291,28 +310,48 @@ def snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
+def named(differences: dict[str, Any]) -> list[str]:
+    return sorted(f"{snake(name)} is {value!r}" for name, value in differences.items())
+
+
+def differing(message: str) -> list[str]:
+    """The settings that a message names, with the values that RDS has."""
+    return sorted(line.partition(";")[0].strip() for line in message.splitlines() if "; declared is " in line)
+
+
 @pytest.mark.parametrize(
     ("says", "names"),
     [
-        *(({name: value}, [f"{snake(name)} is {value!r}"]) for name, value in DEFAULTS.items()),
+        *(({name: value}, named({name: value})) for name, value in FATAL.items()),
         ({"masterUserSecrets": []}, ["manage_master_user_password is False", "master_user_secret_kms_key_id is None"]),
         (
             {"masterUserSecrets": [{"secretArn": "arn:secret", "secretStatus": "active", "kmsKeyId": "arn:default"}]},
             ["master_user_secret_kms_key_id is 'arn:default'"],
         ),
-        (DEFAULTS, [f"{snake(name)} is {value!r}" for name, value in DEFAULTS.items()]),
+        ({**FATAL, **CORRECTED_LATER}, named({**FATAL, **CORRECTED_LATER})),
     ],
     ids=lambda value: "+".join(value) if len(value) < 3 else "everything",
 )
-def test_a_database_that_rds_left_at_a_default_fails_the_update_by_name(says: dict[str, Any], names: list[str]) -> None:
+def test_uncorrectable_difference_fails_the_update(says: dict[str, Any], names: list[str]) -> None:
     with pytest.raises(VerificationError) as refusal:
         database(origin=RESTORED, rds_says=says)
-    differing = [line for line in str(refusal.value).splitlines() if "; declared is " in line]
-    assert len(differing) == len(names)
-    for name in names:
-        assert [line for line in differing if line.strip().startswith(name)], name
-    # A preview has nothing from RDS to compare.
+    assert differing(str(refusal.value)) == names
+    # A preview has no values of RDS to compare.
     database(origin=RESTORED, rds_says=says, preview=True)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [*({name: value} for name, value in CORRECTED_LATER.items()), CORRECTED_LATER],
+    ids=lambda says: "+".join(says),
+)
+def test_correctable_difference_is_a_warning(says: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda message, resource: warnings.append(message))
+    database(origin=RESTORED, rds_says=says)
+    (warning,) = warnings
+    assert differing(warning) == named(says)
+    assert NEEDS_REFRESH in warning
 
 
 @pytest.mark.parametrize(
@@ -324,5 +363,6 @@ def test_a_database_that_rds_left_at_a_default_fails_the_update_by_name(says: di
     ],
     ids=str,
 )
-def test_what_rds_only_writes_otherwise_is_no_difference(says: dict[str, Any]) -> None:
+def test_different_spelling_is_no_difference(says: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi.log, "warn", lambda message, resource: pytest.fail(message))
     database(origin=RESTORED, rds_says=says)

@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 from moto.rds.models import rds_backends
 
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.aws.rds import instance_reading
 from localcloud.plugins.provider import _difference
 from localcloud.plugins.table import GoneError, RefusedError
+from localcloud.plugins.time_limit import custom_timeout
 from tests.localcloud.aws_harness import HERE, TABLES, THERE, LocalAws, Made, a_database, a_key, a_network, local_aws
 
 INSTANCE = "aws:rds/instance:Instance"
@@ -75,10 +75,10 @@ def secret_of(aws: LocalAws, database: dict[str, Any], region: str = HERE) -> di
     return said
 
 
-def test_a_recovery_in_the_other_region_is_as_declared(aws: LocalAws, cloud: Cloud, copy: dict[str, Any]) -> None:
-    """Settings that a restore leaves at their defaults have production's values when the creation ends."""
+def test_restore_is_as_declared_after_a_refresh(aws: LocalAws, cloud: Cloud, copy: dict[str, Any]) -> None:
+    """The provider sends part of the declaration with a point-in-time restore. The next refresh finds the rest."""
     insights = a_key(aws, THERE)
-    made = Made.create(
+    made = Made.create_unchecked(
         cloud,
         INSTANCE,
         **PLAIN,
@@ -107,6 +107,17 @@ def test_a_recovery_in_the_other_region_is_as_declared(aws: LocalAws, cloud: Clo
             "useLatestRestorableTime": True,
         },
     )
+    assert made.drift() == {
+        "allocatedStorage",
+        "backupRetentionPeriod",
+        "backupWindow",
+        "caCertIdentifier",
+        "maintenanceWindow",
+        "performanceInsightsEnabled",
+        "performanceInsightsKmsKeyId",
+    }
+    first = secret_of(aws, described(aws, "recovered", THERE), THERE)
+    made.refresh_and_update()
     found = described(aws, "recovered", THERE)
     expected = {
         "DBName": "app",
@@ -124,12 +135,7 @@ def test_a_recovery_in_the_other_region_is_as_declared(aws: LocalAws, cloud: Clo
     assert {key: found[key] for key in expected} == expected
     assert {tag["Key"]: tag["Value"] for tag in found["TagList"]} == {"owner": "platform", "tier": "2"}
     assert found["MasterUserSecret"]["KmsKeyId"] == insights
-    first = secret_of(aws, found, THERE)
-
-    # Done again, as after a failure, it changes nothing: not even the password that it was given.
-    assert made.table.settle is not None
-    made.table.settle(cloud, made.identity, made.inputs)
-    assert secret_of(aws, described(aws, "recovered", THERE), THERE) == first
+    assert secret_of(aws, found, THERE) == first
     made.change(deletionProtection=False)
     with pytest.raises(GoneError):
         made.delete()
@@ -274,24 +280,24 @@ def test_another_origin_replaces(inputs: dict[str, Any], replaces: list[str]) ->
     )
 
 
-def test_an_update_finishes_what_a_creation_could_not(
+def test_half_made_instance_never_gets_its_secret(
     aws: LocalAws, cloud: Cloud, source: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The restore was answered, and then nothing more was: the engine knows the id and the inputs."""
+    """The creation ended before its second call. The provider does not read whether RDS manages the password."""
     inputs = {**PLAIN, "identifier": "half", "restoreToPointInTime": LATEST, "manageMasterUserPassword": True}
     table = TABLES[INSTANCE]
     identity = table.create(cloud, inputs)
     assert table.settle is not None
-    assert table.update is not None
     record = rds_backends["123456789012"][HERE].databases["half"]
-    record.status = "creating"
-    monkeypatch.setattr(instance_reading, "PATIENCE_SECONDS", 0)
-    with pytest.raises(RefusedError, match=r"instance half \(arn:aws:rds:.*\) is creating after 0 s"):
+    record.status = "backing-up"
+    monkeypatch.setenv("LOCALCLOUD_CLOCK", "60000")
+    with pytest.raises(RefusedError, match=r"instance half \(arn:aws:rds:.*\) is backing-up after 40 minutes"):
+        table.settle(cloud, identity, inputs)
+    with custom_timeout(3 * 3600), pytest.raises(RefusedError, match="is backing-up after 180 minutes"):
         table.settle(cloud, identity, inputs)
     record.status = "incompatible-restore"
     with pytest.raises(RefusedError, match=r"instance half \(.*\) is incompatible-restore, and will not be available"):
         table.settle(cloud, identity, inputs)
     record.status = "available"
+    Made(cloud, table, inputs, identity, {}).refresh_and_update()
     assert "MasterUserSecret" not in described(aws, "half")
-    table.update(cloud, identity, {**inputs, "id": identity}, inputs, frozenset())
-    assert secret_of(aws, described(aws, "half"))["username"] == "root"

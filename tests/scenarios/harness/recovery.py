@@ -65,6 +65,8 @@ def must_be_protected(cloud: LocalCloud, region: str, identifier: str, group: st
         "BackupRetentionPeriod": PLAN.retention.database_backup_days,
         "CopyTagsToSnapshot": True,
         "PerformanceInsightsEnabled": True,
+        "PreferredBackupWindow": "01:00-02:00",
+        "PreferredMaintenanceWindow": "sun:03:00-sun:04:00",
         "EnabledCloudwatchLogsExports": ["postgresql", "upgrade"],
     }
     assert {name: found[name] for name in expected} == expected

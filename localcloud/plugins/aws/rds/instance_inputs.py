@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from localcloud.plugins.aws.common import REGION, TAGS, same_lower, same_set
 from localcloud.plugins.table import Property
@@ -76,8 +76,9 @@ PROPERTIES: Final[dict[str, Property]] = {
     # A changed value alone has no effect: a changed `passwordWoVersion` sends it.
     "passwordWo": Property(secret=True, write_only=True, same=lambda one, other: True),
     "passwordWoVersion": Property(write_only=True),
-    "manageMasterUserPassword": Property(default=False),
-    "masterUserSecretKmsKeyId": Property(),
+    # The provider never reads these two: it keeps the declared values, whether RDS has a secret or not.
+    "manageMasterUserPassword": Property(default=False, write_only=True),
+    "masterUserSecretKmsKeyId": Property(write_only=True),
     "allocatedStorage": Property(),
     "maxAllocatedStorage": Property(default=0),
     "storageType": Property(choices=("standard", "gp2", "gp3", "io1", "io2")),
@@ -124,9 +125,3 @@ PROPERTIES: Final[dict[str, Property]] = {
     "finalSnapshotIdentifier": Property(write_only=True),
     "deleteAutomatedBackups": Property(default=True, write_only=True),
 }
-
-
-def same(key: str, declared: Any, found: Any) -> bool:
-    """Whether RDS has the declared input."""
-    rule = PROPERTIES[key].same
-    return bool(declared == found if rule is None else rule(declared, found))

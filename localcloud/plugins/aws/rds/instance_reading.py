@@ -9,6 +9,7 @@ from typing import Any, Final
 from localcloud.plugins.aws.common import from_tag_list, gone_at, locate, tags_found
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.table import GoneError, Props, RefusedError
+from localcloud.plugins.time_limit import TimeLimit
 
 _READY: Final = frozenset({"available", "storage-optimization", "stopped"})
 # An instance does not leave these states without help (RDS User Guide, "Viewing Amazon RDS DB instance status").
@@ -27,14 +28,14 @@ _HOPELESS: Final = frozenset(
         "restore-error",
     }
 )
-PATIENCE_SECONDS: Final = 1800
-"""The provider waits 50 minutes for a creation, 80 for a change and 60 for a deletion. Here each takes seconds, or
-minutes if a large backup is restored."""
+CREATE_MINUTES: Final = 40
+UPDATE_MINUTES: Final = 80
+DELETE_MINUTES: Final = 60
 
 
-def wait(rds: Any, identity: str) -> None:
+def wait(rds: Any, identity: str, minutes: float) -> None:
     """Wait until the instance is available. The error states its status."""
-    end = time.monotonic() + PATIENCE_SECONDS
+    limit = TimeLimit.of(minutes)
     pause = 0.1
     while (found := describe(rds, identity))["DBInstanceStatus"] not in _READY:
         now, name = found["DBInstanceStatus"], found["DBInstanceIdentifier"]
@@ -42,10 +43,8 @@ def wait(rds: Any, identity: str) -> None:
             raise RefusedError(
                 f"the RDS instance {name} ({found['DBInstanceArn']}) is {now}, and will not be available"
             )
-        if time.monotonic() > end:
-            raise RefusedError(
-                f"the RDS instance {name} ({found['DBInstanceArn']}) is {now} after {PATIENCE_SECONDS} s"
-            )
+        if limit.passed():
+            raise RefusedError(f"the RDS instance {name} ({found['DBInstanceArn']}) is {now} after {limit}")
         time.sleep(pause)
         pause = min(2.0, pause * 1.5)
 
@@ -98,8 +97,6 @@ def read(cloud: Cloud, identity: str, state: Props) -> Props:
         ]
         if secret
         else [],
-        "manageMasterUserPassword": bool(secret),
-        "masterUserSecretKmsKeyId": (secret or {}).get("KmsKeyId", ""),
         "allocatedStorage": _storage(found["AllocatedStorage"], state),
         "maxAllocatedStorage": found.get("MaxAllocatedStorage") or 0,
         "storageType": found["StorageType"],

@@ -8,13 +8,21 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from localcloud.plugins.aws.common import all_tags, client, given, gone_at, tag_list, unfinished
+from localcloud.plugins.aws.common import all_tags, client, given, gone_at, tag_list
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.aws.rds.instance_inputs import CREATE, MODIFY, PROPERTIES
-from localcloud.plugins.aws.rds.instance_reading import PATIENCE_SECONDS, describe, read, wait
-from localcloud.plugins.aws.rds.restores import differing, restore, restored
+from localcloud.plugins.aws.rds.instance_reading import (
+    CREATE_MINUTES,
+    DELETE_MINUTES,
+    UPDATE_MINUTES,
+    describe,
+    read,
+    wait,
+)
+from localcloud.plugins.aws.rds.restores import change_after, restore, restored
 from localcloud.plugins.aws.rds.tags import retag
 from localcloud.plugins.table import GoneError, Props, RefusedError, ResourceType
+from localcloud.plugins.time_limit import TimeLimit
 
 _INSIGHTS: Final = (
     "performanceInsightsEnabled",
@@ -51,25 +59,26 @@ def _password(inputs: Props) -> dict[str, str]:
 
 
 def _settle_instance(cloud: Cloud, identity: str, inputs: Props) -> None:
-    """Complete the instance. It can be repeated after a failure: a change that was made is not made again."""
+    """Wait for the instance, and send what the restore call does not take.
+
+    The provider does this only in the update that creates the instance. If that update ends early, no later one sends
+    it.
+    """
     rds = client(cloud, "rds", inputs)
-    wait(rds, identity)
+    wait(rds, identity, CREATE_MINUTES)
     if not restored(inputs):
         return
-    changed = differing(inputs, read(cloud, identity, inputs))
-    # A restored instance has its source's password, which RDS does not return. So the declared one is always sent.
-    arguments = {**_changes(describe(rds, identity), inputs, changed), **_password(inputs)}
+    # A restored instance has its source's password. RDS does not return it, so the declared one is always sent.
+    arguments = {**change_after(inputs), **_password(inputs)}
     if arguments:
         rds.modify_db_instance(
             DBInstanceIdentifier=describe(rds, identity)["DBInstanceIdentifier"], ApplyImmediately=True, **arguments
         )
-        wait(rds, identity)
+        wait(rds, identity, UPDATE_MINUTES)
 
 
 def _update_instance(cloud: Cloud, identity: str, old: Props, new: Props, changed: frozenset[str]) -> None:
     rds, password = client(cloud, "rds", new), _password(new)
-    if unfinished(old):
-        _settle_instance(cloud, identity, new)
     now = describe(rds, identity)
     arguments = _changes(now, new, changed)
     if "passwordWoVersion" in changed:
@@ -80,7 +89,7 @@ def _update_instance(cloud: Cloud, identity: str, old: Props, new: Props, change
             ApplyImmediately=bool(new.get("applyImmediately")),
             **arguments,
         )
-        wait(rds, identity)
+        wait(rds, identity, UPDATE_MINUTES)
     retag(cloud, now["DBInstanceArn"], new)
 
 
@@ -135,13 +144,11 @@ def _delete_instance(cloud: Cloud, identity: str, state: Props) -> None:
             DeleteAutomatedBackups=state.get("deleteAutomatedBackups", True),
             **final,
         )
-    end = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < end:
+    limit = TimeLimit.of(DELETE_MINUTES)
+    while not limit.passed():
         describe(rds, identity)  # raises `GoneError` when the instance is gone
         time.sleep(0.2)
-    raise RefusedError(
-        f"the RDS instance {found['DBInstanceIdentifier']} is still there {PATIENCE_SECONDS} s after deletion"
-    )
+    raise RefusedError(f"the RDS instance {found['DBInstanceIdentifier']} still exists {limit} after its deletion")
 
 
 def _find_instance(cloud: Cloud, inputs: Props) -> str | None:

@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 from localcloud.plugins.aws.common import REGION, client, code, given, gone_at, locate
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
+from localcloud.plugins.time_limit import TimeLimit
 
-_PATIENCE_SECONDS: Final = 4500
-"""The provider's value, 75 minutes."""
+_CREATE_MINUTES: Final = 75
 
 
 def _start_replication(cloud: Cloud, inputs: Props) -> str:
@@ -26,10 +26,10 @@ def _start_replication(cloud: Cloud, inputs: Props) -> str:
 
 def _settle_replication(cloud: Cloud, identity: str, inputs: Props) -> None:
     rds = client(cloud, "rds", inputs)
-    end = time.monotonic() + _PATIENCE_SECONDS
+    limit = TimeLimit.of(_CREATE_MINUTES)
     while (status := _replicated(rds, identity)["Status"].lower()) != "replicating":
-        if time.monotonic() > end:
-            raise RefusedError(f"{identity} is {status}, not replicating, after {_PATIENCE_SECONDS} s")
+        if limit.passed():
+            raise RefusedError(f"{identity} is {status}, not replicating, after {limit}")
         time.sleep(0.5)
 
 

@@ -1,10 +1,8 @@
 """Restore RDS instances to a point in time, or from a snapshot.
 
-After terraform-provider-aws, internal/service/rds/instance.go of 2025 (the first version with `password_wo`): the
-inputs of each of the two calls, and the changes once the instance is available. After a restore from a snapshot the
-provider changes every declared input. After a restore to a point in time it changes only passwords and monitoring, and
-the next update finds the other differences. Here both restores change every declared input at once, because this plugin
-compares an update with the previous declaration and would not find the differences.
+After terraform-provider-aws, internal/service/rds/instance.go of May 2026: the inputs of each of the two calls, and of
+the one change that follows when the instance is available. Any other input stays as RDS sets it, until a refresh finds
+the difference: after a restore to a point in time, for example, the windows and Performance Insights.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from typing import Any, Final
 
 from localcloud.plugins.aws.common import all_tags, given, tag_list
 from localcloud.plugins.aws.connection import Cloud
-from localcloud.plugins.aws.rds.instance_inputs import CREATE, MODIFY, PROPERTIES, same
+from localcloud.plugins.aws.rds.instance_inputs import CREATE, MODIFY, PROPERTIES
 from localcloud.plugins.table import Props, RefusedError
 
 # Sent with both calls.
@@ -39,6 +37,23 @@ _BOTH: Final = (
 _ALWAYS: Final = ("autoMinorVersionUpgrade", "copyTagsToSnapshot", "deletionProtection", "publiclyAccessible")
 _POINT_IN_TIME_ALONE: Final = ("dbName", "iops", "maxAllocatedStorage", "storageType")
 _SNAPSHOT_ALONE: Final = ("networkType",)
+# Sent once the instance is available. Neither restore ever sends `caCertIdentifier`.
+_AFTER_BOTH: Final = ("manageMasterUserPassword", "masterUserSecretKmsKeyId", "monitoringInterval", "monitoringRoleArn")
+_AFTER_SNAPSHOT: Final = (
+    "allocatedStorage",
+    "backupRetentionPeriod",
+    "backupWindow",
+    "databaseInsightsMode",
+    "engineVersion",
+    "iops",
+    "maintenanceWindow",
+    "maxAllocatedStorage",
+    "performanceInsightsEnabled",
+    "performanceInsightsKmsKeyId",
+    "performanceInsightsRetentionPeriod",
+    "storageThroughput",
+    "storageType",
+)
 _SOURCES: Final = {
     "sourceDbInstanceIdentifier": "SourceDBInstanceIdentifier",
     "sourceDbiResourceId": "SourceDbiResourceId",
@@ -111,13 +126,10 @@ def _check_moment(said: Any) -> None:
         raise RefusedError(f"`restoreToPointInTime.restoreTime` is {said!r}; allowed is UTC as in 2026-11-24T15:46:42Z")
 
 
-def differing(inputs: Props, found: Props) -> frozenset[str]:
-    """Return the declared inputs that differ from the restored instance and can be changed."""
-    return frozenset(
-        key
-        for key in MODIFY
-        if inputs.get(key) is not None
-        and not PROPERTIES[key].replaces
-        and not PROPERTIES[key].write_only
-        and not same(key, inputs[key], found.get(key))
-    )
+def change_after(inputs: Props) -> dict[str, Any]:
+    """Return the arguments of ModifyDBInstance once a restored instance is available."""
+    keys = (*_AFTER_BOTH, *(_AFTER_SNAPSHOT if inputs.get("snapshotIdentifier") else ()))
+    if not inputs.get("performanceInsightsEnabled"):
+        keys = tuple(key for key in keys if "Insights" not in key)
+    # The provider leaves out a false or empty value, except for the retention: 0 turns backups off.
+    return {MODIFY[key]: inputs[key] for key in keys if inputs.get(key) or (key in inputs and "Retention" in key)}

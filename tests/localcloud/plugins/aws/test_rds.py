@@ -213,3 +213,27 @@ def test_replicated_backups_outlive_database(aws: LocalAws, cloud: Cloud, databa
         replication.read()
     kept = aws.client("rds", THERE).describe_db_instance_automated_backups()["DBInstanceAutomatedBackups"]
     assert [(backup["Status"], backup["KmsKeyId"]) for backup in kept] == [("retained", far)]
+
+
+def test_public_database_needs_an_internet_gateway(aws: LocalAws, cloud: Cloud) -> None:
+    vpc, subnets = network(cloud)
+    group = Made.create(
+        cloud, "aws:rds/subnetGroup:SubnetGroup", name="public", subnetIds=[each.identity for each in subnets]
+    )
+    public = {**PLAIN, "identifier": "public", "dbSubnetGroupName": group.identity, "skipFinalSnapshot": True}
+    declared = {**public, "password": "longenough", "publiclyAccessible": True}
+    with pytest.raises(ClientError, match="VPC has no internet gateway attached"):
+        TABLES["aws:rds/instance:Instance"].create(cloud, declared)
+    private = Made.create(
+        cloud, "aws:rds/instance:Instance", **{**declared, "identifier": "private", "publiclyAccessible": False}
+    )
+    with pytest.raises(ClientError, match="VPC has no internet gateway attached"):
+        private.change(publiclyAccessible=True)
+
+    gateway = Made.create(cloud, "aws:ec2/internetGateway:InternetGateway", vpcId=vpc.identity)
+    database = Made.create(cloud, "aws:rds/instance:Instance", **declared)
+    with pytest.raises(ClientError, match="has some mapped public address"):
+        aws.client("ec2").detach_internet_gateway(InternetGatewayId=gateway.identity, VpcId=vpc.identity)
+    with pytest.raises(GoneError):
+        database.delete()
+    gateway.delete()

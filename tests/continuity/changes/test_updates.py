@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from continuity.engine import updates
+from continuity.changes import updates
 from continuity.engine.events import read_event_log
 from continuity.engine.stacks import Stack
-from continuity.errors import ContinuityError, StoppedError
+from continuity.errors import ContinuityError, StackError, StoppedError
 from plan import names
 
 SERVER = "hcloud:index/server:Server"
@@ -49,6 +49,11 @@ def test_incomplete_last_event_is_left_out(tmp_path: Path) -> None:
     assert read_event_log(file) == SOLD_OUT
 
 
+@pytest.fixture(autouse=True)
+def no_half_made_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(updates, "complete_databases", lambda stack: False)
+
+
 @pytest.mark.parametrize(
     ("error", "refusals", "tries"),
     [
@@ -75,3 +80,39 @@ def test_update_without_alternative_raises_the_error(
         updates.up([Stack.PROD], yes=False)
     assert raised.value is error
     assert held_back == [None, "cpx32@nbg1"][:tries]
+
+
+WARNED = [
+    {"diagnosticEvent": {"severity": "warning", "message": f"<{{%reset%}}>a window differs. {names.NEEDS_REFRESH}"}}
+]
+
+
+@pytest.mark.parametrize(
+    ("half_made", "warned", "runs", "complete"),
+    [
+        (False, [[]], [[]], True),
+        (False, [WARNED, []], [[], ["--refresh"]], True),
+        (False, [WARNED, WARNED], [[], ["--refresh"]], False),
+        (True, [[]], [["--refresh"]], True),
+        (True, [WARNED], [["--refresh"]], False),
+    ],
+)
+def test_one_more_update_refreshes_what_differs(
+    monkeypatch: pytest.MonkeyPatch, half_made: bool, warned: list[Any], runs: list[list[str]], complete: bool
+) -> None:
+    seen: list[list[str]] = []
+
+    def update(stack: Stack, options: list[str], environment: dict[str, str]) -> tuple[None, list[dict[str, Any]]]:
+        seen.append(list(options))
+        return None, warned[len(seen) - 1]
+
+    monkeypatch.setattr(updates, "_update", update)
+    monkeypatch.setattr(updates, "complete_databases", lambda stack: half_made)
+    monkeypatch.setattr(updates, "read_stack", lambda *arguments: [{"resourceChanges": {"same": 3}}])
+    if complete:
+        [change] = updates.up([Stack.DR], yes=False)
+        assert change.steps == {"same": 3}
+    else:
+        with pytest.raises(StackError, match="dr is up, but not as declared"):
+            updates.up([Stack.DR], yes=False)
+    assert seen == runs

@@ -1,5 +1,8 @@
 """Updates of stacks with `pulumi up` and the policy pack.
 
+A restored database needs two updates: the provider sends only a part of its settings with the restore. The program
+warns of the others, and this module runs a second update, with a refresh.
+
 Hetzner's API sometimes lists a server type as available and then refuses to create it (`resource_unavailable`). This
 module then retries the update without the refused type and location. The program selects the next alternative that
 `botbrains:hosts` declares.
@@ -11,14 +14,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from continuity.changes.master_secrets import complete_databases
 from continuity.console import SAY
-from continuity.engine.events import EVENT_LOG_ENVIRONMENT, event_log, failures, read_event_log
+from continuity.engine.events import EVENT_LOG_ENVIRONMENT, event_log, failures, read_event_log, warnings
 from continuity.engine.pulumi_cli import preview, read_stack, run
 from continuity.engine.stacks import POLICY_PACK, Stack
-from continuity.errors import ContinuityError, EngineError, StoppedError
-from plan.names import APP, SOLD_OUT, WITHOUT_GITHUB
+from continuity.errors import ContinuityError, EngineError, StackError, StoppedError
+from plan.names import APP, NEEDS_REFRESH, SOLD_OUT, WITHOUT_GITHUB
 
 _REFUSAL: Final = "resource_unavailable"  # docs.hetzner.cloud, Errors
+_REFRESH: Final = "--refresh"
 
 
 @dataclass(frozen=True)
@@ -68,13 +73,31 @@ def without_github(stack: Stack) -> list[str]:
 
 
 def _up(stack: Stack, options: Sequence[str], environment: Mapping[str, str]) -> Change:
+    """Update a stack once more after its first update, if the program asks for a refresh."""
+    if complete_databases(stack):
+        options = [*options, _REFRESH]
+    events = _up_with_alternatives(stack, options, environment)
+    if _needs_refresh(events) and _REFRESH not in options:
+        SAY.print(f"{stack}: a second update sets what the first one could not, such as the settings of a restore")
+        events = _up_with_alternatives(stack, [*options, _REFRESH], environment)
+    if _needs_refresh(events):
+        raise StackError(f"{stack} is up, but not as declared: the warnings above name the settings that differ")
+    history = read_stack("history", stack, "--json", "--page-size", "1")
+    return Change(stack=stack, steps=history[0].get("resourceChanges", {}))
+
+
+def _needs_refresh(events: Sequence[dict[str, Any]]) -> bool:
+    return any(NEEDS_REFRESH in warning for warning in warnings(events))
+
+
+def _up_with_alternatives(stack: Stack, options: Sequence[str], environment: Mapping[str, str]) -> list[dict[str, Any]]:
     """Retry while Hetzner refuses server types that it lists, each time without the ones refused so far."""
     refused: list[str] = []
     while True:
         held_back = {SOLD_OUT: ",".join(refused)} if refused else {}
         error, events = _update(stack, options, {**environment, **held_back})
         if error is None:
-            break
+            return events
         found = [offer for offer in sold_out(events) if offer not in refused]
         if not found or isinstance(error, StoppedError):
             raise error
@@ -84,21 +107,19 @@ def _up(stack: Stack, options: Sequence[str], environment: Mapping[str, str]) ->
             style="yellow",
         )
         refused += found
-    history = read_stack("history", stack, "--json", "--page-size", "1")
-    return Change(stack=stack, steps=history[0].get("resourceChanges", {}))
 
 
 def _update(
     stack: Stack, options: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[ContinuityError | None, list[dict[str, Any]]]:
-    """Run `pulumi up` once in the operator's terminal. If it fails, return the error and the engine's events."""
+    """Run `pulumi up` once in the operator's terminal. Return the error, if it failed, and the engine's events."""
     command = ["up", "--stack", stack, "--policy-pack", str(POLICY_PACK), *options]
     with event_log() as log:
         try:
             run([*command, "--event-log", str(log)], **EVENT_LOG_ENVIRONMENT, **environment)
         except ContinuityError as error:
             return error, read_event_log(log)
-    return None, []
+        return None, read_event_log(log)
 
 
 def sold_out(events: Sequence[dict[str, Any]]) -> list[str]:
