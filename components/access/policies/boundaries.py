@@ -98,9 +98,11 @@ def deploy_boundary(scope: AccountScope, emergency_role: str) -> list[Statement]
         ),
         deny(
             "AccessIsNotChanged",
-            [*(f"iam:{verb}*" for verb in _CHANGING), "iam:PassRole", "sts:AssumeRole"],
+            [*(f"iam:{verb}*" for verb in _CHANGING), "iam:PassRole"],
             _access(scope, emergency_role),
         ),
+        # A role that trusts the session of a deployment could be assumed without an allow statement.
+        deny("NoRoleIsAssumed", ["sts:AssumeRole"], ANY_RESOURCE),
         # The records of the alarm's trail, and the key that they are encrypted with.
         deny("NoRecordIsTouched", ["s3:Delete*", "s3:Put*"], scope.buckets(f"{access_of('*')}-*")),
         deny(

@@ -96,9 +96,10 @@ def test_person_uses_keys_of_secrets_through_secrets_manager_only(action: str) -
         "secretsmanager:PutResourcePolicy",
         "secretsmanager:RemoveRegionsFromReplication",
         "secretsmanager:StopReplicationToReplica",
+        "sts:AssumeRole",
     ],
 )
-def test_deployment_ends_no_copy_whatever_its_policies_allow(action: str) -> None:
+def test_boundary_denies_harm_regardless_of_the_policies(action: str) -> None:
     call = Call(action, context={"aws:requestedregion": (HERE,)})
     everything: Mapping[str, object] = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     limit = {"Statement": deploy_boundary(SCOPE, "emergency")}
