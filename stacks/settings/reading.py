@@ -16,11 +16,10 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from plan import Plan
 from plan.names import APP
-from plan.validation import explain_error, field_names
+from plan.validation import Mistake, explain_error, field_names
 
 NAMESPACE: Final = APP
 
@@ -94,13 +93,14 @@ def read(
     kind = values.get("kind")
     model = kinds.get(kind) if kind is not None else None
     if model is None:
-        problem = _Problem("kind", kind, "one of " + ", ".join(kinds), "Set the kind of this stack.")
-        raise SettingsError(_message(stack, [problem]))
+        mistake = Mistake("kind", "wrong", kind, "", "one of " + ", ".join(kinds), "Set the kind of this stack.", "")
+        raise SettingsError(_message(stack, [_text(mistake, secret=False)]))
     try:
         return model.model_validate(_decode(model, values), context=Context(plan, stack))
     except ValidationError as error:
-        problems = [_Problem.of(model, details, secrets) for details in error.errors(include_url=False)]
-        raise SettingsError(_message(stack, problems)) from None
+        errors = error.errors(include_url=False)
+        mistakes = [_text(explain_error(model, one), not secrets.isdisjoint(one["loc"][:1])) for one in errors]
+        raise SettingsError(_message(stack, mistakes)) from None
 
 
 def _decode(model: type[Section], values: Mapping[str, str]) -> dict[str, Any]:
@@ -118,33 +118,15 @@ def _decode(model: type[Section], values: Mapping[str, str]) -> dict[str, Any]:
     return {key: decoded(key, value) for key, value in values.items()}
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """One mistake: the setting, its value, what is allowed, and what to do."""
-
-    path: str
-    value: object
-    allowed: str
-    remedy: str
-
-    @classmethod
-    def of(cls, model: type[Section], details: ErrorDetails, secrets: set[str] | frozenset[str]) -> _Problem:
-        """Explain one of pydantic's errors."""
-        mistake, location = explain_error(model, details), details["loc"]
-        value: object = "[secret]" if location and location[0] in secrets else mistake.value
-        return cls(
-            mistake.path,
-            None if mistake.kind == "missing" else value,
-            mistake.allowed,
-            f"{mistake.remedy} {mistake.description}".strip(),
-        )
-
-    def __str__(self) -> str:
-        actual = "is not set" if self.value is None else f"is {json.dumps(self.value, default=str)}"
-        return f"  {NAMESPACE}:{self.path} {actual}\n    Allowed is {self.allowed}.\n    {self.remedy}"
+def _text(mistake: Mistake, secret: bool) -> str:
+    """Describe one mistake: the setting, its value, what is allowed, and what to do."""
+    value = "[secret]" if secret else mistake.value
+    actual = "is not set" if mistake.kind == "missing" or value is None else f"is {json.dumps(value, default=str)}"
+    remedy = f"{mistake.remedy} {mistake.description}".strip()
+    return f"  {NAMESPACE}:{mistake.path} {actual}\n    Allowed is {mistake.allowed}.\n    {remedy}"
 
 
-def _message(stack: str, problems: list[_Problem]) -> str:
-    count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+def _message(stack: str, mistakes: list[str]) -> str:
+    count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
     where = f"The configuration of stack {stack!r} (Pulumi.{stack}.yaml, or the file of --config-file)"
-    return "\n\n".join([f"{where} has {count}. Nothing was changed.", *map(str, problems)])
+    return "\n\n".join([f"{where} has {count}. Nothing was changed.", *mistakes])

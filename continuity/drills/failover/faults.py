@@ -243,40 +243,41 @@ def dns_differences(api: HetznerApi, name: str, addresses: Mapping[str, Sequence
 
     The zone is the project's zone with the longest matching suffix. Errors are returned as sentences too.
     """
-    import requests
-    from hcloud import APIException, HCloudException
-
-    client = api.client()
-    labels = name.split(".")
-    zone = None
-    for first in range(len(labels) - 1):
-        try:
-            zone = client.zones.get(".".join(labels[first:]))
-            break
-        except APIException as error:
-            if error.code != "not_found":
-                return [f"the DNS records of {name} cannot be read: {error}"]
-        except (HCloudException, requests.RequestException) as error:
-            return [f"the DNS records of {name} cannot be read: {error}"]
-    if zone is None:
-        return [f"this project has no DNS zone for {name}: its records were not compared with the load balancers"]
     found: list[str] = []
-    own = name.removesuffix(zone.name).removesuffix(".") or "@"
-    for kind, wanted in addresses.items():
-        try:
-            records = sorted(record.value for record in zone.get_rrset(own, kind).records or [])
-        except APIException as error:
-            if error.code != "not_found":
-                return [*found, f"the DNS records of {name} cannot be read: {error}"]
-            records = []
-        except (HCloudException, requests.RequestException) as error:
-            return [*found, f"the DNS records of {name} cannot be read: {error}"]
-        if _same(records) != _same(wanted):
-            found.append(
-                f"DNS resolves {name} ({kind}) to {', '.join(records) or 'nothing'}, and the load balancers have "
-                f"{', '.join(sorted(wanted)) or 'none'}"
-            )
+    labels = name.split(".")
+    try:
+        with translate_errors(f"the DNS records of {name} cannot be read"):
+            get = api.client().zones.get
+            suffixes = (".".join(labels[first:]) for first in range(len(labels) - 1))
+            zone = next(filter(None, (_existing(get, suffix) for suffix in suffixes)), None)
+            if zone is None:
+                return [
+                    f"this project has no DNS zone for {name}: its records were not compared with the load balancers"
+                ]
+            own = name.removesuffix(zone.name).removesuffix(".") or "@"
+            for kind, wanted in addresses.items():
+                rrset = _existing(zone.get_rrset, own, kind)
+                records = sorted(record.value for record in rrset.records or []) if rrset else []
+                if _same(records) != _same(wanted):
+                    found.append(
+                        f"DNS resolves {name} ({kind}) to {', '.join(records) or 'nothing'}, "
+                        f"and the load balancers have {', '.join(sorted(wanted)) or 'none'}"
+                    )
+    except ContinuityError as error:
+        found.append(str(error))
     return found
+
+
+def _existing(get: Callable[..., Any], *which: str) -> Any | None:
+    """Return the result of a call. None if the cloud does not have the resource."""
+    from hcloud import APIException
+
+    try:
+        return get(*which)
+    except APIException as error:
+        if error.code != "not_found":
+            raise
+        return None
 
 
 def _same(addresses: Sequence[str]) -> set[str]:
