@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from components.hosts.image import ApiHost, WorkerHost
+from components.hosts.image.hosts import ApiHost, WorkerHost
 from components.hosts.placement import PlannedHost
 from components.network.addressing import host_addresses
 from components.network.load_balancer import HealthCheck

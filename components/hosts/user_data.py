@@ -9,7 +9,8 @@ import pulumi
 
 from components.hosts.descriptions import HostContext, api_host, worker_host
 from components.hosts.identity import HostIdentity
-from components.hosts.image import Enrolment, Host, fingerprint, render
+from components.hosts.image.hosts import Enrolment, Host
+from components.hosts.image.rendering import fingerprint, render
 from components.hosts.placement import PlannedHost
 
 

@@ -6,27 +6,3 @@ timing.py     the durations of a shutdown, derived from the health check
 templates/    the files that are written to a host
 programs/     the programs that run on a host, with Debian's own Python and packages
 """
-
-from components.hosts.image.hosts import ApiHost, Common, Enrolment, Host, WorkerHost
-from components.hosts.image.rendering import (
-    SIZE_LIMIT_BYTES,
-    drain_seconds,
-    fingerprint,
-    haproxy_configuration,
-    render,
-    standby_threshold,
-)
-
-__all__ = [
-    "SIZE_LIMIT_BYTES",
-    "ApiHost",
-    "Common",
-    "Enrolment",
-    "Host",
-    "WorkerHost",
-    "drain_seconds",
-    "fingerprint",
-    "haproxy_configuration",
-    "render",
-    "standby_threshold",
-]

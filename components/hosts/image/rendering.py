@@ -13,9 +13,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.hosts.image import timing
 from components.hosts.image.hosts import ApiHost, Enrolment, Host, WorkerHost
-from components.hosts.image.timing import drain_seconds
-
-__all__ = ["SIZE_LIMIT_BYTES", "drain_seconds", "fingerprint", "haproxy_configuration", "render", "standby_threshold"]
 
 SIZE_LIMIT_BYTES: Final = 32 * 1024
 """Hetzner's limit on user data (docs.hetzner.cloud, Servers, user_data)."""
@@ -156,7 +153,7 @@ def _template(name: str, host: Host, **more: Any) -> str:
     api = host if isinstance(host, ApiHost) else None
     worker = host if isinstance(host, WorkerHost) else None
     if api is not None:
-        more["drain_seconds"] = drain_seconds(api)
+        more["drain_seconds"] = timing.drain_seconds(api)
         more["finishing_seconds"] = timing.finishing_seconds(api)
         more["rise"] = timing.rise(api)
         more["threshold"] = None if api.standby is None else standby_threshold(api)

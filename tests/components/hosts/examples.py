@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.hosts.image import ApiHost, Enrolment, Host, WorkerHost, haproxy_configuration
+from components.hosts.image.hosts import ApiHost, Enrolment, Host, WorkerHost
+from components.hosts.image.rendering import haproxy_configuration
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = ROOT / "components/hosts/image/programs"

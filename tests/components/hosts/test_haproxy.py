@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from components.hosts.image import ApiHost
+from components.hosts.image.hosts import ApiHost
 from localcloud.postgres import free_address
 from tests.components.hosts.examples import PROGRAMS, active_api, program, standby_api, written_haproxy
 

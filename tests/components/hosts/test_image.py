@@ -17,17 +17,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.hosts.image import (
-    SIZE_LIMIT_BYTES,
-    ApiHost,
-    Enrolment,
-    Host,
-    WorkerHost,
-    drain_seconds,
-    fingerprint,
-    render,
-    standby_threshold,
-)
+from components.hosts.image.hosts import ApiHost, Enrolment, Host, WorkerHost
+from components.hosts.image.rendering import SIZE_LIMIT_BYTES, fingerprint, render, standby_threshold
+from components.hosts.image.timing import drain_seconds
 from tests.components.hosts.examples import (
     ENROLMENT,
     KEY,
