@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules import hosts, pulumi_protection, stack
-from policy_pack.rules.access import database_access, exposure, iam_access, repository
+from policy_pack.rules import hosts, pulumi_protection, templates
+from policy_pack.rules.access import database_access, exposure, federation, iam_access, repository
 from policy_pack.rules.backups import aws_keys, backup_vault, bucket, data_stores, database, database_replica, secrets
-from policy_pack.rules.policy import AnyPolicy, Policy, Resource, Stack, StackPolicy, Violation
+from policy_pack.rules.inside import inside, whole
+from policy_pack.rules.policy import AnyPolicy, Policy, Resource, StackPolicy, Violation
 from policy_pack.rules.residency import aws_arguments, aws_region, hetzner_location, inference, provider
+from policy_pack.rules.stack import branches, buckets, databases, pools, vaults
 
 if TYPE_CHECKING:
     from plan import Plan
@@ -21,6 +23,7 @@ POLICIES: Final[tuple[Policy, ...]] = (
     aws_arguments.REGION_IN_ARGUMENTS,
     hetzner_location.LOCATION_IN_EU,
     provider.PROVIDER_ALLOWED,
+    templates.DECLARED,
     inference.IN_EU,
     # Recovery.
     data_stores.REVIEWED,
@@ -64,22 +67,23 @@ POLICIES: Final[tuple[Policy, ...]] = (
     exposure.NO_PUBLIC_PRINCIPAL,
     iam_access.MFA,
     iam_access.NO_WILDCARD,
+    federation.SUBJECT,
     repository.PRIVATE,
-    repository.PROTECTED,
 )
 """Every policy on a single resource, in the order of their messages."""
 
 STACK_POLICIES: Final[tuple[StackPolicy, ...]] = (
-    stack.DATABASE_REPLICATED,
-    stack.SECOND_COPY,
-    stack.DATABASE_PARAMETERS,
-    stack.HOSTS_ALONE,
-    stack.BUCKET_COMPLETE,
-    stack.BUCKET_REPLICATED,
-    stack.VAULT_LOCKED,
-    stack.POOL_REDUNDANT,
-    stack.ENTRANCE_COMPLETE,
-    stack.REPOSITORY_PROTECTED,
+    databases.DATABASE_REPLICATED,
+    databases.SECOND_COPY,
+    databases.DATABASE_PARAMETERS,
+    databases.HOSTS_ALONE,
+    buckets.BUCKET_COMPLETE,
+    buckets.BUCKET_REPLICATED,
+    vaults.VAULT_LOCKED,
+    pools.POOL_REDUNDANT,
+    pools.ENTRANCE_COMPLETE,
+    branches.REPOSITORY_PROTECTED,
+    branches.PROTECTED,
 )
 """Every policy on a stack as a whole."""
 
@@ -92,6 +96,17 @@ def concerning(type_: str) -> tuple[Policy, ...]:
     return tuple(policy for policy in POLICIES if policy.concerns(type_))
 
 
+def applied(resource: Resource) -> Iterator[tuple[Policy, Resource]]:
+    """The policies on a resource, and those on what it declares inside itself, each with what it judges."""
+    for policy in concerning(resource.type):
+        yield policy, resource
+    for part in inside(resource):
+        for policy in concerning(part.type):
+            # A policy that judges the resource has read its properties already.
+            if not policy.concerns(resource.type):
+                yield policy, part
+
+
 def judge(resource: Resource, plan: Plan | None = None) -> list[Violation]:
     """Everything that the policies refuse about a resource; an empty list if it may be deployed.
 
@@ -100,13 +115,13 @@ def judge(resource: Resource, plan: Plan | None = None) -> list[Violation]:
         plan: What has been promised; by default the company's own plan.
     """
     promised = _company_plan() if plan is None else plan
-    return [violation for policy in concerning(resource.type) for violation in policy.judge(resource, promised)]
+    return [violation for policy, part in applied(resource) for violation in policy.judge(part, promised)]
 
 
 def judge_stack(resources: Iterable[Resource], plan: Plan | None = None) -> list[Violation]:
     """Everything that the policies miss in a stack as a whole; an empty list if it is complete."""
-    promised, whole = _company_plan() if plan is None else plan, Stack(tuple(resources))
-    return [violation for policy in STACK_POLICIES for violation in policy.judge(whole, promised)]
+    promised, stack = _company_plan() if plan is None else plan, whole(resources)
+    return [violation for policy in STACK_POLICIES for violation in policy.judge(stack, promised)]
 
 
 @cache

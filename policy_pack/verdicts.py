@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from policy_pack.catalogue import ALL, STACK_POLICIES, concerning
+from policy_pack.catalogue import ALL, STACK_POLICIES, applied
 from policy_pack.exceptions import Waiver, load, validity
-from policy_pack.rules.policy import AnyPolicy, Resource, Stack, StackPolicy, Violation
+from policy_pack.rules.inside import whole
+from policy_pack.rules.policy import Finding, Policy, Resource, Stack, StackPolicy, Violation, violation
 
 if TYPE_CHECKING:
     from plan import Plan
-
-P = TypeVar("P", bound=AnyPolicy)
 
 
 @dataclass(frozen=True)
@@ -56,24 +55,28 @@ class Judge:
 
     def resource(self, resource: Resource) -> list[Verdict]:
         """The verdicts on a resource, before it is deployed."""
-        return self._verdicts(concerning(resource.type), lambda policy, plan: policy.judge(resource, plan))
+        return [verdict for policy, part in applied(resource) for verdict in self._verdicts(policy, part, resource)]
 
     def whole(self, resources: Iterable[Resource]) -> list[Verdict]:
         """The verdicts on a stack, once all of its resources are known."""
-        stack = Stack(tuple(resources))
-        return self._verdicts(self.stack_policies, lambda policy, plan: policy.judge(stack, plan))
+        stack = whole(resources)
+        of = next(iter(stack.resources), Resource("pulumi:pulumi:Stack", self.stack, {}))
+        return [verdict for policy in self.stack_policies for verdict in self._verdicts(policy, stack, of)]
 
     @property
     def stack_policies(self) -> tuple[StackPolicy, ...]:
         """The policies on the stack as a whole, with the one that judges the exceptions."""
         return (*STACK_POLICIES, validity(self.waivers, frozenset(policy.id for policy in ALL), self.today))
 
-    def _verdicts(self, policies: Iterable[P], judged: Callable[[P, Plan], list[Violation]]) -> list[Verdict]:
-        return [
-            Verdict(violation, self._waiver(violation))
-            for policy in policies
-            for violation in judged(policy, self.configured.get(policy.id, self.plan))
-        ]
+    def _verdicts(self, policy: Policy | StackPolicy, judged: Resource | Stack, blamed: Resource) -> list[Verdict]:
+        plan = self.configured.get(policy.id, self.plan)
+        try:
+            found = policy.judge(judged, plan)  # type: ignore[arg-type] # each kind of policy gets its kind
+        except Exception as error:
+            remedy = "Report this fault of the policy. Until it is corrected, write an exception for the resource."
+            fault = Finding("the verdict", f"{type(error).__name__}: {error}", "a decision", remedy)
+            found = [violation(policy, blamed, fault, plan)]
+        return [Verdict(one, self._waiver(one)) for one in found]
 
     def _waiver(self, violation: Violation) -> Waiver | None:
         ids = frozenset(policy.id for policy in ALL)

@@ -1,4 +1,4 @@
-"""Writes docs/policies.md from the policies themselves, their examples and the plan.
+"""Writes docs/policies.md from the policies, their examples and the plan.
 
 python -m policy_pack.documentation.documents           (prints it)
 """
@@ -17,24 +17,28 @@ from policy_pack.documentation.examples.model import LEFT_OUT, TYPE, Example, Re
 from policy_pack.rules.policy import AnyPolicy, Policy
 
 _INTRODUCTION: Final = """\
-<!-- Written by `make policies`; a test fails when it is not what the policies say. -->
+<!-- Written by `make policies`. A test fails when it differs from the policies. -->
 # The policies
 
-What the continuity plan promises is kept by {count} policies, which every deployment of every stack has to pass. Each
-is a pure function over plain data. There is one set of them, applied twice:
+{count} policies keep the promises of the continuity plan. Every deployment of every stack has to pass them. Each is a
+pure function over plain data. They are applied twice:
 
 - by **the policy pack** (`pulumi preview --policy-pack policy_pack`), for this program and for any other;
-- by **the program itself**, on what it is about to send to the engine, so that a plain `pulumi up` or `pulumi preview`
-  is refused for the same reasons in the same words.
+- by **the program itself**, on each message that it is about to send to the engine. So a plain `pulumi up` or `pulumi
+  preview` is refused for the same reasons in the same words.
 
-A policy on **one resource** is asked before the resource is deployed: what it refuses never exists. A policy on **the
-stack** is asked at the end of a preview or an update, and demands only what belongs together.
+A policy on **one resource** judges it before it is deployed, so a refused resource never exists. A policy on **the
+stack** judges it at the end of a preview or an update, and demands only that resources belong together.
 
-**What is not known yet** in a preview never passes by silence. Each policy decides about it: what must be a literal is
-refused ("not known before deployment"); what only has to be there, or to lead to another resource of the stack, is
-decided by the engine's dependencies, which are always known; the rest (an ARN in a document, say) is asked again before
-it is deployed, and the pack lists at the end of a preview what the update will decide. **What is left out** is judged
-by the provider's documented default.
+**Two forms of a setting** get the same verdict: a property inside a resource (`ingress` of a security group, the
+settings of a bucket) is judged like the separate resource. Where several rules, rulesets or selections add up in the
+cloud, they add up here. A type that makes resources out of a template is refused by name.
+
+**A value that is not known yet** in a preview never passes in silence. A value that must be a literal is refused ("not
+known before deployment"). A value that only has to exist, or to lead to another resource of the stack, is decided by
+the engine's dependencies, which are always known. Every other value (an ARN in a document, for example) is judged
+again before it is deployed, and the pack lists these values at the end of a preview. **A property that is left out**
+is judged by the provider's documented default.
 
 **Thresholds** are the plan's (`plan/plan.yaml`). The pack's configuration can make them stricter and never looser, and
 it can switch no policy off:
@@ -43,11 +47,11 @@ it can switch no policy off:
     # strict.json: {{"{threshold_policy}": {{"{threshold_name}": {threshold_value}}}}}
 
 **Remediation** is off. `{{"{fix_policy}": "remediate"}}` in the same file lets a policy set the one
-value that complies, where there is only one; such properties are named below.
+value that complies, where there is only one. These properties are listed below.
 
-**Exceptions** are data: `policy_pack/exceptions.yaml` names a policy, a stack and a resource, with a reason, who of the
-plan's roles approved it, and an end at most 90 days later. From then on it is refused again, and the exception itself
-is a violation (`exceptions-valid`) until it is removed.
+**Exceptions** are data: `policy_pack/exceptions.yaml` names a policy, a stack and a resource, with a reason, the role
+of the plan that approved it, and an end at most 90 days later. After its end the resource is refused again, and the
+exception is itself a violation (`exceptions-valid`) until it is removed.
 """
 
 _SHOWN_THRESHOLD: Final = "retention.object_version_days"

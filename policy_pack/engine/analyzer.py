@@ -1,13 +1,13 @@
-"""The policies as the engine asks for them: its protocol for policy packs, over the one judge.
+"""The engine's protocol for policy packs. It asks the same judge as the program.
 
-The SDK for packs offers the same, one policy at a time: it reads a resource anew for each of them, and a whole stack
-anew for each policy on the stack. With as many policies as there are here, reading would take several times as long as
-judging (`make bench`). It also skips a policy that touches a value which is not known yet. So here a resource is read
-once, by `wire.py`, and every policy judges what was read.
+Pulumi's SDK for packs has the same protocol, but it reads a resource again for each policy, and a whole stack again for
+each policy on the stack. With the number of policies here, the reading would take several times as long as the
+judging (`make bench`). The SDK also skips a policy that touches a value which is not known yet. So `wire.py` reads a
+resource once here, and every policy judges that one reading.
 
-The engine waits for the pack before it starts the program, and most of what a pack costs is that wait. So the pack says
-what it consists of as soon as it can, and loads and checks the plan, which takes longer, while the program starts. It
-judges nothing until that is done. This is why the modules of policies name the plan's type without loading it.
+The engine waits for the pack before it starts the program, and that wait is most of a pack's cost. So the pack lists
+its policies first. It loads and checks the plan, which takes longer, while the program starts, and it judges nothing
+before that. This is why the modules of policies name the plan's type without loading it.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     def __init__(self, announced: Plan, load: Callable[[], Judge], engine: str = "") -> None:
         """
         Args:
-            announced: The plan, for what is said of the policies. It need not have been checked.
-            load: Loads the judge, by the plan that has been. It is called once, and nothing is judged before.
-            engine: The engine's address, for what is said to the person who runs it.
+            announced: The plan, for the description of the policies. It may be unchecked.
+            load: Loads the judge with the checked plan. It is called once, before the first resource is judged.
+            engine: The engine's address, for messages to the person who runs it.
         """
         self._announced = announced
         self._load = load
@@ -67,14 +67,15 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         self._configuration: dict[str, Mapping[str, Any]] = {}
         self._remediating: frozenset[str] = frozenset()
         self._undecided: dict[tuple[str, str], list[str]] = {}
+        self._inputs: dict[str, Mapping[str, object]] = {}
 
     @property
     def remediates(self) -> bool:
-        """Whether a policy corrects what it refuses. None does, unless the configuration says so."""
+        """Whether a policy corrects a resource that it refuses. None does, unless the configuration says so."""
         return bool(self._remediating)
 
     def start(self) -> None:
-        """Begin to load, if that has not begun."""
+        """Begin to load the judge, unless that has begun."""
         _ = self._loading
 
     @cached_property
@@ -100,12 +101,12 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         try:
             policies = [_info(policy, self._announced) for policy in self._policies]
         except AttributeError:
-            # Something is missing from the plan, and loading it says what.
+            # Something is missing from the plan. Loading the plan names it.
             policies = [_info(policy, self._judge.plan) for policy in self._policies]
         return analyzer_pb2.AnalyzerInfo(
             name=PACK_NAME,
             version=VERSION,
-            description="What botBrains promises its customers for a disruption, before anything is deployed.",
+            description="The promises of botBrains to its customers for a disruption, before anything is deployed.",
             supportsConfig=True,
             policies=policies,
         )
@@ -142,21 +143,23 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
                 context.abort(
                     grpc.StatusCode.INVALID_ARGUMENT,
                     f"the policy {name} cannot be switched off or made advice by configuration; allowed is mandatory"
-                    " (or remediate, where it can). What has to pass goes into policy_pack/exceptions.yaml.",
+                    " (or remediate, where it can). Write an exception into policy_pack/exceptions.yaml instead.",
                 )
             self._configuration[name] = json_format.MessageToDict(config.properties)
         self._remediating = frozenset(remediating)
-        # The last question before the engine starts the program; to load sooner would only delay the answers.
+        # This is the last question before the engine starts the program. Loading sooner would delay the answers.
         self.start()
         return empty_pb2.Empty()
 
     def Analyze(  # noqa: N802
         self, request: analyzer_pb2.AnalyzeRequest, context: grpc.ServicerContext
     ) -> analyzer_pb2.AnalyzeResponse:
-        # Asked first, for reading a resource is most of the work, and components concern no policy at all.
+        # This comes first: reading a resource is most of the work, and no policy concerns a component.
         if not concerning(request.type):
             return analyzer_pb2.AnalyzeResponse()
         resource = _resource(request)
+        # The engine's data about the whole stack mixes inputs and outputs. These are the inputs alone.
+        self._inputs[request.urn] = resource.props
         response = self._said(self._judge.resource(resource))
         if self._preview:
             response.not_applicable.extend(self._later(resource))
@@ -167,10 +170,11 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     ) -> analyzer_pb2.AnalyzeResponse:
         if self._preview and self._undecided:
             self._announce(next((one.urn for one in request.resources if one.type == "pulumi:pulumi:Stack"), ""))
-        return self._said(self._judge.whole(_resource(resource) for resource in request.resources))
+        resources = (replace(_resource(one), inputs=self._inputs.get(one.urn)) for one in request.resources)
+        return self._said(self._judge.whole(resources))
 
     def _later(self, resource: Resource) -> Iterator[analyzer_pb2.PolicyNotApplicable]:
-        """What a preview leaves open: a value that only the update knows passes for now, and not by silence."""
+        """The values that only the update knows: they pass in a preview, and the preview lists them."""
         for policy in concerning(resource.type):
             names = policy.undecided(resource)
             if names:
@@ -179,7 +183,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
                 yield analyzer_pb2.PolicyNotApplicable(policy_name=policy.id, reason=reason)
 
     def _announce(self, stack: str) -> None:
-        """Say so to the person who reads the preview."""
+        """Report it to the person who reads the preview."""
         policies = sorted({policy for policy, _ in self._undecided})
         values = {(urn, name) for (_, urn), names in self._undecided.items() for name in names}
         resources = {urn for _, urn in self._undecided}
@@ -243,7 +247,7 @@ def _loosens(policy: AnyPolicy, level: int) -> bool:
 
 
 def _resource(said: Any) -> Resource:
-    """What the policies judge, from what the engine says of a resource, alone or as part of a stack."""
+    """The resource that the policies judge, from the engine's data about it, alone or as part of a stack."""
     provider = None
     if said.HasField("provider"):
         of = said.provider
@@ -293,9 +297,9 @@ def _framework(policy: AnyPolicy, plan: Plan) -> analyzer_pb2.PolicyComplianceFr
 
 
 class _Remediation(grpc.ServerInterceptor):  # type: ignore[misc] # grpc has no types
-    """Says that the pack remediates nothing as long as it does not.
+    """Reports that the pack has no remediation, while that is so.
 
-    The engine asks about every resource, one after another, and a method that is not there is the quickest answer.
+    The engine asks about every resource, one after another, and a missing method is the quickest answer.
     """
 
     def __init__(self, analyzer: Analyzer) -> None:
@@ -308,7 +312,7 @@ class _Remediation(grpc.ServerInterceptor):  # type: ignore[misc] # grpc has no 
 
 
 def serve(announced: Plan, load: Callable[[], Judge], engine: str) -> None:
-    """Answer the engine until it ends this process. First of all the port is printed, which the engine waits for."""
+    """Answer the engine until it ends this process. The port is printed first, because the engine waits for it."""
     analyzer = Analyzer(announced, load, engine)
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=4),

@@ -1,20 +1,21 @@
-"""The same policies, applied by the program to itself: no deployment gets past them, whoever starts it and however.
+"""The same policies, applied by the program to itself, so that no deployment avoids them.
 
-With its state in a bucket, Pulumi has no server that could insist on a policy pack, and `pulumi up` without one is just
-a command. So the program judges each resource when it is registered, by reading what it is about to send to the engine:
-the very message that the engine would ask the pack about. It knows what is unknown, who deploys it and what its values
-are computed from, as the pack does, and the judge is the same, so both say the same words.
+With its state in a bucket, Pulumi has no server that could require a policy pack, and `pulumi up` works without one. So
+the program judges each resource when it is registered. It reads the message that it is about to send to the engine,
+which is the one that the engine would show to the pack. The message has the unknown values, the provider, and the
+dependencies of each property. The judge is the same too, so the program and the pack give the same messages.
 
-A resource transform would be asked too, but by the engine, which calls the program back for every resource; and it is
-not told what a value is computed from.
+A resource transform would also see every resource. But the engine calls the program back for it, and does not tell it
+the dependencies.
 
-In an update a refused resource is not registered, and the program ends. In a preview it is, so that everything else is
-judged as well, and the program ends after the last one.
+In an update, a refused resource is not registered, and the program ends. In a preview it is registered, so that all
+other resources are judged too, and the program ends after the last one.
 """
 
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any, Final
 
 import pulumi
@@ -33,7 +34,7 @@ _LINE: Final = "\n  "
 
 
 def enforce(plan: Plan) -> None:
-    """Judge whatever the program registers from here on.
+    """Judge every resource that the program registers from now on.
 
     Raises:
         RunError: the exceptions cannot be read.
@@ -46,7 +47,7 @@ def enforce(plan: Plan) -> None:
 
 
 class Judged:
-    """The engine as the program sees it, with the judge in between. The names of its methods are the protocol's."""
+    """The engine, with the judge between it and the program. The names of its methods are the protocol's."""
 
     def __init__(self, engine: Any, judge: Judge, preview: bool) -> None:
         self._engine = engine
@@ -63,7 +64,7 @@ class Judged:
     def RegisterResource(  # noqa: N802
         self, request: resource_pb2.RegisterResourceRequest
     ) -> resource_pb2.RegisterResourceResponse:
-        """Judge a resource, and pass it on."""
+        """Judge a resource, and register it."""
         props = wire.properties(request.object, request.type)
         asked = self._resource(request, "", props)
         if concerning(request.type):
@@ -73,11 +74,11 @@ class Judged:
             if request.type.startswith(PROVIDERS):
                 self._providers[response.urn] = Provider(request.name, request.type, props, response.urn)
             made = wire.properties(response.object, request.type)
-            self._resources.append(self._resource(request, response.urn, {**props, **made}))
+            self._resources.append(replace(self._resource(request, response.urn, {**props, **made}), inputs=props))
         return response
 
     def SignalAndWaitForShutdown(self, request: Any) -> Any:  # noqa: N802
-        """Judge the whole, now that all of it is registered."""
+        """Judge the whole stack, once every resource is registered."""
         self._take(self._judge.whole(self._resources))
         if self._refused:
             raise pulumi.RunError(_message(self._refused))
@@ -86,7 +87,7 @@ class Judged:
     def _take(self, verdicts: list[Verdict]) -> None:
         for verdict in verdicts:
             if not verdict.refuses and not self._preview:
-                continue  # said in the preview already
+                continue  # the preview has reported it
             if not verdict.refuses:
                 pulumi.log.warn(f"{verdict.violation.policy.id}: {verdict.message}")
         refused = [verdict for verdict in verdicts if verdict.refuses]
@@ -99,9 +100,9 @@ class Judged:
         if not request.custom or request.type.startswith(PROVIDERS):
             return None
         if request.provider:
-            # It is referred to as `URN::id`, and was registered before.
+            # The reference is `URN::id`, and the provider was registered before.
             return self._providers.get(request.provider.rpartition("::")[0])
-        # The engine's default one, which has what the stack's configuration says in the package's name.
+        # The engine's default provider has the package's values of the stack's configuration.
         package = package_of(request.type)
         config = {
             key.removeprefix(f"{package}:"): value

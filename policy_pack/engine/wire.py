@@ -1,8 +1,8 @@
-"""Reads what the engine and a program say to each other about a resource, as plain data.
+"""Reads the messages between the engine and a program about a resource, as plain data.
 
-Both say it in the same form: JSON, in which a value that is not known yet is a fixed text, and a secret, an asset or
-the like is an object with a fixed key. Whoever judges sees none of that. What is not known becomes `UNKNOWN`, at the
-place where it is, so that no policy is skipped because of one value that it may not even look at.
+The messages have the form of JSON. A value that is not known yet is a fixed text, and a secret or an asset is an object
+with a fixed key. The policies see neither. A value that is not known becomes `UNKNOWN` in its place, so that no policy
+is skipped because of a value that it may not look at.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ UNKNOWN_WORDS: Final = frozenset(
         "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",  # object
     }
 )
-"""What Pulumi writes where it does not know a value yet, by the type that the value will have."""
+"""The texts that Pulumi writes for a value that it does not know yet, by the type that the value will have."""
 
 
 def properties(struct: Struct, type_: str = "") -> dict[str, object]:
     """A resource's properties.
 
     Args:
-        struct: As they are on the wire.
-        type_: The resource's type. A provider's lists and objects are JSON in a text, and are read out of it.
+        struct: The properties in the message.
+        type_: The resource's type. A provider's lists and objects are JSON in a text, and are decoded.
 
     Returns:
-        By name, None, a bool, int, float or str, `UNKNOWN`, or a list or dict of these. The wire has only one kind of
-        number, so a whole one becomes an int. A secret is what it keeps secret.
+        By name, None, a bool, int, float or str, `UNKNOWN`, or a list or dict of these. A message has only one type of
+        number, so a whole number becomes an int. A secret is the value that it keeps secret.
     """
     plain = {name: _plain(value) for name, value in struct.fields.items()}
     return {name: _decoded(value) for name, value in plain.items()} if type_.startswith(PROVIDERS) else plain
@@ -68,7 +68,7 @@ def _plain(value: Value) -> object:
                 return _plain(fields["value"])
             if sort == OUTPUT:
                 return _plain(fields["value"]) if "value" in fields else UNKNOWN
-        # Assets and archives are judged by what they are made of: their text, path or address.
+        # An asset or archive is judged by its text, path or address.
         return {name: _plain(item) for name, item in fields.items() if name != SIGNATURE}
     return None
 
@@ -78,12 +78,12 @@ def _decoded(value: object) -> object:
         try:
             return _revealed(json.loads(value))
         except (ValueError, RecursionError):
-            pass  # not JSON after all: a text is judged as a text
+            pass  # it is not JSON, and is judged as a text
     return value
 
 
 def _revealed(value: Any) -> object:
-    """What JSON says, in the same form."""
+    """A decoded value of JSON, in the same form."""
     if isinstance(value, str):
         return UNKNOWN if value in UNKNOWN_WORDS else value
     if isinstance(value, float):
@@ -98,7 +98,7 @@ def _revealed(value: Any) -> object:
 
 
 def written(value: object) -> Value:
-    """A value as it is on the wire."""
+    """A value in the form of a message."""
     if value is UNKNOWN:
         return Value(string_value="04da6b54-80e4-46f7-96ec-b56ff0331ba9")
     if value is None:

@@ -1,13 +1,12 @@
 """Demands that several rules make of a property, each of them with its message.
 
 Providers read a property that is left out as their default, and their defaults are rarely ours. And a value that is not
-known yet could turn out to be anything. So these
-checks require a value that is written out, unless they say otherwise.
+known yet could turn out to be anything. So these checks require a value that is written out, unless they say otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeGuard
 
 from policy_pack.rules.policy import Finding, Resource
@@ -65,6 +64,11 @@ def given(resource: Resource, name: str, allowed: str, remedy: str) -> Iterator[
     value = at(resource.props, name)
     if not present(value) or value == [] or value == {}:
         yield Finding(name, value, allowed, remedy)
+
+
+def best(candidates: Iterable[Iterable[Finding]]) -> list[Finding]:
+    """The findings on the best of several elements, of which one has to comply: none if one of them does."""
+    return min((list(findings) for findings in candidates), key=len, default=[])
 
 
 def listed(value: object) -> list[object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -44,6 +44,19 @@ class Resource:
     """Whether Pulumi refuses to delete or replace it."""
     links: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By property, the URNs of what its value is computed from. These are known even where the value is not."""
+    inputs: Mapping[str, object] | None = None
+    """The properties that the program sets, where `props` has the outputs too; None where `props` has no outputs."""
+    part_of: Resource | None = None
+    """The resource whose property declares this one. A program writes such a resource inside the other one."""
+    place: str = ""
+    """The property of `part_of` that declares it."""
+    owner: str = ""
+    """The property by which a separate resource would name `part_of`."""
+
+    @property
+    def declared(self) -> Mapping[str, object]:
+        """The properties that the program sets, as far as they are known apart from the outputs."""
+        return self.props if self.inputs is None else self.inputs
 
     @property
     def is_provider(self) -> bool:
@@ -117,6 +130,8 @@ def leads(resource: Resource, name: str, target: Resource) -> bool:
 
     A literal counts like a link, since a program may as well name a bucket twice. An unknown value alone does not.
     """
+    if resource.part_of is target and name == resource.owner:
+        return True
     if target.urn and target.urn in resource.links.get(name, ()):
         return True
     value = resource.props.get(name)
@@ -174,7 +189,7 @@ class Policy(_Reasons):
         """Everything that this policy refuses about a resource."""
         if not self.concerns(resource.type):
             return []
-        return [Violation(self, resource, finding, self.promise(plan)) for finding in self.rule(resource, plan)]
+        return [violation(self, resource, finding, plan) for finding in self.rule(resource, plan)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +204,7 @@ class StackPolicy(_Reasons):
 
     def judge(self, stack: Stack, plan: Plan) -> list[Violation]:
         """Everything that this policy misses in a stack."""
-        return [Violation(self, resource, finding, self.promise(plan)) for resource, finding in self.rule(stack, plan)]
+        return [violation(self, resource, finding, plan) for resource, finding in self.rule(stack, plan)]
 
 
 AnyPolicy = Policy | StackPolicy
@@ -213,6 +228,14 @@ class Violation:
             f"{self.resource.type} {self.resource.name!r}: {found.property} is {shown(found.found)};"
             f" allowed is {found.allowed}. {found.remedy} The promise ({self.policy.control}): {self.promise}"
         )
+
+
+def violation(policy: AnyPolicy, resource: Resource, finding: Finding, plan: Plan) -> Violation:
+    """The violation, of the resource that a program declares."""
+    if resource.part_of is not None:
+        finding = replace(finding, property=f"{resource.place}, read as {finding.property},")
+        resource = resource.part_of
+    return Violation(policy, resource, finding, policy.promise(plan))
 
 
 def of_type(*types: str) -> Callable[[str], bool]:

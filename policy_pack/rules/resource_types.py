@@ -15,6 +15,7 @@ RDS_INSTANCE: Final = "aws:rds/instance:Instance"
 RDS_PARAMETER_GROUP: Final = "aws:rds/parameterGroup:ParameterGroup"
 RDS_BACKUP_REPLICATION: Final = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
 DYNAMODB_TABLE: Final = "aws:dynamodb/table:Table"
+DYNAMODB_REPLICA: Final = "aws:dynamodb/tableReplica:TableReplica"
 
 # Each setting of a bucket is a separate resource. The provider knows most of them under two names.
 BUCKET: Final = _s3("Bucket", "BucketV2")
@@ -34,6 +35,7 @@ BACKUP_SELECTION: Final = "aws:backup/selection:Selection"
 
 KMS_KEY: Final = "aws:kms/key:Key"
 KMS_REPLICA_KEY: Final = "aws:kms/replicaKey:ReplicaKey"
+KMS_EXTERNAL_KEYS: Final = ("aws:kms/externalKey:ExternalKey", "aws:kms/replicaExternalKey:ReplicaExternalKey")
 SECRET: Final = "aws:secretsmanager/secret:Secret"  # noqa: S105 - a type
 
 INGRESS_RULE: Final = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
@@ -42,6 +44,10 @@ SECURITY_GROUPS: Final = (
     "aws:ec2/securityGroup:SecurityGroup",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
 )
+INGRESS_ADDRESSES: Final = ("cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks")
+"""The properties with the addresses that a rule of a security group admits, in all of its forms."""
+INGRESS_GROUPS: Final = ("referencedSecurityGroupId", "sourceSecurityGroupId", "securityGroups")
+"""The properties with the security groups whose members it admits."""
 
 IAM_ROLE: Final = "aws:iam/role:Role"
 IAM_ROLE_POLICY_ATTACHMENT: Final = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
@@ -61,3 +67,7 @@ ZONE_RRSET: Final = "hcloud:index/zoneRrset:ZoneRrset"
 
 REPOSITORY: Final = "github:index/repository:Repository"
 REPOSITORY_RULESET: Final = "github:index/repositoryRuleset:RepositoryRuleset"
+ORGANIZATION_RULESET: Final = "github:index/organizationRuleset:OrganizationRuleset"
+BRANCH_PROTECTION: Final = "github:index/branchProtection:BranchProtection"
+BRANCH_PROTECTION_V3: Final = "github:index/branchProtectionV3:BranchProtectionV3"
+BRANCH_DEFAULT: Final = "github:index/branchDefault:BranchDefault"

@@ -120,7 +120,7 @@ def providers() -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Said:
-    """What the engine said of a preview or an update."""
+    """The engine's messages about a preview or an update."""
 
     returncode: int
     diagnostics: list[dict[str, Any]]
@@ -138,7 +138,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Project:
-    """A program of its own, in a folder of its own, that knows nothing of botBrains and has no plan."""
+    """A separate program in a separate folder. It does not know botBrains and has no plan."""
 
     folder: Path
     env: Mapping[str, str]
@@ -151,7 +151,7 @@ class Project:
             for name, resource in family.items():
                 props = {key: _written(value, prefix, outputs) for key, value in resource.props.items()}
                 # Pools are told apart by their label, and every family's is called the same.
-                props = json.loads(json.dumps(props).replace("example-api", f"{prefix}api"))
+                props = json.loads(json.dumps(props).replace("example-api", f"{prefix.rstrip('/')}-api"))
                 resources.append(
                     {"type": resource.type, "name": f"{prefix}{name}", "props": props, "protect": resource.protect}
                 )

@@ -1,6 +1,6 @@
 """Resources to judge, and a plan to judge them by that is not the company's.
 
-With its own numbers and regions, whatever a policy had written into itself instead of asking the plan would show.
+It has different numbers and regions. So a policy whose code has a number, and not the plan, fails a test.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def without(of: Resource, *names: str) -> Resource:
 
 
 def violations(of: Resource, policy: str) -> list[Violation]:
-    """What one policy refuses about a resource."""
+    """The violations of one policy by a resource."""
     return [violation for violation in judge(of, PLAN) if violation.policy.id == policy]
 
 

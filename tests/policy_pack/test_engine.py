@@ -31,7 +31,7 @@ PREVIEW = ("preview", "--policy-pack", str(PACK))
 
 @pytest.fixture(scope="module")
 def unrelated(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project that knows nothing of botBrains, and has no plan of its own."""
+    """A project that does not know botBrains and has no plan."""
     with project(engine, tmp_path_factory.mktemp("unrelated")) as made:
         yield made
 
@@ -43,7 +43,7 @@ def preview(of: Project, case: Callable[[Example], Family]) -> Said:
 
 
 def by_example(said: Said) -> Mapping[str, set[str]]:
-    """Which policies spoke of the resources of which example."""
+    """The policies with a message about the resources of each example."""
     found: dict[str, set[str]] = {example.policy: set() for example in EXAMPLES}
     for policy, resource in said.refused | said.advised:
         if "/" in resource:
@@ -55,7 +55,7 @@ def test_what_complies_is_let_pass_by_every_policy(unrelated: Project) -> None:
     said = preview(unrelated, lambda example: example.compliant(PLAN))
     assert said.diagnostics == []
     assert said.returncode == 0, said.text
-    # What only an update can know is no violation, and is said.
+    # A value that only an update can know is not a violation, and is reported.
     assert re.search(r"decides at the update about [0-9]+ values of [0-9]+ resources .*database-encrypted", said.text)
 
 
@@ -86,7 +86,7 @@ def test_nothing_passes_for_being_left_out_or_not_known(
     spoke = by_example(said)
     for example in EXAMPLES:
         assert (example.policy in spoke[example.policy]) is expected(example), example.policy
-    # None of it is a policy that could not be run: that is what the SDK says of one that meets an unknown value.
+    # No policy failed to run, which the SDK reports for a policy that meets an unknown value.
     assert not [one for one in said.diagnostics if "can't run policy" in one["message"]]
     assert {policy for policy, _ in said.advised} <= ADVISORY
 
@@ -122,7 +122,7 @@ def test_a_policy_can_set_the_one_value_that_complies_if_it_is_told_to(unrelated
 
 
 def test_an_exception_lets_pass_what_it_names_as_advice_until_its_end(unrelated: Project, tmp_path: Path) -> None:
-    """In a pack of its own, in another place, for the file is part of the pack."""
+    """In a copy of the pack, because the file is part of the pack."""
     for name in ("plan", "policy_pack"):
         shutil.copytree(PACK.parent / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / ".venv").symlink_to(sys.prefix)

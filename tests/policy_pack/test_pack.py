@@ -58,7 +58,7 @@ def analyzer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def analyze(analyzer: Any, type_: str, props: Mapping[str, Any], provider: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """What the pack says about a resource: its diagnostics, by the names of its policies."""
+    """The pack's diagnostics about a resource, by the names of the policies."""
     request = analyzer_pb2.AnalyzeRequest(type=type_, urn="urn:pulumi:prod::botbrains::it", name="it")
     request.properties.CopyFrom(_struct(props))
     request.options.protect = True

@@ -13,7 +13,7 @@ import yaml
 from tests.conftest import ROOT, LocalCloud
 
 PACK = ("--policy-pack", "policy_pack")
-# What the pack alone adds to a violation's words: the policy's title, on a line of its own.
+# The pack alone adds a separate line with the policy's title.
 WORDS = re.compile(r"^\s*(?:[a-z-]+: )?([a-z]+:\S+ '[^']+': .* The promise \(.*)$", re.MULTILINE)
 
 
@@ -50,7 +50,7 @@ def test_a_plain_preview_is_refused_by_the_same_rules_in_the_same_words(
         "database-replicated",
     }
     assert len(words) == 2
-    # The pack says of the resource what the program says; of the whole it is not asked when the program has ended.
+    # The pack has the program's message about the resource. It is not asked about the stack once the program has ended.
     pack = with_pack.stdout.partition("Policies:")[2].partition("Diagnostics:")[0]
     assert "[mandatory]" in pack
     assert "database-backup-retention" in pack
@@ -58,7 +58,7 @@ def test_a_plain_preview_is_refused_by_the_same_rules_in_the_same_words(
 
 
 def test_a_plain_update_makes_nothing_of_what_is_refused(local_cloud: LocalCloud, tmp_path: Path) -> None:
-    """Even when nobody has previewed it."""
+    """Without a preview before it."""
     file = changed("vault", tmp_path, lambda config: config.update({"botbrains:region": "us-east-1"}))
     update = local_cloud.run("pulumi", "up", "--yes", "--skip-preview", "--stack", "vault", "--config-file", file)
     assert update.returncode != 0

@@ -1,4 +1,4 @@
-"""Whatever is on the wire arrives at the policies as plain data, and nothing is skipped for being unknown."""
+"""Every message arrives at the policies as plain data, and no policy is skipped because of an unknown value."""
 
 from __future__ import annotations
 

@@ -11,11 +11,13 @@ from policy_pack.documentation.examples.model import (
 )
 from policy_pack.documentation.examples.service import (
     PERSON,
+    deployment_role,
     ingress,
     public_endpoint,
     queue,
     repository,
     role,
+    workflow,
 )
 
 _EVERYONE: Final = policy_document({"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage"})
@@ -84,7 +86,7 @@ ACCESS: Final[tuple[Example, ...]] = (
         family=bucket,
         at="policy",
         path="policy",
-        refused=constant(policy_document({**ONLY_TLS, "Action": "s3:PutObject"})),
+        refused=constant(policy_document({**ONLY_TLS, "Resource": "arn:aws:s3:::objects/*"})),
         unknown=False,
     ),
     Example(
@@ -115,13 +117,15 @@ ACCESS: Final[tuple[Example, ...]] = (
         unknown=False,
     ),
     Example(
-        policy="repository-private", family=repository, at="repository", path="visibility", refused=constant("public")
+        policy="federation-subject-named",
+        family=deployment_role,
+        at="role",
+        path="assumeRolePolicy",
+        refused=constant(policy_document(workflow("repo:*"))),
+        left_out=False,
+        unknown=False,
     ),
     Example(
-        policy="branch-protected",
-        family=repository,
-        at="ruleset",
-        path="rules.pullRequest.requiredApprovingReviewCount",
-        refused=constant(0),
+        policy="repository-private", family=repository, at="repository", path="visibility", refused=constant("public")
     ),
 )

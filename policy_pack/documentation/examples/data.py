@@ -232,7 +232,7 @@ ONLY_TLS: Final = {
     "Effect": "Deny",
     "Principal": "*",
     "Action": "s3:*",
-    "Resource": "arn:aws:s3:::objects/*",
+    "Resource": ["arn:aws:s3:::objects", "arn:aws:s3:::objects/*"],
     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
 }
 

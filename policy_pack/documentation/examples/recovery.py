@@ -71,7 +71,12 @@ RECOVERY: Final[tuple[Example, ...]] = (
         refused=constant(False),
     ),
     Example(
-        policy="bucket-force-destroy-off", family=bucket, at="bucket", path="objectLockEnabled", refused=constant(False)
+        policy="bucket-force-destroy-off",
+        family=bucket,
+        at="bucket",
+        path="objectLockEnabled",
+        refused=constant(False),
+        left_out=False,
     ),
     Example(
         policy="bucket-versioned",
@@ -121,6 +126,7 @@ RECOVERY: Final[tuple[Example, ...]] = (
         at="plan",
         path="rules.0.schedule",
         refused=constant("cron(0 5 ? * SUN *)"),
+        left_out=False,
     ),
     Example(policy="key-rotated", family=key, at="key", path="enableKeyRotation", refused=constant(False)),
     Example(

@@ -50,6 +50,16 @@ RESIDENCY: Final[tuple[Example, ...]] = (
         hidden=("queue", "kmsMasterKeyId"),
     ),
     Example(
+        policy="resources-declared",
+        family=queue,
+        at="queue",
+        path=TYPE,
+        refused=constant("aws:cloudformation/stack:Stack"),
+        left_out=False,
+        unknown=False,
+        hidden=("queue", "kmsMasterKeyId"),
+    ),
+    Example(
         policy="inference-in-eu",
         family=function,
         at="function",

@@ -163,6 +163,23 @@ def role(_plan: Plan) -> Family:
     }
 
 
+def workflow(subject: str) -> dict[str, object]:
+    """The statement of a trust policy that lets a workflow of GitHub assume the role."""
+    issuer = "token.actions.githubusercontent.com"
+    return {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{issuer}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": subject}},
+    }
+
+
+def deployment_role(_plan: Plan) -> Family:
+    """A role for the deployments of one environment."""
+    subject = workflow("repo:example/infrastructure:environment:prod")
+    return {"role": Declared(IAM_ROLE, {"assumeRolePolicy": policy_document(subject)})}
+
+
 def ingress(_plan: Plan) -> Family:
     """A security group that admits one host."""
     return {

@@ -46,4 +46,11 @@ STACK: Final[tuple[Example, ...]] = (
     ),
     Example(policy="load-balancer-baseline", family=public_endpoint, at="target", hidden=("target", "loadBalancerId")),
     Example(policy="repository-protected", family=repository, at="ruleset", hidden=("ruleset", "repository")),
+    Example(
+        policy="branch-protected",
+        family=repository,
+        at="ruleset",
+        path="rules.pullRequest.requiredApprovingReviewCount",
+        refused=constant(0),
+    ),
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 
 from policy_pack.rules.checks import WRITE_IT_OUT, listed, literally
+from policy_pack.rules.documents import conditions, documents, fault, is_public, statements, strings
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import security
 from policy_pack.rules.resource_types import (
@@ -15,6 +15,7 @@ from policy_pack.rules.resource_types import (
     BUCKET_ACCESS_BLOCK,
     BUCKET_ACL,
     BUCKET_POLICY,
+    INGRESS_ADDRESSES,
     INGRESS_RULE,
     SECURITY_GROUP_RULE,
     SECURITY_GROUPS,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 _PUBLIC_PORTS: Final = (80, 443)
 """The ports of a public endpoint. Any other port is open to single hosts only."""
-
-_WHO: Final = ("cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks")
 
 
 def _ingress(resource: Resource, _plan: Plan) -> Iterator[Finding]:
@@ -53,10 +52,11 @@ def _admits(rule: Mapping[str, object], where: str, protocol: object) -> Iterato
     if protocol == "tcp" and start in _PUBLIC_PORTS and start == end:
         return
     lists = rule.get("prefixListId"), rule.get("prefixListIds")
-    if any(given not in (None, "", []) for given in lists):
+    given = [value for value in lists if value not in (None, "", [])]
+    if given:
         remedy = "Give the addresses of hosts: a prefix list can be changed without a check by a policy."
-        yield Finding(f"{where}prefixListId", next(given for given in lists if given), "addresses of hosts", remedy)
-    for name in _WHO:
+        yield Finding(f"{where}prefixListId", given[0], "addresses of hosts", remedy)
+    for name in INGRESS_ADDRESSES:
         value = rule.get(name)
         for index, one in enumerate(listed(value) if not isinstance(value, str) else [value]):
             # An unknown value is judged again before it is deployed. `database-ingress-hosts-only` checks its source.
@@ -102,77 +102,96 @@ def _bucket_over_tls(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     policy = resource.props.get("policy")
     if policy is UNKNOWN:
         return  # it contains the bucket's ARN, and is judged again before it is deployed
-    if not any(_denies_without_tls(statement) for statement in statements(policy)):
-        remedy = 'Deny `s3:*` to every principal where `aws:SecureTransport` is "false".'
+    denying = [statement for statement in statements(policy) if _denies_without_tls(statement)]
+    covered = [name for statement in denying for name in strings(statement.get("Resource"))]
+    remedy = 'Deny `s3:*` to every principal where `aws:SecureTransport` is "false".'
+    if not denying:
         yield Finding("policy", policy, "a policy that denies every request without TLS", remedy)
+        return
+    for what, covers, form in (
+        ("the bucket", _covers_bucket, "arn:aws:s3:::name"),
+        ("its objects", _covers_objects, "arn:aws:s3:::name/*"),
+    ):
+        if not any(covers(name) for name in covered):
+            allowed = f"a policy that denies it for {what} too"
+            yield Finding(
+                "policy", f"a denial for {', '.join(covered) or 'nothing'}", allowed, f"Add `{form}`. {remedy}"
+            )
+
+
+def _covers_bucket(name: str) -> bool:
+    return name == "*" or (":s3:::" in name and ("/" not in name or name.endswith(":::*")))
+
+
+def _covers_objects(name: str) -> bool:
+    # `name*` covers what is in the bucket, as `name/*` does. `name/folder/*` covers a part of it.
+    return name == "*" or (":s3:::" in name and (name.endswith("*") and name.removesuffix("/*").count("/") == 0))
 
 
 def _denies_without_tls(statement: Mapping[str, Any]) -> bool:
-    condition = statement.get("Condition")
-    insecure = condition.get("Bool", {}).get("aws:SecureTransport") if isinstance(condition, Mapping) else None
+    found = list(conditions(statement))
     return (
         statement.get("Effect") == "Deny"
-        and _is_public(statement.get("Principal"))
-        and statement.get("Action") in ("s3:*", "*", ["s3:*"], ["*"])
-        and insecure in ("false", False, ["false"])
-        and isinstance(condition, Mapping)
-        and len(condition) == 1
+        and is_public(statement)
+        and not {"s3:*", "*"}.isdisjoint(strings(statement.get("Action")))
+        # A further condition would leave requests without TLS that are not denied.
+        and [(operator.removesuffix("IfExists"), key, values) for operator, key, values in found]
+        == [("Bool", "aws:securetransport", ["false"])]
     )
-
-
-def statements(document: object) -> list[Mapping[str, Any]]:
-    """The statements of an AWS policy document in JSON. A value of any other kind has none."""
-    if isinstance(document, str):
-        if '"Statement"' not in document:
-            return []
-        try:
-            document = json.loads(document)
-        except (ValueError, RecursionError):
-            return []
-    if not isinstance(document, Mapping):
-        return []
-    return [one for one in listed(document.get("Statement")) if isinstance(one, Mapping)]
-
-
-def _is_public(principal: object) -> bool:
-    named = principal.get("AWS") if isinstance(principal, Mapping) else principal
-    return "*" in ([named] if isinstance(named, str) else listed(named))
 
 
 _NARROWS: Final = frozenset(
     {
-        "aws:principalaccount", "aws:principalorgid", "aws:principalarn", "aws:sourceaccount", "aws:sourcearn",
-        "aws:sourcevpc", "aws:sourcevpce", "aws:sourceorgid", "kms:calleraccount",
+        "aws:principalaccount", "aws:principalorgid", "aws:principalorgpaths", "aws:principalarn", "aws:sourceaccount",
+        "aws:sourcearn", "aws:sourceowner", "aws:sourcevpc", "aws:sourcevpce", "aws:sourcevpcarn", "aws:sourceorgid",
+        "aws:sourceorgpaths", "kms:calleraccount", "lambda:functionurlauthtype", "s3:dataaccesspointaccount",
+        "s3:dataaccesspointarn",
     }
 )  # fmt: skip
 """Conditions that narrow a public principal to an account, an organisation or a source."""
 
+_EQUAL: Final = frozenset(
+    {"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike", "ForAnyValue:StringEquals",
+     "ForAnyValue:StringLike", "ForAnyValue:ArnEquals", "ForAnyValue:ArnLike"}
+)  # fmt: skip
+"""The operators that hold for the values of a key alone: not for other ones, and not if the key is absent."""
+
 
 def _narrowed(statement: Mapping[str, Any]) -> bool:
-    condition = statement.get("Condition")
-    if not isinstance(condition, Mapping):
+    return any(
+        operator in _EQUAL and bool(values) and all(_narrow(key, value) for value in values)
+        for operator, key, values in conditions(statement)
+    )
+
+
+def _narrow(key: str, value: str) -> bool:
+    if key == "aws:resourceaccount":
+        return value == "${aws:PrincipalAccount}"  # the account of the resource itself
+    if key == "lambda:functionurlauthtype":
+        return value == "AWS_IAM"
+    if key not in _NARROWS or value == "":
         return False
-    # An operator that excludes principals, or that holds for an absent key, does not narrow.
-    named = {
-        str(key).lower()
-        for operator, keys in condition.items()
-        if "Not" not in str(operator) and not str(operator).endswith("IfExists") and isinstance(keys, Mapping)
-        for key, value in keys.items()
-        if value not in ("*", ["*"])
-    }
-    return not _NARROWS.isdisjoint(named)
+    if not {"*", "?"}.intersection(value):
+        return True
+    # A pattern of ARNs names an account or, for S3, a bucket, which belongs to one.
+    fields = value.split(":", 5)
+    return len(fields) == 6 and not {"*", "?"}.intersection(fields[4] or fields[5][:1] or "*")
 
 
 def _no_public_principal(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     """Judges the policy documents of AWS resources, in every property."""
-    for leaf in texts(resource.props):
-        for statement in statements(leaf.text):
+    for path, document in documents(resource.props):
+        problem = fault(path, document)
+        if problem is not None:
+            remedy = "Correct it: IAM refuses it, and no policy can judge it."
+            yield Finding(written(path), problem, "a policy document with a list of statements", remedy)
+        for statement in statements(document):
             if statement.get("Effect") != "Allow" or _narrowed(statement):
                 continue
-            if _is_public(statement.get("Principal")) or "NotPrincipal" in statement:
+            if is_public(statement) or "NotPrincipal" in statement:
                 remedy = "Name the principals, or add a condition on their account, organisation or source."
                 found = f"a statement that allows {statement.get('Action', 'an action')} to every principal"
-                yield Finding(written(leaf.path), found, "statements that name a principal", remedy)
+                yield Finding(written(path), found, "statements that name a principal", remedy)
     value = _PUBLIC_SWITCHES.get(resource.type)
     if value is not None:
         name, open_, allowed = value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from policy_pack.rules.access.exposure import statements
-from policy_pack.rules.checks import listed
+from policy_pack.rules.documents import conditions, documents, statements, strings
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import access
 from policy_pack.rules.resource_types import IAM_ROLE, IAM_ROLE_POLICY_ATTACHMENT
@@ -34,34 +34,56 @@ def _mfa(resource: Resource, plan: Plan) -> Iterator[Finding]:
         people = principal.get("AWS") if isinstance(principal, Mapping) else principal
         if statement.get("Effect") != "Allow" or people is None or _demands_mfa(statement):
             continue
-        named = [one for one in ([people] if isinstance(people, str) else listed(people)) if isinstance(one, str)]
-        # A role that another role assumes is for machines. The trust policy of that other role is judged too.
-        of_people = [one for one in named if ":role/" not in one and ":assumed-role/" not in one]
+        of_people = [one for one in strings(people) if not _is_machine(one, statement)]
         if of_people:
-            remedy = 'Add the condition `"Bool": {"aws:MultiFactorAuthPresent": "true"}`.'
+            remedy = (
+                'If people assume it, add the condition `"Bool": {"aws:MultiFactorAuthPresent": "true"}`. If a machine'
+                " does, name its role, or give the service's account an `sts:ExternalId`: a machine has no MFA."
+            )
             found = f"a statement that lets {of_people[0]} assume the role without MFA"
             yield Finding("assumeRolePolicy", found, "statements that require MFA of people", remedy)
 
 
-def _demands_mfa(statement: Mapping[str, Any]) -> bool:
-    condition = statement.get("Condition")
-    if not isinstance(condition, Mapping):
+def _is_machine(principal: str, statement: Mapping[str, Any]) -> bool:
+    """Whether only machines can be meant: a role, or the account of a service that was given an external id."""
+    if _is_role(principal):
+        return True
+    if not re.fullmatch(r"[0-9]{12}|arn:[a-z-]+:iam::[0-9]{12}:root", principal):
         return False
-    for operator, keys in condition.items():
-        # `BoolIfExists` also holds for a long-lived key, and so without MFA.
-        if isinstance(keys, Mapping) and operator in ("Bool", "NumericLessThan", "NumericLessThanEquals"):
-            for key, value in keys.items():
-                if str(key).lower() in _MFA and value not in ("false", False, ["false"]):
-                    return True
+    for operator, key, values in conditions(statement):
+        if operator == "StringEquals" and key == "sts:externalid" and any(values):
+            return True
+        # The account's root stands for all of its principals, which the condition then narrows to roles.
+        if operator in ("ArnEquals", "ArnLike", "StringEquals", "StringLike") and key == "aws:principalarn":
+            return bool(values) and all(_is_role(value) for value in values)
     return False
+
+
+def _is_role(arn: str) -> bool:
+    return ":role/" in arn or ":assumed-role/" in arn
+
+
+def _demands_mfa(statement: Mapping[str, Any]) -> bool:
+    # `BoolIfExists` also holds for a long-lived key, and so without MFA.
+    return any(
+        key in _MFA and operator in ("Bool", "NumericLessThan", "NumericLessThanEquals") and "false" not in values
+        for operator, key, values in conditions(statement)
+    )
 
 
 _EVERYTHING: Final = frozenset({"*", "*:*", "iam:*"})
 _ADMINISTRATORS: Final = ("AdministratorAccess", "IAMFullAccess", "PowerUserAccess")
+_EMERGENCY_NAMES: Final[Mapping[str, str]] = {
+    IAM_ROLE: "name",
+    IAM_ROLE_POLICY_ATTACHMENT: "role",
+    "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive": "roleName",
+}
+"""The types that give a role its policies, and the property with the role's name."""
 
 
 def _no_wildcard(resource: Resource, plan: Plan) -> Iterator[Finding]:
-    if resource.type == IAM_ROLE_POLICY_ATTACHMENT and resource.props.get("role") == plan.access.emergency_role:
+    name = _EMERGENCY_NAMES.get(resource.type)
+    if name is not None and resource.props.get(name) == plan.access.emergency_role:
         return  # the plan allows it; `mfa-required` judges it, and an alarm reports its use
     for leaf in texts(resource.props):
         if leaf.path[:1] in (("assumeRolePolicy",), ("tags",)):
@@ -70,19 +92,18 @@ def _no_wildcard(resource: Resource, plan: Plan) -> Iterator[Finding]:
         if leaf.text.startswith("arn:") and ":iam::aws:policy/" in leaf.text and name in _ADMINISTRATORS:
             remedy = "Grant the permissions that are needed: with this policy, an attacker can delete the backups."
             yield Finding(written(leaf.path), leaf.text, "a policy for particular actions", remedy)
-        for statement in statements(leaf.text):
+    for path, document in documents(resource.props):
+        if path[:1] == ("assumeRolePolicy",):
+            continue
+        for statement in statements(document):
             if statement.get("Effect") != "Allow" or "Principal" in statement:
                 continue  # on a resource, `*` is that resource alone
-            actions = _texts(statement.get("Action"))
+            actions = strings(statement.get("Action"))
             everything = not _EVERYTHING.isdisjoint(actions) or "NotAction" in statement
-            if everything and ("*" in _texts(statement.get("Resource")) or "NotResource" in statement):
+            if everything and ("*" in strings(statement.get("Resource")) or "NotResource" in statement):
                 found = f"a statement that allows {', '.join(actions) or 'all but some actions'} on everything"
                 remedy = "Name the actions or the resources: a permission for everything includes deleting the backups."
-                yield Finding(written(leaf.path), found, "statements for particular actions or resources", remedy)
-
-
-def _texts(value: object) -> list[str]:
-    return [one for one in ([value] if isinstance(value, str) else listed(value)) if isinstance(one, str)]
+                yield Finding(written(path), found, "statements for particular actions or resources", remedy)
 
 
 MFA: Final = Policy(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, given, literally, unless_left_out
+from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, given, is_number, literally, unless_left_out
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.arns import arns
 from policy_pack.rules.residency.aws_region import effective_region
-from policy_pack.rules.resource_types import KMS_KEY, KMS_REPLICA_KEY
+from policy_pack.rules.resource_types import KMS_EXTERNAL_KEYS, KMS_KEY, KMS_REPLICA_KEY
 from policy_pack.rules.thresholds import Threshold
 from policy_pack.rules.values import UNKNOWN, present
 
@@ -42,7 +42,15 @@ def own_key_in_region(resource: Resource, name: str) -> Iterator[Finding]:
         yield Finding(name, value, f"a key in {own}", remedy)
 
 
+_ROTATION_DAYS: Final = 365
+"""The longest time between two rotations. Left out it is this one, in KMS as in the provider."""
+
+
 def _rotated(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    if resource.type in KMS_EXTERNAL_KEYS:
+        remedy = "Use `aws.kms.Key`: KMS cannot rotate material that is imported."
+        yield Finding("type", resource.type, "a key whose material KMS creates", remedy)
+        return
     remedy = (
         "Use a symmetric key, which is the default: KMS rotates no other type, and RDS and S3 accept no other type."
     )
@@ -51,6 +59,10 @@ def _rotated(resource: Resource, _plan: Plan) -> Iterator[Finding]:
         yield Finding("customerMasterKeySpec", spec, "SYMMETRIC_DEFAULT", WRITE_IT_OUT if spec is UNKNOWN else remedy)
     remedy = "Set it to true. Left out it is false, and the key material never changes."
     yield from literally(resource, "enableKeyRotation", True, remedy)
+    days = resource.props.get("rotationPeriodInDays")
+    if days is not None and not (is_number(days) and days <= _ROTATION_DAYS):
+        remedy = WRITE_IT_OUT if days is UNKNOWN else "Leave it out: KMS then rotates the key every year."
+        yield Finding("rotationPeriodInDays", days, f"{_ROTATION_DAYS} days or fewer, or left out", remedy)
 
 
 def _kept(resource: Resource, plan: Plan) -> Iterator[Finding]:
@@ -71,7 +83,7 @@ ROTATED: Final = Policy(
     control="A.5.29",
     promise=recovery,
     remedy="Set `enable_key_rotation` to true.",
-    concerns=of_type(KMS_KEY),
+    concerns=of_type(KMS_KEY, *KMS_EXTERNAL_KEYS),
     rule=_rotated,
     fixes={"enableKeyRotation": lambda _plan: True},
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from policy_pack.rules.backups.aws_keys import key_of_ours, region_of_arn
-from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, is_number, listed, unless_left_out
+from policy_pack.rules.backups.selections import runs_daily
+from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, best, is_number, listed, unless_left_out
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.aws_region import effective_region
@@ -17,10 +17,6 @@ from policy_pack.rules.values import UNKNOWN, present
 
 if TYPE_CHECKING:
     from plan import Plan
-
-
-_DAILY: Final = re.compile(r"cron\(\s*\S+\s+\S+\s+(\*|\?|1/1|\*/1)\s+\*\s+(\*|\?)\s+\*\s*\)")
-_RATE: Final = re.compile(r"rate\(\s*(?:1 day|(1?[0-9]|2[0-4]) hours?)\s*\)")
 
 
 def _vault(resource: Resource, plan: Plan) -> Iterator[Finding]:
@@ -46,31 +42,39 @@ def _vault(resource: Resource, plan: Plan) -> Iterator[Finding]:
 
 
 def _plan(resource: Resource, plan: Plan) -> Iterator[Finding]:
-    least = plan.retention.vault_copy_days
     rules = resource.props.get("rules")
     if not listed(rules):
         remedy = WRITE_IT_OUT if rules is UNKNOWN else "Add a rule that backs up daily."
         yield Finding("rules", rules, "a rule that backs up daily", remedy)
+    # One rule that keeps the promise is enough. The others add to it.
+    yield from best(_keeps(resource, rule, f"rules[{index}]", plan) for index, rule in enumerate(listed(rules)))
     for index, rule in enumerate(listed(rules)):
-        where = f"rules[{index}]"
-        schedule = at(rule, "schedule")
-        if not (isinstance(schedule, str) and (_DAILY.fullmatch(schedule) or _RATE.fullmatch(schedule))):
-            remedy = WRITE_IT_OUT if schedule is UNKNOWN else "Back up every day. Left out, nothing is backed up."
-            yield Finding(f"{where}.schedule", schedule, "every day, such as cron(0 5 * * ? *)", remedy)
-        yield from _kept(rule, f"{where}.lifecycle.deleteAfter", "lifecycle.deleteAfter", least)
         continuous = at(rule, "enableContinuousBackup")
         if continuous not in (None, False):
             remedy = "Leave it out: with it, AWS Backup replaces and shortens the retention of RDS."
-            yield Finding(f"{where}.enableContinuousBackup", continuous, "false", remedy)
-        copies = listed(at(rule, "copyActions"))
-        for number, copy in enumerate(copies):
-            name = f"{where}.copyActions[{number}]"
-            yield from _kept(copy, f"{name}.lifecycle.deleteAfter", "lifecycle.deleteAfter", least)
-            yield from _elsewhere(resource, copy, f"{name}.destinationVaultArn")
-        if not copies and effective_region(resource)[1] != plan.residency.aws.recovery_region:
-            found = at(rule, "copyActions")
-            remedy = "Copy to the vault in the recovery region: a backup in the same region is lost with the database."
-            yield Finding(f"{where}.copyActions", found, "a copy to a vault in another region", remedy)
+            yield Finding(f"rules[{index}].enableContinuousBackup", continuous, "false", remedy)
+
+
+def _keeps(resource: Resource, rule: object, where: str, plan: Plan) -> Iterator[Finding]:
+    least = plan.retention.vault_copy_days
+    schedule = at(rule, "schedule")
+    if not runs_daily(schedule):
+        remedy = WRITE_IT_OUT if schedule is UNKNOWN else "Back up every day."
+        yield Finding(f"{where}.schedule", schedule, "every day, such as cron(0 5 * * ? *)", remedy)
+    yield from _kept(rule, f"{where}.lifecycle.deleteAfter", "lifecycle.deleteAfter", least)
+    copies = listed(at(rule, "copyActions"))
+    yield from best(
+        _copied(resource, copy, f"{where}.copyActions[{number}]", least) for number, copy in enumerate(copies)
+    )
+    if not copies and effective_region(resource)[1] != plan.residency.aws.recovery_region:
+        found = at(rule, "copyActions")
+        remedy = "Copy to the vault in the recovery region: a backup in the same region is lost with the database."
+        yield Finding(f"{where}.copyActions", found, "a copy to a vault in another region", remedy)
+
+
+def _copied(resource: Resource, copy: object, where: str, least: int) -> Iterator[Finding]:
+    yield from _kept(copy, f"{where}.lifecycle.deleteAfter", "lifecycle.deleteAfter", least)
+    yield from _elsewhere(resource, copy, f"{where}.destinationVaultArn")
 
 
 def _kept(part: object, name: str, path: str, least: int) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from policy_pack.rules.backups.aws_keys import own_key_in_region, region_of_arn
-from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, is_number, listed, literally, unless_left_out
+from policy_pack.rules.checks import WRITE_IT_OUT, at, at_least, best, is_number, listed, literally, unless_left_out
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import recovery
 from policy_pack.rules.residency.aws_region import effective_region
@@ -22,7 +22,7 @@ from policy_pack.rules.resource_types import (
     BUCKET_VERSIONING,
 )
 from policy_pack.rules.thresholds import Threshold
-from policy_pack.rules.values import UNKNOWN, present
+from policy_pack.rules.values import UNKNOWN, has_unknown, present, texts
 
 if TYPE_CHECKING:
     from plan import Plan
@@ -33,8 +33,9 @@ _RETENTION: Final = "rule.defaultRetention"
 def _force_destroy_off(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     remedy = "Set it to false, or leave it out: with it, deleting the bucket deletes its objects."
     yield from unless_left_out(resource, "forceDestroy", False, remedy)
-    remedy = "Set it to true. Object Lock cannot be configured on a bucket that was created without it."
-    yield from literally(resource, "objectLockEnabled", True, remedy)
+    # Left out, the lock's own resource switches it on, and `bucket-baseline` demands that resource.
+    remedy = "Set it to true, or leave it out: it contradicts the lock of the bucket."
+    yield from unless_left_out(resource, "objectLockEnabled", True, remedy)
 
 
 def _versioned(resource: Resource, _plan: Plan) -> Iterator[Finding]:
@@ -95,26 +96,35 @@ def _replicates(resource: Resource, plan: Plan) -> Iterator[Finding]:
     if not listed(rules):
         remedy = WRITE_IT_OUT if rules is UNKNOWN else "Add a rule that copies everything."
         yield Finding("rules", rules, "a rule that copies everything", remedy)
-    for index, rule in enumerate(listed(rules)):
-        for name, wanted, remedy in _REPLICATES:
-            value = at(rule, name)
-            if value != wanted:
-                yield Finding(f"rules[{index}].{name}", value, wanted, WRITE_IT_OUT if value is UNKNOWN else remedy)
-        prefix = next((found for key in ("filter.prefix", "prefix") if present(found := at(rule, key))), None)
-        if prefix is not None:
-            remedy = WRITE_IT_OUT if prefix is UNKNOWN else "Remove the filter: objects that it excludes have no copy."
-            yield Finding(f"rules[{index}].filter.prefix", prefix, "an empty prefix", remedy)
-        name = "destination.encryptionConfiguration.replicaKmsKeyId"
-        key = at(rule, name)
-        _, own = effective_region(resource)
-        region = region_of_arn(key)
-        if not present(key):
-            remedy = "Give it a key in the destination's region, or S3 does not copy encrypted objects."
-            yield Finding(f"rules[{index}].{name}", key, "the ARN of a KMS key", remedy)
-        elif region is not None and region == own:
-            elsewhere = " or ".join(one for one in plan.residency.aws.allowed_regions if one != own)
-            remedy = "Copy to a bucket in another region, with a key there: a copy in the same region is lost too."
-            yield Finding(f"rules[{index}].{name}", key, f"a key in another region: {elsewhere}", remedy)
+    # One rule that copies everything is enough. The others copy parts of it to further places.
+    yield from best(
+        _copies_everything(resource, rule, f"rules[{index}]", plan) for index, rule in enumerate(listed(rules))
+    )
+
+
+def _copies_everything(resource: Resource, rule: object, where: str, plan: Plan) -> Iterator[Finding]:
+    for name, wanted, remedy in _REPLICATES:
+        value = at(rule, name)
+        if value != wanted:
+            yield Finding(f"{where}.{name}", value, wanted, WRITE_IT_OUT if value is UNKNOWN else remedy)
+    for name in ("prefix", "filter"):
+        value = at(rule, name)
+        if value is UNKNOWN or any(not leaf.is_key and leaf.text for leaf in texts(value)):
+            remedy = WRITE_IT_OUT if value is UNKNOWN else "Remove it: objects that it excludes have no copy."
+            yield Finding(f"{where}.{name}", value, "left out, or an empty prefix", remedy)
+        elif has_unknown(value):
+            yield Finding(f"{where}.{name}", UNKNOWN, "left out, or an empty prefix", WRITE_IT_OUT)
+    name = "destination.encryptionConfiguration.replicaKmsKeyId"
+    key = at(rule, name)
+    _, own = effective_region(resource)
+    region = region_of_arn(key)
+    if not present(key):
+        remedy = "Give it a key in the destination's region, or S3 does not copy encrypted objects."
+        yield Finding(f"{where}.{name}", key, "the ARN of a KMS key", remedy)
+    elif region is not None and region == own:
+        elsewhere = " or ".join(one for one in plan.residency.aws.allowed_regions if one != own)
+        remedy = "Copy to a bucket in another region, with a key there: a copy in the same region is lost too."
+        yield Finding(f"{where}.{name}", key, f"a key in another region: {elsewhere}", remedy)
 
 
 _REPLICATES: Final = (
@@ -142,7 +152,7 @@ FORCE_DESTROY_OFF: Final = Policy(
     severity="critical",
     control="A.8.13",
     promise=recovery,
-    remedy="Set `object_lock_enabled` to true and leave `force_destroy` out.",
+    remedy="Leave `force_destroy` out, and set `object_lock_enabled` to true or leave it out.",
     concerns=of_type(*BUCKET),
     rule=_force_destroy_off,
     fixes={"forceDestroy": lambda _plan: False},

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from policy_pack.rules.backups.aws_keys import key_of_ours
-from policy_pack.rules.checks import at, at_least, listed, literally
+from policy_pack.rules.checks import at, at_least, literally
 from policy_pack.rules.policy import Finding, Policy, Resource, of_package, of_type
 from policy_pack.rules.promises import recovery
-from policy_pack.rules.residency.aws_region import effective_region
 from policy_pack.rules.resource_types import DYNAMODB_TABLE
 from policy_pack.rules.thresholds import Threshold
 
@@ -99,12 +98,6 @@ def _table(resource: Resource, plan: Plan) -> Iterator[Finding]:
     yield from literally(resource, "deletionProtectionEnabled", True, "Set it to true. Left out it is false.")
     yield from literally(resource, "serverSideEncryption.enabled", True, "Set it to true, with a customer managed key.")
     yield from key_of_ours(resource, "serverSideEncryption.kmsKeyArn", "Give it a customer managed key.")
-    _, own = effective_region(resource)
-    elsewhere = [region for region in plan.residency.aws.allowed_regions if region != own]
-    regions = [at(replica, "regionName") for replica in listed(resource.props.get("replicas"))]
-    if own != plan.residency.aws.recovery_region and not any(region in elsewhere for region in regions):
-        remedy = "Add a replica: without one the table is lost with its region."
-        yield Finding("replicas", resource.props.get("replicas"), f"a replica in {' or '.join(elsewhere)}", remedy)
 
 
 REVIEWED: Final = Policy(
@@ -120,11 +113,11 @@ REVIEWED: Final = Policy(
 
 TABLE_RECOVERABLE: Final = Policy(
     id="table-recoverable",
-    title="A DynamoDB table has point-in-time recovery, deletion protection and a replica.",
+    title="A DynamoDB table has point-in-time recovery, deletion protection and encryption.",
     severity="critical",
     control="A.8.13",
     promise=recovery,
-    remedy="Switch on point-in-time recovery, deletion protection and encryption, and add a replica.",
+    remedy="Switch on point-in-time recovery, deletion protection and encryption.",
     concerns=of_type(DYNAMODB_TABLE),
     rule=_table,
     asks_again=frozenset({"serverSideEncryption"}),

@@ -9,23 +9,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from policy_pack.rules.backups.aws_keys import key_of_ours, own_key_in_region
+from policy_pack.rules.backups.aws_keys import key_of_ours, own_key_in_region, region_of_arn
 from policy_pack.rules.checks import at_least, given, literally, unless_left_out
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import provider_failure, recovery
+from policy_pack.rules.residency.aws_region import effective_region
 from policy_pack.rules.resource_types import RDS_INSTANCE
 from policy_pack.rules.thresholds import Threshold
+from policy_pack.rules.values import present
 
 if TYPE_CHECKING:
     from plan import Plan
 
 
+def is_replica(resource: Resource) -> bool:
+    """Whether it is a read replica.
+
+    It is a copy of its source, from which it can be created again. So nothing is demanded of it that is there to keep
+    data, and AWS refuses some of that: a final snapshot, for example.
+    """
+    return resource.type == RDS_INSTANCE and present(resource.declared.get("replicateSourceDb"))
+
+
 def _retention(resource: Resource, plan: Plan) -> Iterator[Finding]:
+    if is_replica(resource):
+        return
     remedy = "Set it to what the plan promises. Left out it is 0, and then there are no backups to recover from."
     yield from at_least(resource, "backupRetentionPeriod", plan.retention.database_backup_days, "days", remedy)
 
 
 def _backups_kept(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    if is_replica(resource):
+        return
     yield from literally(
         resource,
         "deleteAutomatedBackups",
@@ -47,6 +62,14 @@ def _backups_kept(resource: Resource, _plan: Plan) -> Iterator[Finding]:
 
 
 def _encrypted(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    for name in ("masterUserSecretKmsKeyId", "performanceInsightsKmsKeyId"):
+        yield from own_key_in_region(resource, name)
+    if is_replica(resource):
+        # In its source's region its encryption is the source's. In another one it needs a key of that region.
+        source, (_, own) = region_of_arn(resource.props.get("replicateSourceDb")), effective_region(resource)
+        if source is not None and isinstance(own, str) and source != own:
+            yield from key_of_ours(resource, "kmsKeyId", "Give it a key in its region, which is not its source's.")
+        return
     yield from literally(
         resource,
         "storageEncrypted",
@@ -55,17 +78,17 @@ def _encrypted(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     )
     remedy = "Give it a customer managed key: its use and its deletion can be controlled."
     yield from key_of_ours(resource, "kmsKeyId", remedy)
-    for name in ("masterUserSecretKmsKeyId", "performanceInsightsKmsKeyId"):
-        yield from own_key_in_region(resource, name)
 
 
 def _protected(resource: Resource, _plan: Plan) -> Iterator[Finding]:
+    if is_replica(resource):
+        return
     remedy = "Set it to true, so that the database cannot be deleted by mistake, with or without Pulumi."
     yield from literally(resource, "deletionProtection", True, remedy)
 
 
 def _multi_az(resource: Resource, plan: Plan) -> Iterator[Finding]:
-    if plan.redundancy.database_multi_az:
+    if plan.redundancy.database_multi_az and not is_replica(resource):
         remedy = "Set it to true. Left out it is false, and the database is lost with its availability zone."
         yield from literally(resource, "multiAz", True, remedy)
 

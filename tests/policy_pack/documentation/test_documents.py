@@ -1,4 +1,4 @@
-"""The documents say what the policies say, and the comparison with others leaves no policy's name to chance."""
+"""The document matches the policies, and the comparison with other collections names policies that exist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "policies.md"
 
 
 def test_the_document_is_what_the_policies_say() -> None:
-    assert DOCUMENT.read_text(encoding="utf-8") == policies(load()), "write it anew with `make policies`"
+    assert DOCUMENT.read_text(encoding="utf-8") == policies(load()), "run `make policies`"
 
 
 def test_it_has_an_allowed_and_a_refused_example_of_every_policy() -> None:

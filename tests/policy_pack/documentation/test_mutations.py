@@ -146,7 +146,7 @@ def test_no_mutation_of_a_protected_property_passes(production: list[Resource], 
     example = data.draw(st.sampled_from([one for one in PROTECTED if resources_like(one, production)]))
     resource = data.draw(st.sampled_from(resources_like(example, production)))
     value = data.draw(st.sampled_from([LEFT_OUT, UNKNOWN, None, example.refused(PLAN), "", -1]))
-    # A change that changes nothing is no mutation.
+    # An equal value is not a mutation.
     assume(value_at(resource, example.path) != value)
     mutated = with_value(resource, example.path, value)
     others = [one for one in production if one is not resource]

@@ -1,4 +1,4 @@
-"""What holds for every resource: no policy breaks on it, and hiding something never helps."""
+"""Properties of every resource: no policy breaks on it, and hiding a value never helps."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ BY_PROVIDER = "region of its provider 'aws'"
 @pytest.mark.parametrize(
     ("judged", "expected"),
     [
-        # Its provider's region counts where it has none of its own.
+        # Its provider's region counts where the resource has no region.
         (resource(BUCKET), {}),
         (resource(BUCKET, {"region": RECOVERY}), {}),
         (resource(BUCKET, {"region": RECOVERY}, aws_provider()), {}),
@@ -46,7 +46,7 @@ BY_PROVIDER = "region of its provider 'aws'"
         (resource("pulumi:providers:aws", {"region": "us-east-1"}), {"region": "us-east-1"}),
         (resource("pulumi:providers:aws", {"region": UNKNOWN}), {"region": UNKNOWN}),
         (resource("pulumi:providers:aws", {}), {"region": None}),
-        # What AWS keeps for the account as a whole, and holds nothing of a customer's.
+        # AWS keeps these for the account as a whole. They contain no data of a customer.
         (resource("aws:iam/role:Role", {}, aws_provider()), {}),
         (resource("aws:route53/zone:Zone", {}, aws_provider()), {}),
         (resource("aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock", {}, aws_provider()), {}),
@@ -54,7 +54,7 @@ BY_PROVIDER = "region of its provider 'aws'"
         # The rest of those modules is not.
         (resource("aws:route53/resolverRule:ResolverRule", {}, aws_provider()), {BY_PROVIDER: None}),
         (resource("aws:s3/bucketPolicy:BucketPolicy", {}, aws_provider()), {BY_PROVIDER: None}),
-        # What is everywhere, whatever the provider's region.
+        # These are everywhere, regardless of the provider's region.
         (resource("aws:cloudfront/distribution:Distribution"), {"type": "aws:cloudfront/distribution:Distribution"}),
         (resource("aws:notifications/eventRule:EventRule"), {"type": "aws:notifications/eventRule:EventRule"}),
         # Others' resources have their own policies.
@@ -87,7 +87,7 @@ def arn(region: str, service: str = "kms") -> str:
         ({"roleArn": f"arn:aws:iam::{ACCOUNT}:role/x", "bucket": "arn:aws:s3:::logs"}, {}),
         ({"resource": f"arn:aws:logs:*:{ACCOUNT}:*"}, {"resource": "arn:aws:logs:*:"}),
         ({"resource": "arn:aws:kms:eu-*:1:key/*"}, {"resource": "arn:aws:kms:eu-*:"}),
-        # Other partitions, whatever the region.
+        # Other partitions, regardless of the region.
         ({"roleArn": "arn:aws-us-gov:iam::1:role/x"}, {"roleArn": "arn:aws-us-gov:iam::"}),
         ({"topic": "arn:aws-cn:sns:cn-north-1:1:t"}, {"topic": "arn:aws-cn:sns:cn-north-1:"}),
         ({"topic": f"arn:*:sns:{HOME}:1:t"}, {"topic": f"arn:*:sns:{HOME}:"}),
@@ -115,7 +115,7 @@ def arn(region: str, service: str = "kms") -> str:
         ({"availabilityZoneId": "eun1-az1"}, {}),
         ({"availabilityZoneId": "use1-az1"}, {"availabilityZoneId": "use1-az1"}),
         ({"availabilityZoneRebalancing": "ENABLED"}, {}),
-        # Regions that have a property of their own.
+        # Regions in a separate property.
         ({"replicas": [{"region": RECOVERY}]}, {}),
         ({"replicas": [{"region": "us-east-1"}]}, {"replicas[0].region": "us-east-1"}),
         ({"regions": {"eu-central-2": {}}}, {"regions.eu-central-2": "eu-central-2"}),
@@ -131,7 +131,7 @@ def arn(region: str, service: str = "kms") -> str:
         ({"host": f"db-prod-1.abc.{HOME}.rds.amazonaws.com"}, {}),
         ({"host": f"logsus-east-1.s3.{HOME}.amazonaws.com"}, {}),
         ({"name": "us-east-1-of-many"}, {}),
-        # The resource's own region is another policy's.
+        # A different policy judges the resource's own region.
         ({"region": "us-east-1"}, {}),
     ],
 )
@@ -224,7 +224,7 @@ ELSEWHERE = "the package of its provider"
         (resource("pulumi:providers:azure-native", {}), {ELSEWHERE: "azure-native"}),
         # A component is judged by what is in it.
         (Resource("botbrains:database:Database", "main", {}), {}),
-        # A provider that nobody could name.
+        # A provider without a name.
         (Resource("elsewhere:index:Thing", "it", {}, Provider("", "", {})), {ELSEWHERE: "elsewhere"}),
     ],
 )

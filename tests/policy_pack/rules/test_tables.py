@@ -1,7 +1,7 @@
 """The tables of types know every type that the clouds' packages have, in the versions that this project uses.
 
-They are compared with the packages' source, which says for each type what it can be told. So an update that brings a
-new type, or moves a property, fails here until somebody has decided where that type keeps its data.
+They are compared with the packages' source, which has the properties of each type. So an update that brings a new type,
+or moves a property, fails here until the table says where that type keeps its data.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from policy_pack.rules.resource_types import RDS_BACKUP_REPLICATION, RDS_INSTANC
 from tests.policy_pack.resources import DATABASE, REPLICA
 
 IN_THE_PROVIDERS_REGION = {
-    # They have no region of their own to set, and AWS keeps each of them in one: the provider's.
+    # They have no property for a region, and AWS keeps each of them in the provider's region.
     "aws:directconnect/hostedConnection:HostedConnection",
     "aws:rolesanywhere/profile:Profile",
     "aws:rolesanywhere/trustAnchor:TrustAnchor",
@@ -52,7 +52,7 @@ def test_every_type_of_aws_is_in_a_region_or_in_a_table() -> None:
     without_region = {type_ for type_, names in types.items() if "region" not in names}
     in_tables = {type_ for type_ in types if is_global(type_) or is_worldwide(type_)}
     assert without_region - in_tables == IN_THE_PROVIDERS_REGION
-    # What can be told a region must be judged by it.
+    # A type with a property for a region must be judged by it.
     assert {type_ for type_ in in_tables - without_region if is_global(type_)} == set()
 
 
