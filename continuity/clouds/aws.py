@@ -31,8 +31,10 @@ _BAD_CREDENTIALS: Final = frozenset(
         "UnrecognizedClientException", "InvalidToken",
     }
 )  # fmt: skip
-_LOG_IN: Final = (
-    "set AWS_PROFILE to a profile that is logged in (`aws sso login`), or AWS_ACCESS_KEY_ID and its companions"
+_LOG_IN: Final = "set AWS_PROFILE to a profile that is logged in (`aws login`), or AWS_ACCESS_KEY_ID and its companions"
+_ASSUME_ROLE: Final = (
+    "assume a role first (docs/access.md). If AWS refuses that too, these credentials carry no second factor: assume it"
+    " with --serial-number and --token-code"
 )
 
 
@@ -179,7 +181,9 @@ def _refusal(error: Any, where: str, call: str) -> ContinuityError:
         return CredentialsError(f"AWS does not take these credentials ({code}: {message}): {_LOG_IN}")
     # A 403 for a bucket means that it belongs to a different account. `state_backend.buckets` handles it.
     if code in _NO_ACCESS and not call.startswith("s3:head_bucket"):
-        return CannotLookError(where, f"these credentials may not call {call} ({message})")
+        # A user may only assume a role.
+        advice = f": {_ASSUME_ROLE}" if ":user/" in message else ""
+        return CannotLookError(where, f"these credentials may not call {call} ({message}){advice}")
     if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
         return CannotLookError(where, f"{call} fails: {code}: {message}")
     return RefusedError(f"AWS refuses {call}: {code}: {message}", code)
