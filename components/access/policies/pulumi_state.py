@@ -27,12 +27,8 @@ def write_state(scope: AccountScope, stack: str, state_bucket: str) -> list[Stat
 
     Every role that has them also reads the state of all stacks, by `read_state`.
     """
-    files = [
-        f"{_FOLDER}/stacks/{APP}/{stack}.json*",
-        f"{_FOLDER}/history/{APP}/{stack}/*",
-        f"{_FOLDER}/backups/{APP}/{stack}/*",
-        f"{_FOLDER}/locks/organization/{APP}/{stack}/*",
-    ]
+    # The state, and its history, backups and locks.
+    files = [f"{_FOLDER}/*/{APP}/{stack}.json*", f"{_FOLDER}/*/{APP}/{stack}/*"]
     return [
         # To release a lock, Pulumi deletes its object. The bucket keeps a version of it, like of every object.
         allow(

@@ -44,7 +44,7 @@ def network(scope: AccountScope) -> list[Statement]:
 
 def database(scope: AccountScope, stack: str) -> list[Statement]:
     """Permissions to make, change and restore a database, but not to delete one."""
-    kinds = ("db", "subgrp", "pg", "snapshot", "cluster-snapshot")
+    kinds = ("db", "subgrp", "pg", "snapshot")
     own = [f"{kind}:{name_prefix(stack)}-*" for kind in kinds]
     return [
         allow(
