@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from components.backup.daily_backups import DailyBackups, DailyBackupsArgs, ExistingVaultArgs, OwnVaultArgs
-from components.database.instance import (
-    BackupReplicationArgs,
-    Database,
-    DatabaseArgs,
-    ExistingKeyArgs,
-    OwnKeyArgs,
-)
+from components.database.instance import BackupReplicationArgs, Database, DatabaseArgs, ExistingKeyArgs, OwnKeyArgs
 from components.database.network import DatabaseNetwork, DatabaseNetworkArgs
 from components.hosts.addresses import HostAddresses, HostAddressesArgs
 from components.hosts.descriptions import HostContext

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from policy_pack.documentation.examples.data import ONLY_TLS, bucket, database, policy_document
-from policy_pack.documentation.examples.model import (
-    Example,
-    constant,
-)
+from policy_pack.documentation.examples.model import Example
 from policy_pack.documentation.examples.service import (
     PERSON,
     deployment_role,
@@ -24,108 +21,34 @@ _EVERYONE: Final = policy_document({"Effect": "Allow", "Principal": "*", "Action
 _EVERYTHING: Final = policy_document({"Effect": "Allow", "Action": "*", "Resource": "*"})
 
 ACCESS: Final[tuple[Example, ...]] = (
+    Example("host-firewalled", public_endpoint, "firewall", "rules.1.sourceIps", ["0.0.0.0/0"], left_out=False),
+    Example("load-balancer-private", public_endpoint, "target", "usePrivateIp", False),
+    Example("load-balancer-over-tls", public_endpoint, "service", "protocol", "http"),
+    Example("database-over-tls", database, "parameters", "parameters.0.value", "0"),
+    Example("database-private-network", database, "database", "dbSubnetGroupName", "", unknown=False),
+    Example("database-password-managed", database, "database", "manageMasterUserPassword", False),
+    Example("database-maintained", database, "database", "iamDatabaseAuthenticationEnabled", False),
+    Example("no-open-ingress", ingress, "rule", "cidrIpv4", "0.0.0.0/0", left_out=False, unknown=False),
+    Example("bucket-private", bucket, "block", "blockPublicPolicy", False),
     Example(
-        policy="host-firewalled",
-        family=public_endpoint,
-        at="firewall",
-        path="rules.1.sourceIps",
-        refused=constant(["0.0.0.0/0"]),
-        left_out=False,
-    ),
-    Example(
-        policy="load-balancer-private",
-        family=public_endpoint,
-        at="target",
-        path="usePrivateIp",
-        refused=constant(False),
-    ),
-    Example(
-        policy="load-balancer-over-tls", family=public_endpoint, at="service", path="protocol", refused=constant("http")
-    ),
-    Example(
-        policy="database-over-tls",
-        family=database,
-        at="parameters",
-        path="parameters.0.value",
-        refused=constant("0"),
-    ),
-    Example(
-        policy="database-private-network",
-        family=database,
-        at="database",
-        path="dbSubnetGroupName",
-        refused=constant(""),
+        "bucket-over-tls",
+        bucket,
+        "policy",
+        "policy",
+        policy_document({**ONLY_TLS, "Resource": "arn:aws:s3:::objects/*"}),
         unknown=False,
     ),
+    Example("no-public-principal", queue, "queue", "policy", _EVERYONE, left_out=False, unknown=False),
+    Example("mfa-required", role, "role", "assumeRolePolicy", policy_document(PERSON), left_out=False, unknown=False),
+    Example("no-wildcard-administrator", role, "policy", "policy", _EVERYTHING, left_out=False, unknown=False),
     Example(
-        policy="database-password-managed",
-        family=database,
-        at="database",
-        path="manageMasterUserPassword",
-        refused=constant(False),
-    ),
-    Example(
-        policy="database-maintained",
-        family=database,
-        at="database",
-        path="iamDatabaseAuthenticationEnabled",
-        refused=constant(False),
-    ),
-    Example(
-        policy="no-open-ingress",
-        family=ingress,
-        at="rule",
-        path="cidrIpv4",
-        refused=constant("0.0.0.0/0"),
+        "federation-subject-named",
+        deployment_role,
+        "role",
+        "assumeRolePolicy",
+        policy_document(workflow("repo:*")),
         left_out=False,
         unknown=False,
     ),
-    Example(policy="bucket-private", family=bucket, at="block", path="blockPublicPolicy", refused=constant(False)),
-    Example(
-        policy="bucket-over-tls",
-        family=bucket,
-        at="policy",
-        path="policy",
-        refused=constant(policy_document({**ONLY_TLS, "Resource": "arn:aws:s3:::objects/*"})),
-        unknown=False,
-    ),
-    Example(
-        policy="no-public-principal",
-        family=queue,
-        at="queue",
-        path="policy",
-        refused=constant(_EVERYONE),
-        left_out=False,
-        unknown=False,
-    ),
-    Example(
-        policy="mfa-required",
-        family=role,
-        at="role",
-        path="assumeRolePolicy",
-        refused=constant(policy_document(PERSON)),
-        left_out=False,
-        unknown=False,
-    ),
-    Example(
-        policy="no-wildcard-administrator",
-        family=role,
-        at="policy",
-        path="policy",
-        refused=constant(_EVERYTHING),
-        left_out=False,
-        unknown=False,
-    ),
-    Example(
-        policy="federation-subject-named",
-        family=deployment_role,
-        at="role",
-        path="assumeRolePolicy",
-        refused=constant(policy_document(workflow("repo:*"))),
-        left_out=False,
-        unknown=False,
-    ),
-    Example(
-        policy="repository-private", family=repository, at="repository", path="visibility", refused=constant("public")
-    ),
+    Example("repository-private", repository, "repository", "visibility", "public"),
 )

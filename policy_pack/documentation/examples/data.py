@@ -7,11 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from plan import Plan
-from policy_pack.documentation.examples.model import (
-    Declared,
-    Family,
-    Ref,
-)
+from policy_pack.documentation.examples.model import Declared, Family, Ref
 from policy_pack.rules.resource_types import (
     BACKUP_PLAN,
     BACKUP_SELECTION,

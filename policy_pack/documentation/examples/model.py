@@ -111,7 +111,7 @@ def _with(of: Any, path: Sequence[str], value: object) -> Any:
     return {key: item for key, item in {**of, first: new}.items() if item is not LEFT_OUT}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Example:
     """Resources that comply with every policy, and one change that one policy refuses."""
 
@@ -122,8 +122,8 @@ class Example:
     """The resource that is changed."""
     path: str = ""
     """The property that is changed. Empty if the whole resource is removed."""
-    refused: Callable[[Plan], object] = lambda _plan: LEFT_OUT
-    """The value that is refused."""
+    refuse: object = LEFT_OUT
+    """The value that is refused, or a function of the plan that returns it."""
     left_out: bool = True
     """Whether the policy also refuses a property that is left out. Otherwise the default complies."""
     unknown: bool = True
@@ -141,6 +141,10 @@ class Example:
         if self.path:
             return changed(family, self.at, self.path, self.refused(plan))
         return _without(family, self.at)
+
+    def refused(self, plan: Plan) -> object:
+        """The value that is refused under a plan."""
+        return self.refuse(plan) if callable(self.refuse) else self.refuse
 
     def without(self, plan: Plan) -> Family:
         """The resources with the property left out."""
@@ -161,11 +165,6 @@ def _without(family: Family, name: str) -> Family:
         for key, resource in family.items()
         if key != name and not any(ref.resource == name for ref in _refs(resource.props))
     }
-
-
-def constant(of: object) -> Callable[[Plan], object]:
-    """The same refused value under every plan."""
-    return lambda _plan: of
 
 
 def plan_less_one(path: str) -> Callable[[Plan], object]:

@@ -6,11 +6,7 @@ from typing import Final
 
 from plan import Plan
 from policy_pack.documentation.examples.data import home_location, policy_document
-from policy_pack.documentation.examples.model import (
-    Declared,
-    Family,
-    Ref,
-)
+from policy_pack.documentation.examples.model import Declared, Family, Ref
 from policy_pack.rules.resource_types import (
     FIREWALL,
     IAM_ROLE,

@@ -5,52 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from policy_pack.documentation.examples.data import bucket, database
-from policy_pack.documentation.examples.model import (
-    Example,
-    constant,
-)
-from policy_pack.documentation.examples.service import (
-    public_endpoint,
-    repository,
-)
+from policy_pack.documentation.examples.model import Example
+from policy_pack.documentation.examples.service import public_endpoint, repository
 
 STACK: Final[tuple[Example, ...]] = (
+    Example("database-replicated", database, "replication", hidden=("replication", "sourceDbInstanceArn")),
+    Example("database-second-copy", database, "selection", hidden=("selection", "resources")),
     Example(
-        policy="database-replicated",
-        family=database,
-        at="replication",
-        hidden=("replication", "sourceDbInstanceArn"),
+        "database-parameter-group-in-stack", database, "database", "parameterGroupName", "another-stacks", left_out=True
     ),
-    Example(policy="database-second-copy", family=database, at="selection", hidden=("selection", "resources")),
-    Example(
-        policy="database-parameter-group-in-stack",
-        family=database,
-        at="database",
-        path="parameterGroupName",
-        refused=constant("another-stacks"),
-        left_out=True,
-    ),
-    Example(
-        policy="database-ingress-hosts-only",
-        family=database,
-        at="ingress",
-        path="cidrIpv4",
-        refused=constant("203.0.113.7/32"),
-        left_out=False,
-    ),
-    Example(policy="bucket-baseline", family=bucket, at="versioning", hidden=("versioning", "bucket")),
-    Example(policy="bucket-replicated", family=bucket, at="replication", hidden=("replication", "bucket")),
-    Example(policy="backup-vault-locked", family=database, at="lock", hidden=("lock", "backupVaultName")),
-    Example(
-        policy="pool-redundant", family=public_endpoint, at="host-1", path="labels.state", refused=constant("standby")
-    ),
-    Example(policy="load-balancer-baseline", family=public_endpoint, at="target", hidden=("target", "loadBalancerId")),
-    Example(policy="repository-protected", family=repository, at="ruleset", hidden=("ruleset", "repository")),
-    Example(
-        policy="branch-protected",
-        family=repository,
-        at="ruleset",
-        path="rules.pullRequest.requiredApprovingReviewCount",
-        refused=constant(0),
-    ),
+    Example("database-ingress-hosts-only", database, "ingress", "cidrIpv4", "203.0.113.7/32", left_out=False),
+    Example("bucket-baseline", bucket, "versioning", hidden=("versioning", "bucket")),
+    Example("bucket-replicated", bucket, "replication", hidden=("replication", "bucket")),
+    Example("backup-vault-locked", database, "lock", hidden=("lock", "backupVaultName")),
+    Example("pool-redundant", public_endpoint, "host-1", "labels.state", "standby"),
+    Example("load-balancer-baseline", public_endpoint, "target", hidden=("target", "loadBalancerId")),
+    Example("repository-protected", repository, "ruleset", hidden=("ruleset", "repository")),
+    Example("branch-protected", repository, "ruleset", "rules.pullRequest.requiredApprovingReviewCount", 0),
 )
