@@ -10,38 +10,38 @@ import pulumi_aws as aws
 
 from components.aws.iam_documents import INLINE_POLICY_LIMIT, Condition, allow, document, trust
 
-# The one time that S3 offers for replication with a promise (S3 Replication Time Control).
+# The only time that S3 promises (S3 Replication Time Control). The promise is for objects, not for delete markers.
 _REPLICATION_TIME_MINUTES = 15
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicatedBucket:
-    """A bucket at one end of a replication. It has versions and an object lock, as a `DurableBucket` does."""
+    """A bucket at one end of a replication. It has versions and an object lock, like a `DurableBucket`."""
 
     bucket_name: pulumi.Input[str]
     bucket_arn: pulumi.Input[str]
     kms_key_arn: pulumi.Input[str]
-    """The key, in the bucket's region, that its objects are encrypted with."""
+    """The key, in the bucket's region, that encrypts its objects."""
 
     region: str
-    """The bucket's region. An S3 ARN does not say it."""
+    """The bucket's region, which an S3 ARN does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectReplicationArgs:
-    """From where to where.
+    """The two buckets.
 
     Raises:
-        ValueError: both are in the same region, so that the copies would be lost with what they are copies of.
+        ValueError: both are in the same region. The replicas would be lost together with the objects.
     """
 
     source: ReplicatedBucket
     destination: ReplicatedBucket
     after: Sequence[pulumi.Resource]
-    """What has to be there first: S3 refuses to copy from a bucket without versions, and to one."""
+    """Resources that must exist first: S3 refuses to replicate from or to a bucket without versions."""
 
     role_boundary_arn: pulumi.Input[str] | None = None
-    """The permissions boundary of every role that is made here: a deployment may make no role without one."""
+    """The permissions boundary of the role. A deployment may create only roles that have it."""
 
     def __post_init__(self) -> None:
         if self.source.region == self.destination.region:
@@ -49,14 +49,14 @@ class ObjectReplicationArgs:
 
 
 class ObjectReplication(pulumi.ComponentResource):
-    """Everything that S3 needs to copy each object of one bucket to another: a role, what it may do, and the order.
+    """The replication of all objects of a bucket: a role, its permissions, and the replication configuration.
 
-    A bucket has one such order at most, which is replaced as a whole. S3 never copies what is itself a copy, so two
-    buckets can copy to each other without a loop.
+    A bucket has at most one replication configuration, which is replaced as a whole. S3 never replicates a replica, so
+    two buckets can replicate to each other without a loop. It does replicate changes of a replica's metadata.
 
-    Deletions are copied too, but only as markers: S3 never copies the deletion of a version. So what is deleted by
-    mistake or by an attacker can be brought back on both sides for as long as the plan says, and what has to be erased
-    does not live on in the replica for ever.
+    A deletion is replicated as a delete marker. S3 never replicates the deletion of a version. So an object that was
+    deleted by mistake or by an attacker can be restored on both sides for the plan's time, and an object that must be
+    erased does not stay in the replica.
     """
 
     def __init__(self, name: str, args: ObjectReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -80,27 +80,32 @@ class ObjectReplication(pulumi.ComponentResource):
             bucket=args.source.bucket_name,
             role=role.arn,
             rules=[_everything_to(args.destination)],
-            # An object that is written before S3 may copy it counts as failed, and S3 does not try it again.
+            # S3 does not retry an object that was written before the role had its permissions.
             opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[*args.after, permissions])),
         )
         self.register_outputs({})
 
 
 def _everything_to(destination: ReplicatedBucket) -> aws.s3.BucketReplicationConfigRuleArgs:
-    """The order to copy every object, and every deletion, within the time that S3 promises."""
+    """The rule that replicates every object and every delete marker."""
     return aws.s3.BucketReplicationConfigRuleArgs(
         id="everything",
         status="Enabled",
         priority=1,
-        # An empty filter is every object. Without a filter S3 takes the rule for one of its first version, in which
-        # deletions cannot be configured.
+        # An empty prefix selects every object. Without a filter, S3 uses the first version of its rules, which cannot
+        # replicate delete markers.
         filter=aws.s3.BucketReplicationConfigRuleFilterArgs(prefix=""),
         delete_marker_replication=aws.s3.BucketReplicationConfigRuleDeleteMarkerReplicationArgs(status="Enabled"),
-        # Without this, S3 leaves out every object that is encrypted with a KMS key, which here is all.
         source_selection_criteria=aws.s3.BucketReplicationConfigRuleSourceSelectionCriteriaArgs(
+            # Without this, a change of a replica's tags, retention or legal hold stays in the replica's bucket. S3's
+            # user guide demands it in both directions of a two-way replication.
+            replica_modifications=(
+                aws.s3.BucketReplicationConfigRuleSourceSelectionCriteriaReplicaModificationsArgs(status="Enabled")
+            ),
+            # Without this, S3 leaves out objects that a KMS key encrypts. All of these are.
             sse_kms_encrypted_objects=(
                 aws.s3.BucketReplicationConfigRuleSourceSelectionCriteriaSseKmsEncryptedObjectsArgs(status="Enabled")
-            )
+            ),
         ),
         destination=aws.s3.BucketReplicationConfigRuleDestinationArgs(
             bucket=destination.bucket_arn,
@@ -108,7 +113,7 @@ def _everything_to(destination: ReplicatedBucket) -> aws.s3.BucketReplicationCon
             encryption_configuration=aws.s3.BucketReplicationConfigRuleDestinationEncryptionConfigurationArgs(
                 replica_kms_key_id=destination.kms_key_arn
             ),
-            # Without replication time control, S3 promises no time at all, and reports no delay either.
+            # Without replication time control, S3 promises no time and reports no delay.
             replication_time=aws.s3.BucketReplicationConfigRuleDestinationReplicationTimeArgs(
                 status="Enabled",
                 time=aws.s3.BucketReplicationConfigRuleDestinationReplicationTimeTimeArgs(
@@ -126,11 +131,11 @@ def _everything_to(destination: ReplicatedBucket) -> aws.s3.BucketReplicationCon
 
 
 def _policy(source: ReplicatedBucket, destination: ReplicatedBucket) -> pulumi.Output[str]:
-    """What S3 needs to copy from one bucket to the other, and nothing else.
+    """The permissions that S3 needs to replicate from one bucket to the other.
 
-    After "Setting up permissions for live replication", "Replicating encrypted objects" and, for what is locked,
-    "Using Object Lock with S3 Replication" in the S3 user guide. Each key may be used through S3 in its own region
-    only, so the role opens nothing that is encrypted with it elsewhere.
+    Source: "Setting up permissions for live replication", "Replicating encrypted objects" and, for locked objects,
+    "Using Object Lock with S3 Replication" in the S3 user guide. The role may use each key only through S3 in the key's
+    region, so it decrypts nothing else.
     """
 
     def written(arns: Sequence[str]) -> str:

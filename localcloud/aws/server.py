@@ -64,8 +64,8 @@ SERVICES: Final = (
 
 _WRITES_ALSO: Final = {
     "backup": ("rds", "kms"),  # snapshots; a vault without its own key gets the one of AWS
-    "rds": ("ec2", "kms", "secretsmanager"),  # default network, default keys, managed passwords
-    "secretsmanager": ("kms",),
+    "rds": ("ec2", "kms", "logs", "secretsmanager"),  # default network and keys, log groups, managed passwords
+    "secretsmanager": ("kms", "rds"),  # a managed password is rotated
     "kms": ("rds",),  # losing a key stops the replication of backups
     "s3control": ("s3",),
     "ssm": ("sts", "iam"),  # the sessions of managed nodes

@@ -5,6 +5,9 @@ takes seconds to minutes. Like in S3, three things are not replicated: objects t
 of versions, and replicas themselves (of objects and of delete markers). Delete markers, and objects under KMS keys, are
 replicated only if the rule includes them. An object that cannot be copied because a region is dead stays `PENDING`, and
 is copied when both regions answer.
+
+Changes of an object's tags, retention and legal hold are replicated too. Those of a replica are replicated only by a
+rule of the replica's bucket with `ReplicaModifications`.
 """
 
 from __future__ import annotations
@@ -31,6 +34,9 @@ def patch() -> None:
     wrap_method(S3Response, "copy_object", _put_object)
     wrap_method(S3Response, "_key_response_post", _post_object)
     wrap_method(S3Backend, "_set_delete_marker", _set_delete_marker)
+    wrap_method(S3Backend, "put_object_tagging", _put_tags)
+    wrap_method(S3Backend, "put_object_retention", _put_lock)
+    wrap_method(S3Backend, "put_object_legal_hold", _put_lock)
     wrap_property(FakeKey, "response_dict", _headers)
 
 
@@ -214,6 +220,38 @@ def _set_delete_marker(
         if rule.get("DeleteMarkerReplication", {}).get("Status") == "Enabled":
             _send(backend, bucket, marker, rule)
     return marker
+
+
+def _put_tags(original: Callable[..., FakeKey], backend: S3Backend, key: FakeKey, tags: dict[str, str]) -> FakeKey:
+    answer = original(backend, key, tags)
+    for other in _counterparts(backend, key):
+        original(backend, other, tags)
+    return answer
+
+
+def _put_lock(
+    original: Callable[..., None], backend: S3Backend, bucket_name: str, key_name: str, version_id: Any, value: Any
+) -> None:
+    original(backend, bucket_name, key_name, version_id, value)
+    key = backend.get_object(bucket_name, key_name, version_id=version_id)
+    for other in _counterparts(backend, key) if isinstance(key, FakeKey) else []:
+        original(backend, other.bucket_name, key_name, other.version_id, value)
+
+
+def _counterparts(backend: S3Backend, key: FakeKey) -> list[FakeKey]:
+    """The same version in the buckets that receive its changes. A change while a region is dead is lost here."""
+    status = getattr(key, "replication_status", None)
+    if status is None or key.bucket_name is None:
+        return []
+    found = []
+    for rule in _rules(backend.get_bucket(key.bucket_name), key.name, {}):
+        modifications = rule.get("SourceSelectionCriteria", {}).get("ReplicaModifications", {})
+        destination = backend.buckets.get(_bucket_of(rule))
+        if destination is None or routing.is_dead(destination.region_name):
+            continue
+        if status != "REPLICA" or modifications.get("Status") == "Enabled":
+            found += [one for one in destination.keys.getlist(key.name, []) if one.version_id == key.version_id]
+    return [one for one in found if isinstance(one, FakeKey)]
 
 
 def _rules(bucket: FakeBucket, key_name: str, tags: dict[str, str]) -> list[dict[str, Any]]:

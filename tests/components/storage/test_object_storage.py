@@ -94,7 +94,8 @@ def test_every_object_is_copied_encrypted_and_in_time(way: str, preview: bool) -
 
     assert rule["status"] == "Enabled"
     assert rule["filter"] == {"prefix": ""}
-    assert rule["sourceSelectionCriteria"] == {"sseKmsEncryptedObjects": {"status": "Enabled"}}
+    enabled = {"status": "Enabled"}
+    assert rule["sourceSelectionCriteria"] == {"sseKmsEncryptedObjects": enabled, "replicaModifications": enabled}
     assert rule["deleteMarkerReplication"] == {"status": "Enabled"}
     destination = rule["destination"]
     assert destination["replicationTime"]["status"] == destination["metrics"]["status"] == "Enabled"

@@ -67,7 +67,7 @@ def a_bucket(cloud: LocalCloud, name: str, region: str) -> str:
     return name
 
 
-def replicate(cloud: LocalCloud, source: str, region: str, destination: str) -> None:
+def replicate(cloud: LocalCloud, source: str, region: str, destination: str, **settings: Any) -> None:
     rule = {
         "ID": destination,
         "Priority": 1,
@@ -75,6 +75,7 @@ def replicate(cloud: LocalCloud, source: str, region: str, destination: str) -> 
         "Filter": {},
         "DeleteMarkerReplication": {"Status": "Enabled"},
         "Destination": {"Bucket": f"arn:aws:s3:::{destination}"},
+        **settings,
     }
     client(cloud, "s3", region).put_bucket_replication(
         Bucket=source, ReplicationConfiguration={"Role": "arn:aws:iam::123456789012:role/r", "Rules": [rule]}

@@ -73,3 +73,29 @@ def test_two_buckets_replicate_each_other_without_a_loop(local_cloud: LocalCloud
         assert s3[name].get_object(Bucket=name, Key="from-left")["Body"].read() == b"again"
         with pytest.raises(ClientError, match="NoSuchKey"):
             s3[name].get_object(Bucket=name, Key="from-right")
+
+
+def test_changes_of_a_replica_return_only_with_replica_modifications(local_cloud: LocalCloud) -> None:
+    sides = {"home": HERE, "away": THERE}
+    for name, region in sides.items():
+        a_bucket(local_cloud, name, region)
+    replicate(local_cloud, "home", HERE, "away")
+    s3 = {name: client(local_cloud, "s3", region) for name, region in sides.items()}
+    s3["home"].put_object(Bucket="home", Key="k", Body=b"1")
+
+    def tag(name: str, value: str) -> None:
+        s3[name].put_object_tagging(Bucket=name, Key="k", Tagging={"TagSet": [{"Key": "t", "Value": value}]})
+
+    def tags() -> list[str]:
+        return [s3[name].get_object_tagging(Bucket=name, Key="k")["TagSet"][0]["Value"] for name in sides]
+
+    tag("home", "one")
+    assert tags() == ["one", "one"]
+    replicate(local_cloud, "away", THERE, "home")
+    tag("away", "two")
+    assert tags() == ["one", "two"]
+    replicate(
+        local_cloud, "away", THERE, "home", SourceSelectionCriteria={"ReplicaModifications": {"Status": "Enabled"}}
+    )
+    tag("away", "three")
+    assert tags() == ["three", "three"]

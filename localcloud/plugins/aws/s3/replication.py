@@ -30,7 +30,11 @@ _REPLICATION: Final[Keys] = {
     ),
     "deleteMarkerReplication": Member("DeleteMarkerReplication", _STATUS),
     "sourceSelectionCriteria": Member(
-        "SourceSelectionCriteria", {"sseKmsEncryptedObjects": Member("SseKmsEncryptedObjects", _STATUS)}
+        "SourceSelectionCriteria",
+        {
+            "replicaModifications": Member("ReplicaModifications", _STATUS),
+            "sseKmsEncryptedObjects": Member("SseKmsEncryptedObjects", _STATUS),
+        },
     ),
     "destination": Member(
         "Destination",
