@@ -56,6 +56,13 @@ def secret_name(stack: str, secret: str) -> str:
     return f"{APP}/{stack}/{secret}"
 
 
+DATABASE_USER: Final = f"{APP}_app"
+"""The application's own user in the database. A worker host creates it."""
+
+DATABASE_USER_SECRET: Final = "database"  # noqa: S105 - a secret's name
+"""The secret with the name and password of the application's own database user. A worker host sets its value."""
+
+
 def host_path(stack: str) -> str:
     """The prefix of the names of the hosts' parameters and log groups."""
     return f"/{APP}/{stack}"

@@ -17,7 +17,16 @@ from pulumi_aws.ssm.activation import Activation
 from pulumi_aws.ssm.parameter import Parameter
 
 from components.aws.encryption_key import EncryptionKey, EncryptionKeyArgs
-from components.aws.iam_documents import INLINE_POLICY_LIMIT, AccountScope, Arn, Statement, allow, document, trust
+from components.aws.iam_documents import (
+    INLINE_POLICY_LIMIT,
+    AccountScope,
+    Arn,
+    Condition,
+    Statement,
+    allow,
+    document,
+    trust,
+)
 from plan.model import LOG_DAYS
 from plan.names import APP, host_path
 
@@ -36,10 +45,16 @@ class DatabaseAccessArgs:
 
     name: pulumi.Input[str]
     secret_arn: pulumi.Input[str]
-    """The secret with the user name and the password."""
+    """The secret with the name and the password of the master user. Hosts create the application's user with it."""
 
     secret_key_arn: pulumi.Input[str]
     """The key that encrypts this secret."""
+
+    user_secret_name: str
+    """The full name of the secret with the application's own user. The key of `secret_names` encrypts it."""
+
+    sets_user_secret: bool
+    """Whether the hosts set the first value of this secret. Not of a replica, which has the value of its primary."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,21 +252,31 @@ def _settings_policy(
         allow("ReadSettings", "ssm:GetParameter", place.arn("ssm", f"parameter{parameter}")),
         allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:log-stream:*"),
     ]
-    if args.secret_names:
-        # Secrets Manager adds a hyphen and six random characters to an ARN. Six question marks match exactly these, and
-        # no other secret whose name only begins with the same words.
-        arns = place.arns("secretsmanager", *(f"secret:{name}-??????" for name in args.secret_names))
-        statements += _read_secrets(args.region, arns, secrets_key_arn)
+    # Secrets Manager adds a hyphen and six random characters to an ARN. Six question marks match exactly these, and
+    # no other secret whose name only begins with the same words.
+    user, *own = place.arns(
+        "secretsmanager",
+        *(f"secret:{name}-??????" for name in (args.database.user_secret_name, *args.secret_names)),
+    )
+    statements += _read_secrets(args.region, [user, *own], secrets_key_arn)
+    if args.database.sets_user_secret:
+        statements += [
+            allow("SetTheDatabaseUser", "secretsmanager:PutSecretValue", user),
+            allow(None, "kms:GenerateDataKey", secrets_key_arn, _through_secrets_manager(args.region)),
+        ]
     return document(statements, INLINE_POLICY_LIMIT)
 
 
 def _read_secrets(region: str, arns: list[str], key_arn: str) -> list[Statement]:
     """Allow reading the secrets' values, and decryption with their key through Secrets Manager only."""
-    through_secrets_manager = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
     return [
         allow(None, "secretsmanager:GetSecretValue", arns),
-        allow(None, "kms:Decrypt", key_arn, through_secrets_manager),
+        allow(None, "kms:Decrypt", key_arn, _through_secrets_manager(region)),
     ]
+
+
+def _through_secrets_manager(region: str) -> Condition:
+    return {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
 
 
 def _log_key_policy(region: str, place: AccountScope, log_group: str) -> str:

@@ -2,9 +2,11 @@
 
     GET /          {"host": ..., "image": ..., "requests": ...}
     GET /healthz   200 while it accepts requests; it does not query the database
+    GET /database  {"host": ..., "user": ...}, the database user, from a new connection to the database for each request
 
-It reads `LISTEN_ADDRESS`, `LISTEN_PORT`, `HOST_NAME` and `IMAGE`. At SIGTERM it stops listening, completes the current
-requests, and ends. It needs no installed packages.
+It reads `LISTEN_ADDRESS`, `LISTEN_PORT`, `HOST_NAME` and `IMAGE`, and for the database the variables that the sample
+worker reads. At SIGTERM it stops listening, completes the current requests, and ends. Only /database needs an installed
+package.
 """
 
 from __future__ import annotations
@@ -63,6 +65,8 @@ class Api:
         elif path == "/" and method in ("GET", "HEAD"):
             self._requests += 1
             status, body = "200 OK", {"host": self._host, "image": self._image, "requests": self._requests}
+        elif path == "/database":
+            status, body = await self._query_database()
         else:
             status, body = "404 Not Found", {"error": "not found"}
         keep_alive = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close" and not self._ending
@@ -74,6 +78,27 @@ class Api:
         )
         await writer.drain()
         return keep_alive
+
+    async def _query_database(self) -> tuple[str, dict[str, str | int]]:
+        import psycopg  # loads slowly, and nothing else needs it
+
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                host=os.environ["DATABASE_HOST"],
+                port=os.environ["DATABASE_PORT"],
+                dbname=os.environ["DATABASE_NAME"],
+                user=os.environ["DATABASE_USER"],
+                password=os.environ["DATABASE_PASSWORD"],
+                sslmode="verify-full",
+                sslrootcert=os.environ["PGSSLROOTCERT"],
+                connect_timeout=5,
+            )
+            async with connection:
+                row = await (await connection.execute("select current_user")).fetchone()
+        except psycopg.Error as fault:
+            print(f"<4>the database: {' '.join(str(fault).split())}", flush=True)
+            return "503 Service Unavailable", {"error": "the database refuses"}
+        return "200 OK", {"host": self._host, "user": str(row[0]) if row else ""}
 
     async def end(self) -> None:
         """Complete the current requests, then close all connections."""

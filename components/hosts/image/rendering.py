@@ -115,7 +115,8 @@ def _cloud_config(host: Host, enrolment: Enrolment | None, *, plain: bool) -> st
 
 
 def _files(host: Host, enrolment: Enrolment | None, units: list[str]) -> list[_File]:
-    programs = ["enrol", "fetch_settings", "ship_logs", "drain" if isinstance(host, ApiHost) else "worker_turn"]
+    own = ["drain"] if isinstance(host, ApiHost) else ["database_user", "worker_turn"]
+    programs = ["enrol", "fetch_settings", "ship_logs", *own]
     configuration = {
         "/etc/ssh/sshd_config.d/10-botbrains.conf": "sshd.conf",
         "/etc/nftables.conf": "nftables.conf",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from continuity.clouds.database import Database
 from continuity.errors import DatabaseError
+from plan.names import DATABASE_USER
 
 if TYPE_CHECKING:
     import psycopg
@@ -80,6 +81,8 @@ class Queue:
         """The number of jobs that the database did not acknowledge. They may be in the queue nevertheless."""
 
         with self._database.connected() as connection:
+            # The workers use the tables as the application's user.
+            connection.execute(f"set role {DATABASE_USER}")
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 connection.execute(statement)
             self._offset = _offset(connection)

@@ -1,4 +1,4 @@
-"""The continuous work of RDS: upload WAL, copy backups to other regions, and delete old ones.
+"""The continuous work of RDS: upload WAL, copy backups to other regions, delete old ones, and rotate passwords.
 
 A round is due every `Servers.upload_seconds`. It first sends the earlier uploads to the copies, and then uploads again.
 So the window of a copy is one round behind its source's; at AWS it is minutes behind.
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from moto.rds.models import RDSBackend, rds_backends
 
+from localcloud.aws.rds import rotation
 from localcloud.aws.rds.automated_backups import AutomatedBackup, copies_of
 from localcloud.aws.rds.lifecycle import databases
 from localcloud.aws.rds.servers import Servers
@@ -31,9 +32,12 @@ def start(servers: Servers) -> None:
 def _rounds(servers: Servers) -> None:
     while servers.wait_for_upload():
         for backend, database in databases():
-            if database.status == "available" and database.backup_retention_period:
+            if database.status == "available":
                 try:
-                    _round(servers, backend, database)
+                    if not servers.is_dead(backend.region_name):
+                        rotation.rotate_due(servers, backend, database)
+                    if database.backup_retention_period:
+                        _round(servers, backend, database)
                 except (LocalCloudError, OSError) as fault:
                     # The instance was deleted or its region lost power meanwhile, or a disk is full. The window
                     # shows the last uploads.

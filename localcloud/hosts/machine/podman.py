@@ -87,10 +87,8 @@ def _run(arguments: list[str]) -> int:
         noted = _noted(name)
         noted.parent.mkdir(parents=True, exist_ok=True)
         noted.write_text(str(os.getpid()))
-    # The worker connects to a database, for which it needs an installed package. The API needs none.
-    isolated = ["-I"] if program.name == "worker.py" else ["-I", "-S"]
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, *isolated, str(program), *words[1:]], environment)
+    os.execve(sys.executable, [sys.executable, "-I", str(program), *words[1:]], environment)
     return 126
 
 

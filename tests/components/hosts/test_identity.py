@@ -6,6 +6,7 @@ import fnmatch
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -42,6 +43,8 @@ def arguments(**changes: Any) -> HostIdentityArgs:
                 name="botbrains",
                 secret_arn=DATABASE_SECRET,
                 secret_key_arn=DATABASE_KEY,
+                user_secret_name="botbrains/prod/database",
+                sets_user_secret=False,
             ),
             "log_retention_days": 365,
             "key_deletion_window_days": 9,
@@ -86,6 +89,8 @@ def secret(name: str) -> str:
         ("secretsmanager:GetSecretValue", DATABASE_SECRET, True),
         ("secretsmanager:GetSecretValue", secret("botbrains/prod/other-AbCdEf"), False),
         ("secretsmanager:GetSecretValue", secret("botbrains/prod/inference-two-AbCdEf"), False),
+        ("secretsmanager:GetSecretValue", secret("botbrains/prod/database-AbCdEf"), True),
+        ("secretsmanager:PutSecretValue", secret("botbrains/prod/database-AbCdEf"), False),
         ("secretsmanager:PutSecretValue", secret("botbrains/prod/inference-AbCdEf"), False),
         ("kms:Decrypt", SECRETS_KEY, True),
         ("kms:Decrypt", DATABASE_KEY, True),
@@ -123,10 +128,16 @@ def test_role_trusts_only_managed_nodes_of_region() -> None:
     }
 
 
-def test_no_secrets_means_no_permission_for_secrets() -> None:
-    deployment = identity(secret_names=())
-    assert not permitted(deployment, "kms:Decrypt", SECRETS_KEY)
-    assert permitted(deployment, "secretsmanager:GetSecretValue", DATABASE_SECRET)
+def test_hosts_of_the_primary_set_the_database_user_and_no_other_secret() -> None:
+    def program() -> None:
+        given = arguments()
+        HostIdentity("hosts", replace(given, database=replace(given.database, sets_user_secret=True)))
+
+    deployment = deploy(program)
+    assert permitted(deployment, "secretsmanager:PutSecretValue", secret("botbrains/prod/database-AbCdEf"))
+    assert permitted(deployment, "kms:GenerateDataKey", SECRETS_KEY)
+    assert not permitted(deployment, "secretsmanager:PutSecretValue", secret("botbrains/prod/inference-AbCdEf"))
+    assert not permitted(deployment, "secretsmanager:PutSecretValue", DATABASE_SECRET)
 
 
 def test_settings_have_database_and_no_secret() -> None:
@@ -175,7 +186,12 @@ def test_hosts_do_not_wait_for_the_database() -> None:
     def program() -> None:
         coming = Secret("database", name="database").arn
         access = DatabaseAccessArgs(
-            endpoint=coming.apply(lambda arn: f"{arn}:5432"), name="botbrains", secret_arn=coming, secret_key_arn=coming
+            endpoint=coming.apply(lambda arn: f"{arn}:5432"),
+            name="botbrains",
+            secret_arn=coming,
+            secret_key_arn=coming,
+            user_secret_name="botbrains/prod/database",
+            sets_user_secret=True,
         )
         HostIdentity("hosts", arguments(database=access)).activation("api-1", "0123")
 

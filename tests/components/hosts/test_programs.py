@@ -60,8 +60,7 @@ class Aws:
         return str(self.client("secretsmanager").create_secret(Name=name, **given)["ARN"])
 
     def database(self, **other: Any) -> None:
-        user = json.dumps({"username": "botbrains", "password": PASSWORD})
-        arn = self.secret("rds!db-of-prod", user)
+        arn = self.secret("rds!db-of-prod", json.dumps({"username": "master", "password": "of the master user"}))
         place = {"host": "127.64.1.2", "port": 5432, "name": "botbrains", "secret_arn": arn, **other}
         self.client("ssm").put_parameter(Name="/botbrains/prod/database", Value=json.dumps(place), Type="String")
 
@@ -97,6 +96,7 @@ def fetch(aws: Aws, folder: Path, *more: str, **env: str) -> subprocess.Popen[st
 
 
 def fill(aws: Aws, prefix: str = "botbrains/prod") -> None:
+    aws.secret(f"{prefix}/database", json.dumps({"username": "botbrains_app", "password": PASSWORD}))
     aws.secret(f"{prefix}/inference-key", f"{PASSWORD}\n")
     aws.secret(f"{prefix}/document", json.dumps({"a": PASSWORD}, indent=2))
     aws.secret(f"{prefix}/certificate", "-----BEGIN\nprivate-lines\n")
@@ -110,7 +110,7 @@ EXPECTED = {
     "DATABASE_HOST": "127.64.1.2",
     "DATABASE_PORT": "5432",
     "DATABASE_NAME": "botbrains",
-    "DATABASE_USER": "botbrains",
+    "DATABASE_USER": "botbrains_app",
     "DATABASE_PASSWORD": PASSWORD,
     "PGSSLROOTCERT": "/ca.pem",
     "SECRET_INFERENCE_KEY": PASSWORD,

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.aws.rds import rotation
 from localcloud.aws.rds.servers import UPLOAD_VARIABLE, current_servers
 from tests.localcloud.aws_harness import HERE, THERE, LocalAws, a_database, a_key, a_network, local_aws
 
@@ -147,17 +148,36 @@ def test_a_parameter_group_decides_whether_tls_is_forced(aws: LocalAws) -> None:
         connect(aws, made, sslmode="disable", sslrootcert=None)
 
 
-def test_a_changed_password_is_the_servers(aws: LocalAws) -> None:
+def test_rds_rotates_the_master_password_and_refuses_the_old_one(
+    aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = new(aws, "rotating")
-    before = password(aws, made)
-    aws.client("rds").modify_db_instance(
-        DBInstanceIdentifier="rotating", RotateMasterUserPassword=True, ApplyImmediately=True
-    )
-    after = password(aws, available(aws, "rotating"))
-    assert after != before
-    connect(aws, made, secret=after).close()
-    with pytest.raises(psycopg.OperationalError, match="password"):
-        connect(aws, made, secret=before)
+    arn, rds, secrets = made["MasterUserSecret"]["SecretArn"], aws.client("rds"), aws.client("secretsmanager")
+
+    def weekly() -> None:
+        monkeypatch.setattr(rotation, "_PERIOD_SECONDS", 0)
+        end = time.monotonic() + PATIENCE
+        while password(aws, made) == before:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        monkeypatch.undo()
+
+    for rotate in (
+        lambda: rds.modify_db_instance(
+            DBInstanceIdentifier="rotating", RotateMasterUserPassword=True, ApplyImmediately=True
+        ),
+        lambda: secrets.rotate_secret(SecretId=arn),
+        weekly,
+    ):
+        before = password(aws, made)
+        with connect(aws, made, secret=before) as session:
+            rotate()
+            after = password(aws, available(aws, "rotating"))
+            assert after != before
+            connect(aws, made, secret=after).close()
+            with pytest.raises(psycopg.OperationalError, match="password"):
+                connect(aws, made, secret=before)
+            assert session.execute("select 1").fetchone() == (1,), "an open session ended"
 
 
 def test_a_restore_to_a_moment_has_the_rows_committed_by_then_and_rds_defaults(aws: LocalAws) -> None:

@@ -24,7 +24,12 @@ identity = HostIdentity(
         secret_names=("botbrains/test/inference",),
         secrets_key_arn=key.arn,
         database=DatabaseAccessArgs(
-            endpoint="database.example:5432", name="botbrains", secret_arn=secret.arn, secret_key_arn=key.arn
+            endpoint="database.example:5432",
+            name="botbrains",
+            secret_arn=secret.arn,
+            secret_key_arn=key.arn,
+            user_secret_name="botbrains/test/database",
+            sets_user_secret=True,
         ),
         log_retention_days=30,
         key_deletion_window_days=7,

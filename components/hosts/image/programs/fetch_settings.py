@@ -16,8 +16,10 @@ import re
 import sys
 import time
 import urllib.request
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import boto3
@@ -27,7 +29,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 # Amazon signs RDS's certificates with a CA of its own for each region (docs.aws.amazon.com, RDS, Using SSL/TLS).
 CERTIFICATES = "https://truststore.pki.rds.amazonaws.com/{region}/{region}-bundle.pem"
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 5.0
-# A secret that nobody has put a value into yet, or one that is not there at all.
+# The application's own user in the database.
+USER = "botbrains_app"
+# A secret without a value, or without existence.
 NO_VALUE = "ResourceNotFoundException"
 
 
@@ -35,14 +39,23 @@ class NotYetError(Exception):
     """Something is not there yet, or is not as it has to be. The text says what, and has no value in it."""
 
 
-def database(stack: str, region: str) -> dict[str, str]:
-    """Where the database is, and who the application is to it.
+def database(
+    stack: str, region: str, secrets_stack: str, authorities: str, *, create_user: bool = False
+) -> dict[str, str]:
+    """The database's address, and the application's own user and password.
+
+    Args:
+        stack: the stack whose database it is.
+        region: the region of the parameter and of the secrets.
+        secrets_stack: the stack that owns the secret of the user.
+        authorities: the file of the certificate authorities.
+        create_user: whether this host creates the user if it is missing. Worker hosts do.
 
     Raises:
         NotYetError: the parameter, the secret or a part of them is missing.
         BotoCoreError, ClientError: AWS does not answer, or refuses.
     """
-    name = f"/botbrains/{stack}/database"
+    name, secret = f"/botbrains/{stack}/database", f"botbrains/{secrets_stack}/database"
     try:
         text = _client("ssm", region).get_parameter(Name=name)["Parameter"]["Value"]
     except ClientError as error:
@@ -50,11 +63,14 @@ def database(stack: str, region: str) -> dict[str, str]:
             raise NotYetError(f"there is no parameter {name}") from None
         raise
     place = _object(f"parameter {name}", text, ("host", "port", "name", "secret_arn"))
-    arn = str(place["secret_arn"])
-    value = _secret(arn, arn.split(":")[3] if arn.startswith("arn:") else region)
+    value = _secret(secret, region)
+    if value is None and create_user:
+        value = _first_value(secret, region)
     if value is None:
-        raise NotYetError("the database's secret has no value")
-    user = _object("the database's secret", value, ("username", "password"))
+        raise NotYetError(f"the secret {secret} has no value yet: a worker host sets it")
+    user = _object(f"secret {secret}", value, ("username", "password"))
+    if create_user:
+        _create_user(place, user, region, authorities)
     return {
         "DATABASE_HOST": str(place["host"]),
         "DATABASE_PORT": str(place["port"]),
@@ -62,6 +78,44 @@ def database(stack: str, region: str) -> dict[str, str]:
         "DATABASE_USER": str(user["username"]),
         "DATABASE_PASSWORD": str(user["password"]),
     }
+
+
+def _first_value(secret: str, region: str) -> str | None:
+    """Set a generated password, and return the value. None if another host has set one at the same time."""
+    value = json.dumps({"username": USER, "password": token_urlsafe(32)})
+    try:
+        # The version's id is the same on every host, so Secrets Manager accepts only one first value.
+        version = str(uuid.uuid5(uuid.NAMESPACE_URL, secret))
+        _client("secretsmanager", region).put_secret_value(
+            SecretId=secret, ClientRequestToken=version, SecretString=value
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceExistsException":
+            return None
+        raise
+    return value
+
+
+def _create_user(place: Mapping[str, Any], user: Mapping[str, Any], region: str, authorities: str) -> None:
+    """Create the user, or set its password, if the database does not accept it.
+
+    A database that does not answer delays nothing: the application waits for it, and its next start tries again.
+    """
+    # It needs psycopg, which API hosts do not have. It is in the same folder, which is no package.
+    import database_user  # type: ignore[import-not-found]
+
+    if database_user.is_accepted(place, user, authorities):
+        return
+    arn = str(place["secret_arn"])
+    master = _secret(arn, arn.split(":")[3] if arn.startswith("arn:") else region)
+    if master is None:
+        raise NotYetError("the secret of the database's master user has no value")
+    try:
+        database_user.create(
+            place, _object("the master user's secret", master, ("username", "password")), user, authorities
+        )
+    except database_user.Error as error:
+        print(f"the database's user is not checked: {error}", file=sys.stderr, flush=True)
 
 
 def secrets(stack: str, region: str, names: Sequence[str]) -> dict[str, str]:
@@ -170,11 +224,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--listen", help="ADDRESS:PORT that the application listens on, if it does")
     parser.add_argument("--secrets-stack", help="whose secrets they are, where they are another stack's")
     parser.add_argument("--secret", action="append", default=[], dest="secrets", help="a name; as often as needed")
+    parser.add_argument("--create-user", action="store_true", help="create the database's user if it is missing")
     parser.add_argument("--ca-file", type=Path, required=True, help="where the database's CA is kept once fetched")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--patience-seconds", type=float, default=10.0, help="before a file from before is good enough")
     asked = parser.parse_args(arguments)
 
+    owner = asked.secrets_stack or asked.stack
     variables = {"HOST_NAME": asked.host_name}
     if asked.listen:
         address, _, port = asked.listen.rpartition(":")
@@ -182,9 +238,10 @@ def main(arguments: list[str] | None = None) -> int:
     began, pause, said = time.monotonic(), FIRST_PAUSE_SECONDS, ""
     while True:
         try:
-            found = database(asked.stack, asked.region)
-            found |= secrets(asked.secrets_stack or asked.stack, asked.region, asked.secrets)
-            found["PGSSLROOTCERT"] = certificates(asked.region, asked.ca_file)
+            authorities = certificates(asked.region, asked.ca_file)
+            found = database(asked.stack, asked.region, owner, authorities, create_user=asked.create_user)
+            found |= secrets(owner, asked.region, asked.secrets)
+            found["PGSSLROOTCERT"] = authorities
             write(asked.output, {**variables, **found})
         except (NotYetError, BotoCoreError, ClientError, OSError) as error:
             if str(error) != said:

@@ -23,7 +23,12 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     cluster = Cluster(Site(folder / "site"), folder / "cluster", free_address(set(), 5432), 5432)
     try:
         cluster.create("app", "secret", "app")
-        yield Database(cluster.address, cluster.port, "app", "app", "secret", cluster.site.ca)
+        made = Database(cluster.address, cluster.port, "app", "app", "secret", cluster.site.ca)
+        with made.connect() as connection:
+            connection.execute("create role botbrains_app")
+            connection.execute("grant create on database app to botbrains_app")
+            connection.execute("grant botbrains_app to app")
+        yield made
     finally:
         stop_all(folder)
 
