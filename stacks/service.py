@@ -21,7 +21,7 @@ from components.network.hetzner_project import ssh_key_name
 from components.network.load_balancer import HealthCheck
 from components.network.private_network import PrivateNetwork, PrivateNetworkArgs
 from components.network.public_endpoint import PublicEndpoint, PublicEndpointArgs
-from plan.names import secret_name
+from plan.names import DATABASE_USER_SECRET, secret_name
 from stacks.findings import Findings, database_identifier
 
 if TYPE_CHECKING:
@@ -181,6 +181,8 @@ def _host_identity(context: ServiceContext, vault: VaultReference, data: DataPla
                 name=database.database_name,
                 secret_arn=database.secret_arn,
                 secret_key_arn=database.secret_key_arn,
+                user_secret_name=secret_name(data.secrets_stack, DATABASE_USER_SECRET),
+                sets_user_secret=data.secrets_stack == settings.stack,
             ),
             log_retention_days=retention.host_log_days,
             key_deletion_window_days=retention.key_deletion_window_days,

@@ -40,6 +40,9 @@ class DurableBucketArgs:
     retain_on_delete: bool = False
     """Whether the bucket and its settings stay in AWS when they are removed from their stack."""
 
+    existing_name: str | None = None
+    """The name of the bucket, if AWS has it already. Then Pulumi imports it instead of creating it."""
+
     statements: pulumi.Input[Sequence[Mapping[str, Any]]] = ()
     """Further statements of the bucket's policy, for example for a service that writes to it."""
 
@@ -81,7 +84,7 @@ class DurableBucket(pulumi.ComponentResource):
             object_lock_enabled=True,
             force_destroy=False,
             tags={"Name": name},
-            opts=guarded,
+            opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(import_=args.existing_name)),
         )
 
         self.versioning = self._keep_versions(name, bucket, args, guarded)

@@ -28,6 +28,9 @@ class EncryptionKeyArgs:
     retain_on_delete: bool = False
     """Whether the key stays in AWS when it is removed from its stack."""
 
+    existing_arn: str | None = None
+    """The ARN of a key that AWS has already under this alias. Pulumi imports it instead of creating a key."""
+
     region: str | None = None
     """The key's region; None for the region of the provider."""
 
@@ -53,7 +56,11 @@ class EncryptionKey(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EncryptionKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:encryption:EncryptionKey", name, {}, opts)
-        guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=args.retain_on_delete)
+
+        def guarded(existing: str | None) -> pulumi.ResourceOptions:
+            return pulumi.ResourceOptions(
+                parent=self, protect=True, retain_on_delete=args.retain_on_delete, import_=existing
+            )
 
         key = aws.kms.Key(
             name,
@@ -63,9 +70,16 @@ class EncryptionKey(pulumi.ComponentResource):
             region=args.region,
             policy=args.policy,
             tags={"Name": name},
-            opts=guarded,
+            opts=guarded(args.existing_arn and args.existing_arn.rpartition("/")[2]),
         )
-        aws.kms.Alias(name, name=f"alias/{name}", target_key_id=key.key_id, region=args.region, opts=guarded)
+        alias = f"alias/{name}"
+        aws.kms.Alias(
+            name,
+            name=alias,
+            target_key_id=key.key_id,
+            region=args.region,
+            opts=guarded(args.existing_arn and alias),
+        )
 
         self.arn = key.arn
         self.register_outputs({"arn": self.arn})

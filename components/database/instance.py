@@ -60,6 +60,9 @@ class OwnKeyArgs:
     deletion_window_days: int
     """`retention.key_deletion_window_days` of the plan."""
 
+    existing_arn: str | None = None
+    """The ARN of the key, if AWS has it already. Then Pulumi imports it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExistingKeyArgs:
@@ -198,6 +201,9 @@ class Database(pulumi.ComponentResource):
             EncryptionKeyArgs(
                 description="The application database and its backups",
                 deletion_window_days=key.deletion_window_days,
+                # The final snapshot and the automated backups outlive the database, and need the key.
+                retain_on_delete=True,
+                existing_arn=key.existing_arn,
             ),
             opts=pulumi.ResourceOptions(parent=self, protect=True),
         )

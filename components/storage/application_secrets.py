@@ -1,42 +1,49 @@
-"""The application's own secrets, which have to be there when it is rebuilt in another region."""
+"""The application's own secrets. They exist in two regions, so that the application can be rebuilt in either."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_aws as aws
 
 from components.aws.encryption_key import EncryptionKey, EncryptionKeyArgs
+from components.storage.secret_replicas import verify_replicas
 from plan.names import secret_name
 from plan.types import SecretName, Several
 from plan.validation import check_value
 
-# What Secrets Manager accepts as the waiting period before a secret is really gone (DeleteSecret,
-# RecoveryWindowInDays).
+# The waiting periods that Secrets Manager accepts before it deletes a secret (DeleteSecret, RecoveryWindowInDays).
 _DELETION_WINDOW_DAYS = range(7, 31)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationSecretsArgs:
-    """Which secrets there are, and where they are copied to.
+    """The names of the secrets, and the region of their replicas.
 
     Raises:
         ValueError: there are no names, or one of them is there twice or cannot be a secret's, or the deletion window is
-            outside what Secrets Manager accepts.
+            outside the range that Secrets Manager accepts.
     """
 
     stack: str
     names: Several[SecretName]
-    """What they are called below `botbrains/STACK/`."""
+    """Their names below `botbrains/STACK/`."""
 
     deletion_window_days: int
-    """`retention.key_deletion_window_days` of the plan, for the secrets as for their key: 7 to 30."""
+    """`retention.key_deletion_window_days` of the plan, for the secrets and for their key: 7 to 30."""
+
+    region: str
+    """The home region."""
 
     replica_region: str
     replica_kms_key_arn: pulumi.Input[str]
-    """The key, in the replica's region, that the copies are encrypted with."""
+    """The key, in the replica's region, that encrypts the replicas."""
+
+    existing_key_arn: str | None = None
+    existing_arns: Mapping[str, str | None] = field(default_factory=dict)
+    """The ARNs, by name, of the secrets that AWS has already. Pulumi imports these and the key."""
 
     def __post_init__(self) -> None:
         check_value("names", self.names, Several[SecretName])
@@ -46,53 +53,63 @@ class ApplicationSecretsArgs:
 
 
 class ApplicationSecrets(pulumi.ComponentResource):
-    """A secret for each name in Secrets Manager, `botbrains/STACK/NAME`, copied to the recovery region.
+    """A secret in Secrets Manager for each name, `botbrains/STACK/NAME`, with a replica in the recovery region.
 
-    Only the secrets are declared. Their values are in no code, no configuration and no state: people put them in, each
-    from a file that they then delete, so that a value is in no history of a shell either:
+    Only the secrets are declared. Their values are in no code, no configuration and no state. A person sets each value
+    from a file, and deletes the file afterwards, so that no shell's history has the value:
 
         aws secretsmanager put-secret-value --region REGION --secret-id botbrains/STACK/NAME --secret-string file://FILE
 
-    Secrets Manager copies every new value to the replica within moments. There it can be read as it is; to change it
-    while the home region is lost, it has to become a secret of its own first (stop-replication-to-replica).
+    Secrets Manager copies each new value to the replica. The replica can only be read. To change its value while the
+    home region is lost, make it an independent secret first (stop-replication-to-replica).
+
+    Destroying the stack leaves the secrets, their replicas and their key in AWS: recovery reads the replicas, and
+    Secrets Manager deletes a replica at once, without a deletion window. The next update imports them again.
     """
 
     arns: Mapping[str, pulumi.Output[str]]
-    """The secrets' ARNs in their own region, by the names that were given."""
+    """The ARNs of the secrets in the home region, by name."""
 
     key_arn: pulumi.Output[str]
-    """The key that they are encrypted with there."""
+    """The key that encrypts the secrets in the home region."""
 
     def __init__(self, name: str, args: ApplicationSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:secrets:ApplicationSecrets", name, {}, opts)
-        guarded = pulumi.ResourceOptions(parent=self, protect=True)
 
         key = EncryptionKey(
             name,
             EncryptionKeyArgs(
-                description="The application's own secrets", deletion_window_days=args.deletion_window_days
+                description="The application's own secrets",
+                deletion_window_days=args.deletion_window_days,
+                retain_on_delete=True,
+                existing_arn=args.existing_key_arn,
             ),
-            opts=guarded,
+            opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
-        self.arns = {
-            secret: aws.secretsmanager.Secret(
-                f"{name}-{secret}",
-                name=secret_name(args.stack, secret),
-                description="Read by the application; people put its value in",
-                kms_key_id=key.arn,
-                recovery_window_in_days=args.deletion_window_days,
-                replicas=[
-                    aws.secretsmanager.SecretReplicaArgs(
-                        region=args.replica_region, kms_key_id=args.replica_kms_key_arn
-                    )
-                ],
-                # A secret of that name in the recovery region may be what is left of the lost one. It is not for this
-                # to overwrite it.
-                force_overwrite_replica_secret=False,
-                tags={"Name": name},
-                opts=guarded,
-            ).arn
-            for secret in args.names
-        }
+        secrets = {secret: self._secret(name, secret, key, args) for secret in args.names}
+        for declared in secrets.values():
+            verify_replicas(declared, args.region)
+
+        self.arns = {secret: declared.arn for secret, declared in secrets.items()}
         self.key_arn = key.arn
         self.register_outputs({"arns": dict(self.arns), "keyArn": self.key_arn})
+
+    def _secret(
+        self, name: str, secret: str, key: EncryptionKey, args: ApplicationSecretsArgs
+    ) -> aws.secretsmanager.Secret:
+        return aws.secretsmanager.Secret(
+            f"{name}-{secret}",
+            name=secret_name(args.stack, secret),
+            description="Read by the application and its hosts",
+            kms_key_id=key.arn,
+            recovery_window_in_days=args.deletion_window_days,
+            replicas=[
+                aws.secretsmanager.SecretReplicaArgs(region=args.replica_region, kms_key_id=args.replica_kms_key_arn)
+            ],
+            # A secret of that name in the recovery region can be the only copy of a lost one. Do not overwrite it.
+            force_overwrite_replica_secret=False,
+            tags={"Name": name},
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=True, retain_on_delete=True, import_=args.existing_arns.get(secret)
+            ),
+        )

@@ -1,4 +1,4 @@
-"""Production's object storage, copied to the vault's replica, and back again once production has been away."""
+"""Production's object storage, with replication to the vault's replica and back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from components.backup.object_replication import ObjectReplication, ObjectReplic
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectStorageArgs:
-    """Where the objects are, what is kept of them for how long, and where they are copied to."""
+    """The bucket's region, the retention of its versions, and the bucket that it is replicated to."""
 
     region: str
     """The AWS region of the bucket."""
@@ -28,22 +28,27 @@ class ObjectStorageArgs:
     """`retention.key_deletion_window_days` of the plan."""
 
     replica: ReplicatedBucket
-    """The vault's bucket, which has the copies."""
+    """The vault's bucket, which has the replicas."""
 
     role_boundary_arn: pulumi.Input[str] | None = None
-    """The permissions boundary of every role that is made here: a deployment may make no role without one."""
+    """The permissions boundary of the replication's roles. A deployment may create only roles that have it."""
+
+    existing_key_arn: str | None = None
+    existing_bucket: str | None = None
+    """The name of the bucket, if AWS has it already. Pulumi imports it and the key."""
 
 
 class ObjectStorage(pulumi.ComponentResource):
-    """A durable bucket with a key of its own, and the replication between it and the vault's replica, both ways.
+    """A durable bucket with its own key, and replication between it and the vault's replica in both directions.
 
-    Recovery has no bucket: the service then works on the vault's replica itself, which has all that production had, so
-    nothing has to be copied first. What it writes there is copied to production's bucket by S3, as soon as Germany is
-    there again. That way back is production's, which it leads to: it is in place before it is needed, and destroying
-    it takes nothing from the vault.
+    Recovery has no bucket: the service then uses the vault's replica, which has all of production's objects. S3
+    replicates what the service writes there to production's bucket, as soon as Germany is available again. The return
+    direction belongs to production, because it leads there: it exists before it is needed, and destroying it takes
+    nothing from the vault.
 
-    The way back brings what was written to the replica, not what was copied there, since S3 does not copy copies. A
-    bucket that had to be made anew is filled from the replica by S3 Batch Replication, which does.
+    S3 does not replicate replicas. So a new bucket of production's needs S3 Batch Replication to get the objects back.
+    Destroying the stack leaves the bucket and its key in AWS, because S3 deletes neither a bucket with objects nor a
+    locked version. The next update imports both.
     """
 
     bucket_name: pulumi.Output[str]
@@ -55,13 +60,22 @@ class ObjectStorage(pulumi.ComponentResource):
         key = EncryptionKey(
             name,
             EncryptionKeyArgs(
-                description="The objects in object storage", deletion_window_days=args.key_deletion_window_days
+                description="The objects in object storage",
+                deletion_window_days=args.key_deletion_window_days,
+                retain_on_delete=True,
+                existing_arn=args.existing_key_arn,
             ),
             opts=guarded,
         )
         bucket = DurableBucket(
             name,
-            DurableBucketArgs(kms_key_arn=key.arn, version_days=args.version_days, lock_days=args.lock_days),
+            DurableBucketArgs(
+                kms_key_arn=key.arn,
+                version_days=args.version_days,
+                lock_days=args.lock_days,
+                retain_on_delete=True,
+                existing_name=args.existing_bucket,
+            ),
             opts=guarded,
         )
         here = ReplicatedBucket(

@@ -32,13 +32,21 @@ class Destruction:
     resources: int
     protected: int
     losses: tuple[Loss, ...]
+    kept: tuple[str, ...]
+    """The resources that Pulumi removes from the state and leaves in the clouds: their names and ids."""
+
     first: tuple[str, ...]
     """URNs that are deleted first: resources that only a hook of the program may delete, and load balancer targets."""
 
     def sentences(self) -> list[str]:
+        kept = [
+            "It leaves these in the clouds. A later `continuity up` imports those of prod:",
+            *(f"  {name}" for name in self.kept),
+        ]
         return [
             f"{self.stack} has {self.resources} resources, {self.protected} of them protected. Destroying it loses:",
             *(f"  {loss.name}: {loss.what}" + ("" if loss.protected else " (not protected)") for loss in self.losses),
+            *(kept if self.kept else []),
         ]
 
 
@@ -52,6 +60,11 @@ def inspect_stack(stack: Stack) -> Destruction:
         resources=len(resources),
         protected=sum(1 for resource in resources if resource.get("protect")),
         losses=tuple(_losses(resources)),
+        kept=tuple(
+            f"{_name(resource)} ({resource['type']}): {resource['id']}"
+            for resource in resources
+            if _holds_data(resource) and resource.get("retainOnDelete")
+        ),
         first=tuple(
             str(resource["urn"])
             for resource in resources
@@ -63,13 +76,21 @@ def inspect_stack(stack: Stack) -> Destruction:
 def _losses(resources: Sequence[Mapping[str, Any]]) -> Iterator[Loss]:
     """Find the resources that hold data. All others can be created again from this repository."""
     for resource in resources:
-        stateful = BY_TYPE.get(resource["type"])
-        if stateful is not None and stateful.kind == "data":
+        if _holds_data(resource) and not resource.get("retainOnDelete"):
             yield Loss(
-                name=str(resource["urn"]).rsplit("::", 1)[1],
-                what=stateful.loss,
+                name=_name(resource),
+                what=BY_TYPE[resource["type"]].loss,
                 protected=bool(resource.get("protect")),
             )
+
+
+def _holds_data(resource: Mapping[str, Any]) -> bool:
+    stateful = BY_TYPE.get(resource["type"])
+    return stateful is not None and stateful.kind == "data"
+
+
+def _name(resource: Mapping[str, Any]) -> str:
+    return str(resource["urn"]).rsplit("::", 1)[1]
 
 
 def destroy_stack(found: Destruction) -> None:

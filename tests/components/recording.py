@@ -80,6 +80,8 @@ class Registration:
     depends_on: frozenset[str]
     before_delete: tuple[str, ...]
     """The names of the hooks that run before the resource is deleted."""
+    import_id: str
+    """The id of an existing resource that is imported. Empty for a resource that is created."""
     id: str
 
 
@@ -236,6 +238,7 @@ class _Monitor(mocks.MockMonitor):
                 provider=request.provider,
                 depends_on=frozenset(request.dependencies),
                 before_delete=tuple(request.hooks.before_delete),
+                import_id=request.importId,
                 id=response.id,
             )
             with self._lock:
@@ -314,7 +317,8 @@ class _Cloud(mocks.Mocks):
                 return inputs["name"], {"arn": f"{arn}:backup:{region}:{ACCOUNT}:backup-vault:{inputs['name']}"}
             case "aws:secretsmanager/secret:Secret":
                 id_ = f"{arn}:secretsmanager:{region}:{ACCOUNT}:secret:{inputs['name']}-{number:06}"
-                return id_, {"arn": id_}
+                replicas = [{**one, "status": "InSync"} for one in inputs.get("replicas") or []]
+                return id_, {"arn": id_, "replicas": replicas}
             case "aws:ssm/activation:Activation":
                 return f"00000000-0000-0000-0001-{number:012}", {"activationCode": f"code-{number:015}"}
             case "aws:cloudwatch/logGroup:LogGroup":

@@ -51,7 +51,12 @@ def in_settings(path: str, stack: str = "prod") -> Callable[[Any], object]:
 
 def in_secrets(value: str) -> object:
     return ApplicationSecretsArgs(
-        stack="prod", names=(value,), deletion_window_days=7, replica_region="eu-west-1", replica_kms_key_arn="arn"
+        stack="prod",
+        names=(value,),
+        deletion_window_days=7,
+        region="eu-central-1",
+        replica_region="eu-west-1",
+        replica_kms_key_arn="arn",
     )
 
 

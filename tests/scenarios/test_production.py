@@ -28,6 +28,7 @@ from tests.scenarios.harness import (
     outputs,
     requests,
 )
+from tests.scenarios.harness.recovery import has, until
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +235,10 @@ def test_production_is_taken_down_only_without_protection(production: LocalCloud
         assert "protected" in refused.stdout
         assert changing_requests(production) == before
         assert aws(production, "rds").describe_db_instances()["DBInstances"]
+    secret, where = "botbrains/prod/application", outputs(production, "prod")
+    aws(production, "secretsmanager").put_secret_value(SecretId=secret, SecretString="its value")
+    aws(production, "s3").put_object(Bucket=where["objects_bucket"], Key="kept", Body=b"kept")
+    until("the object's replica", lambda: has(production, RECOVERY, where["replica_bucket"], "kept"))
     with subtests.test("without protection only what is retained is left"):
         database = take_down(production, "prod", HOME)
         # Recovery uses the copies in the vault's region, which are not production's: they stay.
@@ -241,3 +246,17 @@ def test_production_is_taken_down_only_without_protection(production: LocalCloud
         [copy] = kept["DBInstanceAutomatedBackups"]
         assert copy["Status"] == "retained"
         assert copy["RestoreWindow"]["LatestTime"]
+        assert has(production, RECOVERY, where["replica_bucket"], "kept")
+        for region in (HOME, RECOVERY):
+            value = aws(production, "secretsmanager", region).get_secret_value(SecretId=secret)
+            assert value["SecretString"] == "its value"
+    with subtests.test("recovery comes up and serves from what is left"):
+        assert production.run(*CONTINUITY, "up", "--yes", "dr").returncode == 0
+    with subtests.test("production comes up again with its keys, objects and secrets"):
+        up = (*CONTINUITY, "up", "--yes", "--without-github")
+        assert production.run(*up).returncode == 0
+        assert "prod: no change" in production.run(*up).stdout
+        for region in (HOME, RECOVERY):
+            value = aws(production, "secretsmanager", region).get_secret_value(SecretId=secret)
+            assert value["SecretString"] == "its value"
+        assert has(production, HOME, where["objects_bucket"], "kept")

@@ -1,6 +1,7 @@
 """Patches of Secrets Manager: replicas in other regions, and the keys that secrets can be encrypted with.
 
-A replica is read-only. It has its primary's value and settings, and an ARN and a key of its region. It stores what it
+AWS replicates after it has answered: a new replica is `InProgress` for a moment, then `InSync` or `Failed`. A replica
+is read-only. It has its primary's value and settings, and an ARN and a key of its region. It stores what it
 has received: while one of the two regions does not answer, it receives nothing, and its contents stay readable.
 Its primary is found by name and not as an object, so that each region's state can be written and read back alone.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +28,7 @@ from moto.secretsmanager.responses import SecretsManagerResponse
 from localcloud.aws import routing
 from localcloud.aws.patching import add_methods, add_property, wrap_method
 
+_SETTLE_SECONDS = 0.5
 _DEFAULT_KEY = SecretsManagerBackend.DEFAULT_KMS_KEY_ALIAS
 
 
@@ -67,6 +70,7 @@ def _replica(
     replica.kms_key_id = kms_key_id or _DEFAULT_KEY
     replica.status = status or "InSync"
     replica.message = message or "Replication succeeded"
+    replica.settled_at = time.time() + _SETTLE_SECONDS
     replica.has_replica = status is None
     replica.received = {}
     if status is None:
@@ -118,7 +122,8 @@ def catch_up() -> None:
 
 def _config(replica: Any) -> dict[str, str]:
     """The replica in the description of its primary. The state in a region that does not answer is not known."""
-    waits = replica.has_replica and routing.is_dead(replica.region)
+    settling = time.time() < replica.__dict__.get("settled_at", 0)  # a state from before has none
+    waits = settling or (replica.has_replica and routing.is_dead(replica.region))
     return {
         "Region": replica.region,
         "KmsKeyId": replica.kms_key_id,

@@ -17,7 +17,6 @@ from localcloud.plugins.aws.common import (
     locate,
     tag_list,
     tags_found,
-    unfinished,
 )
 from localcloud.plugins.aws.connection import Cloud
 from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
@@ -40,18 +39,6 @@ def _create_secret(cloud: Cloud, inputs: Props) -> str:
         Tags=tag_list(all_tags(cloud, inputs)),
     )
     return str(created["ARN"])
-
-
-def _settle_secret(cloud: Cloud, identity: str, inputs: Props) -> None:
-    """Refuse a failed replica. AWS accepts the request and reports the failure only in the replica's status."""
-    found = client(cloud, "secretsmanager", inputs).describe_secret(SecretId=identity)
-    failed = [
-        f"in {replica['Region']} under {replica.get('KmsKeyId') or _DEFAULT_KEY}: {replica.get('StatusMessage')}"
-        for replica in found.get("ReplicationStatus", [])
-        if replica["Status"] == "Failed"
-    ]
-    if failed:
-        raise RefusedError(f"`replicas` of the secret {found['Name']} could not be created: {'; '.join(failed)}")
 
 
 def _read_secret(cloud: Cloud, identity: str, state: Props) -> Props:
@@ -93,9 +80,8 @@ def _update_secret(cloud: Cloud, identity: str, old: Props, new: Props, changed:
             Description=new.get("description") or "",
             KmsKeyId=new.get("kmsKeyId") or _DEFAULT_KEY,
         )
-    if "replicas" in changed or unfinished(old):
+    if "replicas" in changed:
         _change_replicas(secrets, identity, new)
-        _settle_secret(cloud, identity, new)
     change_tags(
         cloud,
         from_tag_list(_described(secrets, identity).get("Tags", [])),
@@ -106,15 +92,16 @@ def _update_secret(cloud: Cloud, identity: str, old: Props, new: Props, changed:
 
 
 def _change_replicas(secrets: Any, identity: str, new: Props) -> None:
-    """Create missing and failed replicas. A replica with a changed key is removed first: no call changes its key."""
+    """Create missing replicas. A replica with a changed key is removed first: no call changes its key.
+
+    Like the provider, it reports no failed replica and does not repair one: the status is an output.
+    """
     wanted = {replica["region"]: replica for replica in new.get("replicas") or []}
     found = {replica["Region"]: replica for replica in _described(secrets, identity).get("ReplicationStatus", [])}
     kept = {
         region
         for region, replica in found.items()
-        if region in wanted
-        and _key(wanted[region]) == _key_id(replica.get("KmsKeyId"))
-        and replica["Status"] != "Failed"
+        if region in wanted and _key(wanted[region]) == _key_id(replica.get("KmsKeyId"))
     }
     surplus = sorted(set(found) - kept)
     if surplus:
@@ -192,10 +179,9 @@ def _key_id(key: str | None) -> str:
 
 
 def _same_replicas(one: Any, other: Any) -> bool:
-    """Whether the replicas are in the same regions with the same keys, and none has failed."""
+    """Whether the replicas are in the same regions with the same keys."""
     sides = [{(replica["region"], _key(replica)) for replica in side or []} for side in (one, other)]
-    failed = any(replica.get("status") == "Failed" for side in (one, other) for replica in side or [])
-    return sides[0] == sides[1] and not failed
+    return sides[0] == sides[1]
 
 
 # -- versions ---------------------------------------------------------------------------------------------------------
@@ -257,7 +243,6 @@ RESOURCES: Final[tuple[ResourceType, ...]] = (
         },
         computed=("arn", "region", "tagsAll"),
         create=_create_secret,
-        settle=_settle_secret,
         read=_read_secret,
         update=_update_secret,
         delete=_delete_secret,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -102,20 +103,36 @@ def test_without_a_window_a_secret_goes_at_once(aws: LocalAws, cloud: Cloud) -> 
     assert code_of(secrets(aws, THERE).describe_secret, SecretId="passing") == "ResourceNotFoundException"
 
 
-def test_a_replica_that_cannot_be_made_is_told_and_made_again(aws: LocalAws, cloud: Cloud) -> None:
+def statuses(aws: LocalAws, name: str) -> list[tuple[str, str]]:
+    """The status and the message of each replica, once none is in progress."""
+    end = time.monotonic() + 10
+    while True:
+        found = secrets(aws).describe_secret(SecretId=name)["ReplicationStatus"]
+        if all(one["Status"] != "InProgress" for one in found):
+            return [(one["Status"], one["StatusMessage"]) for one in found]
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_failed_replica_is_a_status_and_no_error(aws: LocalAws, cloud: Cloud) -> None:
     table, wanted = TABLES[SECRET], {"name": "retried", "replicas": [{"region": THERE, "kmsKeyId": a_key(aws)}]}
-    assert table.settle is not None
     assert table.update is not None
     identity = table.create(cloud, wanted)
-    with pytest.raises(RefusedError, match=f"in {THERE} .* is not in region {THERE}"):
-        table.settle(cloud, identity, wanted)
+    assert [one["status"] for one in table.read(cloud, identity, {})["replicas"]] == ["InProgress"]
+    [(status, message)] = statuses(aws, "retried")
+    assert status == "Failed"
+    assert f"is not in region {THERE}" in message
     secrets(aws, THERE).create_secret(Name="retried", SecretString="mine")
     better = {**wanted, "replicas": [{"region": THERE}]}
-    with pytest.raises(RefusedError, match=f"retried already exists in region {THERE}"):
-        table.update(cloud, identity, wanted, better, frozenset({"replicas"}))
+    table.update(cloud, identity, wanted, better, frozenset({"replicas"}))
+    assert [status for status, _ in statuses(aws, "retried")] == ["Failed"]
     assert value(aws, "retried", THERE) == "mine"
-    forced = {**better, "forceOverwriteReplicaSecret": True}
-    table.update(cloud, identity, better, forced, frozenset({"forceOverwriteReplicaSecret"}))
+    # Like the provider, the table repairs nothing. People do, with these two calls.
+    secrets(aws).remove_regions_from_replication(SecretId=identity, RemoveReplicaRegions=[THERE])
+    secrets(aws).replicate_secret_to_regions(
+        SecretId=identity, AddReplicaRegions=[{"Region": THERE}], ForceOverwriteReplicaSecret=True
+    )
+    assert [status for status, _ in statuses(aws, "retried")] == ["InSync"]
     assert secrets(aws, THERE).describe_secret(SecretId="retried")["PrimaryRegion"] == HERE
 
 
@@ -194,8 +211,8 @@ def test_each_side_needs_its_own_key(aws: LocalAws) -> None:
     aws.client("kms", THERE).schedule_key_deletion(KeyId=far)
     assert value(aws, "two-keys") == "one"
     assert code_of(secrets(aws, THERE).get_secret_value, SecretId="two-keys") == "DecryptionFailure"
-    failed = replicated(aws, "lost-key", far)["ReplicationStatus"][0]
-    assert failed["Status"] == "Failed"
+    replicated(aws, "lost-key", far)
+    assert [status for status, _ in statuses(aws, "lost-key")] == ["Failed"]
     assert code_of(secrets(aws, THERE).describe_secret, SecretId="lost-key") == "ResourceNotFoundException"
     assert code_of(secrets(aws).create_secret, Name="x", KmsKeyId=far) == "EncryptionFailure"
 
