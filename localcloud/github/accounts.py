@@ -17,9 +17,13 @@ _CREATED = "2020-01-01T00:00:00Z"
 
 
 class Accounts:
-    """The accounts. An id is derived from the login, so an organisation that exists by request needs no entry."""
+    """The accounts. An id is derived from the login, so an organisation that exists by request needs no entry.
 
-    def __init__(self, owners: Sequence[str] | None) -> None:
+    `plan`: the plan of every organisation.
+    """
+
+    def __init__(self, owners: Sequence[str] | None, plan: str) -> None:
+        self.plan = plan
         self._owners = None if owners is None else {login.lower(): login for login in owners}
 
     def organisation(self, login: str) -> str | None:
@@ -112,7 +116,8 @@ def own(login: str, api: str, web: str, repositories: int, private: int) -> dict
     }
 
 
-def organisation(login: str, api: str, web: str, repositories: int, private: int) -> dict[str, Any]:
+def organisation(login: str, api: str, web: str, plan: str, repositories: tuple[int, int]) -> dict[str, Any]:
+    """Return an organisation. `repositories` are the numbers of its public and of its other repositories."""
     one = f"{api}/orgs/{login}"
     account = short(login, api, web)
     return {
@@ -129,18 +134,18 @@ def organisation(login: str, api: str, web: str, repositories: int, private: int
         "is_verified": False,
         "has_organization_projects": True,
         "has_repository_projects": True,
-        "public_repos": repositories,
+        "public_repos": repositories[0],
         "public_gists": 0,
         "followers": 0,
         "following": 0,
-        "total_private_repos": private,
-        "owned_private_repos": private,
+        "total_private_repos": repositories[1],
+        "owned_private_repos": repositories[1],
         "default_repository_permission": "read",
         "members_can_create_repositories": True,
         "members_can_fork_private_repositories": False,
         "two_factor_requirement_enabled": True,
         "web_commit_signoff_required": False,
-        "plan": {"name": "team", "space": 976562499, "private_repos": 999999, "filled_seats": 1, "seats": 5},
+        "plan": {"name": plan, "space": 976562499, "private_repos": 999999, "filled_seats": 1, "seats": 5},
         "created_at": _CREATED,
         "updated_at": _CREATED,
         "archived_at": None,

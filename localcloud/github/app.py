@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from localcloud.github import access, accounts, actions, branches, environments, issues, memberships, rulesets
+from localcloud.github import access, accounts, actions, branches, environments, git, issues, memberships, rulesets
 from localcloud.github.call import Answer, Call
 from localcloud.github.errors import ApiError, MovedError, not_found, unsupported
 from localcloud.github.repositories import operations
@@ -27,6 +27,8 @@ from localcloud.instance.state import JsonStore
 _PREFIX = "/api/v3"
 _VERSIONS = ("2022-11-28", "2026-03-10")
 _REQUESTS_AN_HOUR = 5000
+# The end of a token that only reads.
+READING = "_reading"
 _BY_ID = re.compile(r"/repositories/(\d+)(/.*)?")
 
 
@@ -67,7 +69,9 @@ def _organisation(call: Call, org: str) -> Answer:
     login = call.accounts.organisation(org)
     if login is None:
         raise not_found()
-    return Answer(200, accounts.organisation(login, call.api, call.web, *operations.count(call, login)))
+    return Answer(
+        200, accounts.organisation(login, call.api, call.web, call.accounts.plan, operations.count(call, login))
+    )
 
 
 @dataclass(frozen=True)
@@ -237,12 +241,13 @@ OPERATIONS = (
 
 
 class Application:
-    """GitHub's REST API, under `/` and under `/api/v3`."""
+    """GitHub's REST API, under `/` and under `/api/v3`, and git at the repositories' own addresses."""
 
-    def __init__(self, store_path: Path | None, *, token: str | None, owners: Sequence[str] | None) -> None:
+    def __init__(self, store_path: Path | None, *, token: str | None, owners: Sequence[str] | None, plan: str) -> None:
         self._store = JsonStore(store_path, {"last_id": 1_000_000, "repositories": {}, "renamed": {}})
+        self._git = None if store_path is None else store_path.parent / "git"
         self._token = token
-        self._accounts = accounts.Accounts(owners)
+        self._accounts = accounts.Accounts(owners, plan)
         rules = [Rule(entry.path, methods=[entry.method], endpoint=entry) for entry in OPERATIONS]
         self._paths = Map(rules, strict_slashes=False, merge_slashes=False)
 
@@ -255,7 +260,14 @@ class Application:
         call = Call(request, self._store.data, self._accounts, api, web)
         documentation = ""
         try:
-            self._authenticate(request)
+            if self._authenticate(request):
+                call = replace(call, may_write=False)
+                if request.method not in ("GET", "HEAD") and not request.path.endswith("/git-upload-pack"):
+                    raise ApiError(403, "Resource not accessible by personal access token")
+            found = git.PATH.fullmatch(request.path)
+            if found is not None and self._git is not None:
+                with self._store.changing():
+                    return git.serve(request, call.repository(found[1], found[2]), self._git, found[3])
             operation, arguments = self._operation(call)
             documentation = operation.documentation
             read_only = operation.method == "GET"
@@ -264,9 +276,12 @@ class Application:
         except MovedError as moved:
             return self._response(request, self._redirect(call, moved.repository_id))
         except ApiError as refusal:
-            return self._response(request, Answer(refusal.status, refusal.body(documentation)))
+            # git sends its credentials only after it is asked for them.
+            asking = {"WWW-Authenticate": 'Basic realm="GitHub"'} if refusal.status == 401 else {}
+            return self._response(request, Answer(refusal.status, refusal.body(documentation), asking))
 
-    def _authenticate(self, request: Request) -> None:
+    def _authenticate(self, request: Request) -> bool:
+        """Check the token, and return whether it only reads."""
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "basic" and request.authorization is not None:
             given = request.authorization.password or ""
@@ -274,11 +289,13 @@ class Application:
             given = ""
         if not given.strip():
             raise ApiError(401, "Requires authentication")
-        if self._token is not None and not hmac.compare_digest(given.strip().encode(), self._token.encode()):
+        given, reading, _ = given.strip().partition(READING)
+        if self._token is not None and not hmac.compare_digest(given.encode(), self._token.encode()):
             raise ApiError(401, "Bad credentials")
         version = request.headers.get("X-GitHub-Api-Version")
         if version is not None and version not in _VERSIONS:
             raise ApiError(400, f'"{version}" is not a supported version. Supported: {", ".join(_VERSIONS)}')
+        return bool(reading)
 
     def _operation(self, call: Call) -> tuple[Operation, dict[str, Any]]:
         path = call.path or "/"

@@ -40,6 +40,8 @@ class Call:
     accounts: Accounts
     api: str
     web: str
+    may_write: bool = True
+    """Whether the token may write contents."""
 
     def body(self, form: Object) -> dict[str, Any]:
         raw = self.request.get_data()

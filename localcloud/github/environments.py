@@ -9,6 +9,7 @@ from localcloud.github import accounts
 from localcloud.github.call import Answer, Call, Record, node_id, now
 from localcloud.github.errors import ApiError, not_found, validation_failed
 from localcloud.github.forms import Check, boolean, choice, integer, listing, nullable, obj, text
+from localcloud.github.plans import check_environment
 
 _MOST_REVIEWERS = 6
 _LONGEST_WAIT_MINUTES = 43200
@@ -29,7 +30,7 @@ _DEFAULTS = {
     "deployment_branch_policy": None,
 }
 # A request states the whole environment. A field that it leaves out returns to its default.
-_ENVIRONMENT = obj(optional=_FIELDS, defaults=_DEFAULTS)
+_ENVIRONMENT = obj(optional=_FIELDS)
 _POLICY = obj({"name": text(least=1)}, {"type": choice("branch", "tag")}, {"type": "branch"})
 _RENAMING = obj({"name": text(least=1)})
 
@@ -47,7 +48,9 @@ def get(call: Call, owner: str, repo: str, environment: str) -> Answer:
 
 def put(call: Call, owner: str, repo: str, environment: str) -> Answer:
     record = call.writable(owner, repo)
-    body = call.body(_ENVIRONMENT)
+    stated = call.body(_ENVIRONMENT)
+    check_environment(call, record, stated)
+    body = {**_DEFAULTS, **stated}
     body["reviewers"] = body["reviewers"] or []
     _check(body)
     present = _all(record).get(environment.lower())

@@ -8,6 +8,7 @@ from typing import Any
 from localcloud.github.call import Answer, Call, Record, node_id, now
 from localcloud.github.errors import not_found, unsupported, validation_failed
 from localcloud.github.forms import Check, Object, boolean, choice, integer, listing, nullable, obj, text
+from localcloud.github.plans import check_rulesets
 
 _METHODS = ("merge", "squash", "rebase")
 _TEXTS = listing(text())
@@ -148,6 +149,7 @@ def list_rulesets(call: Call, owner: str, repo: str) -> Answer:
 
 def create(call: Call, owner: str, repo: str) -> Answer:
     record = call.writable(owner, repo)
+    check_rulesets(call, record)
     body = call.body(_CREATION)
     ruleset = {"target": "branch", "bypass_actors": [], "conditions": {}, "rules": [], **_stated(body)}
     _check(record, ruleset)
@@ -164,6 +166,7 @@ def get(call: Call, owner: str, repo: str, ruleset: int) -> Answer:
 
 def edit(call: Call, owner: str, repo: str, ruleset: int) -> Answer:
     record = call.writable(owner, repo)
+    check_rulesets(call, record)
     present = _existing(record, ruleset)
     edited = {**present, **_stated(call.body(_EDITING))}
     _check(record, edited)

@@ -20,6 +20,7 @@ from localcloud.network.ports import local_port
 from localcloud.runtime import machines
 
 IAM_VARIABLE = "LOCALCLOUD_IAM"
+GITHUB_PLAN_VARIABLE = "LOCALCLOUD_GITHUB_PLAN"
 STAND_INS = ("aws", "hcloud", "github")
 PLUGINS_VARIABLE = "LOCALCLOUD_PLUGINS"
 
@@ -102,6 +103,14 @@ def enforces_iam(environ: Mapping[str, str]) -> bool:
     if asked not in ("on", "off"):
         raise LocalCloudError(f"{IAM_VARIABLE} is {asked!r}; allowed: on, off (the default)")
     return asked == "on"
+
+
+def github_plan(environ: Mapping[str, str]) -> str:
+    """The plan of the local GitHub's organisations."""
+    asked = environ.get(GITHUB_PLAN_VARIABLE, "team")
+    if asked not in ("free", "team", "enterprise"):
+        raise LocalCloudError(f"{GITHUB_PLAN_VARIABLE} is {asked!r}; allowed: free, team (the default), enterprise")
+    return asked
 
 
 def _home(folder: Folder, official: bool) -> Path:

@@ -162,8 +162,9 @@ def _hetzner(folder: Folder, token: str, sold_out: capacity.Shortages) -> Hetzne
 
 def _github(folder: Folder, token: str) -> WSGI:
     from localcloud.github import create_app
+    from localcloud.runtime.environment import github_plan
 
-    return create_app(folder.path / "github.json", token=token)
+    return create_app(folder.path / "github.json", token=token, plan=github_plan(os.environ))
 
 
 # A plugin's tables import its cloud's client, so they are loaded on the engine's first request.

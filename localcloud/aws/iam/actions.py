@@ -16,7 +16,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 
 from localcloud.aws.iam.dependents import dependents
 from localcloud.aws.iam.evaluation import Call
-from localcloud.aws.iam.keys import key_arn, key_context, known_key
+from localcloud.aws.iam.keys import key_arn, key_context, key_name, known_key
 from localcloud.aws.iam.requests import ParsedRequest
 
 # S3's actions whose names differ from those of its operations.
@@ -133,9 +133,9 @@ def _of_kms(request: ParsedRequest) -> Iterator[str]:
     given = request.parameters
     if "AliasName" in given and request.operation in ("CreateAlias", "DeleteAlias", "UpdateAlias"):
         yield request.arn("kms", given["AliasName"])
-    for key in ("KeyId", "TargetKeyId"):
-        if key in given:
-            yield key_arn(request, given[key])
+    name = key_name(request)
+    if name:
+        yield key_arn(request, name)
 
 
 def _of_s3(request: ParsedRequest) -> Iterator[str]:
@@ -301,7 +301,7 @@ def _about_roles(request: ParsedRequest) -> dict[str, list[str]]:
 
 
 def _about_keys(request: ParsedRequest) -> Mapping[str, Sequence[str]]:
-    name = request.parameters.get("KeyId") or request.parameters.get("TargetKeyId")
+    name = key_name(request)
     key = known_key(request, name) if name else None
     return {} if key is None else key_context(key)
 

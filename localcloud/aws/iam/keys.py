@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import struct
 from typing import Any
 
 from moto.kms.models import kms_backends
+from moto.kms.utils import _deserialize_ciphertext_blob
 
 from localcloud.aws.iam.requests import ParsedRequest
 from localcloud.aws.kms.tags import tags_in_effect
+
+
+def key_name(request: ParsedRequest) -> str | None:
+    """The name of the key that a call of KMS uses. A ciphertext names its key, if the call does not."""
+    given = request.parameters
+    name = given.get("KeyId") or given.get("TargetKeyId")
+    if name or "CiphertextBlob" not in given:
+        return str(name) if name else None
+    try:
+        return str(_deserialize_ciphertext_blob(base64.b64decode(given["CiphertextBlob"])).key_id)
+    except (ValueError, struct.error):  # KMS refuses it
+        return None
 
 
 def known_key(request: ParsedRequest, name: str) -> Any:

@@ -9,6 +9,7 @@ from localcloud.github.branches import FIRST, first_commit
 from localcloud.github.call import Answer, Call, Record, key, now
 from localcloud.github.errors import ApiError, archived, field_error, not_found, validation_failed
 from localcloud.github.forms import listing, obj, text
+from localcloud.github.plans import check_secret_scanning
 from localcloud.github.repositories.settings import (
     CREATION,
     EDITING,
@@ -59,7 +60,10 @@ def edit(call: Call, owner: str, repo: str) -> Answer:
     branch = str(body.get("default_branch", record["default_branch"]))
     check_settings({**record["settings"], **changes}, record["owner"], visibility, changes)
     check_branch(record, branch)
-    security = edited_security(record, body.get("security_and_analysis") or {})
+    switched = body.get("security_and_analysis") or {}
+    if any(switch["status"] == "enabled" for switch in switched.values()):
+        check_secret_scanning(call, record)
+    security = edited_security(record, switched)
     name = _name(call, record["owner"], body["name"], record) if "name" in body else record["name"]
     # All checks are done. Nothing was changed before this line, so a refusal changes nothing.
     if key(record["owner"], name) != key(record["owner"], record["name"]):

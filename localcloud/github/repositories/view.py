@@ -92,9 +92,12 @@ def listed(call: Call, record: Record) -> dict[str, Any]:
 
 
 def full(call: Call, record: Record) -> dict[str, Any]:
-    """Return a repository in its complete form. Like GitHub's, an archived repository has no merge settings."""
+    """Return a repository in its complete form.
+
+    Like GitHub's, the answer has no merge settings for an archived repository, or for a token that only reads.
+    """
     answer = listed(call, record)
-    if not record["archived"]:
+    if not record["archived"] and call.may_write:
         answer.update({name: record["settings"][name] for name in MERGING if name != "allow_forking"})
     if record["owner"] != accounts.USER:
         answer["organization"] = answer["owner"]

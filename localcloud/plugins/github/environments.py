@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import quote
 
-from localcloud.plugins.github.cloud import Cloud
+from localcloud.plugins.github.cloud import Cloud, RequestError
 from localcloud.plugins.table import GoneError, Property, Props, RefusedError, ResourceType
 
 # -- environments -----------------------------------------------------------------------------------------------------
@@ -29,7 +29,15 @@ def _put(cloud: Cloud, inputs: Props) -> None:
             "custom_branch_policies": branches["customBranchPolicies"],
         },
     }
-    cloud.request("PUT", environment_path(cloud, inputs["repository"], inputs["environment"]), body)
+    path = environment_path(cloud, inputs["repository"], inputs["environment"])
+    try:
+        cloud.request("PUT", path, body)
+    except RequestError as failure:
+        # Below GitHub Enterprise, a private repository is refused all fields but the branches, even their defaults. The
+        # official client then sends the branches alone, unless a reviewer or a wait is declared.
+        if failure.status != 422 or body["reviewers"] or body["wait_timer"]:
+            raise
+        cloud.request("PUT", path, {"deployment_branch_policy": body["deployment_branch_policy"]})
 
 
 def _reviewers(declared: list[Props]) -> list[Props]:

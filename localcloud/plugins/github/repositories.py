@@ -31,6 +31,7 @@ _DESCRIPTIONS: Final = {
     "mergeCommitTitle": ("merge_commit_title", "MERGE_MESSAGE", "allowMergeCommit"),
     "mergeCommitMessage": ("merge_commit_message", "PR_TITLE", "allowMergeCommit"),
 }
+_MERGING: Final = [prop for prop in _SENT if prop.startswith("allow")]
 # The switches of `securityAndAnalysis` that the local cloud has.
 _SECURITY: Final = {
     "secretScanning": "secret_scanning",
@@ -75,8 +76,10 @@ def _read(cloud: Cloud, identity: str, state: Props) -> Props:
     name = str(state.get("name") or identity)
     found, etag = cloud.get(cloud.repository(name))
     apis = {prop: api for prop, (api, *_) in {**_SENT, **_DESCRIPTIONS}.items()}
-    # GitHub does not return the merge settings of an archived repository.
-    settings = {prop: found[api] if api in found else state.get(prop) for prop, api in apis.items()}
+    # GitHub does not return the merge settings of an archived repository, and the provider leaves them as they are. It
+    # returns them to no token without permission to write contents either, and the provider takes them as off.
+    kept = state if found["archived"] else {"deleteBranchOnMerge": False, **dict.fromkeys(_MERGING, False)}
+    settings = {prop: found[api] if api in found else kept.get(prop) for prop, api in apis.items()}
     ignored = state.get("ignoreVulnerabilityAlertsDuringRead")
     alerts = (
         state.get("vulnerabilityAlerts")

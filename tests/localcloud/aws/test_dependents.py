@@ -202,3 +202,16 @@ def test_tags_of_a_key_take_effect_late(aws: LocalAws, user: Any, monkeypatch: p
         monkeypatch.setenv(TAG_VARIABLE, "0")
         kms.enable_key_rotation(KeyId=key)
         monkeypatch.setenv(TAG_VARIABLE, "300")
+
+
+def test_ciphertext_names_the_key_of_a_decryption(
+    aws: LocalAws, user: Callable[[Sequence[Permission]], Client]
+) -> None:
+    key, other = a_key(aws), a_key(aws)
+    sealed = {each: aws.client("kms").encrypt(KeyId=each, Plaintext=b"x")["CiphertextBlob"] for each in (key, other)}
+    kms = user(
+        [{"Action": "kms:Decrypt", "Resource": aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"]}]
+    )("kms")
+    assert kms.decrypt(CiphertextBlob=sealed[key])["Plaintext"] == b"x"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        kms.decrypt(CiphertextBlob=sealed[other])

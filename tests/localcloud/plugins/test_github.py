@@ -99,6 +99,15 @@ def test_repository_refresh_and_drift(engine: Engine, served: Served) -> None:
     assert (healed["hasWiki"], healed["vulnerabilityAlerts"]) == (False, True)
 
 
+def test_token_that_only_reads_sees_no_merge_settings(engine: Engine, served: Served) -> None:
+    identity, state = engine.create("Repository", {**REPOSITORY, "deleteBranchOnMerge": True})
+    reading: Cloud = PLUGIN.connect({"token": f"{TOKEN}_reading", "owner": "acme", "baseUrl": served.base}, {})
+    seen = TABLES["Repository"].read(reading, identity, from_wire(state) if not isinstance(state, dict) else state)
+    assert (seen["allowSquashMerge"], seen["deleteBranchOnMerge"], seen["visibility"]) == (False, False, "private")
+    with pytest.raises(RequestError, match="403 Resource not accessible by personal access token"):
+        reading.request("PATCH", "/repos/acme/code", {"has_wiki": True})
+
+
 def test_repository_changes_in_place(engine: Engine, served: Served) -> None:
     identity, state = engine.create("Repository", REPOSITORY)
     renamed = {**REPOSITORY, "name": "moved"}

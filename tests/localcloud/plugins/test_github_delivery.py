@@ -81,7 +81,7 @@ DECLARED: dict[str, tuple[Props, str, tuple[str, str, Props | None], Props]] = {
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    with serving(create_app(None, token=TOKEN)) as running:
+    with serving(create_app(None, token=TOKEN, plan="enterprise")) as running:
         yield running
 
 
@@ -113,6 +113,31 @@ def test_refresh_drift_and_repair(engine: Engine, served: Served, kind: str) -> 
     state = engine.update(kind, made, state, seen, inputs)
     assert from_wire(engine.read(kind, made, state, inputs).inputs) == inputs
     engine.delete(kind, made, state)
+
+
+def test_plan_refuses_protection_of_private_environment() -> None:
+    with serving(create_app(None, token=TOKEN, plan="team")) as team:
+        engine = Engine(team)
+        engine.create("Repository", REPOSITORY)
+        with pytest.raises(pytest.fail.Exception, match="the billing plan supports the required reviewers"):
+            engine.create("RepositoryEnvironment", ENVIRONMENT)
+        # Without reviewers, the client drops the refused values. They stay a difference.
+        plain = {key: value for key, value in ENVIRONMENT.items() if key != "reviewers"}
+        identity, state = engine.create("RepositoryEnvironment", plain)
+        seen = from_wire(engine.read("RepositoryEnvironment", identity, state, plain).inputs)
+        assert seen == {**plain, "canAdminsBypass": True, "preventSelfReview": False}
+        secrets = {"secretScanning": {"status": "enabled"}}
+        with pytest.raises(pytest.fail.Exception, match="Secret scanning is not available for this repository"):
+            engine.create("Repository", {**REPOSITORY, "name": "other", "securityAndAnalysis": secrets})
+    with serving(create_app(None, token=TOKEN, plan="free")) as free:
+        engine = Engine(free)
+        engine.create("Repository", REPOSITORY)
+        assert free.request("PUT", "repos/acme/code/environments/prod", {}).status_code == 404
+        ruleset = {"name": "r", "enforcement": "active", "rules": [{"type": "deletion"}]}
+        assert free.request("POST", "repos/acme/code/rulesets", ruleset).status_code == 403
+        # A public repository has all of it, on each plan.
+        assert free.request("PATCH", "repos/acme/code", {"visibility": "public"}).status_code == 200
+        assert free.request("POST", "repos/acme/code/rulesets", ruleset).status_code == 201
 
 
 def test_environment_branches_and_variables(engine: Engine, served: Served, cloud: Cloud) -> None:
