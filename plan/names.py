@@ -15,7 +15,8 @@ APP: Final = "botbrains"
 VAULT: Final = "vault"
 PRODUCTION: Final = "prod"
 RECOVERY: Final = "dr"
-STACKS: Final = (VAULT, PRODUCTION, RECOVERY)
+GITHUB: Final = "github"
+STACKS: Final = (VAULT, PRODUCTION, GITHUB, RECOVERY)
 """The names of the stacks, in the order of deployment: each stack after the stacks that it needs."""
 
 SOLD_OUT: Final = "BOTBRAINS_SOLD_OUT"
@@ -24,11 +25,8 @@ SOLD_OUT: Final = "BOTBRAINS_SOLD_OUT"
 This is not a setting: `continuity up` sets it from Hetzner's answers, for one update only.
 """
 
-WITHOUT_GITHUB: Final = "BOTBRAINS_WITHOUT_GITHUB"
-"""The environment variable with which the program declares nothing at GitHub.
-
-This is an environment variable, not a setting, because outages of GitHub are temporary.
-"""
+HIDDEN: Final = "[hidden]"
+"""The text that replaces each secret in a copy of the state (`continuity ci preview`, `continuity drift`)."""
 
 NEEDS_REFRESH: Final = "`pulumi up --refresh` sets these values."
 """The sentence with which the program warns that an update with a refresh has to follow. `continuity up` runs it."""

@@ -12,6 +12,7 @@ from components.hosts.identity import HostIdentity
 from components.hosts.image.hosts import Enrolment, Host
 from components.hosts.image.rendering import fingerprint, render
 from components.hosts.placement import PlannedHost
+from plan.names import HIDDEN
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class UserData:
         region = self.context.region
 
         def rendered(known: list[str]) -> str:
+            if known[1] == HIDDEN:
+                # The preview of a state without secrets. A changed fingerprint replaces the activation, and its code is
+                # then unknown. So the user data has not changed, and the state has the same text for it.
+                return HIDDEN
             return render(description, Enrolment(activation_id=known[0], activation_code=known[1], region=region))
 
         return pulumi.Output.secret(pulumi.Output.all(activation_id, activation_code).apply(rendered))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from continuity.clouds.github import Repository
 from continuity.engine.events import EngineRun, Step, run_captured
-from continuity.engine.pulumi_cli import read_outputs
 from continuity.engine.stacks import Stack
+from continuity.engine.state_copy import StateCopy, state_copy
 from continuity.errors import ContinuityError
 from continuity.markdown import in_fence, one_line
 
@@ -21,6 +21,7 @@ DRIFTED: Final = 7
 """The exit code for drift. Pulumi uses the same one."""
 
 _MARKER: Final = "<!-- continuity drift -->"
+_MERGING: Final = ("allow", "deleteBranchOnMerge", "mergeCommit", "squashMergeCommit")
 _TITLE: Final = "The nightly checks found something"
 _WORDS: Final = {"update": "was changed", "delete": "is gone", "create": "exists, and is not declared"}
 
@@ -38,18 +39,18 @@ class Finding:
 
 def detect(stacks: Sequence[Stack], needed: Sequence[Stack]) -> list[Finding]:
     """Compare each stack with its clouds. A stack in `needed` that does not exist counts as unreadable."""
-    return [_detect(stack, stack in needed) for stack in stacks]
-
-
-def _detect(stack: Stack, needed: bool) -> Finding:
     try:
-        if read_outputs(stack) is None:
-            why = "it does not exist, or PULUMI_BACKEND_URL is not the backend of its state" if needed else None
-            return Finding(stack, unseen=why, absent=not needed)
-        engine_run = run_captured(stack, "refresh", "--preview-only")
+        with state_copy() as copy:
+            return [_detect(stack, stack in needed, copy) for stack in stacks]
     except ContinuityError as error:
-        return Finding(stack, unseen=str(error))
-    return evaluate(stack, engine_run)
+        return [Finding(stack, unseen=str(error)) for stack in stacks]
+
+
+def _detect(stack: Stack, needed: bool, copy: StateCopy) -> Finding:
+    if stack not in copy.existing:
+        why = "it does not exist, or PULUMI_BACKEND_URL is not the backend of its state" if needed else None
+        return Finding(stack, unseen=why, absent=not needed)
+    return evaluate(stack, run_captured(stack, "refresh", "--preview-only", *copy.options(stack), **copy.environment))
 
 
 def evaluate(stack: Stack, engine_run: EngineRun) -> Finding:
@@ -57,7 +58,21 @@ def evaluate(stack: Stack, engine_run: EngineRun) -> Finding:
     if engine_run.code != 0 or not engine_run.finished:
         errors = "; ".join(engine_run.errors) or engine_run.output.strip()[-500:]
         return Finding(stack, unseen=errors or f"`pulumi refresh` ended with {engine_run.code}")
-    return Finding(stack, steps=engine_run.steps)
+    return Finding(stack, steps=tuple(shown for step in engine_run.steps if (shown := _shown(step)) is not None))
+
+
+def _shown(step: Step) -> Step | None:
+    """A step without the settings of merges that GitHub does not show. None if nothing else differs.
+
+    GitHub shows them only to a token that may write contents. The provider then reads each as off. GitHub requires one
+    way to merge, so all of them off means that they were not shown.
+    """
+    after = {one.path: one.after for one in step.properties}
+    ways = [after.get(way, False) for way in ("allowMergeCommit", "allowRebaseMerge", "allowSquashMerge")]
+    if step.type != "github:index:Repository" or "allowSquashMerge" not in after or any(ways):
+        return step
+    shown = tuple(one for one in step.properties if not one.path.startswith(_MERGING))
+    return replace(step, properties=shown) if shown else None
 
 
 def code(findings: Sequence[Finding]) -> int:

@@ -50,7 +50,7 @@ def nightly(
 
     Example: continuity nightly --report
     """
-    differences = drift.detect(list(Stack), needed=[Stack.VAULT, Stack.PROD])
+    differences = drift.detect(list(Stack), needed=[Stack.VAULT, Stack.PROD, Stack.GITHUB])
     checks = {"copies": _sentences_of_copies(), "access": _sentences_of_access()}
     lines = list(drift.sentences(differences))
     lines += [f"{name}: {sentence}" for name, (sentences, _) in checks.items() for sentence in sentences]

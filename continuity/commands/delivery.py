@@ -18,6 +18,7 @@ from continuity.console import OUT, SAY
 from continuity.engine import stacks
 from continuity.engine.events import run_captured
 from continuity.engine.stacks import POLICY_PACK, Stack
+from continuity.engine.state_copy import state_copy
 from continuity.errors import UsageError
 
 ci_commands = typer.Typer(no_args_is_help=True, help="Preview a change, comment on it, and deploy it.")
@@ -43,18 +44,21 @@ def ci_preview(
     """Preview a change in every stack, and print the comment for its pull request. Nothing is changed.
 
     `dr` is included, because it must come up any day. Exit code 1 when a preview fails or a policy is violated, 4 when
-    the change deletes or replaces data without --agreed.
+    the change deletes or replaces data without --agreed. Secrets of the state are not decrypted.
 
     Example: continuity ci preview --out comment.md
     """
-    report = Report(
-        where,
-        {
-            stack: run_captured(stack, "preview", "--policy-pack", str(POLICY_PACK))
-            for stack in stacks.in_order(names or list(Stack), with_needs=False)
-        },
-        agreed,
-    )
+    with state_copy() as copy:
+        report = Report(
+            where,
+            {
+                stack: run_captured(
+                    stack, "preview", "--policy-pack", str(POLICY_PACK), *copy.options(stack), **copy.environment
+                )
+                for stack in stacks.in_order(names or list(Stack), with_needs=False)
+            },
+            agreed,
+        )
     text = report.text()
     print(text)
     if out is not None:
@@ -104,7 +108,7 @@ def detect_drift(
 
     Example: continuity drift prod
     """
-    findings = drift.detect(names or list(Stack), needed=names or [Stack.VAULT, Stack.PROD])
+    findings = drift.detect(names or list(Stack), needed=names or [Stack.VAULT, Stack.PROD, Stack.GITHUB])
     lines = list(drift.sentences(findings))
     if as_json:
         print(json.dumps({"code": drift.code(findings), "findings": lines}, indent=2))

@@ -117,14 +117,14 @@ class EngineRun:
     """The resources that the program declares."""
 
 
-def run_captured(stack: Stack, command: str, *options: str, project: Path = PROJECT) -> EngineRun:
+def run_captured(stack: Stack, command: str, *options: str, **environment: str) -> EngineRun:
     """Run `pulumi COMMAND` for a stack without prompts, and parse all events of its engine."""
     with event_log() as events:
         with starting("pulumi"):
             done = subprocess.run(
                 [find_pulumi(), command, "--stack", stack, "--non-interactive", "--event-log", str(events), *options],
-                cwd=project,
-                env={**os.environ, **EVENT_LOG_ENVIRONMENT},
+                cwd=PROJECT,
+                env={**os.environ, **EVENT_LOG_ENVIRONMENT, **environment},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

@@ -23,16 +23,25 @@ def preview(stack: Stack, options: Sequence[str] = (), **environment: str) -> No
 
 
 def read_outputs(stack: Stack) -> dict[str, Any] | None:
-    """The outputs in a stack's state. None if the stack does not exist or is empty."""
-    found: dict[str, Any] = read_stack("output", stack, "--json") or {}
+    """The outputs in a stack's state. None if the stack does not exist or is empty.
+
+    They are read from the export, which needs no access to the key of the state's secrets.
+    """
+    roots = (each for each in _exported(stack) if each["type"] == "pulumi:pulumi:Stack")
+    found: dict[str, Any] = next(roots, {}).get("outputs") or {}
     # An output that an update left out has this mark instead of a value.
     return {name: value for name, value in found.items() if value != UNKNOWN} or None
 
 
 def read_resources(stack: Stack) -> list[dict[str, Any]]:
     """The resources in a stack's state, without the engine's own entries. Empty if the stack does not exist."""
+    return [each for each in _exported(stack) if not each["type"].startswith("pulumi:")]
+
+
+def _exported(stack: Stack) -> list[dict[str, Any]]:
     deployment = (read_stack("export", stack) or {}).get("deployment") or {}
-    return [each for each in deployment.get("resources") or [] if not each["type"].startswith("pulumi:")]
+    resources: list[dict[str, Any]] = deployment.get("resources") or []
+    return resources
 
 
 def read_stack(command: str, stack: Stack, *options: str) -> Any:

@@ -20,21 +20,24 @@ POLICY_PACK = PROJECT / "policy_pack"
 
 
 class Stack(StrEnum):
-    """The stacks, in the order in which they come up: the vault outlives the other two, and comes first."""
+    """The stacks, in the order in which they come up: the vault outlives the others, and comes first."""
 
     VAULT = names.VAULT
     PROD = names.PRODUCTION
+    GITHUB = names.GITHUB
     DR = names.RECOVERY
 
 
-_NEEDS: dict[Stack, tuple[Stack, ...]] = {Stack.VAULT: (), Stack.PROD: (Stack.VAULT,), Stack.DR: (Stack.VAULT,)}
+def _needs(stack: Stack) -> tuple[Stack, ...]:
+    """The stacks whose outputs a stack reads."""
+    return () if stack is Stack.VAULT else (Stack.VAULT,)
 
 
 def in_order(stacks: Sequence[Stack], with_needs: bool) -> list[Stack]:
     """Sort stacks into the order in which they come up. With `with_needs`, add the stacks that they need."""
     wanted = set(stacks)
     if with_needs:
-        wanted.update(need for stack in stacks for need in _NEEDS[stack])
+        wanted.update(need for stack in stacks for need in _needs(stack))
     return [stack for stack in Stack if stack in wanted]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from components.access.policies.pulumi_state import decrypt_state
 from components.aws.iam_documents import ANY_RESOURCE, AccountScope, Statement, allow
 from plan.names import APP, person_role
 
@@ -39,8 +40,9 @@ def signed_in(scope: AccountScope, emergency_role: str) -> list[Statement]:
 
 
 def daily_work(scope: AccountScope) -> list[Statement]:
-    """Permissions of an ordinary day in addition to `read_only`: set the values of secrets."""
+    """Permissions of an ordinary day in addition to `read_only`: preview a stack, and set the values of secrets."""
     return [
+        *decrypt_state(scope),
         allow(
             "PutValuesOfSecrets",
             ["secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"],

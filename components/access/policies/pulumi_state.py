@@ -11,19 +11,23 @@ _FOLDER: Final = ".pulumi"
 
 
 def read_state(scope: AccountScope, state_bucket: str) -> list[Statement]:
-    """Permissions to read the state of every stack."""
+    """Permissions to read the state of every stack, but not to decrypt the secrets in it.
+
+    The key encrypts both: S3 uses it for the objects, and Pulumi for the secrets in them. With the condition, only S3
+    may decrypt for the role.
+    """
     return [
         allow(
             "ReadTheState",
             ["s3:GetObject", "s3:GetObjectVersion"],
             scope.buckets(*(f"{bucket}/{_FOLDER}/*" for bucket in (state_bucket, state_replica(state_bucket)))),
         ),
-        _use_key(scope, "kms:Decrypt"),
+        _use_key(scope, "kms:Decrypt", via_s3=True),
     ]
 
 
 def write_state(scope: AccountScope, stack: str, state_bucket: str) -> list[Statement]:
-    """Permissions to write the state of one stack.
+    """Permissions to write the state of one stack, and to decrypt the secrets in the state of each.
 
     Every role that has them also reads the state of all stacks, by `read_state`.
     """
@@ -39,14 +43,20 @@ def write_state(scope: AccountScope, stack: str, state_bucket: str) -> list[Stat
                 *(f"{bucket}/{file}" for bucket in (state_bucket, state_replica(state_bucket)) for file in files)
             ),
         ),
-        _use_key(scope, "kms:Encrypt", "kms:GenerateDataKey"),
+        _use_key(scope, "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),
     ]
 
 
-def _use_key(scope: AccountScope, *actions: str) -> Statement:
+def decrypt_state(scope: AccountScope) -> list[Statement]:
+    """Permissions to decrypt the secrets in the state of every stack."""
+    return [_use_key(scope, "kms:Decrypt")]
+
+
+def _use_key(scope: AccountScope, *actions: str, via_s3: bool = False) -> Statement:
+    service = {"StringLike": {"kms:ViaService": "s3.*"}} if via_s3 else {}
     return allow(
-        "UseTheStatesKey" + "".join(action.partition(":")[2] for action in actions),
+        "UseTheStatesKey" + "".join(action.partition(":")[2] for action in actions) + ("ViaS3" if via_s3 else ""),
         actions,
         scope.arns("kms", "key/*"),
-        {"ForAnyValue:StringEquals": {"kms:ResourceAliases": STATE_KEY_ALIAS}},
+        {"ForAnyValue:StringEquals": {"kms:ResourceAliases": STATE_KEY_ALIAS}, **service},
     )

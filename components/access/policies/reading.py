@@ -1,7 +1,7 @@
 """The read-only policy: previews, drift detection, and people on an ordinary day.
 
 It shows which resources exist and how they are configured, but not their content: no value of a secret, no object of
-a customer, no row. Of everything that is encrypted, only the state of Pulumi can be read.
+a customer, no row. The state of Pulumi can be read, but not the secrets in it.
 """
 
 from __future__ import annotations

@@ -25,6 +25,16 @@ UNSEEN = [Finding(Stack.VAULT), Finding(Stack.PROD, unseen="no credentials")]
 RUN = EngineRun(code=0, steps=(), policies=(), errors=(), notes=(), unchanged=1, unknown=0, finished=True, output="")
 
 
+def test_settings_that_github_hides_are_no_drift() -> None:
+    hidden = (PropertyChange("allowSquashMerge", True, False), PropertyChange("deleteBranchOnMerge", True, False))
+    repository = Step("update", "github:index:Repository", "code", hidden)
+    wiki = PropertyChange("hasWiki", False, True)
+    changed = replace(repository, properties=(*hidden, wiki))
+    by_hand = replace(repository, properties=(hidden[0], PropertyChange("allowMergeCommit", False, True)))
+    found = drift.evaluate(Stack.GITHUB, replace(RUN, steps=(repository, changed, by_hand)))
+    assert found.steps == (replace(repository, properties=(wiki,)), by_hand)
+
+
 @pytest.fixture
 def served() -> Iterator[Served]:
     with serving(create_app(None, token=TOKEN)) as running:
