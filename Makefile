@@ -7,7 +7,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
 STACK ?=
-# More options of `continuity up`, such as --without-github.
+# More options of `continuity up`.
 OPTIONS ?=
 # For `make preview-change`: the commit that the change is compared with, and the file for the comment's text.
 BASE ?= origin/main
@@ -30,7 +30,7 @@ export PYTHONDONTWRITEBYTECODE =
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  STACK=vault, prod or dr chooses one stack: make up STACK=prod"
+	@echo "  STACK=vault, prod, github or dr chooses one stack: make up STACK=prod"
 
 .PHONY: packages
 packages: $(READY) ## The virtual environment alone, from uv.lock
@@ -42,7 +42,7 @@ setup: $(READY) ## The virtual environment from uv.lock, and the engine (built o
 .PHONY: up
 up: $(READY) ## Bring production up in the local cloud, with the policy pack in force
 	@$(LOCALCLOUD) recover
-	@$(CONTINUITY) up --yes $(OPTIONS) $(STACK)
+	@$(CONTINUITY) up --yes $(OPTIONS) $(or $(STACK),vault prod github)
 
 .PHONY: dr
 dr: STACK := dr

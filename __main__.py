@@ -1,6 +1,6 @@
-"""The Pulumi program of botBrains' infrastructure: one program for three stacks, which differ only in configuration.
+"""The Pulumi program of botBrains' infrastructure: one program for four stacks, which differ only in configuration.
 
-`stacks/` composes the vault, production and recovery. `Pulumi.<stack>.yaml` configures each.
+`stacks/` composes the vault, production, GitHub and recovery. `Pulumi.<stack>.yaml` configures each.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pulumi
 import plan
 from policy_pack.engine.program import enforce
 from stacks.context import Outputs, StackContext
-from stacks.settings import ProductionSettings, RecoverySettings, VaultSettings, load
+from stacks.settings import GitHubSettings, ProductionSettings, RecoverySettings, VaultSettings, load
 
 # A run takes seconds, and nearly all of its objects are code of the SDKs, which lives as long as the run. Garbage
 # collection took a quarter of a preview's time (benchmarks/preview.py), part of it at the very end.
@@ -32,6 +32,10 @@ def declare(promised: plan.Plan) -> Outputs:
             from stacks.production import production
 
             return production(StackContext(settings, promised))
+        case GitHubSettings() as settings:
+            from stacks.repository import repository
+
+            return repository(settings, promised)
         case RecoverySettings() as settings:
             from stacks.recovery import recovery
 

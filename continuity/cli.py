@@ -45,9 +45,6 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def up(
     names: _Stacks = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask after the preview.")] = False,
-    without_github: Annotated[
-        bool, typer.Option("--without-github", help="Leave resources at GitHub unchanged, during an outage of GitHub.")
-    ] = False,
 ) -> None:
     """Create or update stacks, after the stacks that they need, with the policy pack. Then print their outputs.
 
@@ -56,7 +53,7 @@ def up(
     Example: continuity up prod
     """
     chosen = stacks.in_order(names or [Stack.VAULT, Stack.PROD], with_needs=True)
-    changes = updates.up(chosen, yes, leave_out_github=without_github)
+    changes = updates.up(chosen, yes)
     for change in changes:
         OUT.print(change.sentence())
     OUT.print()

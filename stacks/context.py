@@ -11,7 +11,7 @@ import pulumi
 import plan
 from plan.names import labels_of, name_prefix
 from stacks import providers
-from stacks.settings.model import ProductionSettings, RecoverySettings, Settings
+from stacks.settings.model import CloudSettings, ProductionSettings, RecoverySettings
 
 if TYPE_CHECKING:
     import pulumi_hcloud
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Outputs = dict[str, Any]
 """The outputs of a stack, by name."""
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=CloudSettings)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
-"""Production: the service with its own keys, its copies in the vault, and the repository with the source code."""
+"""Production: the service with its own keys, and its copies in the vault."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from components.backup.object_replication import ReplicatedBucket
 from components.database.instance import BackupReplicationArgs, OwnKeyArgs
 from components.storage.application_secrets import ApplicationSecrets, ApplicationSecretsArgs
 from components.storage.object_storage import ObjectStorage, ObjectStorageArgs
-from plan.names import DATABASE_USER_SECRET, WITHOUT_GITHUB, bucket_name, secret_name
+from plan.names import DATABASE_USER_SECRET, bucket_name, secret_name
 from stacks.findings import query_clouds
 from stacks.service import DataPlane, service
 from stacks.vault_reference import VaultReference
@@ -49,7 +48,7 @@ class _Existing:
 
 
 def production(context: StackContext[ProductionSettings]) -> Outputs:
-    """Declare the service, its objects and secrets, and the repository."""
+    """Declare the service, with its objects and secrets."""
     settings = context.settings
     findings = query_clouds(context, settings.database.source.declared())
     existing = _Existing.find(context)
@@ -73,11 +72,6 @@ def production(context: StackContext[ProductionSettings]) -> Outputs:
         ),
     )
     outputs["secrets"] = dict(secrets.arns)
-    if not os.environ.get(WITHOUT_GITHUB):
-        # Only production declares resources at GitHub, and the SDK takes a good part of a second of each run.
-        from stacks.repository import repository
-
-        outputs["repository_url"] = repository(context, vault)
     return outputs
 
 

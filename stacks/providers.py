@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pulumi
+
 if TYPE_CHECKING:
     import pulumi_aws
     import pulumi_github
@@ -43,4 +45,10 @@ def github(*, owner: str) -> pulumi_github.Provider:
     """GitHub, for one organisation."""
     import pulumi_github
 
-    return pulumi_github.Provider("github", owner=owner)
+    # The SDK would copy GITHUB_TOKEN into the provider's inputs, and so into the state, where every reader of the state
+    # finds it and where it is used after it was replaced. The plugin reads the variable itself.
+    return pulumi_github.Provider("github", owner=owner, opts=pulumi.ResourceOptions(transformations=[_without_token]))
+
+
+def _without_token(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
+    return pulumi.ResourceTransformationResult({**args.props, "token": None}, args.opts)

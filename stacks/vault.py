@@ -9,7 +9,7 @@ from components.access.github_oidc import RepositoryIdentity
 from components.backup.recovery_vault import RecoveryVault, RecoveryVaultArgs
 from components.github.mirror import RepositoryMirror, RepositoryMirrorArgs
 from components.network.hetzner_project import HetznerProject, HetznerProjectArgs
-from plan.names import PRODUCTION, RECOVERY, access_of, mirror_role
+from plan.names import GITHUB, PRODUCTION, RECOVERY, access_of, mirror_role
 
 if TYPE_CHECKING:
     from stacks.context import Outputs, StackContext
@@ -82,6 +82,7 @@ def _access(context: StackContext[VaultSettings]) -> Access:
         AccessArgs(
             stack=settings.stack,
             services=(PRODUCTION, RECOVERY),
+            outside_aws=(GITHUB,),
             region=settings.region,
             regions=promised.residency.aws.allowed_regions,
             people={role.person.lower(): role.email for role in promised.roles},

@@ -1,4 +1,4 @@
-"""The outputs of the vault that production and recovery read."""
+"""The outputs of the vault that the other stacks read."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 FOLDER = ROOT / ".github"
 WORKFLOWS = sorted((FOLDER / "workflows").glob("*.yml"))
 ACTIONS = sorted((FOLDER / "actions").glob("*/action.yml"))
-SETTINGS = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]["botbrains:repository"]
+SETTINGS = yaml.safe_load((ROOT / "Pulumi.github.yaml").read_text())["config"]["botbrains:repository"]
 PINNED = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # v\d+\.\d+\.\d+$")
 
 
@@ -84,7 +84,7 @@ def test_code_of_a_fork_runs_without_more_rights() -> None:
 
 def test_each_deployment_has_its_own_environment() -> None:
     placed = {(file, name): job["environment"] for file, name, job in jobs() if "environment" in job}
-    assert placed == {("deploy", stack): stack for stack in ("vault", "prod", "dr")}
+    assert placed == {("deploy", stack): stack for stack in ("vault", "prod", "github", "dr")}
     for (_, name), environment in placed.items():
         job = read(FOLDER / "workflows/deploy.yml")["jobs"][name]
         assert job["concurrency"] == {"group": f"stack-{environment}", "cancel-in-progress": False}

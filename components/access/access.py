@@ -25,7 +25,10 @@ class AccessArgs:
     """The vault's stack, which this component belongs to."""
 
     services: Sequence[str]
-    """The other stacks that are deployed."""
+    """The other stacks that are deployed to AWS."""
+
+    outside_aws: Sequence[str]
+    """The stacks without resources at AWS. Their deployments use AWS only for Pulumi's state."""
 
     region: str
     """The region of the provider, where the alarm is."""
@@ -114,6 +117,7 @@ class Access(pulumi.ComponentResource):
                 repository=args.repository,
                 vault=args.stack,
                 services=args.services,
+                outside_aws=args.outside_aws,
                 scope=scope,
                 state_bucket=self.state_bucket_name,
                 reading_policy_arn=reading_policy.arn,

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.access.policies.deployment import deploy_service, deploy_vault
+from components.access.policies.pulumi_state import write_state
 from components.aws.iam_documents import INLINE_POLICY_LIMIT, AccountScope, document, trust
 from plan.names import deploy_role, preview_role
 
@@ -70,7 +71,10 @@ class GitHubAccessArgs:
     """The name of the vault's stack."""
 
     services: Sequence[str]
-    """The names of the other stacks."""
+    """The names of the other stacks at AWS."""
+
+    outside_aws: Sequence[str]
+    """The names of the stacks without resources at AWS."""
 
     scope: pulumi.Input[AccountScope]
     """The account, and the regions where the stacks may be."""
@@ -118,7 +122,7 @@ class GitHubAccess(pulumi.ComponentResource):
             self.role_arns[role_name] = declared.arn
             return declared
 
-        for stack in (args.vault, *args.services):
+        for stack in (args.vault, *args.services, *args.outside_aws):
             role(
                 preview_role(stack),
                 f"Pull requests look at {stack}, and change nothing",
@@ -146,6 +150,8 @@ def _deploy_policy(args: GitHubAccessArgs, stack: str) -> Callable[[list[Any]], 
         scope, workload_boundary_arn, state_bucket = known
         if stack == args.vault:
             return document(deploy_vault(scope, stack, state_bucket), INLINE_POLICY_LIMIT)
+        if stack in args.outside_aws:
+            return document(write_state(scope, stack, state_bucket), INLINE_POLICY_LIMIT)
         statements = deploy_service(scope, stack, args.vault, workload_boundary_arn, state_bucket)
         return document(statements, INLINE_POLICY_LIMIT)
 

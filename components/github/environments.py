@@ -1,4 +1,4 @@
-"""Who administers the code's home, who agrees to a deployment, and what workflows may do there."""
+"""The owners of the organisation, the environments of deployments, and the permissions of workflows."""
 
 from __future__ import annotations
 
@@ -11,67 +11,69 @@ import pulumi_github as github
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentArgs:
-    """A place that is deployed to: the stack of that name."""
+    """The environment of a stack's deployments, with the stack's name."""
 
     name: str
 
-    agreed_by_another: bool
-    """Whether whoever starts a deployment has to wait for somebody else to agree.
+    prevent_self_review: bool
+    """Whether the person who starts a deployment needs the approval of another reviewer.
 
-    Without it, one person alone can do so, by an approval of their own that GitHub records.
+    Otherwise one person alone can deploy, by an approval that GitHub records.
     """
 
     variables: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """What a job there is told. None of it is secret: a role's name lets nobody in."""
+    """The variables of a job in the environment. None is secret: the name of a role gives no access."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryArgs:
-    """The repository, the people, and the places.
+    """The repository, its people and its environments.
 
     Raises:
-        ValueError: one person alone would administer it, or agree to what is deployed.
+        ValueError: one person alone would own the organisation, or review all deployments.
     """
 
     repository: pulumi.Input[str]
 
     administrators: Sequence[str]
-    """The logins of those who own the organisation."""
+    """The logins of the organisation's owners."""
 
-    reviewers: Sequence[int]
-    """The numbers, as GitHub wants them, of those who agree to deployments."""
+    reviewers: Sequence[int] | None
+    """GitHub's ids of the reviewers of deployments. None on a plan without reviewers: see `Delivery`."""
 
     branch: str
-    """The only one that is deployed from."""
+    """The only branch that is deployed."""
 
     environments: Sequence[EnvironmentArgs]
 
     actions: Sequence[str]
-    """The actions that workflows may use, as GitHub's patterns (`owner/name@*`). Each use names a commit besides."""
+    """The actions that workflows may use, as GitHub's patterns (`owner/name@*`). Each use must also name a commit."""
 
     variables: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """What every workflow is told."""
+    """The variables of every workflow."""
 
     def __post_init__(self) -> None:
-        for people in ("administrators", "reviewers"):
-            if len(set(getattr(self, people))) < 2:
-                raise ValueError(f"{people} are {list(getattr(self, people))}; at least 2 people are needed")
+        for people, names in (("administrators", self.administrators), ("reviewers", self.reviewers)):
+            if names is not None and len(set(names)) < 2:
+                raise ValueError(f"{people} are {list(names)}; at least 2 people are needed")
 
 
 class Delivery(pulumi.ComponentResource):
-    """What stands between a change that was merged and the clouds.
+    """The conditions that a merged change meets before it reaches the clouds.
 
-    A deployment runs in an environment of its stack's name. GitHub lets only the one branch in, and only once a
-    reviewer has agreed, which no administrator can skip there. The environment's name is part of the token that AWS is
-    shown, so what holds for the environment holds for the role. The way around, for one person alone in an emergency,
-    is not here: it is access to the clouds that both are told of when it is used.
+    A deployment runs in the environment with the name of its stack. GitHub admits only one branch to it, and only after
+    a reviewer has approved, which an administrator cannot skip. The token for AWS contains the environment's name, so
+    the role of a stack has the same conditions.
 
-    Workflows use a few actions, each by a commit's hash, and their own token reads unless a job says otherwise. What
-    GitHub writes into its tokens for the clouds is left as GitHub has it, with the numbers of the owner and of the
-    repository: it is declared so that a change of it by hand shows as drift.
+    Below GitHub Enterprise, the environments of a private repository have branches and variables only. GitHub refuses a
+    request that names a reviewer or a bypass. Then the approval of the pull request is the only one.
 
-    Both co-founders own the organisation. A membership is never taken away by a deployment: whoever leaves is removed
-    by the other one, by hand, and `protect` says so.
+    Workflows use a few actions, each by the hash of a commit, and their own token reads unless a job says otherwise.
+    The subject of the tokens for clouds has GitHub's default form, with the ids of owner and repository. It is declared
+    so that a change by hand shows as drift.
+
+    Both co-founders own the organisation. No deployment removes a membership (`protect`): the other owner removes a
+    person who leaves, by hand.
     """
 
     def __init__(self, name: str, args: DeliveryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -114,28 +116,32 @@ class Delivery(pulumi.ComponentResource):
                 opts=child,
             )
 
-        for place in args.environments:
-            self._environment(f"{name}-{place.name}", args, place, members)
+        for environment in args.environments:
+            self._environment(f"{name}-{environment.name}", args, environment, members)
         self.register_outputs({})
 
     def _environment(
         self,
         name: str,
         args: DeliveryArgs,
-        place: EnvironmentArgs,
+        declared: EnvironmentArgs,
         members: Sequence[pulumi.Resource],
     ) -> None:
         environment = github.RepositoryEnvironment(
             name,
             repository=args.repository,
-            environment=place.name,
-            reviewers=[github.RepositoryEnvironmentReviewerArgs(users=list(args.reviewers))],
-            prevent_self_review=place.agreed_by_another,
-            can_admins_bypass=False,
+            environment=declared.name,
+            reviewers=[github.RepositoryEnvironmentReviewerArgs(users=list(args.reviewers))]
+            if args.reviewers
+            else None,
+            # Without reviewers the provider's defaults stay: GitHub refuses other values, and the provider drops them,
+            # so they would be drift forever.
+            prevent_self_review=declared.prevent_self_review if args.reviewers else None,
+            can_admins_bypass=False if args.reviewers else None,
             deployment_branch_policy=github.RepositoryEnvironmentDeploymentBranchPolicyArgs(
                 protected_branches=False, custom_branch_policies=True
             ),
-            # Only who can see the repository can review what is deployed from it.
+            # A reviewer must be able to read the repository.
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(members)),
         )
         below = pulumi.ResourceOptions(parent=environment)
@@ -146,7 +152,7 @@ class Delivery(pulumi.ComponentResource):
             branch_pattern=args.branch,
             opts=below,
         )
-        for variable, value in place.variables.items():
+        for variable, value in declared.variables.items():
             github.ActionsEnvironmentVariable(
                 f"{name}-{_dashed(variable)}",
                 repository=args.repository,

@@ -1,4 +1,4 @@
-"""Where the repository is kept a second time: in Ireland, out of reach of GitHub and of whoever took it over."""
+"""The copy of the repository in Ireland, which an attacker with access to GitHub cannot change."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SESSION_SECONDS = 3600
 
 @dataclass(frozen=True, kw_only=True)
 class RepositoryMirrorArgs:
-    """Whose repository, for how long, and the limit of the one role that writes there."""
+    """The repository, the retention of its copies, and the boundary of the role that writes them."""
 
     repository: RepositoryIdentity
     issuer_arn: pulumi.Input[str]
-    """GitHub's issuer of tokens, as the account knows it."""
+    """The account's OIDC provider for GitHub's tokens."""
 
     role_boundary_arn: pulumi.Input[str]
-    """The permissions boundary of every role that is made here: a deployment may make no role without one."""
+    """The permissions boundary of the roles here. A deployment cannot create a role without it."""
 
     version_days: int
     """`retention.object_version_days` of the plan."""
@@ -37,12 +37,12 @@ class RepositoryMirrorArgs:
 
 
 class RepositoryMirror(pulumi.ComponentResource):
-    """A bucket for bundles of the repository, each of which rebuilds everything, and the role that puts them there.
+    """A bucket for bundles of the repository, and the role that adds them.
 
-    A bundle is a clone in one file, with all history. The bucket keeps and locks versions like any other here, so what
-    is pushed by somebody who took over GitHub stands beside what was there before, and not in its place.
+    A bundle is a clone in one file, with the whole history, and rebuilds everything. The bucket keeps and locks
+    versions, so a push by an attacker adds a version and removes none.
 
-    Workflows on the main branch take the role. It adds bundles and does nothing else: it neither reads nor deletes one.
+    Workflows on the main branch assume the role. It adds bundles, and can neither read nor delete one.
     """
 
     bucket_name: pulumi.Output[str]
@@ -91,7 +91,7 @@ class RepositoryMirror(pulumi.ComponentResource):
                 lambda arns: document(
                     [
                         allow("AddBundles", ["s3:PutObject"], [f"{arns[0]}/*"]),
-                        # A large file is sent in parts, and S3 opens each with the key to put them together.
+                        # A large file is sent in parts, which S3 decrypts to join them.
                         allow("Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [arns[1]]),
                     ],
                     INLINE_POLICY_LIMIT,

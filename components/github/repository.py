@@ -8,45 +8,50 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_github as github
 
-# The application whose checks count: GitHub Actions, by the number that it has everywhere on github.com. Anybody with
-# write access can set a status of any name; only a workflow can report as this one.
+# The application whose checks count: GitHub Actions, by its id on github.com. A person with write access can set a
+# status of any name, but only a workflow can report as this application.
 _GITHUB_ACTIONS = 15368
 
 
 @dataclass(frozen=True, kw_only=True)
 class CodeRepositoryArgs:
-    """Which repository, and who has to agree to a change.
+    """The repository, and the approvals and checks that a change needs.
 
     Raises:
-        ValueError: a change would need nobody's agreement.
+        ValueError: a change would need no approval.
     """
 
     repository: str
-    """The repository's name within the organisation that the provider is given."""
+    """The repository's name in the provider's organisation."""
 
     description: str
 
     required_approvals: int
-    """Approvals of others that a change needs, at least 1."""
+    """The number of approvals by others that a change needs, at least 1."""
 
     required_checks: Sequence[str] = ()
-    """The jobs that have to pass, by name. One that never reports blocks every change, so each runs on every one."""
+    """The names of the jobs that must pass. Each must run for every change: a missing report blocks the change."""
+
+    owners_may_bypass: bool = False
+    """Whether an owner may merge a pull request without an approval, which GitHub records."""
+
+    secret_scanning: bool = False
+    """Whether GitHub looks for secrets in pushes, and refuses them. For a private repository it is a paid product."""
 
     def __post_init__(self) -> None:
         if self.required_approvals < 1:
-            raise ValueError(f"required_approvals is {self.required_approvals}; at least 1 other person has to agree")
+            raise ValueError(f"required_approvals is {self.required_approvals}; at least 1 is needed")
 
 
 class CodeRepository(pulumi.ComponentResource):
-    """A private repository whose history cannot be rewritten and whose changes are seen by two.
+    """A private repository whose history cannot be rewritten, and in which every change needs an approval.
 
-    Recovery means rebuilding from this repository, so losing it, or not knowing who changed it, loses the recovery. The
-    rules hold for administrators as well, with one exception: an owner of the organisation can merge a pull request
-    that nobody has approved. With two people in the company, the other one may be the person who is missing. It stays a
-    pull request, and GitHub records who bypassed the rule.
+    A recovery rebuilds everything from this repository, so the loss of it, or an unknown change in it, prevents the
+    recovery. The rules apply to administrators too. With `owners_may_bypass` there is one exception: an owner of the
+    organisation can merge a pull request without an approval, because of two people one may be missing. Use it only
+    where deployments need a separate approval.
 
-    GitHub looks for known weaknesses in what the repository depends on and proposes the update, and looks for secrets
-    in what is pushed, which it refuses.
+    GitHub looks for known weaknesses in the repository's dependencies, and proposes updates.
     """
 
     url: pulumi.Output[str]
@@ -60,10 +65,8 @@ class CodeRepository(pulumi.ComponentResource):
             name=args.repository,
             description=args.description,
             visibility="private",
-            # A first commit, so that there is a default branch for the rules to hold on.
-            auto_init=True,
             has_issues=True,
-            # The provider leaves a switch that is not set as it finds it, so every one that matters is written down.
+            # The provider does not change a switch that is not declared, so each important one is declared.
             has_projects=False,
             has_wiki=False,
             allow_merge_commit=False,
@@ -76,9 +79,11 @@ class CodeRepository(pulumi.ComponentResource):
                 secret_scanning_push_protection=(
                     github.RepositorySecurityAndAnalysisSecretScanningPushProtectionArgs(status="enabled")
                 ),
-            ),
-            # Deleting the resource would delete the repository. So Pulumi refuses to; if told to do so nevertheless, it
-            # forgets the repository; and if that is lifted too, GitHub archives it.
+            )
+            if args.secret_scanning
+            else None,
+            # Deleting the resource would delete the repository. Pulumi refuses that. Without the protection it only
+            # forgets the repository, and without `retain_on_delete` GitHub archives it.
             archive_on_destroy=True,
             opts=pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True),
         )
@@ -90,7 +95,7 @@ class CodeRepository(pulumi.ComponentResource):
             name,
             repository=repository.name,
             enabled=True,
-            # Updates are made from alerts: without these, GitHub refuses them.
+            # GitHub makes updates from alerts, and refuses updates without them.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[alerts]),
         )
 
@@ -110,21 +115,23 @@ class CodeRepository(pulumi.ComponentResource):
             ),
             bypass_actors=[
                 github.RepositoryRulesetBypassActorArgs(actor_type="OrganizationAdmin", bypass_mode="pull_request")
-            ],
+            ]
+            if args.owners_may_bypass
+            else [],
             rules=github.RepositoryRulesetRulesArgs(
                 deletion=True,
                 non_fast_forward=True,
                 required_linear_history=True,
                 pull_request=github.RepositoryRulesetRulesPullRequestArgs(
                     required_approving_review_count=args.required_approvals,
-                    # An approval is for what was seen. What is pushed after it has to be seen by the other one again.
+                    # An approval does not cover commits that are pushed after it.
                     dismiss_stale_reviews_on_push=True,
                     require_last_push_approval=True,
                     require_code_owner_review=False,
                     required_review_thread_resolution=True,
                 ),
                 required_status_checks=github.RepositoryRulesetRulesRequiredStatusChecksArgs(
-                    # What was checked is what will be on the branch: a change that is behind it is checked again.
+                    # A change that is behind the branch is updated and checked again before it is merged.
                     strict_required_status_checks_policy=True,
                     required_checks=[
                         github.RepositoryRulesetRulesRequiredStatusChecksRequiredCheckArgs(

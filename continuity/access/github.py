@@ -31,7 +31,8 @@ class Organisation:
             CannotLookError: GitHub does not answer, or the token may not read it.
             CredentialsError: GitHub does not accept the token.
         """
-        required = self._ask(f"/orgs/{self._name}").get("two_factor_requirement_enabled")
+        organisation = self._ask(f"/orgs/{self._name}")
+        required = organisation.get("two_factor_requirement_enabled")
         without = {one["login"] for one in self._all(f"/orgs/{self._name}/members?filter=2fa_disabled")}
         owners = {one["login"] for one in self._all(f"/orgs/{self._name}/members?role=admin")}
         members = {one["login"] for one in self._all(f"/orgs/{self._name}/members")}
@@ -56,7 +57,8 @@ class Organisation:
             ),
             *self._deploy_keys(),
         ]
-        return SystemAccess(tuple(principals), (*self._requirement(required), *self._subjects()))
+        findings = (*self._requirement(required), *self._subjects())
+        return SystemAccess(tuple(principals), findings, tuple(_notes(organisation)))
 
     def _person(
         self, login: str, kind: str, permissions: str, mfa: bool | None, administrator: bool = True
@@ -134,6 +136,16 @@ class Organisation:
     def _ask(self, path: str) -> Any:
         with _reading(path):
             return self._repository.request("GET", path)
+
+
+def _notes(organisation: dict[str, Any]) -> Iterator[str]:
+    """Say what the plan leaves out. GitHub shows the plan only to an owner."""
+    plan_name = (organisation.get("plan") or {}).get("name")
+    if plan_name != "enterprise":
+        yield (
+            f"GitHub: on the plan {plan_name or '(not shown to this token)'}, deployments of a private repository have"
+            " no reviewers: the approval of the pull request is the only one"
+        )
 
 
 @contextmanager

@@ -97,8 +97,8 @@ class SystemAccess:
 
     principals: tuple[Principal, ...]
     findings: tuple[Finding, ...] = ()
-    not_shown: tuple[str, ...] = ()
-    """Facts that the system's API does not show. An operator looks them up in its console."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the operator, such as facts that the system's API does not show."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Report:
     unknown: tuple[str, ...] = field(default=())
     """Systems that could not be read, and the reasons."""
 
-    not_shown: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
 
     @property
     def complete_and_kept(self) -> bool:
@@ -122,7 +122,7 @@ class Report:
             "holders": [principal.as_data() for principal in self.principals],
             "findings": [asdict(finding) for finding in self.findings],
             "could_not_look": list(self.unknown),
-            "not_shown": list(self.not_shown),
+            "notes": list(self.notes),
         }
 
 
@@ -134,9 +134,7 @@ def evaluate(promised: plan.Plan, systems: Sequence[SystemAccess], unknown: Sequ
         findings += _findings(
             promised, system, [principal for principal in principals if principal.system == system], now
         )
-    return Report(
-        principals, tuple(findings), tuple(unknown), tuple(words for each in systems for words in each.not_shown)
-    )
+    return Report(principals, tuple(findings), tuple(unknown), tuple(words for each in systems for words in each.notes))
 
 
 def people(promised: plan.Plan) -> dict[str, str]:

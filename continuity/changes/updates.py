@@ -20,7 +20,10 @@ from continuity.engine.events import EVENT_LOG_ENVIRONMENT, event_log, failures,
 from continuity.engine.pulumi_cli import preview, read_stack, run
 from continuity.engine.stacks import POLICY_PACK, Stack
 from continuity.errors import ContinuityError, EngineError, StackError, StoppedError
-from plan.names import APP, NEEDS_REFRESH, SOLD_OUT, WITHOUT_GITHUB
+from plan.names import APP, NEEDS_REFRESH, SOLD_OUT
+
+_CODE: Final = "botbrains:code:CodeRepository"
+"""The type of the component that contains the repository."""
 
 _REFUSAL: Final = "resource_unavailable"  # docs.hetzner.cloud, Errors
 _REFRESH: Final = "--refresh"
@@ -45,41 +48,30 @@ class Change:
         return f"{self.stack}: {done}" + (f", {same} unchanged" if same else "")
 
 
-def up(names: Sequence[Stack], yes: bool, leave_out_github: bool = False) -> list[Change]:
+def up(names: Sequence[Stack], yes: bool) -> list[Change]:
     """Run `pulumi up` for each stack, and return the last update of each. Without `yes`, Pulumi asks before each.
 
     With `yes`, every stack is previewed before the first one is changed. So a policy violation in the last stack is
     found while nothing has been created.
     """
-    environment = {WITHOUT_GITHUB: "true"} if leave_out_github else {}
-    options = {stack: without_github(stack) if leave_out_github else [] for stack in names}
     if yes:
         for stack in names:
             try:
-                preview(stack, options[stack], **environment)
+                preview(stack)
             except EngineError as error:
                 raise type(error)(f"{error}: nothing was changed, in any stack", error.code) from None
     asking = ["--yes", "--skip-preview"] if yes else []
-    return [_up(stack, [*asking, *options[stack]], environment) for stack in names]
+    return [_up(stack, asking) for stack in names]
 
 
-def without_github(stack: Stack) -> list[str]:
-    """The options of `pulumi up` for a program that declares no resources at GitHub (see `WITHOUT_GITHUB`).
-
-    Resources at GitHub stay in the state: Pulumi neither changes nor deletes an excluded resource. The service runs
-    without GitHub, so an outage of GitHub must not prevent an update.
-    """
-    return ["--exclude", f"urn:pulumi:{stack}::{APP}::**github:**"]
-
-
-def _up(stack: Stack, options: Sequence[str], environment: Mapping[str, str]) -> Change:
+def _up(stack: Stack, options: Sequence[str]) -> Change:
     """Update a stack once more after its first update, if the program asks for a refresh."""
     if complete_databases(stack):
         options = [*options, _REFRESH]
-    events = _up_with_alternatives(stack, options, environment)
+    events = _up_with_alternatives(stack, options)
     if _needs_refresh(events) and _REFRESH not in options:
         SAY.print(f"{stack}: a second update sets what the first one could not, such as the settings of a restore")
-        events = _up_with_alternatives(stack, [*options, _REFRESH], environment)
+        events = _up_with_alternatives(stack, [*options, _REFRESH])
     if _needs_refresh(events):
         raise StackError(f"{stack} is up, but not as declared: the warnings above name the settings that differ")
     history = read_stack("history", stack, "--json", "--page-size", "1")
@@ -90,16 +82,17 @@ def _needs_refresh(events: Sequence[dict[str, Any]]) -> bool:
     return any(NEEDS_REFRESH in warning for warning in warnings(events))
 
 
-def _up_with_alternatives(stack: Stack, options: Sequence[str], environment: Mapping[str, str]) -> list[dict[str, Any]]:
+def _up_with_alternatives(stack: Stack, options: Sequence[str]) -> list[dict[str, Any]]:
     """Retry while Hetzner refuses server types that it lists, each time without the ones refused so far."""
     refused: list[str] = []
     while True:
         held_back = {SOLD_OUT: ",".join(refused)} if refused else {}
-        error, events = _update(stack, options, {**environment, **held_back})
+        error, events = _update(stack, options, held_back)
         if error is None:
             return events
         found = [offer for offer in sold_out(events) if offer not in refused]
         if not found or isinstance(error, StoppedError):
+            _advise(events)
             raise error
         SAY.print(
             f"{stack}: Hetzner lists {', '.join(found)} as available, and refuses it. Retrying with the alternatives "
@@ -120,6 +113,22 @@ def _update(
         except ContinuityError as error:
             return error, read_event_log(log)
         return None, read_event_log(log)
+
+
+def _advise(events: Sequence[dict[str, Any]]) -> None:
+    """Print the command that takes an existing repository into the state. GitHub refuses to create it again."""
+    for failure in failures(events):
+        if failure.type == "github:index:Repository" and "name already exists" in failure.message:
+            urn = f"urn:pulumi:{Stack.GITHUB}::{APP}::"
+            SAY.print(
+                "The repository exists. Take it into the state, and update again:\n"
+                f"pulumi import --stack {Stack.GITHUB} --generate-code=false github:index/repository:Repository"
+                f" {failure.name} {failure.inputs['name']}"
+                f" --parent code='{urn}{_CODE}::{failure.name}'"
+                f" --provider github='{urn}pulumi:providers:github::github'",
+                style="yellow",
+                soft_wrap=True,
+            )
 
 
 def sold_out(events: Sequence[dict[str, Any]]) -> list[str]:

@@ -1,8 +1,8 @@
 """Client of a repository at GitHub: its issues, comments and lists.
 
 The environment sets the repository, the API's address and the token, with the variables of GitHub's own runners:
-GITHUB_REPOSITORY, GITHUB_API_URL and GITHUB_TOKEN. Without GITHUB_REPOSITORY, production's configuration names the
-repository.
+GITHUB_REPOSITORY, GITHUB_API_URL and GITHUB_TOKEN. Without GITHUB_REPOSITORY, the configuration of the stack
+`github` names the repository.
 """
 
 from __future__ import annotations
@@ -121,11 +121,11 @@ class Repository:
 
 def _configured() -> str:
     try:
-        settings = configuration(Stack.PROD)[f"{APP}:repository"]
+        settings = configuration(Stack.GITHUB)[f"{APP}:repository"]
         return f"{settings['owner']}/{settings['name']}"
     except (KeyError, TypeError) as error:
         raise SetupError(
-            f"Pulumi.{Stack.PROD}.yaml names no repository ({type(error).__name__}): set "
+            f"Pulumi.{Stack.GITHUB}.yaml names no repository ({type(error).__name__}): set "
             f"{APP}:repository in it, or GITHUB_REPOSITORY"
         ) from None
 

@@ -70,8 +70,8 @@ def _show(found: Report) -> None:
         OUT.print(finding.sentence(), style="red")
     for sentence in found.unknown:
         OUT.print(f"could not look: {sentence}", style="red")
-    for sentence in found.not_shown:
-        OUT.print(f"not shown: {sentence}", style="yellow")
+    for sentence in found.notes:
+        OUT.print(f"note: {sentence}", style="yellow")
     if found.complete_and_kept:
         OUT.print("every promise about access is kept", style="green")
 

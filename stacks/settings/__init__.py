@@ -1,5 +1,5 @@
-"""The settings of the three stacks: read from `Pulumi.<stack>.yaml`, typed, and validated once."""
+"""The settings of the stacks: read from `Pulumi.<stack>.yaml`, typed, and validated once."""
 
-from stacks.settings.model import ProductionSettings, RecoverySettings, VaultSettings, load
+from stacks.settings.model import GitHubSettings, ProductionSettings, RecoverySettings, VaultSettings, load
 
-__all__ = ["ProductionSettings", "RecoverySettings", "VaultSettings", "load"]
+__all__ = ["GitHubSettings", "ProductionSettings", "RecoverySettings", "VaultSettings", "load"]

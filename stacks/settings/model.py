@@ -171,18 +171,43 @@ class RepositorySettings(Section):
     branch: Annotated[str, StringConstraints(pattern=r"^[\w./-]+$"), Allowed("the name of a branch")] = Field(
         default="main", description="The branch that deployments use."
     )
+    plan: Annotated[Literal["team", "enterprise"], Allowed("team or enterprise")] = Field(
+        description=(
+            "The organisation's plan at GitHub. Only `enterprise` has reviewers of deployments of a private repository."
+            " The Free plan has neither rules nor environments for one, so each person who can push could deploy."
+        )
+    )
+    secret_scanning: bool = Field(
+        default=False, description="Whether the organisation has GitHub Secret Protection, which is a paid product."
+    )
     reviewers: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...],
         FromList,
-        Field(min_length=2),
-        Allowed("a list of two numbers or more"),
-    ] = Field(description="GitHub's user ids of the reviewers of deployments (gh api users/LOGIN --jq .id).")
+        Allowed("a list of two numbers or more with plan enterprise, and none with plan team"),
+    ] = Field(
+        default=(),
+        validate_default=True,
+        description="GitHub's user ids of the reviewers of deployments (gh api users/LOGIN --jq .id).",
+    )
     required_checks: Annotated[tuple[JobName, ...], FromList] = Field(
         description="The jobs that every change must pass."
     )
     actions: Annotated[tuple[ActionPattern, ...], FromList] = Field(
         description="The actions that workflows may use. A workflow must also pin an action to a commit."
     )
+
+    @property
+    def has_reviewers(self) -> bool:
+        """Whether a deployment waits for a reviewer."""
+        return self.plan == "enterprise"
+
+    @field_validator("reviewers")
+    @classmethod
+    def _reviewers_of_plan(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        enterprise = info.data.get("plan") == "enterprise"
+        if "plan" in info.data and (len(set(value)) < 2 if enterprise else value):
+            raise PydanticCustomError("reviewers_of_plan", "not the reviewers of the plan")
+        return value
 
 
 class RepositoryIdentitySettings(Section):
@@ -258,7 +283,7 @@ class ServiceSettings(StackSettings):
 
 
 class ProductionSettings(ServiceSettings):
-    """Production: the service, the replication of its backups, and its repository."""
+    """Production: the service, and the replication of its backups."""
 
     kind: Literal["production"] = Field(description="The kind of the stack.")
     region: AwsRegion = from_plan("residency.aws.home_region", description="The AWS region of its data.")
@@ -270,7 +295,6 @@ class ProductionSettings(ServiceSettings):
     secrets: SecretNames = Field(
         description="The names of the application's secrets. An operator sets their values at AWS."
     )
-    repository: RepositorySettings = Field(description="The source code and the deployment configuration.")
 
 
 class RecoverySettings(ServiceSettings):
@@ -289,11 +313,22 @@ class RecoverySettings(ServiceSettings):
     secrets_of: StackName = Field(description="The stack that owns the secrets.")
 
 
-Settings = VaultSettings | ProductionSettings | RecoverySettings
+class GitHubSettings(StackSettings):
+    """GitHub: the repository, its rules, and the environments of deployments."""
+
+    kind: Literal["github"] = Field(description="The kind of the stack.")
+    repository: RepositorySettings = Field(description="The source code and the deployment configuration.")
+
+
+CloudSettings = VaultSettings | ProductionSettings | RecoverySettings
+"""The settings of the stacks at AWS and Hetzner."""
+
+Settings = CloudSettings | GitHubSettings
 
 KINDS: Final[Mapping[str, type[Settings]]] = {
     "vault": VaultSettings,
     "production": ProductionSettings,
+    "github": GitHubSettings,
     "recovery": RecoverySettings,
 }
 

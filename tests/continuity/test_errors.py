@@ -273,13 +273,13 @@ def test_a_broken_plan(broken: Path, env: dict[str, str], text: str) -> None:
 
 def test_a_repository_that_is_not_configured(copy: Path, env: dict[str, str], tmp_path: Path) -> None:
     del env["GITHUB_REPOSITORY"]
-    settings = copy / "Pulumi.prod.yaml"
+    settings = copy / "Pulumi.github.yaml"
     right = settings.read_text()
     try:
         settings.write_text("config: {}\n")
-        assert "Pulumi.prod.yaml names no repository" in fails(copy, env, "access")
+        assert "Pulumi.github.yaml names no repository" in fails(copy, env, "access")
         settings.write_text("config: [")
-        assert "Pulumi.prod.yaml cannot be read as a stack's configuration" in fails(copy, env, "access")
+        assert "Pulumi.github.yaml cannot be read as a stack's configuration" in fails(copy, env, "access")
     finally:
         settings.write_text(right)
 

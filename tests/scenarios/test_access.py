@@ -30,17 +30,19 @@ from tests.scenarios.harness.access import (
 from tests.scenarios.harness.people import access_key, confirm_mail, second_factors, signed_in, take
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
-STACKS = ("vault", "prod", "dr")
+STACKS = ("vault", "prod", "github", "dr")
 OBJECTS = f"botbrains-prod-objects-{ACCOUNT}"
 
 
 @pytest.fixture(scope="module")
 def cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """The vault, deployed by a person, and production, deployed by a workflow with its role."""
+    """The vault, deployed by a person, and production and GitHub, each deployed by a workflow with its role."""
     with cloud_with_iam(engine, tmp_path_factory.mktemp("access")) as made:
         deploy(made, "vault")
         confirm_mail(made)
-        deploy(using(made, assume_role(made, "botbrains-prod-deploy", subject("environment:prod"))), "prod")
+        for stack in ("prod", "github"):
+            role = assume_role(made, f"botbrains-{stack}-deploy", subject(f"environment:{stack}"))
+            deploy(using(made, role), stack)
         yield made
 
 
@@ -75,7 +77,7 @@ def test_token_with_another_subject_is_refused(cloud: LocalCloud) -> None:
                 accepted += 1
             else:
                 assert_denied(partial(assume_role, cloud, role, sub))
-    assert accepted == 9
+    assert accepted == 12
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -135,8 +137,9 @@ def test_deployment_role_writes_the_state_of_its_stack_only(cloud: LocalCloud) -
         assert_denied(partial(writes.delete_object, Bucket=bucket, Key=own, VersionId=version))
         assert_denied(partial(writes.put_bucket_policy, Bucket=bucket, Policy="{}"))
     sealed = deploying("kms", RECOVERY).encrypt(KeyId="alias/botbrains-state", Plaintext=b"x")["CiphertextBlob"]
-    opened = looking("kms", RECOVERY).decrypt(CiphertextBlob=sealed, KeyId="alias/botbrains-state")
-    assert opened["Plaintext"] == b"x"
+    assert deploying("kms", RECOVERY).decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
+    # Only S3 decrypts for the role that reads, so it reads the state and no secret in it.
+    assert_denied(lambda: looking("kms", RECOVERY).decrypt(CiphertextBlob=sealed))
     assert_denied(lambda: looking("kms", RECOVERY).encrypt(KeyId="alias/botbrains-state", Plaintext=b"x"))
     assert_denied(
         lambda: looking("kms", RECOVERY).decrypt(CiphertextBlob=sealed, KeyId="alias/botbrains-vault-database")

@@ -5,7 +5,6 @@ Everything runs in a working copy, like on a runner. Each test restores what it 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -52,9 +51,9 @@ def copy(repository: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[LocalCloud]:
-    """A local cloud with production in it, brought up from the repository."""
+    """A local cloud with production and GitHub in it, brought up from the repository."""
     with a_local_cloud(engine, tmp_path_factory.mktemp("cloud")) as made:
-        assert continuity(made, repository, "up", "--yes").returncode == 0
+        assert continuity(made, repository, "up", "--yes", "prod", "github").returncode == 0
         yield made
 
 
@@ -170,14 +169,19 @@ def change_by_hand(cloud: LocalCloud) -> None:
     worker = hetzner(cloud).servers.get_by_name("botbrains-prod-worker-1")
     worker.change_protection(delete=False, rebuild=False).wait_until_finished()
     worker.delete()
-    Repository.from_environment(cloud.env).ask("PUT", "environments/prod", {})
+    Repository.from_environment(cloud.env).ask("PATCH", "actions/variables/AWS_REGION", {"value": "eu-south-1"})
 
 
 def test_drift_is_reported_once_until_it_is_repaired(cloud: LocalCloud, copy: Path, subtests: pytest.Subtests) -> None:
     with subtests.test("no drift, no issue"):
         done = continuity(cloud, copy, "drift", "--report")
         assert done.returncode == 0
-        assert done.stdout.splitlines() == ["vault: as declared", "prod: as declared", "dr: does not exist"]
+        assert done.stdout.splitlines() == [
+            "vault: as declared",
+            "prod: as declared",
+            "github: as declared",
+            "dr: does not exist",
+        ]
         assert drift_issues(cloud) == []
 
     change_by_hand(cloud)
@@ -190,8 +194,8 @@ def test_drift_is_reported_once_until_it_is_repaired(cloud: LocalCloud, copy: Pa
             f"prod:     backupRetentionPeriod is 7; declared is {promised}",
             "prod:     deletionProtection is false; declared is true",
             "prod: hcloud:index:Server botbrains-prod-worker-1 is gone",
-            "prod: github:index:RepositoryEnvironment botbrains-prod-delivery-prod was changed",
-            "prod:     canAdminsBypass is true; declared is false",
+            "github: github:index:ActionsVariable botbrains-github-delivery-aws-region was changed",
+            "github:     value is eu-south-1; declared is eu-west-1",
         ):
             assert line in found.stdout.splitlines()
         [issue] = drift_issues(cloud)
@@ -206,8 +210,9 @@ def test_drift_is_reported_once_until_it_is_repaired(cloud: LocalCloud, copy: Pa
         assert (same["number"], same["comments"], same["updated_at"]) == (issue["number"], 0, issue["updated_at"])
 
     with subtests.test("a repair closes the issue"):
-        up = ("pulumi", "up", "--yes", "--skip-preview", "--refresh", "--stack", "prod", *PACK)
-        assert cloud.run(*up, cwd=copy).returncode == 0
+        for stack in ("prod", "github"):
+            up = ("pulumi", "up", "--yes", "--skip-preview", "--refresh", "--stack", stack, *PACK)
+            assert cloud.run(*up, cwd=copy).returncode == 0
         done = continuity(cloud, copy, "drift", "--report")
         assert done.returncode == 0
         assert "closed: " in done.stderr
@@ -263,15 +268,8 @@ def caches() -> dict[str, str]:
     return {"CLEAN_ROOM_CACHE": str(home), **({"CLEAN_ROOM_PACKAGES": str(packages)} if packages.is_dir() else {})}
 
 
-def resources(cloud: LocalCloud, stack: str) -> set[str]:
-    """The URNs of a stack's resources."""
-    state = json.loads(cloud.run("pulumi", "stack", "export", "--stack", stack).stdout)
-    return {one["urn"] for one in state["deployment"]["resources"]}
-
-
-def test_update_without_github_keeps_its_resources(cloud: LocalCloud, copy: Path) -> None:
-    before = resources(cloud, "prod")
+def test_outage_of_github_stops_no_update_of_the_service(cloud: LocalCloud, copy: Path) -> None:
     with unreachable(cloud, "github"):
-        assert continuity(cloud, copy, "up", "--yes", "--without-github", "prod").returncode == 0
-    assert resources(cloud, "prod") == before
-    assert continuity(cloud, copy, "drift", "prod").returncode == 0
+        assert continuity(cloud, copy, "up", "--yes").returncode == 0
+        assert continuity(cloud, copy, "up", "--yes", "github").returncode != 0
+    assert continuity(cloud, copy, "drift", "github").returncode == 0

@@ -23,7 +23,6 @@ from tests.scenarios.harness import (
     RECOVERY,
     aws,
     changing_requests,
-    github,
     hetzner,
     outputs,
     requests,
@@ -105,9 +104,6 @@ def test_clouds_contain_what_production_declares(production: LocalCloud) -> None
     assert s3.get_bucket_location(Bucket=where["replica_bucket"])["LocationConstraint"] == RECOVERY
     for bucket in (where["objects_bucket"], where["replica_bucket"]):
         assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
-
-    [repository] = github(production).rest.repos.list_for_org("botbrains").parsed_data
-    assert repository.private is True
 
 
 def test_cost_prices_every_deployed_resource(production: LocalCloud) -> None:

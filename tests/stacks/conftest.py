@@ -17,7 +17,7 @@ def stacks(vault_with_backup: dict[str, Any]) -> dict[tuple[str, bool], Deployme
     """Each stack, as an update and as a preview."""
     return {
         (stack, preview): deploy_stack(stack, vault=vault_with_backup, preview=preview)
-        for stack in ("vault", "prod", "dr")
+        for stack in ("vault", "prod", "github", "dr")
         for preview in (False, True)
     }
 

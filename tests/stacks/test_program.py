@@ -1,4 +1,4 @@
-"""The program itself, run for each of its three stacks with that stack's own file."""
+"""The program itself, run for each of its stacks with that stack's own file."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ VAULT_STACK = "/".join(
 
 POLICY = "aws:iam/policy:Policy"
 ACTIONS_VARIABLE = "github:index/actionsVariable:ActionsVariable"
+ENVIRONMENT = "github:index/repositoryEnvironment:RepositoryEnvironment"
 
 Deploy = Callable[..., Deployment]
 
@@ -96,8 +97,8 @@ def test_roles_and_workflows_use_the_one_bucket_of_the_state(lost: dict[str, Any
     policies = [it.inputs["policy"] for kind in (ROLE_POLICY, POLICY) for it in made.all(kind)]
     buckets = set(re.findall(r"arn:aws:s3:::([^/\"]+)/\.pulumi/", " ".join(policies)))
     assert buckets == {expected, f"{expected}-replica"}
-    production = deploy_stack("prod", vault={**made.outputs, "database_key_arn": lost["KmsKeyId"]})
-    variables = {it.inputs["variableName"]: it.inputs["value"] for it in production.all(ACTIONS_VARIABLE)}
+    declared = deploy_stack("github", vault={**made.outputs, "database_key_arn": lost["KmsKeyId"]})
+    variables = {it.inputs["variableName"]: it.inputs["value"] for it in declared.all(ACTIONS_VARIABLE)}
     assert variables["PULUMI_BACKEND_URL"] == f"s3://{expected}?region={RECOVERY}"
 
 
@@ -270,8 +271,8 @@ def test_the_database_admits_every_host_and_nobody_else(updated: dict[str, Deplo
 
 
 def test_the_repository_cannot_be_lost_or_changed_by_one_person(deployed: dict[str, Deployment]) -> None:
-    production = deployed["prod"]
-    repository, ruleset = production.one(REPOSITORY), production.one(RULESET)
+    declared = deployed["github"]
+    repository, ruleset = declared.one(REPOSITORY), declared.one(RULESET)
 
     assert repository.retain_on_delete
     assert repository.inputs["archiveOnDestroy"] is True
@@ -281,8 +282,21 @@ def test_the_repository_cannot_be_lost_or_changed_by_one_person(deployed: dict[s
     assert rules["deletion"] is rules["nonFastForward"] is True
     assert rules["pullRequest"]["requiredApprovingReviewCount"] == 1
     assert rules["pullRequest"]["requireLastPushApproval"] is True
-    # Either founder alone can still merge a pull request, but nobody can go round it.
-    assert {actor["bypassMode"] for actor in ruleset.inputs["bypassActors"]} == {"pull_request"}
+    # Without reviewers of deployments, the approval of the pull request is the only one, and applies to owners too.
+    assert not ruleset.inputs.get("bypassActors")
+    assert not any(environment.inputs.get("reviewers") for environment in declared.all(ENVIRONMENT))
+
+
+def test_deployments_have_reviewers_on_the_plan_that_has_them(vault: dict[str, Any]) -> None:
+    changes = {"repository.plan": "enterprise", "repository.reviewers": [7, 8], "repository.secretScanning": True}
+    declared = deploy_stack("github", config=configuration("github", changes), vault=vault)
+    environments = {it.inputs["environment"]: it.inputs for it in declared.all(ENVIRONMENT)}
+    assert set(environments) == {"vault", "prod", "github", "dr"}
+    for stack, environment in environments.items():
+        assert environment["reviewers"] == [{"users": [7, 8]}]
+        assert environment["preventSelfReview"] is (stack != "dr")
+    assert {actor["bypassMode"] for actor in declared.one(RULESET).inputs["bypassActors"]} == {"pull_request"}
+    assert declared.one(REPOSITORY).inputs["securityAndAnalysis"]["secretScanning"] == {"status": "enabled"}
 
 
 def test_each_stack_exports_what_others_rely_on(updated: dict[str, Deployment]) -> None:
@@ -316,7 +330,8 @@ def test_each_stack_exports_what_others_rely_on(updated: dict[str, Deployment]) 
             "state_bucket_name",
         }
         | {f"{purpose}_key_arn" for purpose in ("database", "objects", "secrets", "copies")},
-        "prod": service | {"replicated_backup_arn", "repository_url", "secrets"},
+        "prod": service | {"replicated_backup_arn", "secrets"},
+        "github": {"repository_url"},
         "dr": service,
     }
     assert all(value is not None for deployment in updated.values() for value in deployment.outputs.values())

@@ -125,8 +125,8 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
     ("stack", "changes", "names", "allows"),
     [
         # the stack and its kind
-        ("prod", {"kind": ABSENT}, "botbrains:kind is not set", "vault, production, recovery"),
-        ("prod", {"kind": "dr"}, 'botbrains:kind is "dr"', "vault, production, recovery"),
+        ("prod", {"kind": ABSENT}, "botbrains:kind is not set", "vault, production, github, recovery"),
+        ("prod", {"kind": "dr"}, 'botbrains:kind is "dr"', "vault, production, github, recovery"),
         ("prod", {"stack": "dr"}, 'botbrains:stack is "dr"', "'prod'"),
         ("prod", {"stack": ABSENT}, "botbrains:stack is not set", "lowercase letters"),
         # what a kind of stack does not have
@@ -245,10 +245,18 @@ def test_what_only_the_policy_pack_may_judge_gets_past_the_settings(changes: dic
         ("prod", {"database.backupRetentionDays": -1}, "botbrains:database.backupRetentionDays is -1", "0 (no"),
         ("prod", {"database.storageGib": 19}, "botbrains:database.storageGib is 19", "20 to 65536"),
         ("prod", {"database.maxStorageGib": 109}, "botbrains:database.maxStorageGib is 109", "a tenth more"),
-        ("prod", {"repository.requiredApprovals": 0}, "botbrains:repository.requiredApprovals is 0", "1 to 10"),
-        ("prod", {"repository.reviewers": [7]}, "botbrains:repository.reviewers is [7]", "two numbers or more"),
+        ("github", {"repository.requiredApprovals": 0}, "botbrains:repository.requiredApprovals is 0", "1 to 10"),
+        ("github", {"repository.plan": "free"}, 'botbrains:repository.plan is "free"', "team or enterprise"),
+        ("github", {"repository.reviewers": [7, 8]}, "repository.reviewers is [7, 8]", "none with plan team"),
+        ("github", {"repository.plan": "enterprise"}, "repository.reviewers is []", "two numbers or more"),
         (
-            "prod",
+            "github",
+            {"repository.plan": "enterprise", "repository.reviewers": [7, 7]},
+            "repository.reviewers is [7, 7]",
+            "two numbers or more",
+        ),
+        (
+            "github",
             {"repository.actions": ["a/b@v1"]},
             'botbrains:repository.actions[0] is "a/b@v1"',
             "actions/checkout@*",
@@ -289,7 +297,7 @@ def test_a_secret_is_not_shown_in_a_message() -> None:
 def test_settings_cannot_be_changed_afterwards() -> None:
     parsed = parse("vault")
     with pytest.raises(ValueError, match="frozen"):
-        parsed.region = "us-east-1"
+        parsed.stack = "other"
 
 
 def every_setting(model: type[BaseModel], path: str) -> Iterator[tuple[str, FieldInfo]]:

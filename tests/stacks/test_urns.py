@@ -1,4 +1,4 @@
-"""Snapshots of every URN that the three stacks declare.
+"""Snapshots of every URN that the stacks declare.
 
 Pulumi knows a resource by its URN, so a changed URN replaces the resource: a host, a key, a database. A change that
 only moves code leaves these files as they are. `pytest tests/stacks/test_urns.py --snapshot-update` writes them
@@ -39,7 +39,7 @@ def line(resource: Registration) -> str:
     return " ".join([resource.urn, *(name for name, is_set in options.items() if is_set)])
 
 
-@pytest.mark.parametrize("stack", ["vault", "prod", "dr"])
+@pytest.mark.parametrize("stack", ["vault", "prod", "github", "dr"])
 def test_urns_are_as_before(stack: str, vault_with_backup: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     resources = deploy_stack(stack, vault=vault_with_backup).resources
     assert snapshot(name=stack, extension_class=UrnFile) == "".join(sorted(f"{line(it)}\n" for it in resources))

@@ -33,6 +33,7 @@ def made() -> Deployment:
             AccessArgs(
                 stack="vault",
                 services=("prod", "dr"),
+                outside_aws=("github",),
                 region=HERE,
                 regions=(THERE, HERE),
                 people={"ann": "ann@example.com", "bob": "bob@example.com"},

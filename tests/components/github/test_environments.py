@@ -1,4 +1,4 @@
-"""Delivery as declared: who agrees to what, what workflows may do, and where the repository is kept a second time."""
+"""Declarations of delivery: reviewers, permissions of workflows, and the copy of the repository."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ ARGS = DeliveryArgs(
     reviewers=[11, 12],
     branch="trunk",
     environments=[
-        EnvironmentArgs(name="prod", agreed_by_another=True, variables={"DEPLOY_ROLE_ARN": "arn:a"}),
-        EnvironmentArgs(name="dr", agreed_by_another=False),
+        EnvironmentArgs(name="prod", prevent_self_review=True, variables={"DEPLOY_ROLE_ARN": "arn:a"}),
+        EnvironmentArgs(name="dr", prevent_self_review=False),
     ],
     actions=["a/b@*"],
     variables={"PREVIEW_ROLE_ARN": "arn:p"},
@@ -43,7 +43,13 @@ def made() -> Deployment:
         Delivery("delivery", ARGS)
         CodeRepository(
             "code",
-            CodeRepositoryArgs(repository="code", description="", required_approvals=1, required_checks=["check"]),
+            CodeRepositoryArgs(
+                repository="code",
+                description="",
+                required_approvals=1,
+                required_checks=["check"],
+                secret_scanning=True,
+            ),
         )
         mirror = RepositoryMirror(
             "mirror",
@@ -61,13 +67,13 @@ def made() -> Deployment:
     return deploy(program)
 
 
-def test_a_deployment_is_agreed_to_by_a_person_and_comes_from_the_one_branch(made: Deployment) -> None:
+def test_deployment_needs_a_reviewer_and_the_branch(made: Deployment) -> None:
     environments = {it.inputs["environment"]: it.inputs for it in made.all(ENVIRONMENT)}
     for environment in environments.values():
         assert environment["reviewers"] == [{"users": [11, 12]}]
         assert environment["canAdminsBypass"] is False
         assert environment["deploymentBranchPolicy"] == {"protectedBranches": False, "customBranchPolicies": True}
-    # By the other one; but what has to be possible for one person alone is, by an approval of their own.
+    # One person alone may approve a recovery.
     assert environments["prod"]["preventSelfReview"] is True
     assert environments["dr"]["preventSelfReview"] is False
     assert {(it.inputs["environment"], it.inputs["branchPattern"]) for it in made.all(POLICY)} == {
@@ -77,13 +83,13 @@ def test_a_deployment_is_agreed_to_by_a_person_and_comes_from_the_one_branch(mad
     assert made.one(ENVIRONMENT_VARIABLE).inputs["value"] == "arn:a"
 
 
-def test_both_own_the_organisation_and_no_deployment_takes_that_away(made: Deployment) -> None:
+def test_both_people_own_the_organisation(made: Deployment) -> None:
     members = made.all(MEMBERSHIP)
     assert {(it.inputs["username"], it.inputs["role"]) for it in members} == {("ann", "admin"), ("bob", "admin")}
     assert all(it.protect and it.retain_on_delete for it in members)
 
 
-def test_workflows_use_what_is_named_by_commit_and_read_unless_they_say_otherwise(made: Deployment) -> None:
+def test_workflows_use_pinned_actions_and_only_read(made: Deployment) -> None:
     permissions = made.one(PERMISSIONS).inputs
     assert permissions["allowedActions"] == "selected"
     assert permissions["shaPinningRequired"] is True
@@ -97,7 +103,7 @@ def test_workflows_use_what_is_named_by_commit_and_read_unless_they_say_otherwis
     assert workflows["canApprovePullRequestReviews"] is False
 
 
-def test_only_a_workflow_can_report_a_check_that_a_change_has_to_pass(made: Deployment) -> None:
+def test_only_workflows_report_required_checks(made: Deployment) -> None:
     checks = made.one(RULESET).inputs["rules"]["requiredStatusChecks"]
     assert checks["strictRequiredStatusChecksPolicy"] is True
     assert checks["requiredChecks"] == [{"context": "check", "integrationId": 15368}]
@@ -106,7 +112,7 @@ def test_only_a_workflow_can_report_a_check_that_a_change_has_to_pass(made: Depl
     assert len(security) == 2
 
 
-def test_the_mirrors_role_adds_from_the_one_branch_and_can_neither_read_nor_delete(made: Deployment) -> None:
+def test_mirror_role_only_adds_from_the_branch(made: Deployment) -> None:
     role = made.one(ROLE).inputs
     assert role["permissionsBoundary"] == "arn:boundary"
     [trusted] = json.loads(role["assumeRolePolicy"])["Statement"]
@@ -120,7 +126,7 @@ def test_the_mirrors_role_adds_from_the_one_branch_and_can_neither_read_nor_dele
     assert statements[0]["Resource"] == [f"arn:aws:s3:::mirror-{ACCOUNT}/*"]
 
 
-def test_the_mirror_outlives_its_stack(made: Deployment) -> None:
+def test_mirror_is_protected_and_retained(made: Deployment) -> None:
     for resource in (made.one(BUCKET), made.one(KEY), made.one(ROLE)):
         assert resource.protect
         assert resource.retain_on_delete

@@ -103,7 +103,7 @@ def test_ssh_keys_at_hetzner_are_those_of_the_plan() -> None:
         PROMISED, [at_hetzner("a", first), at_hetzner("b", second.rsplit(" ", 1)[0] + " other")]
     )
     assert evaluate(PROMISED, [access], (), NOW).complete_and_kept
-    assert access.not_shown
+    assert access.notes
     wrong = hetzner.from_ssh_keys(PROMISED, [at_hetzner("a", first), at_hetzner("b", "ssh-ed25519 AAAA eve")])
     found = evaluate(PROMISED, [wrong], (), NOW)
     assert sorted(finding.promise for finding in found.findings) == ["access.administrators_minimum", "roles", "roles"]
