@@ -14,14 +14,9 @@ properties that policies check than a stack has.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -29,7 +24,7 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import analyzer_pb2
 from rich.console import Console
 
-from benchmarks.preview import ROOT, Bench, Timed
+from benchmarks.preview import ROOT, Bench, Result, ratio, run
 from plan import load
 from policy_pack.documentation.examples import EXAMPLES
 from policy_pack.documentation.examples.model import declared_as
@@ -43,50 +38,29 @@ MAX_ADDED = 0.15
 MAX_MILLISECONDS = 1.0
 _TURNS = 10
 
-_progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=5, help="how many pairs to run (default 5)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    arguments = parser.parse_args()
-    judging = milliseconds_a_resource()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        bench = Bench(Path(folder))
-        try:
-            without, with_pack = previews(bench, arguments.pairs)
-        finally:
-            bench.close()
-    added = statistics.median(one.seconds / other.seconds for one, other in zip(with_pack, without, strict=True)) - 1
-    result = {
+def measure(bench: Bench, pairs: int) -> Result:
+    """Measure the evaluation of resources, and previews of prod without the pack and with it."""
+    evaluation = milliseconds_a_resource()
+    arguments = bench.prod()
+    at = arguments.index("--policy-pack")
+    runs = bench.in_turn(
+        {
+            "without the pack": (ROOT, [*arguments[:at], *arguments[at + 2 :]]),
+            "with the pack": (ROOT, arguments),
+        },
+        pairs,
+    )
+    without, with_pack = runs["without the pack"], runs["with the pack"]
+    added = ratio(with_pack, without) - 1
+    return {
         "seconds_without": [one.seconds for one in without],
         "seconds_with": [one.seconds for one in with_pack],
         "resources": with_pack[0].resources,
         "added": added,
-        "milliseconds_a_resource": judging,
-        "holds": added <= MAX_ADDED and max(judging.values()) < MAX_MILLISECONDS,
+        "milliseconds_a_resource": evaluation,
+        "holds": added <= MAX_ADDED and max(evaluation.values()) < MAX_MILLISECONDS,
     }
-    if arguments.json:
-        print(json.dumps(result, indent=2))
-    else:
-        show(result)
-    sys.exit(0 if result["holds"] else 1)
-
-
-def previews(bench: Bench, pairs: int) -> tuple[list[Timed], list[Timed]]:
-    """Run previews of prod without the pack and with it, in pairs."""
-    with_pack = bench.prod()
-    at = with_pack.index("--policy-pack")
-    kinds = {"without the pack": [*with_pack[:at], *with_pack[at + 2 :]], "with the pack": with_pack}
-    runs: dict[str, list[Timed]] = {name: [] for name in kinds}
-    for turn in range(pairs + 1):
-        for name, arguments in kinds.items():
-            timed = bench.timed(ROOT, *arguments)
-            if turn:  # the first run fills caches and does not count
-                runs[name].append(timed)
-                _progress.print(f"  pair {turn} of {pairs}: {name}: {timed.seconds:.2f} s, {timed.resources} resources")
-    return runs["without the pack"], runs["with the pack"]
 
 
 def milliseconds_a_resource() -> dict[str, float]:
@@ -147,7 +121,7 @@ def _wired(value: object) -> object:
     return [_wired(item) for item in value] if isinstance(value, list) else value
 
 
-def show(result: dict[str, Any]) -> None:
+def show(result: Result) -> None:
     out = Console(highlight=False, soft_wrap=True)
     without, with_pack = (statistics.median(result[name]) for name in ("seconds_without", "seconds_with"))
     out.print(f"preview of prod, {result['resources']} resources, without the pack: {without:.2f} s")
@@ -158,4 +132,4 @@ def show(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, measure, show)

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,19 @@ class Bench:
         found = re.search(r"\+ (\d+) to create", output)
         return Timed(seconds, int(found.group(1)) if found else 0)
 
+    def in_turn(self, kinds: Mapping[str, tuple[Path, Sequence[str]]], pairs: int) -> dict[str, list[Timed]]:
+        """Run previews of each kind in turn, each with its folder and arguments."""
+        runs: dict[str, list[Timed]] = {name: [] for name in kinds}
+        for turn in range(pairs + 1):
+            for name, (cwd, arguments) in kinds.items():
+                timed = self.timed(cwd, *arguments)
+                if turn:  # the first of each fills caches and does not count
+                    runs[name].append(timed)
+                    _progress.print(
+                        f"  pair {turn} of {pairs}: {name}: {timed.seconds:.2f} s, {timed.resources} resources"
+                    )
+        return runs
+
     def prod(self, hosts: int | None = None) -> list[str]:
         """Return the arguments of a preview of prod, as configured or with `hosts` hosts (one standby a role)."""
         config = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
@@ -139,8 +153,13 @@ class Bench:
         return project
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+Result = dict[str, Any]
+"""The figures of a benchmark. `holds` says whether its promises hold."""
+
+
+def run(description: str | None, measure: Callable[[Bench, int], Result], show: Callable[[Result], None]) -> None:
+    """Run a benchmark from the command line. The exit code is 1 if a promise does not hold."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=5, help="how many pairs to run (default 5)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
@@ -157,24 +176,19 @@ def main() -> None:
     sys.exit(0 if result["holds"] else 1)
 
 
-def measure(bench: Bench, pairs: int) -> dict[str, Any]:
-    bare = ["--stack", "dev", "--policy-pack", "empty_pack"]
+def measure(bench: Bench, pairs: int) -> Result:
     small, large = SIZES
-    kinds = {
-        "imports": (bench.imports, bare),
-        "prod": (ROOT, bench.prod()),
-        f"{small} hosts": (ROOT, bench.prod(small)),
-        f"{large} hosts": (ROOT, bench.prod(large)),
-    }
-    runs: dict[str, list[Timed]] = {name: [] for name in kinds}
-    for turn in range(pairs + 1):
-        for name, (cwd, arguments) in kinds.items():
-            timed = bench.timed(cwd, *arguments)
-            if turn:  # the first of each fills caches and does not count
-                runs[name].append(timed)
-                _progress.print(f"  pair {turn} of {pairs}: {name}: {timed.seconds:.2f} s, {timed.resources} resources")
-    over = _ratio(runs["prod"], runs["imports"])
-    growth = _ratio(runs[f"{large} hosts"], runs[f"{small} hosts"])
+    runs = bench.in_turn(
+        {
+            "imports": (bench.imports, ["--stack", "dev", "--policy-pack", "empty_pack"]),
+            "prod": (ROOT, bench.prod()),
+            f"{small} hosts": (ROOT, bench.prod(small)),
+            f"{large} hosts": (ROOT, bench.prod(large)),
+        },
+        pairs,
+    )
+    over = ratio(runs["prod"], runs["imports"])
+    growth = ratio(runs[f"{large} hosts"], runs[f"{small} hosts"])
     resources = runs[f"{large} hosts"][0].resources / runs[f"{small} hosts"][0].resources
     return {
         "runs": {
@@ -193,12 +207,12 @@ def measure(bench: Bench, pairs: int) -> dict[str, Any]:
     }
 
 
-def _ratio(ones: list[Timed], others: list[Timed]) -> float:
+def ratio(ones: list[Timed], others: list[Timed]) -> float:
     """Return the median ratio over the pairs."""
     return statistics.median(one.seconds / other.seconds for one, other in zip(ones, others, strict=True))
 
 
-def show(result: dict[str, Any]) -> None:
+def show(result: Result) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("preview of", "resources", "median", "fastest", "slowest"):
         table.add_column(heading, justify="left" if heading == "preview of" else "right")
@@ -221,4 +235,4 @@ def show(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, measure, show)
