@@ -14,6 +14,7 @@ from moto.rds.exceptions import DBSnapshotNotFoundFault
 from moto.rds.models import rds_backends
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
+from moto.ssm.models import ssm_backends
 
 from localcloud.aws.iam.evaluation import Call
 from localcloud.aws.iam.keys import key_context, known_key
@@ -87,6 +88,13 @@ def _if_secure(request: ParsedRequest) -> Iterator[str | None]:
         yield request.parameters.get("KeyId")
 
 
+def _of_parameters(request: ParsedRequest) -> Iterator[str | None]:
+    given = request.parameters
+    if given.get("WithDecryption"):
+        for name in given.get("Names") or [given.get("Name")]:
+            yield getattr(ssm_backends[request.account][request.region].get_parameter(str(name)), "keyid", None)
+
+
 # -- the table --------------------------------------------------------------------------------------------------------
 
 _ENCRYPT: Final = ("Decrypt", "GenerateDataKey")
@@ -126,6 +134,8 @@ KEYS: Final[Mapping[tuple[str, str], Iterable[tuple[_Finder, tuple[str, ...]]]]]
         (_given("KmsKeyId"), _ENCRYPT_AGAIN),
         (_of_its_replicas, _COPY),
     ),
+    ("ssm", "GetParameter"): ((_of_parameters, ("Decrypt",)),),
+    ("ssm", "GetParameters"): ((_of_parameters, ("Decrypt",)),),
     ("ssm", "PutParameter"): ((_if_secure, ("Encrypt",)),),
 }
 

@@ -181,6 +181,17 @@ def test_objects_need_the_key_of_their_bucket(aws: LocalAws, user: Any) -> None:
     assert_each_needed(user, lambda of: of("s3").get_object(**where), ["s3"], [("kms:Decrypt", key, via)])
 
 
+def test_secure_parameters_need_their_key(aws: LocalAws, user: Any) -> None:
+    key, via = a_key(aws), f"ssm.{HERE}"
+    what = {"Name": "/secure", "Value": "x", "Type": "SecureString", "KeyId": key}
+    assert_each_needed(user, lambda of: of("ssm").put_parameter(**what), ["ssm"], [("kms:Encrypt", key, via)])
+    for read in (
+        lambda of: of("ssm").get_parameter(Name="/secure", WithDecryption=True),
+        lambda of: of("ssm").get_parameters(Names=["/secure"], WithDecryption=True),
+    ):
+        assert_each_needed(user, read, ["ssm"], [("kms:Decrypt", key, via)])
+
+
 def test_creation_with_tags_needs_the_permission_to_tag(user: Any) -> None:
     tags = [{"Key": "stack", "Value": "prod"}]
     of = user([{"Action": ["secretsmanager:CreateSecret", "ssm:*"], "Resource": "*"}])
