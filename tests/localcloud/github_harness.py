@@ -23,6 +23,23 @@ from localcloud.plugins.wire import from_wire, to_wire
 TOKEN = "ghp_test"
 TABLES = {entry.token.rpartition(":")[2]: entry for entry in PLUGIN.resources}
 REPOSITORY: Props = {"name": "code", "visibility": "private", "autoInit": True}
+PULL_REQUEST: dict[str, Any] = {
+    "dismiss_stale_reviews_on_push": True,
+    "require_code_owner_review": False,
+    "require_last_push_approval": True,
+    "required_approving_review_count": 1,
+    "required_review_thread_resolution": True,
+}
+RULESET: dict[str, Any] = {
+    "name": "default-branch",
+    "target": "branch",
+    "source": "code",
+    "source_type": "Repository",
+    "enforcement": "active",
+    "bypass_actors": [{"actor_id": 1, "actor_type": "OrganizationAdmin", "bypass_mode": "pull_request"}],
+    "conditions": {"ref_name": {"include": ["~DEFAULT_BRANCH"], "exclude": []}},
+    "rules": [{"type": "deletion"}, {"type": "pull_request", "parameters": PULL_REQUEST}],
+}
 
 
 class _Handler(WSGIRequestHandler):

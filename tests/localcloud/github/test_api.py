@@ -12,7 +12,7 @@ from githubkit import GitHub
 from githubkit.exception import RequestFailed
 
 from localcloud.github import create_app
-from tests.localcloud.github_harness import TOKEN, Served, serving
+from tests.localcloud.github_harness import PULL_REQUEST, RULESET, TOKEN, Served, serving
 
 # The body that go-github sends for a repository with a declared name and visibility: in a creation, and the whole
 # object in a change.
@@ -48,23 +48,6 @@ CHANGE: dict[str, Any] = {
     "archived": False,
 }
 ONLY_ON_CREATION = ("auto_init", "gitignore_template", "license_template")
-PULL_REQUEST: dict[str, Any] = {
-    "dismiss_stale_reviews_on_push": True,
-    "require_code_owner_review": False,
-    "require_last_push_approval": True,
-    "required_approving_review_count": 1,
-    "required_review_thread_resolution": True,
-}
-RULESET: dict[str, Any] = {
-    "name": "default-branch",
-    "target": "branch",
-    "source": "code",
-    "source_type": "Repository",
-    "enforcement": "active",
-    "bypass_actors": [{"actor_id": 1, "actor_type": "OrganizationAdmin", "bypass_mode": "pull_request"}],
-    "conditions": {"ref_name": {"include": ["~DEFAULT_BRANCH"], "exclude": []}},
-    "rules": [{"type": "deletion"}, {"type": "pull_request", "parameters": PULL_REQUEST}],
-}
 
 
 @pytest.fixture

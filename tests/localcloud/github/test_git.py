@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.github import create_app
-from tests.localcloud.github.test_api import RULESET
-from tests.localcloud.github_harness import TOKEN, Served, serving
+from tests.localcloud.github_harness import RULESET, TOKEN, Served, serving
 
 
 @pytest.fixture
