@@ -17,8 +17,8 @@ from continuity.clouds.aws import Aws
 from continuity.copies.report import Copy, Report
 from continuity.errors import CannotLookError, RefusedError
 
-# A backup starts at 05:00 UTC or up to 3 hours later, and ends up to 12 hours after that (`components/backup/`
-# `daily_backups.py`). So the newest of the daily copies is never older than this.
+# A backup starts at 05:00 UTC or up to 3 hours later, and ends up to 12 hours after that
+# (`components/backup/daily_backups.py`). So the newest of the daily copies is never older than this.
 _DAILY_HOURS: Final = 24 + 3 + 12
 _FAILED: Final = frozenset({"ABORTED", "EXPIRED", "FAILED", "PARTIAL"})
 _METRIC_HOURS: Final = 24

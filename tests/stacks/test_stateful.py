@@ -111,8 +111,7 @@ def test_what_holds_data_is_protected(deployed: dict[str, Deployment]) -> None:
     service = {DATABASE, KEY, "aws:cloudwatch/logGroup:LogGroup", NETWORK, BALANCER, PRIMARY_IP} | backups
     assert found == {
         "vault": {KEY, BACKUP_VAULT, VAULT_LOCK, ZONE} | buckets,
-        "prod": {BUCKET_REPLICATION, BACKUP_REPLICATION, BACKUP_VAULT, VAULT_LOCK, SECRET, REPOSITORY}
-        | service
-        | buckets,
+        "prod": {BUCKET_REPLICATION, BACKUP_REPLICATION, BACKUP_VAULT, VAULT_LOCK, SECRET} | service | buckets,
         "dr": service,
+        "github": {REPOSITORY},
     }

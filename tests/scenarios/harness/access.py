@@ -27,6 +27,7 @@ ACCOUNT = "123456789012"
 ISSUER = "https://token.actions.githubusercontent.com"
 REPOSITORY: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.vault.yaml").read_text())["config"]["botbrains:repository"]
 PEOPLE = [role.person.lower() for role in PLAN.roles]
+_EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 
 Clients = Callable[..., Any]
 
@@ -106,43 +107,39 @@ def assert_denied(call: Callable[[], Any]) -> None:
 
 def harmful_changes(of: Clients, stack: str) -> dict[str, Callable[[], Any]]:
     """Calls that lift limits, destroy data, silence the alarm or read secrets: one for each kind of harm."""
-    role, bucket = f"botbrains-{stack}-deploy", f"botbrains-vault-replica-{ACCOUNT}"
-    iam, s3 = of("iam"), of("s3", RECOVERY)
+    return _changes_of_permissions(of, stack) | _changes_of_resources(of, stack)
+
+
+def _changes_of_permissions(of: Clients, stack: str) -> dict[str, Callable[[], Any]]:
+    role, iam = f"botbrains-{stack}-deploy", of("iam")
     limit = f"arn:aws:iam::{ACCOUNT}:policy/botbrains-deploy-boundary"
-    everything = json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    )
-    trail = "botbrains-vault-access-alarm"
-    key = encryption_key(of, bucket, RECOVERY)
-    key_region = HOME if stack == "vault" else RECOVERY
-    key_of_another = encryption_key(of, f"botbrains-prod-objects-{ACCOUNT}", HOME) if stack == "vault" else key
     return {
         "remove its permissions boundary": lambda: iam.delete_role_permissions_boundary(RoleName=role),
         "replace its permissions boundary": lambda: iam.put_role_permissions_boundary(
             RoleName=role, PermissionsBoundary="arn:aws:iam::aws:policy/AdministratorAccess"
         ),
         "rewrite its permissions boundary": lambda: iam.create_policy_version(
-            PolicyArn=limit, PolicyDocument=everything, SetAsDefault=True
+            PolicyArn=limit, PolicyDocument=_EVERYTHING, SetAsDefault=True
         ),
         "return to an earlier boundary": lambda: iam.set_default_policy_version(PolicyArn=limit, VersionId="v1"),
         "delete its permissions boundary": lambda: iam.delete_policy(PolicyArn=limit),
         "add an inline policy": lambda: iam.put_role_policy(
-            RoleName=role, PolicyName="more", PolicyDocument=everything
+            RoleName=role, PolicyName="more", PolicyDocument=_EVERYTHING
         ),
         "attach AdministratorAccess": lambda: iam.attach_role_policy(
             RoleName=role, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
         ),
-        "rewrite its trust policy": lambda: iam.update_assume_role_policy(RoleName=role, PolicyDocument=everything),
+        "rewrite its trust policy": lambda: iam.update_assume_role_policy(RoleName=role, PolicyDocument=_EVERYTHING),
         "create a role without a boundary": lambda: iam.create_role(
-            RoleName=f"botbrains-{stack}-free", AssumeRolePolicyDocument=everything
+            RoleName=f"botbrains-{stack}-free", AssumeRolePolicyDocument=_EVERYTHING
         ),
         "create a role with a different boundary": lambda: iam.create_role(
             RoleName=f"botbrains-{stack}-free",
-            AssumeRolePolicyDocument=everything,
+            AssumeRolePolicyDocument=_EVERYTHING,
             PermissionsBoundary="arn:aws:iam::aws:policy/AdministratorAccess",
         ),
         "create a role with the name of a stack's role": lambda: iam.create_role(
-            RoleName="botbrains-prod-deploy", AssumeRolePolicyDocument=everything
+            RoleName="botbrains-prod-deploy", AssumeRolePolicyDocument=_EVERYTHING
         ),
         "create a user": lambda: iam.create_user(UserName="eve"),
         "create an access key for a person": lambda: iam.create_access_key(UserName=PEOPLE[0]),
@@ -153,6 +150,16 @@ def harmful_changes(of: Clients, stack: str) -> dict[str, Callable[[], Any]]:
         "add an identity provider": lambda: iam.create_open_id_connect_provider(
             Url="https://x.example", ClientIDList=["x"]
         ),
+    }
+
+
+def _changes_of_resources(of: Clients, stack: str) -> dict[str, Callable[[], Any]]:
+    bucket, s3 = f"botbrains-vault-replica-{ACCOUNT}", of("s3", RECOVERY)
+    trail = "botbrains-vault-access-alarm"
+    key = encryption_key(of, bucket, RECOVERY)
+    key_region = HOME if stack == "vault" else RECOVERY
+    key_of_another = encryption_key(of, f"botbrains-prod-objects-{ACCOUNT}", HOME) if stack == "vault" else key
+    return {
         "assume the emergency role": lambda: of("sts", RECOVERY).assume_role(
             RoleArn=f"arn:aws:iam::{ACCOUNT}:role/botbrains-break-glass", RoleSessionName="eve"
         ),
@@ -181,7 +188,7 @@ def harmful_changes(of: Clients, stack: str) -> dict[str, Callable[[], Any]]:
             SecretId="botbrains/prod/application", RemoveReplicaRegions=[RECOVERY]
         ),
         "give others a secret": lambda: of("secretsmanager").put_resource_policy(
-            SecretId="botbrains/prod/application", ResourcePolicy=everything
+            SecretId="botbrains/prod/application", ResourcePolicy=_EVERYTHING
         ),
         "delete a secret": lambda: of("secretsmanager").delete_secret(SecretId="botbrains/prod/application"),
         "read a secret": lambda: of("secretsmanager").get_secret_value(SecretId="botbrains/prod/application"),
