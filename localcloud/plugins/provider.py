@@ -19,6 +19,7 @@ from google.protobuf import any_pb2, empty_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from localcloud.plugins.checks import CheckFailure, broken_rules, report, unmapped_properties
 from localcloud.plugins.table import GoneError, Plugin, Property, Props, RefusedError, ResourceType, creation_outputs
 from localcloud.plugins.time_limit import custom_timeout
 from localcloud.plugins.wire import UNKNOWN, from_wire, has_unknown, to_wire
@@ -43,12 +44,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         self._cloud: Any = None
         self._connecting = threading.Lock()
         self._settings: Props = {}
+        self._engine = ""
 
     # -- the provider itself ------------------------------------------------------------------------------------------
 
     def Handshake(
         self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ProviderHandshakeResponse:
+        self._engine = request.engine_address
         return provider_pb2.ProviderHandshakeResponse()
 
     def GetPluginInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
@@ -57,11 +60,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def CheckConfig(
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
-        settings = _settings(from_wire(request.news))
-        return provider_pb2.CheckResponse(
-            inputs=request.news,
-            failures=_failures(f"the {self._plugin.name} provider", self._plugin.configuration, settings),
-        )
+        settings, rules = _settings(from_wire(request.news)), self._plugin.configuration
+        subject = f"the {self._plugin.name} provider"
+        unmapped = unmapped_properties(subject, rules, settings)
+        failures = [*(CheckFailure(property=key, reason=reason) for key, reason in unmapped.items())]
+        failures += broken_rules(subject, rules, settings)
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         old = _settings(from_wire(request.old_inputs if request.HasField("old_inputs") else request.olds))
@@ -90,8 +94,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # -- resources ----------------------------------------------------------------------------------------------------
 
     def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
+        # A missing mapping is not refused here: that would end a preview before the policy pack has judged the other
+        # resources. The preview reports it as an error, and the update refuses it.
         token, name = _type_and_name(request.urn)
-        entry = self._entry(token, context)
+        entry = self._types.get(token)
+        if entry is None:
+            return provider_pb2.CheckResponse(inputs=request.news)
         inputs = from_wire(request.news)
         inputs.pop("__defaults", None)
         old = from_wire(request.olds)
@@ -100,7 +108,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 suffix = hashlib.sha256(request.randomSeed or name.encode()).hexdigest()[:7]
                 inputs[key] = old.get(key, f"{name}-{suffix}")
         return provider_pb2.CheckResponse(
-            inputs=to_wire(inputs, _secrets(entry)), failures=_failures(token, entry.properties, inputs)
+            inputs=to_wire(inputs, _secrets(entry)), failures=broken_rules(token, entry.properties, inputs)
         )
 
     def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
@@ -113,8 +121,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return response
 
     def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
-        entry = self._entry(_type_and_name(request.urn)[0], context)
-        inputs = from_wire(request.properties)
+        token, inputs = _type_and_name(request.urn)[0], from_wire(request.properties)
+        if request.preview and token not in self._types:
+            report(self._engine, request.urn, self._no_entry("resource type", token, sorted(self._types)))
+            return provider_pb2.CreateResponse(properties=request.properties)
+        entry = self._entry(token, context)
+        self._refuse_unmapped(context, entry, inputs, request)
         if request.preview:
             return provider_pb2.CreateResponse(properties=to_wire(_expected(entry, inputs), _secrets(entry)))
         with custom_timeout(request.timeout), self._reporting_errors(context, f"create {request.urn}"):
@@ -151,6 +163,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         entry = self._entry(_type_and_name(request.urn)[0], context)
         state, new = from_wire(request.olds), from_wire(request.news)
+        self._refuse_unmapped(context, entry, new, request)
         old = from_wire(request.old_inputs) if request.HasField("old_inputs") else state
         if request.preview:
             expected = {**{key: value for key, value in state.items() if key not in entry.properties}, **new}
@@ -216,6 +229,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             f"Its {self._plugin.name} stand-in maps: {', '.join(known)}. "
             "Add an entry to localcloud/plugins, or use the official plugins (LOCALCLOUD_PLUGINS=official)."
         )
+
+    def _refuse_unmapped(self, context: grpc.ServicerContext, entry: ResourceType, inputs: Props, request: Any) -> None:
+        """Refuse properties that have no mapping. A preview reports them and goes on."""
+        unmapped = "; ".join(unmapped_properties(entry.token, entry.properties, inputs).values())
+        if unmapped and request.preview:
+            report(self._engine, request.urn, unmapped)
+        elif unmapped:
+            _refuse(context, unmapped)
 
     def _outputs(self, entry: ResourceType, identity: str, declared: Props, found: Props) -> Props:
         kept = {key: declared[key] for key, rule in entry.properties.items() if rule.write_only and key in declared}
@@ -286,27 +307,6 @@ def _settings(raw: Props) -> Props:
     return settings
 
 
-def _failures(subject: str, rules: Mapping[str, Property], inputs: Props) -> list[provider_pb2.CheckFailure]:
-    failures = [
-        provider_pb2.CheckFailure(
-            property=key,
-            reason=f"the local cloud has no mapping for the property `{key}` of {subject}, so it would be ignored",
-        )
-        for key in inputs
-        if key not in rules
-    ]
-    for key, rule in rules.items():
-        value = inputs.get(key)
-        if rule.required and value is None:
-            failures.append(provider_pb2.CheckFailure(property=key, reason=f"{subject} needs `{key}`"))
-        elif rule.choices and value is not None and not has_unknown(value) and value not in rule.choices:
-            allowed = ", ".join(repr(choice) for choice in rule.choices)
-            failures.append(
-                provider_pb2.CheckFailure(property=key, reason=f"`{key}` of {subject} is {value!r}; allowed: {allowed}")
-            )
-    return failures
-
-
 def changed_inputs(rules: Mapping[str, Property], old: Props, new: Props) -> list[str]:
     """Return the inputs that differ. An input that is left out has its documented default, or the cloud's choice."""
     changed = []
@@ -322,11 +322,13 @@ def changed_inputs(rules: Mapping[str, Property], old: Props, new: Props) -> lis
 def _difference(
     rules: Mapping[str, Property], old: Props, new: Props, in_place: bool = True
 ) -> provider_pb2.DiffResponse:
-    changed = changed_inputs(rules, old, new)
+    # The change of a property that has no mapping is a change, which the update then refuses.
+    unmapped = [key for key in unmapped_properties("", rules, new) if old.get(key) != new[key]]
+    changed = [*changed_inputs(rules, old, new), *unmapped]
     return provider_pb2.DiffResponse(
         changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
         diffs=changed,
-        replaces=[key for key in changed if rules[key].replaces or not in_place],
+        replaces=[key for key in changed if key in rules and (rules[key].replaces or not in_place)],
     )
 
 

@@ -78,6 +78,10 @@ def _denied(allows: object) -> object:
     return True if allows in (None, False) else allows if allows is UNKNOWN else False
 
 
+_OLDER: Final = ((BRANCH_PROTECTION, "repositoryId", "pattern"), (BRANCH_PROTECTION_V3, "repository", "branch"))
+"""The types of the older protection, with the properties that name the repository and the branch."""
+
+
 def _protections(stack: Stack, repository: Resource) -> list[_Protection]:
     """The active protections of a repository's default branch."""
     names = _default_names(stack, repository)
@@ -93,10 +97,7 @@ def _protections(stack: Stack, repository: Resource) -> list[_Protection]:
     ]
     older = [
         one
-        for types, name, branch in (
-            (BRANCH_PROTECTION, "repositoryId", "pattern"),
-            (BRANCH_PROTECTION_V3, "repository", "branch"),
-        )
+        for types, name, branch in _OLDER
         for one in stack.leading_to(repository, [types], name)
         if isinstance(pattern := one.props.get(branch), str) and all(_matches(pattern, name) for name in names)
     ]
@@ -162,12 +163,16 @@ def _protected_repositories(stack: Stack, _plan: Plan) -> StackFindings:
         rulesets = stack.leading_to(repository, [REPOSITORY_RULESET], "repository")
         unknown = any(at(one.props, "conditions") is UNKNOWN for one in rulesets)
         names = [branch for one in rulesets for branch in strings(at(one.props, "conditions.refName.includes"))]
+        for types, name, branch in _OLDER:
+            for one in stack.leading_to(repository, [types], name):
+                names += strings(one.props.get(branch))
         remedy = (
-            "Let a ruleset that is active include ~DEFAULT_BRANCH, and exclude nothing that is the default branch."
-            if rulesets
+            "Let a ruleset that is active include ~DEFAULT_BRANCH, or set the default branch by `github.BranchDefault`,"
+            " and exclude nothing that is the default branch."
+            if names or rulesets
             else "Add `github.RepositoryRuleset` for it, on ~DEFAULT_BRANCH."
         )
-        found = UNKNOWN if unknown else f"rulesets on {', '.join(names) or 'no branch'}" if rulesets else None
+        found = UNKNOWN if unknown else f"only on {', '.join(names) or 'no branch'}" if names or rulesets else None
         yield repository, Finding("a ruleset on its default branch", found, "one that is active", remedy)
 
 

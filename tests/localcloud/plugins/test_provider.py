@@ -90,12 +90,22 @@ def test_import_existing_object(stack: Stack) -> None:
     }
 
 
-def test_unmapped_name_refused_in_preview(stack: Stack) -> None:
-    said = stack.preview("thing('a', size=1, flavour='sweet')", fails=True)
-    assert "no mapping for the property `flavour` of toy:index/thing:Thing" in said
-    said = stack.preview("thing('a', kind='Gadget')", fails=True)
-    assert "no mapping for the resource type toy:index/gadget:Gadget" in said
-    assert "toy needs `size`" not in said
+def test_unmapped_name_is_reported_in_preview_and_refused_in_update(stack: Stack) -> None:
+    for kind, expected in (
+        ("size=1, flavour='sweet'", "no mapping for the property `flavour` of toy:index/thing:Thing"),
+        ("kind='Gadget'", "no mapping for the resource type toy:index/gadget:Gadget"),
+    ):
+        # The preview goes on with a resource that depends on this one.
+        said = stack.preview(f"a = thing('a', {kind})\nthing('b', size=1, opts=pulumi.ResourceOptions(depends_on=a))")
+        assert f"error: the local cloud has {expected}" in said
+        assert "toy:index/thing:Thing::b" in said
+        assert f"the local cloud has {expected}" in stack.up(f"thing('a', {kind})", fails=True)
+    assert stack.cloud.asked == []
+    stack.up("thing('a', size=1)")
+    assert "no mapping for the property `flavour`" in stack.up("thing('a', size=1, flavour='sweet')", fails=True)
+
+
+def test_broken_rule_refused_in_preview(stack: Stack) -> None:
     said = stack.preview("thing('a', name='x')", fails=True)
     assert "toy:index/thing:Thing needs `size`" in said
     said = stack.preview("thing('a', size=1, color='green')", fails=True)

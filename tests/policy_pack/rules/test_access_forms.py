@@ -93,7 +93,7 @@ def test_a_branch_by_its_name_is_the_default_one_that_the_stack_sets(
 def test_a_ruleset_on_the_default_branch_by_name_is_told_what_to_write() -> None:
     family = {"repository": repository(PLAN)["repository"], "ruleset": rules(conditions=on("refs/heads/main"))}
     (violation,) = judge_stack(declared_as(family, PLAN), PLAN)
-    assert "rulesets on refs/heads/main" in violation.message
+    assert "is 'only on refs/heads/main'" in violation.message
     assert "include ~DEFAULT_BRANCH" in violation.message
 
 
@@ -105,6 +105,7 @@ REVIEWS = {"requiredApprovingReviewCount": 1, "dismissStaleReviews": True, "requ
     [
         ({}, set()),
         ({"pattern": "release/*"}, {"repository-protected"}),
+        ({"pattern": "main"}, {"repository-protected"}),
         ({"pattern": "ma*"}, set()),
         ({"pattern": "*"}, set()),
         ({"enforceAdmins": False}, {"branch-protected"}),
