@@ -27,7 +27,21 @@ from moto.core.base_backend import BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server import werkzeug_app
 
-from localcloud.aws import backup, cloudwatch, ec2, iam, kms, logs, notifications, rds, routing, s3, secretsmanager, ssm
+from localcloud.aws import (
+    backup,
+    cloudwatch,
+    ec2,
+    iam,
+    kms,
+    logs,
+    notifications,
+    rds,
+    routing,
+    s3,
+    secretsmanager,
+    servicequotas,
+    ssm,
+)
 from localcloud.aws.errors import error_response
 from localcloud.aws.iam import sts
 from localcloud.aws.iam.authorizer import Authorizer, IdentifiedRequest
@@ -59,6 +73,7 @@ SERVICES: Final = (
     "events",
     "cloudtrail",
     "cloudwatch",
+    "servicequotas",
 )
 """The services, in load order: later ones refer to earlier ones."""
 
@@ -263,6 +278,7 @@ def _patch_once() -> None:
     if not _patched:
         for service in (rds, s3, secretsmanager, backup, kms, ec2, ssm, logs, iam, notifications, cloudwatch):
             service.patch()
+        servicequotas.patch()
         # Web pages of other origins get no access.
         vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
         _patched = True

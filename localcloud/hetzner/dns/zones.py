@@ -1,7 +1,7 @@
 """DNS zones. Their record sets have their own paths, in `rrsets.py`.
 
-Every zone counts as correctly delegated, because there is no registrar here. No server answers DNS queries: to resolve
-a name, read the records.
+There is no registrar here. A zone counts as correctly delegated, unless it is below the top-level domain `invalid`,
+which cannot be registered (RFC 2606). No server answers DNS queries: to resolve a name, read the records.
 """
 
 from __future__ import annotations
@@ -37,11 +37,15 @@ def _show(project: Project, record: Record) -> Body:
         "registrar": "other",
         "authoritative_nameservers": {
             "assigned": list(_NAMESERVERS),
-            "delegated": list(_NAMESERVERS),
+            "delegated": list(_NAMESERVERS) if is_delegated(record) else [],
             "delegation_last_check": record["created"],
-            "delegation_status": "valid",
+            "delegation_status": "valid" if is_delegated(record) else "unregistered",
         },
     }
+
+
+def is_delegated(record: Record) -> bool:
+    return not str(record["name"]).endswith(".invalid")
 
 
 def covering(project: Project, domain: str) -> Record | None:

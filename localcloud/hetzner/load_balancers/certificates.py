@@ -1,9 +1,9 @@
 """Certificates for load balancers: uploaded ones, and managed ones, which the local cloud's own authority issues.
 
 A managed certificate is issued under the conditions of the real one. Let's Encrypt queries Hetzner's DNS, so each
-domain must be in a zone of the project, and a CAA record there must not forbid it. It is never renewed: it is valid for
-90 days, which is long for a local cloud. The record holds the private key in `private_key`, next to `certificate`. The
-API never shows it.
+domain must be in a delegated zone of the project, and a CAA record there must not forbid it. It is never renewed: it is
+valid for 90 days, which is long for a local cloud. The record holds the private key in `private_key`, next to
+`certificate`. The API never shows it.
 """
 
 from __future__ import annotations
@@ -142,6 +142,11 @@ def _obstacle(project: Project, domain: str) -> ApiError | None:
     zone = zones.covering(project, domain.removeprefix("*."))
     if zone is None:
         return ApiError("dns_zone_not_found", f"DNS zone not found: no zone of the project contains '{domain}'")
+    if not zones.is_delegated(zone):
+        return ApiError(
+            "could_not_verify_domain_delegated_to_zone",
+            f"Could not verify that '{domain}' is delegated to its DNS zone",
+        )
     if not _allowed(zone, domain):
         return ApiError("caa_record_does_not_allow_ca", f"CAA record of '{domain}' does not allow {_AUTHORITY}")
     return None

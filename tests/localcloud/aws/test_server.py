@@ -46,6 +46,17 @@ def test_a_fault_of_ours_is_an_error_in_the_services_form(aws: LocalAws, monkeyp
         aws.client("rds").describe_db_subnet_groups()
 
 
+def test_quotas_are_the_accounts_or_only_defaults(aws: LocalAws) -> None:
+    quotas = aws.client("service-quotas")
+    for service, code, value in (("rds", "L-7B6409FD", 40), ("vpc", "L-F678F1CE", 5)):
+        for read in (quotas.get_service_quota, quotas.get_aws_default_service_quota):
+            assert read(ServiceCode=service, QuotaCode=code)["Quota"]["Value"] == value
+    keys = {"ServiceCode": "kms", "QuotaCode": "L-C2F1777E"}
+    with pytest.raises(ClientError, match="NoSuchResourceException"):
+        quotas.get_service_quota(**keys)
+    assert quotas.get_aws_default_service_quota(**keys)["Quota"]["Value"] == 100_000
+
+
 # -- RDS: backups and their replication -------------------------------------------------------------------------------
 
 

@@ -260,6 +260,16 @@ def test_wrong_request_refused_unchanged(
         assert store.read_text() == before
 
 
+def test_token_subject_has_numbers_until_opted_out(served: Served) -> None:
+    made = served.request("POST", "orgs/acme/repos", {**CREATION, "name": "subjects"}).json()
+    path = "repos/acme/subjects/actions/oidc/customization/sub"
+    numbered = f"repo:acme@{made['owner']['id']}/subjects@{made['id']}"
+    assert served.request("GET", path).json()["sub_claim_prefix"] == numbered
+    served.request("PUT", path, {"use_default": True, "use_immutable_subject": False})
+    found = served.request("GET", path).json()
+    assert (found["use_immutable_subject"], found["sub_claim_prefix"]) == (False, "repo:acme/subjects")
+
+
 def test_missing_token_refused(served: Served) -> None:
     assert served.request("GET", "user", Authorization="Bearer wrong").json()["message"] == "Bad credentials"
     nothing = requests.get(f"{served.base}user", timeout=30)

@@ -43,6 +43,14 @@ def test_managed_certificate_is_issued_for_own_zones() -> None:
     assert api.refusal("POST", f"{path}/actions/retry", {}) == (422, "invalid_input")
 
 
+def test_zone_that_is_not_delegated_gets_no_certificate(api: Api) -> None:
+    servers = zone(api, name="example.invalid")["authoritative_nameservers"]
+    assert (servers["delegation_status"], servers["delegated"]) == ("unregistered", [])
+    answer = managed(api, "api.example.invalid")
+    status = api.get(f"/certificates/{answer['certificate']['id']}")["certificate"]["status"]
+    assert (status["issuance"], status["error"]["code"]) == ("failed", "could_not_verify_domain_delegated_to_zone")
+
+
 def test_failed_certificate_has_reason_and_can_be_retried(api: Api) -> None:
     answer = managed(api, "api.example.com")
     path = f"/certificates/{answer['certificate']['id']}"
