@@ -51,6 +51,8 @@ def read_only(scope: AccountScope, state_bucket: str) -> list[Statement]:
                 "secretsmanager:DescribeSecret",
                 "secretsmanager:GetResourcePolicy",
                 "secretsmanager:ListSecretVersionIds",
+                "servicequotas:GetAWSDefaultServiceQuota",
+                "servicequotas:GetServiceQuota",
                 "sns:GetSubscriptionAttributes",
                 "sns:GetTopicAttributes",
                 "sns:ListSubscriptionsByTopic",
