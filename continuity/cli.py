@@ -18,6 +18,7 @@ from continuity.commands.bootstrap import bootstrap
 from continuity.commands.copies import copies, nightly
 from continuity.commands.cost import cost
 from continuity.commands.delivery import bundle_commands, ci_commands, detect_drift
+from continuity.commands.doctor import doctor
 from continuity.commands.drill import drill_commands
 from continuity.console import OUT, SAY, print_rows
 from continuity.engine import pulumi_cli, stacks
@@ -35,6 +36,7 @@ app.command()(access)
 app.command()(cost)
 app.command()(copies)
 app.command()(nightly)
+app.command()(doctor)
 app.command("drift")(detect_drift)
 
 _Stacks = Annotated[list[Stack] | None, typer.Argument(help="The stacks. Default: vault and prod.")]

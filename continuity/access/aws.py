@@ -46,7 +46,9 @@ class Account:
             *(self._user(user, devices[user["UserName"]], rights) for user in users),
             *(self._role(role, {user["Arn"]: user["UserName"] for user in users}) for role in rights),
         ]
-        return SystemAccess(tuple(principals), (*self._root(), *self._dangling_trust(rights, users), *self._alarm()))
+        return SystemAccess(
+            tuple(principals), (*self._root(), *self._dangling_trust(rights, users), *self.unreached_by_alarm())
+        )
 
     def _user(self, user: Any, mfa: bool, roles: list[_Role]) -> Principal:
         name = user["UserName"]
@@ -113,7 +115,7 @@ class Account:
                         "deploy the vault's stack, which sets the role's trust policy, or change it by hand",
                     )
 
-    def _alarm(self) -> Iterator[Finding]:
+    def unreached_by_alarm(self) -> Iterator[Finding]:
         """Find people whom the emergency alarm does not reach. An address receives it only after confirmation."""
         topics = self._aws.call("sns", self._region, "list_topics")["Topics"]
         topic = next((each["TopicArn"] for each in topics if each["TopicArn"].endswith(f":{_ALARM}")), None)

@@ -57,7 +57,7 @@ class Organisation:
             ),
             *self._deploy_keys(),
         ]
-        findings = (*self._requirement(required), *self._subjects())
+        findings = (*self._requirement(required), *self.subjects())
         return SystemAccess(tuple(principals), findings, tuple(_notes(organisation)))
 
     def _person(
@@ -104,7 +104,7 @@ class Organisation:
             else "require it: Settings, Authentication security",
         )
 
-    def _subjects(self) -> Iterator[Finding]:
+    def subjects(self) -> Iterator[Finding]:
         """Find a subject of workflow tokens that the roles in AWS do not accept.
 
         A subject without numbers is not an alternative: the next owner of a deleted or renamed account gets its name.

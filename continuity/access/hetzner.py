@@ -8,7 +8,7 @@ from typing import Any
 
 import plan
 from continuity.access.report import Credential, Finding, Principal, System, SystemAccess
-from continuity.errors import CannotLookError
+from continuity.clouds.hetzner import reading_project
 
 _NOT_SHOWN = (
     "Hetzner: only its console shows the members of the project, their second factors and the API tokens: check them"
@@ -22,18 +22,8 @@ def read_access(promised: plan.Plan, environment: Mapping[str, str] = os.environ
     Raises:
         CannotLookError: HCLOUD_TOKEN is not set, or Hetzner does not answer.
     """
-    from hcloud import Client, HCloudException
-
-    token = environment.get("HCLOUD_TOKEN")
-    if not token:
-        raise CannotLookError("Hetzner", "HCLOUD_TOKEN is not set: set it to a token of the project")
-    endpoint = environment.get("HCLOUD_ENDPOINT")
-    try:
-        client = Client(token, api_endpoint=endpoint) if endpoint else Client(token)
-        keys = client.ssh_keys.get_all()
-    except (HCloudException, OSError, ValueError) as error:
-        raise CannotLookError("Hetzner", f"it does not answer, or it refuses the token ({error})") from None
-    return from_ssh_keys(promised, keys)
+    with reading_project(environment) as client:
+        return from_ssh_keys(promised, client.ssh_keys.get_all())
 
 
 def from_ssh_keys(promised: plan.Plan, keys: list[Any]) -> SystemAccess:

@@ -1,0 +1,1 @@
+"""The checks of the first day on real accounts. They only read."""
