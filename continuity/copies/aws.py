@@ -138,7 +138,7 @@ class Copies:
             ("backup job", "list_backup_jobs", "BackupJobs"),
             ("copy job", "list_copy_jobs", "CopyJobs"),
         ):
-            for job in self._pages("backup", self._home, operation, result, ByCreatedAfter=since):
+            for job in self.aws.call("backup", self._home, operation, ByCreatedAfter=since)[result]:
                 if job["State"] in _FAILED and str(job["ResourceArn"]) == self.service["database_arn"]:
                     copy = Copy(
                         kind=kind,
@@ -149,14 +149,13 @@ class Copies:
                     yield _faulty(copy, f"{job['State']}: {job.get('StatusMessage') or 'without a message'}", _AGAIN)
 
     def _newest_daily_copy(self) -> datetime | None:
-        points = self._pages(
+        points = self.aws.call(
             "backup",
             self._recovery,
             "list_recovery_points_by_backup_vault",
-            "RecoveryPoints",
             BackupVaultName=str(self.vault["backup_vault_name"]),
             ByResourceType="RDS",
-        )
+        )["RecoveryPoints"]
         return max(
             (
                 point["CreationDate"]
@@ -293,14 +292,6 @@ class Copies:
             "DBInstances"
         ]
         return instance
-
-    def _pages(self, service: str, region: str, operation: str, result: str, **parameters: Any) -> Iterator[Any]:
-        while True:
-            page = self.aws.call(service, region, operation, **parameters)
-            yield from page[result]
-            if not page.get("NextToken"):
-                return
-            parameters["NextToken"] = page["NextToken"]
 
 
 def read_copies(promised: plan.Plan, vault: Outputs, services: Sequence[Outputs]) -> Report:
