@@ -49,7 +49,9 @@ def cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory, copy: Path) 
         assert made.run(*CONTINUITY, "bootstrap", "--yes").returncode == 0
         path = os.pathsep.join((str(engine.pulumi.parent), made.env["PATH"]))
         backend = f"s3://botbrains-state-{ACCOUNT}?region={RECOVERY}&{PATHS}"
-        real = replace(made, env={**made.env, "PATH": path, "PULUMI_BACKEND_URL": backend})
+        # The state is written once for each update, and not after each step.
+        fewer_writes = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
+        real = replace(made, env={**made.env, "PATH": path, "PULUMI_BACKEND_URL": backend, **fewer_writes})
         for stack in (*STACKS, "dr"):
             key = f"awskms://{STATE_KEY_ALIAS}?region={RECOVERY}"
             assert real.run("pulumi", "stack", "init", stack, "--secrets-provider", key, cwd=copy).returncode == 0
