@@ -10,6 +10,7 @@ import pulumi
 
 from components.backup.daily_backups import DailyBackups, DailyBackupsArgs, ExistingVaultArgs, OwnVaultArgs
 from components.database.instance import BackupReplicationArgs, Database, DatabaseArgs, ExistingKeyArgs, OwnKeyArgs
+from components.database.logs import DatabaseLogs, DatabaseLogsArgs
 from components.database.network import DatabaseNetwork, DatabaseNetworkArgs
 from components.hosts.addresses import HostAddresses, HostAddressesArgs
 from components.hosts.descriptions import HostContext
@@ -60,7 +61,7 @@ def service(context: ServiceContext, findings: Findings, vault: VaultReference, 
     """
     network = _private_network(context)
     addresses = _host_addresses(context, findings)
-    database = _database(context, findings, data, addresses)
+    database = _database(context, findings, vault, data, addresses)
     _daily_backups(context, vault, data, database)
     check = HealthCheck.within(context.plan.redundancy.host_failover_seconds, context.settings.hosts.api.health_path)
     identity = _host_identity(context, vault, data, database)
@@ -114,9 +115,13 @@ def _host_addresses(context: ServiceContext, findings: Findings) -> dict[Role, H
 
 
 def _database(
-    context: ServiceContext, findings: Findings, data: DataPlane, addresses: Mapping[Role, HostAddresses]
+    context: ServiceContext,
+    findings: Findings,
+    vault: VaultReference,
+    data: DataPlane,
+    addresses: Mapping[Role, HostAddresses],
 ) -> Database:
-    """Declare the database and its network, which admits only the hosts' addresses."""
+    """Declare the database, its log groups and its network, which admits only the hosts' addresses."""
     settings = context.settings
     network = DatabaseNetwork(
         f"{context.name}-database",
@@ -124,6 +129,17 @@ def _database(
             region=settings.region,
             ip_range=settings.database.ip_range,
             clients={name: address for of_role in addresses.values() for name, address in of_role.addresses.items()},
+        ),
+        opts=context.aws,
+    )
+    logs = DatabaseLogs(
+        f"{context.name}-database-logs",
+        DatabaseLogsArgs(
+            identifier=database_identifier(settings),
+            region=settings.region,
+            account_id=account_of(vault.database_key_arn),
+            retention_days=context.plan.retention.host_log_days,
+            key_deletion_window_days=context.plan.retention.key_deletion_window_days,
         ),
         opts=context.aws,
     )
@@ -141,6 +157,7 @@ def _database(
             backup_retention_days=settings.database.backup_retention_days,
             multi_az=context.plan.redundancy.database_multi_az,
             key=data.database_key,
+            logs=logs,
             replication=data.database_replication,
         ),
         opts=context.aws,

@@ -13,6 +13,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.aws.encryption_key import EncryptionKey, EncryptionKeyArgs
+from components.database.logs import EXPORTED_LOGS
 from components.database.network import POSTGRESQL_PORT
 from components.database.restore import DATABASE_NAME, IGNORED_CHANGES, OriginArgs, key_arn
 from components.database.source import Empty, Origin
@@ -105,6 +106,9 @@ class DatabaseArgs:
     key: OwnKeyArgs | ExistingKeyArgs
     """The key of an empty database. A restored one keeps the key of its source."""
 
+    logs: pulumi.Resource
+    """The log groups, which must exist first: RDS creates a missing one without a retention."""
+
     replication: BackupReplicationArgs | None
     """The target of the copies of the backups; `None` for no copies."""
 
@@ -157,7 +161,9 @@ class Database(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(
                 guarded,
                 pulumi.ResourceOptions(
-                    ignore_changes=IGNORED_CHANGES, depends_on=own_keys, custom_timeouts=_INSTANCE_TIMEOUTS
+                    ignore_changes=IGNORED_CHANGES,
+                    depends_on=[*own_keys, args.logs],
+                    custom_timeouts=_INSTANCE_TIMEOUTS,
                 ),
             ),
         )
@@ -249,7 +255,7 @@ def _instance_args(
         maintenance_window=_MAINTENANCE_WINDOW,
         copy_tags_to_snapshot=True,
         # All logs of PostgreSQL on RDS.
-        enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
+        enabled_cloudwatch_logs_exports=list(EXPORTED_LOGS),
         performance_insights_enabled=True,
         performance_insights_kms_key_id=key,
         performance_insights_retention_period=_PERFORMANCE_INSIGHTS_DAYS,

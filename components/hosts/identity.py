@@ -27,6 +27,7 @@ from components.aws.iam_documents import (
     document,
     trust,
 )
+from components.aws.log_key import log_key_policy
 from plan.model import LOG_DAYS
 from plan.names import APP, host_path
 
@@ -146,7 +147,7 @@ class HostIdentity(pulumi.ComponentResource):
             EncryptionKeyArgs(
                 description=f"What the hosts of {args.stack} log",
                 deletion_window_days=args.key_deletion_window_days,
-                policy=place.apply(lambda place: _log_key_policy(args.region, place, self.log_group_name)),
+                policy=place.apply(lambda place: log_key_policy(args.region, place, self.log_group_name)),
             ),
             opts=guarded,
         )
@@ -277,26 +278,6 @@ def _read_secrets(region: str, arns: list[str], key_arn: str) -> list[Statement]
 
 def _through_secrets_manager(region: str) -> Condition:
     return {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
-
-
-def _log_key_policy(region: str, place: AccountScope, log_group: str) -> str:
-    """KMS's default policy, and CloudWatch Logs for this log group only.
-
-    CloudWatch Logs uses a key as a service, so IAM cannot permit it; the key policy must. Source: "Encrypt log data in
-    CloudWatch Logs using AWS KMS" in the user guide.
-    """
-    return document(
-        [
-            allow(None, "kms:*", "*", principal={"AWS": place.root}),
-            allow(
-                None,
-                ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
-                "*",
-                {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": place.arn("logs", f"log-group:{log_group}")}},
-                principal={"Service": f"logs.{region}.amazonaws.com"},
-            ),
-        ]
-    )
 
 
 def _database_address(database: DatabaseAccessArgs) -> pulumi.Output[str]:

@@ -98,6 +98,15 @@ def test_clouds_contain_what_production_declares(production: LocalCloud) -> None
     assert backup["KmsKeyId"] == outputs(production, "vault")["database_key_arn"]
     assert backup["BackupRetentionPeriod"] == PLAN.retention.replicated_backup_days
 
+    groups = aws(production, "logs").describe_log_groups()["logGroups"]
+    assert len(groups) == 3
+    for group in groups:
+        assert (group["logGroupName"], group.get("retentionInDays")) == (
+            group["logGroupName"],
+            PLAN.retention.host_log_days,
+        )
+        assert group["kmsKeyId"]
+
     s3 = aws(production, "s3")
     rules = s3.get_bucket_replication(Bucket=where["objects_bucket"])["ReplicationConfiguration"]["Rules"]
     assert [rule["Destination"]["Bucket"] for rule in rules] == [outputs(production, "vault")["replica_bucket_arn"]]

@@ -133,7 +133,9 @@ def hosts(scope: AccountScope, stack: str) -> list[Statement]:
                 "logs:TagResource",
                 "logs:UntagResource",
             ],
-            scope.arns("logs", f"log-group:{host_path(stack)}/*"),
+            scope.arns(
+                "logs", f"log-group:{host_path(stack)}/*", f"log-group:/aws/rds/instance/{name_prefix(stack)}-*"
+            ),
         ),
     ]
 

@@ -20,6 +20,7 @@ from moto.rds.models import DBInstance, DBSnapshot, RDSBackend
 from localcloud.aws.patching import wrap_method
 from localcloud.aws.rds.automated_backups import every_backend, kept
 from localcloud.aws.rds.errors import refuse
+from localcloud.aws.rds.log_exports import create_groups
 from localcloud.aws.rds.servers import Origin, Servers, current_servers
 from localcloud.instance.clock import real_seconds, setting
 from localcloud.instance.folder import LocalCloudError
@@ -52,6 +53,7 @@ def databases(account: str | None = None) -> list[tuple[RDSBackend, Any]]:
 
 def begin(backend: RDSBackend, database: Any, origin: Origin) -> None:
     """Create the server of a new instance in the background. Called inside a request."""
+    create_groups(backend, database)
     servers = current_servers()
     if servers is None:
         return
@@ -184,6 +186,7 @@ def must_be_available(database: Any, to: str) -> None:
 
 def changed(backend: RDSBackend, database: Any, password_before: str | None) -> None:
     """Apply the changes of an instance to its server."""
+    create_groups(backend, database)
     servers = current_servers()
     if servers is None or not hasattr(database, "server_address") or database.status != "available":
         return
