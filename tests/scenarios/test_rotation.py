@@ -16,7 +16,7 @@ from localcloud.engine.provide import Engine
 from tests.conftest import LocalCloud, a_local_cloud
 from tests.scenarios.harness import CONTINUITY, HOME, aws, outputs
 from tests.scenarios.harness.recovery import until
-from tests.scenarios.test_production import take_down
+from tests.scenarios.harness.teardown import take_down
 
 pytestmark = pytest.mark.skipif(
     shutil.which("haproxy") is None and "CI" not in os.environ,

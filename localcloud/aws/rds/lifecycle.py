@@ -15,12 +15,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from moto.logs.models import logs_backends
 from moto.rds.models import DBInstance, DBSnapshot, RDSBackend
 
 from localcloud.aws.patching import wrap_method
 from localcloud.aws.rds.automated_backups import every_backend, kept
 from localcloud.aws.rds.errors import refuse
-from localcloud.aws.rds.log_exports import create_groups
 from localcloud.aws.rds.servers import Origin, Servers, current_servers
 from localcloud.instance.clock import real_seconds, setting
 from localcloud.instance.folder import LocalCloudError
@@ -53,7 +53,7 @@ def databases(account: str | None = None) -> list[tuple[RDSBackend, Any]]:
 
 def begin(backend: RDSBackend, database: Any, origin: Origin) -> None:
     """Create the server of a new instance in the background. Called inside a request."""
-    create_groups(backend, database)
+    _create_log_groups(backend, database)
     servers = current_servers()
     if servers is None:
         return
@@ -186,7 +186,7 @@ def must_be_available(database: Any, to: str) -> None:
 
 def changed(backend: RDSBackend, database: Any, password_before: str | None) -> None:
     """Apply the changes of an instance to its server."""
-    create_groups(backend, database)
+    _create_log_groups(backend, database)
     servers = current_servers()
     if servers is None or not hasattr(database, "server_address") or database.status != "available":
         return
@@ -231,6 +231,15 @@ def _reboot(original: Callable[..., DBInstance], backend: RDSBackend, identifier
         servers.cluster(database).stop()
         _run(servers, backend, database)
     return database
+
+
+def _create_log_groups(backend: RDSBackend, database: Any) -> None:
+    """Create the missing groups of exported logs, like RDS: without retention, under AWS's key. They stay for ever."""
+    logs = logs_backends[backend.account_id][backend.region_name]
+    for log in database.enabled_cloudwatch_logs_exports:
+        name = f"/aws/rds/instance/{database.db_instance_identifier}/{log}"
+        if name not in logs.groups:
+            logs.create_log_group(name, {})
 
 
 # -- deletion --------------------------------------------------------------------------------------------------------
