@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 import pytest
 
 from components.database.instance import BackupReplicationArgs, Database, DatabaseArgs, ExistingKeyArgs, OwnKeyArgs
-from components.database.logs import DatabaseLogs, DatabaseLogsArgs
 from components.database.network import DatabaseNetwork, DatabaseNetworkArgs
 from components.database.source import Empty, Existing, FromBackups, FromSnapshot, Origin
 from components.database.verification import VerificationError
@@ -21,7 +18,6 @@ from plan.names import NEEDS_REFRESH
 from tests.components.recording import (
     ASSOCIATION,
     BACKUP_REPLICATION,
-    BUCKET,
     DATABASE,
     GATEWAY,
     INGRESS_RULE,
@@ -35,7 +31,6 @@ from tests.components.recording import (
     deploy,
 )
 
-LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 CLIENTS = {"api-1": "203.0.113.7", "worker-1": "203.0.113.8"}
 COPIES = BackupReplicationArgs(region="xx-far-1", kms_key_arn="arn:of-the-vault", retention_days=21)
 
@@ -75,35 +70,6 @@ def database(
         )
 
     return deploy(program, preview=preview, answers={DATABASE: rds_says or {}})
-
-
-def test_log_groups_exist_before_the_database_with_retention_and_key() -> None:
-    def program() -> None:
-        args = DatabaseLogsArgs(
-            identifier="database",
-            region="eu-central-1",
-            account_id="123456789012",
-            retention_days=90,
-            key_deletion_window_days=9,
-        )
-        aws.s3.Bucket(
-            "instance", bucket="instance", opts=pulumi.ResourceOptions(depends_on=[DatabaseLogs("logs", args)])
-        )
-
-    deployment = deploy(program)
-    groups, key = deployment.all(LOG_GROUP), deployment.one(KEY)
-    assert {group.inputs["name"] for group in groups} == {
-        "/aws/rds/instance/database/postgresql",
-        "/aws/rds/instance/database/upgrade",
-    }
-    assert {group.urn for group in groups} <= deployment.one(BUCKET).depends_on
-    for group in groups:
-        assert group.inputs["retentionInDays"] == 90
-        assert group.inputs["kmsKeyId"].endswith(f"key/{key.id}")
-    _, logs = json.loads(key.inputs["policy"])["Statement"]
-    assert logs["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"] == [
-        f"arn:aws:logs:eu-central-1:123456789012:log-group:{group.inputs['name']}" for group in groups
-    ]
 
 
 def test_exactly_the_hosts_may_connect_and_only_to_postgresql() -> None:
