@@ -11,6 +11,7 @@ from policy_pack.rules.checks import WRITE_IT_OUT, at, given, is_number, listed,
 from policy_pack.rules.policy import Finding, Policy, Resource, of_type
 from policy_pack.rules.promises import compute, security
 from policy_pack.rules.resource_types import (
+    AWS_LISTENERS,
     FIREWALL,
     LOAD_BALANCER,
     LOAD_BALANCER_SERVICE,
@@ -159,6 +160,12 @@ def _health_checked(resource: Resource, plan: Plan) -> Iterator[Finding]:
 
 def _over_tls(resource: Resource, _plan: Plan) -> Iterator[Finding]:
     protocol = resource.props.get("protocol")
+    if resource.type in AWS_LISTENERS:
+        redirects = [at(action, "redirect.protocol") for action in listed(resource.props.get("defaultActions"))]
+        if protocol not in ("HTTPS", "TLS") and not (redirects and all(one == "HTTPS" for one in redirects)):
+            remedy = "Set it to HTTPS or TLS, or redirect every request to HTTPS."
+            yield Finding("protocol", protocol, "HTTPS or TLS", WRITE_IT_OUT if protocol is UNKNOWN else remedy)
+        return
     if protocol != "https":
         remedy = "Set it to https, and set `redirect_http` to redirect requests without TLS."
         yield Finding("protocol", protocol, "https", WRITE_IT_OUT if protocol is UNKNOWN else remedy)
@@ -251,7 +258,7 @@ OVER_TLS: Final = Policy(
     control="A.5.29",
     promise=security,
     remedy="Set the service's protocol to https, with a certificate.",
-    concerns=of_type(LOAD_BALANCER_SERVICE),
+    concerns=of_type(LOAD_BALANCER_SERVICE, *AWS_LISTENERS),
     rule=_over_tls,
 )
 

@@ -49,6 +49,8 @@ INGRESS_ADDRESSES: Final = ("cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlock
 INGRESS_GROUPS: Final = ("referencedSecurityGroupId", "sourceSecurityGroupId", "securityGroups")
 """The properties with the security groups whose members it admits."""
 
+AWS_LISTENERS: Final = ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
+
 IAM_ROLE: Final = "aws:iam/role:Role"
 IAM_ROLE_POLICY_ATTACHMENT: Final = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 

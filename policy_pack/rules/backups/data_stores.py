@@ -28,6 +28,7 @@ _CACHE: Final = "Run the cache on the hosts, and keep the data in the database t
 REFUSED: Final[Mapping[str, str]] = {
     # Of AWS, by module or by type within one.
     "rds/cluster": _RELATIONAL,
+    "rds/clusterInstance": _RELATIONAL,
     "rds/globalCluster": _RELATIONAL,
     "rds/shardGroup": _RELATIONAL,
     "docdb": _RELATIONAL,
@@ -52,7 +53,13 @@ REFUSED: Final[Mapping[str, str]] = {
     "opensearch": _NO_BACKUP,
     "qbusiness": _NO_BACKUP,
     "cognito/userPool": _NO_BACKUP,
+    "bedrock/agentcoreMemory": _NO_BACKUP,
+    "connect": _NO_BACKUP,
+    "customerprofiles": _NO_BACKUP,
+    "emr": _NO_BACKUP,
+    "finspace": _NO_BACKUP,
     "kinesis/stream": _NO_BACKUP,
+    "sagemaker/featureGroup": _NO_BACKUP,
     "mq": _NO_BACKUP,
     "msk": _NO_BACKUP,
     "workmail": _NO_BACKUP,

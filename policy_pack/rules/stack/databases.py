@@ -81,7 +81,7 @@ def _parameter_group(stack: Stack, _plan: Plan) -> StackFindings:
     groups = stack.of([RDS_PARAMETER_GROUP])
     for database in stack.of([RDS_INSTANCE]):
         if not any(leads(database, "parameterGroupName", group) for group in groups):
-            found = database.props.get("parameterGroupName")
+            found = database.declared.get("parameterGroupName")
             remedy = (
                 "Use a parameter group of this stack: no policy can check whether a group outside the stack forces TLS."
             )

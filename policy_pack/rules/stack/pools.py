@@ -19,8 +19,9 @@ def _pools(stack: Stack, plan: Plan) -> StackFindings:
     pools: dict[str, list[Resource]] = {}
     for server in stack.of([SERVER]):
         labels = [at(server.props, f"labels.{name}") for name in ("pool", "role")]
-        name = next((label for label in labels if isinstance(label, str) and label), "")
-        pools.setdefault(name, []).append(server)
+        name = next((label for label in labels if isinstance(label, str) and label), None)
+        if name is not None:  # without one it is in no pool, which `host-labelled` refuses
+            pools.setdefault(name, []).append(server)
     for name, servers in pools.items():
         states = [at(server.props, "labels.state") for server in servers]
         locations = {location for server in servers if isinstance(location := server.props.get("location"), str)}

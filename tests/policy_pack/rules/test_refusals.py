@@ -10,6 +10,7 @@ import pytest
 from policy_pack import UNKNOWN, judge, judge_stack
 from policy_pack.documentation.examples.data import ONLY_TLS, bucket, database, policy_document
 from policy_pack.documentation.examples.model import Declared, Family, Ref, changed, declared_as
+from policy_pack.documentation.examples.service import public_endpoint
 from tests.policy_pack.refusals import policies
 from tests.policy_pack.resources import ACCOUNT, HOME, PLAN, RECOVERY, names, refused, resource
 from tests.policy_pack.rules.documents import BROKEN
@@ -271,3 +272,30 @@ def test_a_prefix_list_that_is_not_known_yet_gets_a_sentence() -> None:
     rule = {"securityGroupId": "sg-1", "ipProtocol": "tcp", "fromPort": 5432, "toPort": 5432, "prefixListId": UNKNOWN}
     ingress = resource("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", rule)
     assert names(ingress, "no-open-ingress") == ["prefixListId"]
+
+
+REDIRECT = {"type": "redirect", "redirect": {"protocol": "HTTPS", "statusCode": "HTTP_301"}}
+
+
+@pytest.mark.parametrize(
+    ("props", "expected"),
+    [
+        ({"protocol": "HTTPS"}, []),
+        ({"protocol": "TLS"}, []),
+        ({"protocol": "HTTP", "defaultActions": [REDIRECT]}, []),
+        ({"protocol": "HTTP", "defaultActions": [{"type": "forward"}]}, ["protocol"]),
+        ({"protocol": "TCP"}, ["protocol"]),
+        ({"defaultActions": [UNKNOWN]}, ["protocol"]),
+        ({"protocol": UNKNOWN}, ["protocol"]),
+    ],
+)
+@pytest.mark.parametrize("module", ["lb", "alb"])
+def test_a_load_balancer_of_aws_accepts_tls_only(module: str, props: dict[str, Any], expected: list[str]) -> None:
+    assert names(resource(f"aws:{module}/listener:Listener", props), "load-balancer-over-tls") == expected
+
+
+def test_a_host_without_a_role_is_refused_once() -> None:
+    family = changed(public_endpoint(PLAN), "host-1", "labels", {"state": "active"})
+    assert "pool-redundant" in policies(family, PLAN)  # the others of its pool are too few now
+    alone = {"host": family["host-1"], "firewall": family["firewall"], "group": family["group"]}
+    assert policies(alone, PLAN) == {"host-labelled"}

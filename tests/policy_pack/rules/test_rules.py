@@ -59,6 +59,7 @@ def test_models_run_in_the_eu(type_: str, props: dict[str, Any], expected: bool)
     ("type_", "expected"),
     [
         ("aws:rds/cluster:Cluster", True),
+        ("aws:rds/clusterInstance:ClusterInstance", True),
         ("aws:elasticache/cluster:Cluster", True),
         ("aws:efs/fileSystem:FileSystem", True),
         ("aws:s3/directoryBucket:DirectoryBucket", True),
