@@ -51,10 +51,10 @@ dr: up ## The same for the disaster-recovery stack
 # In a separate local cloud, which is new each time and deleted afterwards. After a failure it stays, for a look at it.
 RECOVERY := LOCALCLOUD_FOLDER="$(abspath .localcloud/recovery)"
 .PHONY: recovery
-recovery: $(READY) ## Lose Germany while rows are written, recover in Ireland, and measure what it cost
+recovery: $(READY) ## Lose Germany and IAM's control plane while rows are written, recover in Ireland, and measure what it cost
 	@$(RECOVERY) $(LOCALCLOUD) erase --yes
 	@$(RECOVERY) $(CONTINUITY) up --yes
-	@$(RECOVERY) $(CONTINUITY) drill recovery --yes --fault '$(abspath $(PYTHON)) -m localcloud cut {home_region}' \
+	@$(RECOVERY) $(CONTINUITY) drill recovery --yes --fault '$(abspath $(PYTHON)) -m localcloud cut {home_region} us-east-1' \
 	  || { echo "what is left of it: LOCALCLOUD_FOLDER=.localcloud/recovery $(LOCALCLOUD) shell" >&2; exit 1; }
 	@$(RECOVERY) $(LOCALCLOUD) erase --yes
 

@@ -69,6 +69,7 @@ def production(context: StackContext[ProductionSettings]) -> Outputs:
             onward_vault_arn=vault.backup_vault_arn,
             secrets_stack=settings.stack,
             secrets_key_arn=secrets.key_arn,
+            roles=None,
         ),
     )
     outputs["secrets"] = dict(secrets.arns)

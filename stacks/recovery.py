@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from components.database.instance import BackupReplicationArgs, ExistingKeyArgs
 from stacks.findings import query_clouds
-from stacks.service import DataPlane, service
+from stacks.service import DataPlane, ExistingRoles, service
 from stacks.vault_reference import VaultReference
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ def recovery(context: StackContext[RecoverySettings]) -> Outputs:
             onward_vault_arn=None,
             secrets_stack=settings.secrets_of,
             secrets_key_arn=vault.secrets_key_arn,
+            roles=ExistingRoles(
+                host_role_name=vault.recovery_host_role_name, backup_role_arn=vault.recovery_backup_role_arn
+            ),
         ),
     )
 

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components.backup.daily_backups import DailyBackups, DailyBackupsArgs, ExistingVaultArgs, OwnVaultArgs
+from components.backup.daily_backups import (
+    DailyBackups,
+    DailyBackupsArgs,
+    ExistingRoleArgs,
+    ExistingVaultArgs,
+    OwnRoleArgs,
+    OwnVaultArgs,
+)
 from components.database.instance import BackupReplicationArgs, Database, DatabaseArgs, ExistingKeyArgs, OwnKeyArgs
 from components.database.logs import DatabaseLogs, DatabaseLogsArgs
 from components.database.network import DatabaseNetwork, DatabaseNetworkArgs
 from components.hosts.addresses import HostAddresses, HostAddressesArgs
 from components.hosts.descriptions import HostContext
-from components.hosts.identity import DatabaseAccessArgs, HostIdentity, HostIdentityArgs, account_of
+from components.hosts.identity import DatabaseAddressArgs, HostIdentity, HostIdentityArgs, account_of
 from components.hosts.pool import HostPool, HostPoolArgs
+from components.hosts.role import ExistingHostRoleArgs, HostRoleArgs
 from components.hosts.user_data import UserData
 from components.network.addressing import Role, balancer_address
 from components.network.hetzner_project import ssh_key_name
@@ -28,6 +36,14 @@ from stacks.findings import Findings, database_identifier
 if TYPE_CHECKING:
     from stacks.context import Outputs, ServiceContext
     from stacks.vault_reference import VaultReference
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingRoles:
+    """The roles that the vault declares for a stack."""
+
+    host_role_name: pulumi.Output[str]
+    backup_role_arn: pulumi.Output[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +64,8 @@ class DataPlane:
     """The stack whose secrets the hosts read: this stack, or the stack with replicas in this region."""
 
     secrets_key_arn: pulumi.Output[str]
+    roles: ExistingRoles | None
+    """The roles of the hosts and the backups. `None` declares them in this stack."""
 
 
 def service(context: ServiceContext, findings: Findings, vault: VaultReference, data: DataPlane) -> Outputs:
@@ -177,7 +195,9 @@ def _daily_backups(context: ServiceContext, vault: VaultReference, data: DataPla
             # recovery changes the database's key.
             else OwnVaultArgs(kms_key_arn=database.declared_key_arn),
             onward_vault_arn=data.onward_vault_arn,
-            role_boundary_arn=vault.workload_boundary_arn,
+            role=OwnRoleArgs(boundary_arn=vault.workload_boundary_arn)
+            if data.roles is None
+            else ExistingRoleArgs(arn=data.roles.backup_role_arn),
         ),
         opts=context.aws,
     )
@@ -191,21 +211,32 @@ def _host_identity(context: ServiceContext, vault: VaultReference, data: DataPla
             stack=settings.stack,
             region=settings.region,
             account_id=account_of(vault.database_key_arn),
-            secret_names=tuple(secret_name(data.secrets_stack, secret) for secret in settings.secrets),
-            secrets_key_arn=data.secrets_key_arn,
-            database=DatabaseAccessArgs(
-                endpoint=database.endpoint,
-                name=database.database_name,
-                secret_arn=database.secret_arn,
-                secret_key_arn=database.secret_key_arn,
-                user_secret_name=secret_name(data.secrets_stack, DATABASE_USER_SECRET),
-                sets_user_secret=data.secrets_stack == settings.stack,
+            role=_host_role(context, vault, data, database)
+            if data.roles is None
+            else ExistingHostRoleArgs(name=data.roles.host_role_name),
+            database=DatabaseAddressArgs(
+                endpoint=database.endpoint, name=database.database_name, secret_arn=database.secret_arn
             ),
             log_retention_days=retention.host_log_days,
             key_deletion_window_days=retention.key_deletion_window_days,
-            role_boundary_arn=vault.workload_boundary_arn,
         ),
         opts=context.aws,
+    )
+
+
+def _host_role(context: ServiceContext, vault: VaultReference, data: DataPlane, database: Database) -> HostRoleArgs:
+    settings = context.settings
+    return HostRoleArgs(
+        stack=settings.stack,
+        region=settings.region,
+        account_id=account_of(vault.database_key_arn),
+        secret_names=tuple(secret_name(data.secrets_stack, secret) for secret in settings.secrets),
+        secrets_key_arn=data.secrets_key_arn,
+        user_secret_name=secret_name(data.secrets_stack, DATABASE_USER_SECRET),
+        sets_user_secret=data.secrets_stack == settings.stack,
+        database_secret_arn=database.secret_arn,
+        database_key_arns=[database.secret_key_arn],
+        boundary_arn=vault.workload_boundary_arn,
     )
 
 

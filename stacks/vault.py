@@ -6,10 +6,22 @@ from typing import TYPE_CHECKING
 
 from components.access.access import Access, AccessArgs
 from components.access.github_oidc import RepositoryIdentity
+from components.access.recovery_roles import RecoveryRoles
 from components.backup.recovery_vault import RecoveryVault, RecoveryVaultArgs
 from components.github.mirror import RepositoryMirror, RepositoryMirrorArgs
+from components.hosts.identity import account_of
+from components.hosts.role import HostRoleArgs
 from components.network.hetzner_project import HetznerProject, HetznerProjectArgs
-from plan.names import GITHUB, PRODUCTION, RECOVERY, access_of, mirror_role
+from plan.names import (
+    DATABASE_USER_SECRET,
+    GITHUB,
+    PRODUCTION,
+    RECOVERY,
+    access_of,
+    mirror_role,
+    name_prefix,
+    secret_name,
+)
 
 if TYPE_CHECKING:
     from stacks.context import Outputs, StackContext
@@ -22,6 +34,7 @@ def vault(context: StackContext[VaultSettings]) -> Outputs:
     recovery_vault = _recovery_vault(context)
     access = _access(context)
     mirror = _mirror(context, access)
+    recovery_roles = _recovery_roles(context, recovery_vault, access)
     outputs: Outputs = {
         "region": context.settings.region,
         "zone_name": project.zone_name,
@@ -39,6 +52,8 @@ def vault(context: StackContext[VaultSettings]) -> Outputs:
         "bundle_bucket_name": mirror.bucket_name,
         "alarm_topic_arn": access.alarm_topic_arn,
         "state_bucket_name": access.state_bucket_name,
+        "recovery_host_role_name": recovery_roles.host_role_name,
+        "recovery_backup_role_arn": recovery_roles.backup_role_arn,
     }
     if recovery_vault.return_key_arn is not None:
         outputs["return_key_arn"] = recovery_vault.return_key_arn
@@ -93,6 +108,26 @@ def _access(context: StackContext[VaultSettings]) -> Access:
             key_deletion_window_days=promised.retention.key_deletion_window_days,
             record_days=promised.retention.object_version_days,
             record_lock_days=promised.retention.object_lock_days,
+        ),
+        opts=context.aws,
+    )
+
+
+def _recovery_roles(context: StackContext[VaultSettings], vault: RecoveryVault, access: Access) -> RecoveryRoles:
+    """Declare the roles of the recovery stack. Its database has one of the vault's keys."""
+    return RecoveryRoles(
+        f"{name_prefix(RECOVERY)}-roles",
+        HostRoleArgs(
+            stack=RECOVERY,
+            region=context.settings.region,
+            account_id=account_of(vault.database_key_arn),
+            secret_names=(secret_name(PRODUCTION, "*"),),
+            secrets_key_arn=vault.secrets_key_arn,
+            user_secret_name=secret_name(PRODUCTION, DATABASE_USER_SECRET),
+            sets_user_secret=False,
+            database_secret_arn=None,
+            database_key_arns=[vault.database_key_arn, vault.copies_key_arn],
+            boundary_arn=access.workload_boundary_arn,
         ),
         opts=context.aws,
     )

@@ -52,6 +52,12 @@ class VaultReference:
     workload_boundary_arn = _VaultOutput()
     """The permissions boundary of every role that a deployment creates."""
 
+    recovery_host_role_name = _VaultOutput()
+    """The role of the recovery stack's hosts."""
+
+    recovery_backup_role_arn = _VaultOutput()
+    """The role with which AWS Backup backs up the recovery stack's database."""
+
     zone_name = _VaultOutput()
     """The DNS zone that contains the service's names."""
 

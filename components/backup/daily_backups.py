@@ -26,7 +26,7 @@ _MAY_BACK_UP = "service-role/AWSBackupServiceRolePolicyForBackup"
 
 @dataclass(frozen=True, kw_only=True)
 class OwnVaultArgs:
-    """The backups go to a vault of this component's own, locked in governance mode."""
+    """The backups go to this component's own vault, locked in governance mode."""
 
     kms_key_arn: pulumi.Input[str]
     """The database's own key: AWS Backup encrypts a backup that RDS makes in its region with that key anyway."""
@@ -34,15 +34,30 @@ class OwnVaultArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class ExistingVaultArgs:
-    """The backups go to a vault that somebody else owns, in the database's region."""
+    """The backups go to a vault of a different stack, in the database's region."""
 
     name: pulumi.Input[str]
     """The vault's name. Its lock must accept the retention."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnRoleArgs:
+    """AWS Backup gets this component's own role."""
+
+    boundary_arn: pulumi.Input[str] | None = None
+    """The permissions boundary of the role. A deployment may create only roles that have it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingRoleArgs:
+    """AWS Backup uses a role that a different stack declares."""
+
+    arn: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DailyBackupsArgs:
-    """What is backed up, where to, and for how long.
+    """The database, the vaults, the role and the retention.
 
     Raises:
         ValueError: the retention is not positive.
@@ -62,8 +77,7 @@ class DailyBackupsArgs:
     The copies are encrypted with that vault's key. So they open when the database's key is lost.
     """
 
-    role_boundary_arn: pulumi.Input[str] | None = None
-    """The permissions boundary of every role that is made here: a deployment may make no role without one."""
+    role: OwnRoleArgs | ExistingRoleArgs
 
     def __post_init__(self) -> None:
         if self.retention_days < 1:
@@ -92,20 +106,13 @@ class DailyBackups(pulumi.ComponentResource):
         guarded = pulumi.ResourceOptions(parent=self, protect=True)
 
         self.vault_name = self._vault_name(name, args)
-        role = aws.iam.Role(
-            name,
-            name=name,
-            description="AWS Backup backs up the application database",
-            assume_role_policy=trust({"Service": "backup.amazonaws.com"}),
-            permissions_boundary=args.role_boundary_arn,
-            opts=guarded,
-        )
-        permission = aws.iam.RolePolicyAttachment(
-            name,
-            role=role.name,
-            policy_arn=managed_policy(aws_partition(args.region), _MAY_BACK_UP),
-            opts=guarded,
-        )
+        permissions: list[pulumi.Resource] = []
+        if isinstance(args.role, OwnRoleArgs):
+            role, permission = declare_backup_role(name, args.region, args.role.boundary_arn, guarded)
+            self.role_arn = role.arn
+            permissions.append(permission)
+        else:
+            self.role_arn = pulumi.Output.from_input(args.role.arn)
         plan = aws.backup.Plan(
             name,
             name=name,
@@ -131,14 +138,13 @@ class DailyBackups(pulumi.ComponentResource):
             name,
             name=name,
             plan_id=plan.id,
-            iam_role_arn=role.arn,
+            iam_role_arn=self.role_arn,
             resources=[args.database_arn],
             # A job that starts before the role may do its work fails, and the next one starts a day later.
-            opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[permission])),
+            opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=permissions)),
         )
 
         self.plan_id = plan.id
-        self.role_arn = role.arn
         self.register_outputs({"vaultName": self.vault_name, "planId": self.plan_id, "roleArn": self.role_arn})
 
     def _vault_name(self, name: str, args: DailyBackupsArgs) -> pulumi.Output[str]:
@@ -169,3 +175,24 @@ class DailyBackups(pulumi.ComponentResource):
                 lifecycle=aws.backup.PlanRuleCopyActionLifecycleArgs(delete_after=args.retention_days),
             )
         ]
+
+
+def declare_backup_role(
+    name: str, region: str, boundary_arn: pulumi.Input[str] | None, opts: pulumi.ResourceOptions
+) -> tuple[aws.iam.Role, aws.iam.RolePolicyAttachment]:
+    """Declare the role of AWS Backup, with the permissions to back up. The partition of the region has the policy."""
+    role = aws.iam.Role(
+        name,
+        name=name,
+        description="AWS Backup backs up the application database",
+        assume_role_policy=trust({"Service": "backup.amazonaws.com"}),
+        permissions_boundary=boundary_arn,
+        opts=opts,
+    )
+    permission = aws.iam.RolePolicyAttachment(
+        name,
+        role=role.name,
+        policy_arn=managed_policy(aws_partition(region), _MAY_BACK_UP),
+        opts=opts,
+    )
+    return role, permission

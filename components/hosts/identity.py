@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Final
 
 import pulumi
-import pulumi_aws as aws
 
 # Each imported from its own file: importing the whole packages takes a tenth to a quarter of a second of every run. No
 # other module may use such a package: the SDK loads a package at the first access, and would find it without its parts.
@@ -17,28 +15,18 @@ from pulumi_aws.ssm.activation import Activation
 from pulumi_aws.ssm.parameter import Parameter
 
 from components.aws.encryption_key import EncryptionKey, EncryptionKeyArgs
-from components.aws.iam_documents import (
-    INLINE_POLICY_LIMIT,
-    AccountScope,
-    Arn,
-    Condition,
-    Statement,
-    allow,
-    document,
-    trust,
-)
+from components.aws.iam_documents import AccountScope, Arn
 from components.aws.log_key import log_key_policy
+from components.hosts.role import ExistingHostRoleArgs, HostRoleArgs, declare_host_role
 from plan.model import LOG_DAYS
-from plan.names import APP, host_path
-
-_SECRET: Final = re.compile(rf"{APP}/[A-Za-z0-9_+=.@/-]+")
+from plan.names import host_path
 
 # Long enough to distinguish two configurations of a host, and short enough to read.
 _FINGERPRINT_LENGTH: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatabaseAccessArgs:
+class DatabaseAddressArgs:
     """The database's address and secret. All of it may become known long after the hosts exist."""
 
     endpoint: pulumi.Input[str]
@@ -48,52 +36,29 @@ class DatabaseAccessArgs:
     secret_arn: pulumi.Input[str]
     """The secret with the name and the password of the master user. Hosts create the application's user with it."""
 
-    secret_key_arn: pulumi.Input[str]
-    """The key that encrypts this secret."""
-
-    user_secret_name: str
-    """The full name of the secret with the application's own user. The key of `secret_names` encrypts it."""
-
-    sets_user_secret: bool
-    """Whether the hosts set the first value of this secret. Not of a replica, which has the value of its primary."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class HostIdentityArgs:
-    """The settings and secrets that the hosts may read, and the retention of their logs.
+    """The role and the settings of the hosts, and the retention of their logs.
 
     Raises:
-        ValueError: a secret's name has another form, or CloudWatch Logs does not offer the retention.
+        ValueError: CloudWatch Logs does not offer the retention.
     """
 
     stack: str
     region: str
-    """The region of the role's permissions, the activations, the parameter and the logs."""
+    """The region of the activations, the parameter and the logs."""
 
     account_id: pulumi.Input[str]
     """The number of the AWS account. `account_of` reads it from the ARN of an existing resource."""
 
-    secret_names: tuple[str, ...]
-    """The application's secrets, by their full names, such as `botbrains/prod/inference`.
-
-    Names, not ARNs: recovery cannot query production for the six characters that end an ARN.
-    """
-
-    secrets_key_arn: pulumi.Input[str]
-    """The key that encrypts these secrets in this region."""
-
-    database: DatabaseAccessArgs
+    role: HostRoleArgs | ExistingHostRoleArgs
+    database: DatabaseAddressArgs
     log_retention_days: int
     key_deletion_window_days: int
     """The plan's `retention.key_deletion_window_days`, for the key of the logs: 7 to 30."""
 
-    role_boundary_arn: pulumi.Input[str] | None = None
-    """The permissions boundary of the role. A deployment may create only roles that have it."""
-
     def __post_init__(self) -> None:
-        for index, name in enumerate(self.secret_names):
-            if not _SECRET.fullmatch(name):
-                raise ValueError(f"secret_names[{index}] is {name!r}; allowed is a name of the form {APP}/STACK/NAME")
         if self.log_retention_days not in LOG_DAYS:
             allowed = ", ".join(map(str, LOG_DAYS))
             raise ValueError(
@@ -110,8 +75,8 @@ class HostIdentity(pulumi.ComponentResource):
     give access only to the host's settings, its secrets and its log group.
 
     The hosts do not wait for the database, which takes long to create or restore. The role exists before the database.
-    The resources that need the database (its address in the settings, the right to read its secret) follow, and hosts
-    poll until these exist.
+    The resources that need the database (its address in the settings, and the right of the component's own role to read
+    its secret) follow, and hosts poll until these exist.
 
     The role does not use the managed policy AmazonSSMManagedInstanceCore: it lets a host read every parameter of the
     account, and opens the channels through which Session Manager and Run Command enter a host. We use neither: only
@@ -120,7 +85,6 @@ class HostIdentity(pulumi.ComponentResource):
     """
 
     role_name: pulumi.Output[str]
-    role_arn: pulumi.Output[str]
     parameter_name: str
     """The parameter with the database's address: JSON of host, port, name and secret_arn, without a secret in it."""
 
@@ -134,14 +98,13 @@ class HostIdentity(pulumi.ComponentResource):
         self.parameter_name = f"{host_path(args.stack)}/database"
         self.log_group_name = f"{host_path(args.stack)}/hosts"
 
-        role = aws.iam.Role(
-            name,
-            name=name,
-            description=f"Hosts of {args.stack}, registered with Systems Manager",
-            assume_role_policy=place.apply(_trust),
-            permissions_boundary=args.role_boundary_arn,
-            opts=child,
-        )
+        needed: list[pulumi.Resource] = []
+        if isinstance(args.role, HostRoleArgs):
+            role, permission = declare_host_role(name, args.role, child)
+            self.role_name = role.name
+            needed.append(permission)
+        else:
+            self.role_name = pulumi.Output.from_input(args.role.name)
         log_key = EncryptionKey(
             f"{name}-logs",
             EncryptionKeyArgs(
@@ -159,24 +122,6 @@ class HostIdentity(pulumi.ComponentResource):
             tags={"Name": name},
             opts=guarded,
         )
-        permission = aws.iam.RolePolicy(
-            f"{name}-settings",
-            name="settings",
-            role=role.name,
-            policy=pulumi.Output.all(place, args.secrets_key_arn, log_group.arn).apply(
-                lambda known: _settings_policy(args, self.parameter_name, *known)
-            ),
-            opts=child,
-        )
-        aws.iam.RolePolicy(
-            f"{name}-database",
-            name="database",
-            role=role.name,
-            policy=pulumi.Output.all(args.database.secret_arn, args.database.secret_key_arn).apply(
-                lambda known: document(_read_secrets(args.region, [known[0]], known[1]), INLINE_POLICY_LIMIT)
-            ),
-            opts=child,
-        )
         Parameter(
             name,
             name=self.parameter_name,
@@ -190,16 +135,13 @@ class HostIdentity(pulumi.ComponentResource):
             opts=child,
         )
 
-        self.role_name = role.name
-        self.role_arn = role.arn
-        # When a host registers, it may already read its settings.
+        # When a host registers, it may already read its settings, and its logs have a place.
         self._registrable = pulumi.ResourceOptions(
-            parent=self, depends_on=[permission], additional_secret_outputs=["activation_code"]
+            parent=self, depends_on=[log_group, *needed], additional_secret_outputs=["activation_code"]
         )
         self.register_outputs(
             {
                 "roleName": self.role_name,
-                "roleArn": self.role_arn,
                 "parameterName": self.parameter_name,
                 "logGroupName": self.log_group_name,
             }
@@ -233,54 +175,7 @@ def account_of(arn: pulumi.Input[str]) -> pulumi.Output[str]:
 # -- documents --------------------------------------------------------------------------------------------------------
 
 
-def _trust(place: AccountScope) -> str:
-    """SSM may assume the role, only for nodes of this account in this region (prevents a confused deputy)."""
-    return trust(
-        {"Service": "ssm.amazonaws.com"},
-        {
-            "StringEquals": {"aws:SourceAccount": place.account},
-            "ArnEquals": {"aws:SourceArn": place.arn("ssm", "*")},
-        },
-    )
-
-
-def _settings_policy(
-    args: HostIdentityArgs, parameter: str, place: AccountScope, secrets_key_arn: str, log_group_arn: str
-) -> str:
-    statements = [
-        # The agent's calls with the role's credentials. It requests the credentials themselves with its own key.
-        allow("BeAManagedNode", ["ssm:UpdateInstanceInformation", "ssm:ListInstanceAssociations"], "*"),
-        allow("ReadSettings", "ssm:GetParameter", place.arn("ssm", f"parameter{parameter}")),
-        allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:log-stream:*"),
-    ]
-    # Secrets Manager adds a hyphen and six random characters to an ARN. Six question marks match exactly these, and
-    # no other secret whose name only begins with the same words.
-    user, *own = place.arns(
-        "secretsmanager",
-        *(f"secret:{name}-??????" for name in (args.database.user_secret_name, *args.secret_names)),
-    )
-    statements += _read_secrets(args.region, [user, *own], secrets_key_arn)
-    if args.database.sets_user_secret:
-        statements += [
-            allow("SetTheDatabaseUser", "secretsmanager:PutSecretValue", user),
-            allow(None, "kms:GenerateDataKey", secrets_key_arn, _through_secrets_manager(args.region)),
-        ]
-    return document(statements, INLINE_POLICY_LIMIT)
-
-
-def _read_secrets(region: str, arns: list[str], key_arn: str) -> list[Statement]:
-    """Allow reading the secrets' values, and decryption with their key through Secrets Manager only."""
-    return [
-        allow(None, "secretsmanager:GetSecretValue", arns),
-        allow(None, "kms:Decrypt", key_arn, _through_secrets_manager(region)),
-    ]
-
-
-def _through_secrets_manager(region: str) -> Condition:
-    return {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
-
-
-def _database_address(database: DatabaseAccessArgs) -> pulumi.Output[str]:
+def _database_address(database: DatabaseAddressArgs) -> pulumi.Output[str]:
     def as_json(known: list[str]) -> str:
         endpoint, name, secret_arn = known
         host, _, port = endpoint.rpartition(":")

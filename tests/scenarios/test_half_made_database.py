@@ -19,18 +19,18 @@ def test_next_up_completes_a_half_made_database(
     monkeypatch.setenv("LOCALCLOUD_CLOCK", "300")
     monkeypatch.setenv("LOCALCLOUD_RDS_RESTORE_MINUTES", "420")
     with a_local_cloud(engine, tmp_path) as cloud:
-        assert cloud.run(*CONTINUITY, "up", "--yes").returncode == 0
+        assert cloud.run(*CONTINUITY, "up", "--yes", timeout=900).returncode == 0
         until("the copy", lambda: copies(cloud, RECOVERY, "botbrains-prod-database")[0]["RestoreWindow"]["LatestTime"])
-        first = cloud.run(*CONTINUITY, "up", "dr", "--yes")
+        first = cloud.run(*CONTINUITY, "up", "dr", "--yes", timeout=900)
         assert first.returncode != 0
         assert "is backing-up after 360 minutes" in first.stdout
         assert "MasterUserSecret" not in instance(cloud, RECOVERY, "botbrains-dr-database")
 
-        second = cloud.run(*CONTINUITY, "up", "dr", "--yes")
+        second = cloud.run(*CONTINUITY, "up", "dr", "--yes", timeout=900)
         assert second.returncode == 0
         assert "creating it" in second.stderr
         must_be_protected(cloud, RECOVERY, "botbrains-dr-database", "botbrains-dr-database")
         with database(cloud, "dr") as connection:
             assert connection.execute("select 1").fetchone() == (1,)
-        again = cloud.run(*CONTINUITY, "up", "dr", "--yes")
+        again = cloud.run(*CONTINUITY, "up", "dr", "--yes", timeout=900)
         assert "dr: no change" in again.stdout

@@ -98,7 +98,8 @@ def drill(production_up: LocalCloud, project: Path) -> Drill:
     put(cloud, HOME, OBJECTS, "before")
     until("the replica", lambda: has(cloud, RECOVERY, REPLICA, "before"))
     before = len(requests(cloud))
-    fault = f"{sys.executable} -m localcloud cut {{home_region}}"
+    # IAM's only control plane is in us-east-1. A recovery must not need it.
+    fault = f"{sys.executable} -m localcloud cut {{home_region}} us-east-1"
     done = cloud.run(
         *CONTINUITY, "drill", "recovery", "--yes", "--json", "--write-seconds", "12", "--fault", fault, cwd=project
     )
@@ -287,7 +288,7 @@ def test_production_goes_home_with_all_rows(recovered: LocalCloud, project: Path
     with database(recovered, "dr") as connection:
         connection.execute("insert into continuity_drill.heartbeat values (1000000, clock_timestamp())")
         expected = numbers(connection)
-    localcloud(recovered, "restore", HOME)
+    localcloud(recovered, "restore", HOME, "us-east-1")
     until("the object written meanwhile", lambda: has(recovered, HOME, OBJECTS, "meanwhile"))
 
     configure(project / "Pulumi.vault.yaml", lambda config: config.update({"botbrains:failback": True}))

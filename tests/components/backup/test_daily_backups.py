@@ -11,7 +11,14 @@ import pulumi
 import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from components.backup.daily_backups import DailyBackups, DailyBackupsArgs, ExistingVaultArgs, OwnVaultArgs
+from components.backup.daily_backups import (
+    DailyBackups,
+    DailyBackupsArgs,
+    ExistingRoleArgs,
+    ExistingVaultArgs,
+    OwnRoleArgs,
+    OwnVaultArgs,
+)
 from components.database import instance
 from tests.components.recording import KEY, Deployment, deploy
 
@@ -29,7 +36,11 @@ MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def second_copy(
-    vault: OwnVaultArgs | ExistingVaultArgs | None = None, onward: str | None = ONWARD, *, preview: bool = False
+    vault: OwnVaultArgs | ExistingVaultArgs | None = None,
+    onward: str | None = ONWARD,
+    *,
+    role: OwnRoleArgs | ExistingRoleArgs | None = None,
+    preview: bool = False,
 ) -> Deployment:
     def program() -> None:
         made = DailyBackups(
@@ -40,6 +51,7 @@ def second_copy(
                 retention_days=17,
                 vault=vault or OwnVaultArgs(kms_key_arn="arn:of-the-database"),
                 onward_vault_arn=onward,
+                role=role or OwnRoleArgs(),
             ),
         )
         pulumi.export("vault", made.vault_name)
@@ -72,8 +84,11 @@ def test_the_database_is_backed_up_into_a_locked_vault_and_copied_to_another(pre
 
 
 def test_recovery_backs_up_into_the_vaults_own() -> None:
-    deployment = second_copy(ExistingVaultArgs(name="vault-backups"), onward=None)
+    role = ExistingRoleArgs(arn="arn:of-the-vault")
+    deployment = second_copy(ExistingVaultArgs(name="vault-backups"), onward=None, role=role)
 
+    assert deployment.all(ROLE) == deployment.all(ATTACHMENT) == []
+    assert deployment.one(SELECTION).inputs["iamRoleArn"] == "arn:of-the-vault"
     assert rule_of(deployment)["targetVaultName"] == deployment.outputs["vault"] == "vault-backups"
     assert not rule_of(deployment).get("copyActions")
     assert deployment.all(BACKUP_VAULT) == deployment.all(VAULT_LOCK) == deployment.all(KEY) == []
@@ -148,4 +163,5 @@ def test_a_retention_of_nothing_is_refused() -> None:
             retention_days=0,
             vault=ExistingVaultArgs(name="v"),
             onward_vault_arn=None,
+            role=OwnRoleArgs(),
         )

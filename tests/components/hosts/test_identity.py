@@ -6,14 +6,14 @@ import fnmatch
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pulumi
 import pytest
 from pulumi_aws.secretsmanager import Secret
 
-from components.hosts.identity import DatabaseAccessArgs, HostIdentity, HostIdentityArgs, account_of
+from components.hosts.identity import DatabaseAddressArgs, HostIdentity, HostIdentityArgs, account_of
+from components.hosts.role import ExistingHostRoleArgs, HostRoleArgs
 from tests.components.recording import KEY, SECRET, Deployment, deploy
 
 ROLE = "aws:iam/role:Role"
@@ -27,7 +27,24 @@ ACCOUNT = "210987654321"
 SECRETS_KEY = f"arn:aws:kms:{HERE}:{ACCOUNT}:key/secrets"
 DATABASE_KEY = f"arn:aws:kms:{HERE}:{ACCOUNT}:key/database"
 DATABASE_SECRET = f"arn:aws:secretsmanager:{HERE}:{ACCOUNT}:secret:rds!db-1-abcdef"
-LOGS = "arn:aws:logs:no-region:123456789012:log-group:/botbrains/stack/hosts"
+LOGS = f"arn:aws:logs:{HERE}:{ACCOUNT}:log-group:/botbrains/stack/hosts"
+
+
+def role(**changes: Any) -> HostRoleArgs:
+    return HostRoleArgs(
+        **{
+            "stack": "stack",
+            "region": HERE,
+            "account_id": ACCOUNT,
+            "secret_names": ("botbrains/prod/inference", "botbrains/prod/mail.smtp"),
+            "secrets_key_arn": SECRETS_KEY,
+            "user_secret_name": "botbrains/prod/database",
+            "sets_user_secret": False,
+            "database_secret_arn": DATABASE_SECRET,
+            "database_key_arns": [DATABASE_KEY],
+            **changes,
+        }
+    )
 
 
 def arguments(**changes: Any) -> HostIdentityArgs:
@@ -36,15 +53,9 @@ def arguments(**changes: Any) -> HostIdentityArgs:
             "stack": "stack",
             "region": HERE,
             "account_id": account_of(SECRETS_KEY),
-            "secret_names": ("botbrains/prod/inference", "botbrains/prod/mail.smtp"),
-            "secrets_key_arn": SECRETS_KEY,
-            "database": DatabaseAccessArgs(
-                endpoint="database.example:5433",
-                name="botbrains",
-                secret_arn=DATABASE_SECRET,
-                secret_key_arn=DATABASE_KEY,
-                user_secret_name="botbrains/prod/database",
-                sets_user_secret=False,
+            "role": role(),
+            "database": DatabaseAddressArgs(
+                endpoint="database.example:5433", name="botbrains", secret_arn=DATABASE_SECRET
             ),
             "log_retention_days": 365,
             "key_deletion_window_days": 9,
@@ -112,6 +123,33 @@ def test_host_has_only_needed_permissions(action: str, resource: str, expected: 
     assert permitted(identity(), action, resource) is expected
 
 
+@pytest.mark.parametrize(
+    ("action", "resource", "expected"),
+    [
+        ("secretsmanager:GetSecretValue", secret("botbrains/prod/any-AbCdEf"), True),
+        ("secretsmanager:GetSecretValue", secret("botbrains/dr/any-AbCdEf"), False),
+        ("secretsmanager:GetSecretValue", DATABASE_SECRET, True),
+        ("secretsmanager:GetSecretValue", secret("other!db-1-abcdef"), False),
+        ("kms:Decrypt", DATABASE_KEY, True),
+        ("kms:Decrypt", f"{DATABASE_KEY}-copies", True),
+        ("kms:Decrypt", f"{DATABASE_KEY}-other", False),
+    ],
+)
+def test_role_may_precede_the_database(action: str, resource: str, expected: bool) -> None:
+    early = role(
+        secret_names=("botbrains/prod/*",),
+        database_secret_arn=None,
+        database_key_arns=[DATABASE_KEY, f"{DATABASE_KEY}-copies"],
+    )
+    assert permitted(identity(role=early), action, resource) is expected
+
+
+def test_existing_role_needs_no_call_to_iam() -> None:
+    deployment = identity({"api-1": "0123"}, role=ExistingHostRoleArgs(name="of-the-vault"))
+    assert not [it for it in deployment.resources if it.type.startswith("aws:iam/")]
+    assert deployment.one(ACTIVATION).inputs["iamRole"] == "of-the-vault"
+
+
 def test_keys_decrypt_only_through_secrets_manager() -> None:
     decrypting = [each for each in statements(identity()) if "kms:Decrypt" in each["Action"]]
     assert len(decrypting) == 2
@@ -129,11 +167,7 @@ def test_role_trusts_only_managed_nodes_of_region() -> None:
 
 
 def test_hosts_of_the_primary_set_the_database_user_and_no_other_secret() -> None:
-    def program() -> None:
-        given = arguments()
-        HostIdentity("hosts", replace(given, database=replace(given.database, sets_user_secret=True)))
-
-    deployment = deploy(program)
+    deployment = identity(role=role(sets_user_secret=True))
     assert permitted(deployment, "secretsmanager:PutSecretValue", secret("botbrains/prod/database-AbCdEf"))
     assert permitted(deployment, "kms:GenerateDataKey", SECRETS_KEY)
     assert not permitted(deployment, "secretsmanager:PutSecretValue", secret("botbrains/prod/inference-AbCdEf"))
@@ -185,15 +219,11 @@ def test_hosts_do_not_wait_for_the_database() -> None:
 
     def program() -> None:
         coming = Secret("database", name="database").arn
-        access = DatabaseAccessArgs(
-            endpoint=coming.apply(lambda arn: f"{arn}:5432"),
-            name="botbrains",
-            secret_arn=coming,
-            secret_key_arn=coming,
-            user_secret_name="botbrains/prod/database",
-            sets_user_secret=True,
+        address = DatabaseAddressArgs(
+            endpoint=coming.apply(lambda arn: f"{arn}:5432"), name="botbrains", secret_arn=coming
         )
-        HostIdentity("hosts", arguments(database=access)).activation("api-1", "0123")
+        access = role(database_secret_arn=coming, database_key_arns=[coming])
+        HostIdentity("hosts", arguments(database=address, role=access)).activation("api-1", "0123")
 
     for preview in (True, False):
         deployment = deploy(program, preview=preview)
@@ -212,14 +242,16 @@ def test_hosts_do_not_wait_for_the_database() -> None:
     ("changes", "message"),
     [
         ({"log_retention_days": 100}, "log_retention_days is 100; allowed is one of 1, 3, 5"),
-        (
-            {"secret_names": ("inference",)},
-            "secret_names[0] is 'inference'; allowed is a name of the form botbrains/STACK/NAME",
-        ),
-        ({"secret_names": ("botbrains/prod/*",)}, "secret_names[0] is 'botbrains/prod/*'"),
         ({"key_deletion_window_days": 6}, "deletion_window_days is 6; KMS accepts 7 to 30"),
     ],
 )
 def test_values_that_aws_refuses_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         identity(**changes)
+
+
+@pytest.mark.parametrize("name", ["inference", "botbrains/*", "botbrains/prod/in*", "botbrains/*/inference"])
+def test_other_secret_names_are_refused(name: str) -> None:
+    message = f"secret_names[0] is {name!r}; allowed is a name of the form botbrains/STACK/NAME"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        role(secret_names=(name,))

@@ -8,7 +8,8 @@ import os
 import pulumi
 import pulumi_aws as aws
 
-from components.hosts.identity import DatabaseAccessArgs, HostIdentity, HostIdentityArgs, account_of
+from components.hosts.identity import DatabaseAddressArgs, HostIdentity, HostIdentityArgs, account_of
+from components.hosts.role import HostRoleArgs
 from stacks import providers
 
 provider = providers.aws(region="eu-central-1", tags={"app": "botbrains"})
@@ -21,16 +22,18 @@ identity = HostIdentity(
         stack="test",
         region="eu-central-1",
         account_id=account_of(key.arn),
-        secret_names=("botbrains/test/inference",),
-        secrets_key_arn=key.arn,
-        database=DatabaseAccessArgs(
-            endpoint="database.example:5432",
-            name="botbrains",
-            secret_arn=secret.arn,
-            secret_key_arn=key.arn,
+        role=HostRoleArgs(
+            stack="test",
+            region="eu-central-1",
+            account_id=account_of(key.arn),
+            secret_names=("botbrains/test/inference",),
+            secrets_key_arn=key.arn,
             user_secret_name="botbrains/test/database",
             sets_user_secret=True,
+            database_secret_arn=secret.arn,
+            database_key_arns=[key.arn],
         ),
+        database=DatabaseAddressArgs(endpoint="database.example:5432", name="botbrains", secret_arn=secret.arn),
         log_retention_days=30,
         key_deletion_window_days=7,
     ),
