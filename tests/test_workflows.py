@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+import plan
+from components.access.github_oidc import DEPLOY_SECONDS
+from components.database.instance import TIMEOUT_HOURS
 from continuity.changes.report import LABEL
 from tests.conftest import ROOT
 
@@ -113,3 +116,16 @@ def test_cli_has_the_version_of_the_sdk() -> None:
     command = step["run"].partition(" >> ")[0]
     said = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert re.fullmatch(r"version=\d+\.\d+\.\d+\n", said)
+
+
+def test_sessions_outlast_the_wait_for_a_database() -> None:
+    hours = plan.load().access.emergency_session_hours
+    assert hours > TIMEOUT_HOURS
+    assert f"--duration-seconds {hours * 3600} " in (ROOT / "docs/access.md").read_text()
+
+    assert DEPLOY_SECONDS > TIMEOUT_HOURS * 3600
+    steps = read(ROOT / ".github/actions/deploy/action.yml")["runs"]["steps"]
+    [session] = [step["with"] for step in steps if "configure-aws-credentials@" in step.get("uses", "")]
+    assert session["role-duration-seconds"] == DEPLOY_SECONDS
+    for job in read(FOLDER / "workflows/deploy.yml")["jobs"].values():
+        assert job["timeout-minutes"] * 60 == DEPLOY_SECONDS

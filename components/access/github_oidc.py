@@ -16,7 +16,10 @@ from plan.names import deploy_role, preview_role
 
 ISSUER: Final = "token.actions.githubusercontent.com"
 AUDIENCE: Final = "sts.amazonaws.com"
-_SESSION_SECONDS: Final = 3600
+_PREVIEW_SECONDS: Final = 3600
+# A deployment waits for the restore of a database (`components/database/instance.py`) and for what follows. A job of
+# GitHub can take 6 hours (GitHub Docs, "Actions limits").
+DEPLOY_SECONDS: Final = 6 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +108,16 @@ class GitHubAccess(pulumi.ComponentResource):
         issuer_arn = pulumi.Output.from_input(args.issuer_arn)
         self.role_arns = {}
 
-        def role(role_name: str, description: str, subjects: Sequence[str]) -> aws.iam.Role:
+        def role(
+            role_name: str, description: str, subjects: Sequence[str], seconds: int = _PREVIEW_SECONDS
+        ) -> aws.iam.Role:
             declared = aws.iam.Role(
                 f"{name}-{role_name}",
                 name=role_name,
                 description=description,
                 assume_role_policy=issuer_arn.apply(lambda arn: workflow_trust(arn, subjects)),
                 permissions_boundary=args.deploy_boundary_arn,
-                max_session_duration=_SESSION_SECONDS,
+                max_session_duration=seconds,
                 tags={"Name": role_name},
                 opts=guarded,
             )
@@ -129,7 +134,10 @@ class GitHubAccess(pulumi.ComponentResource):
                 args.repository.preview_subjects,
             )
             deploy = role(
-                deploy_role(stack), f"Approved deployments of {stack}", args.repository.deploy_subjects(stack)
+                deploy_role(stack),
+                f"Approved deployments of {stack}",
+                args.repository.deploy_subjects(stack),
+                DEPLOY_SECONDS,
             )
             aws.iam.RolePolicy(
                 f"{name}-{deploy_role(stack)}",

@@ -34,10 +34,11 @@ _CERTIFICATE_AUTHORITY: Final = "rds-ca-rsa2048-g1"
 
 # The provider waits until the instance is `available`, by default for 40 minutes. RDS takes a first backup after each
 # restore, and the instance is `backing-up` meanwhile: 2 to 3 hours for a large database
-# (hashicorp/terraform-provider-aws#44104). An update that gives up leaves an instance without its master secret.
-_INSTANCE_TIMEOUTS: Final = pulumi.CustomTimeouts(create="6h", update="6h", delete="2h")
-# The first copy of all data to the other region; the provider's default is 75 minutes.
-_REPLICATION_TIMEOUTS: Final = pulumi.CustomTimeouts(create="6h", delete="2h")
+# (hashicorp/terraform-provider-aws#44104). An update that gives up leaves an instance without its master secret. The
+# sessions of people and of workflows are an hour longer, so that Pulumi can still write its state.
+TIMEOUT_HOURS: Final = 5
+# The replication copies all data to the other region first; the provider's default is 75 minutes.
+_TIMEOUTS: Final = pulumi.CustomTimeouts(create=f"{TIMEOUT_HOURS}h", update=f"{TIMEOUT_HOURS}h", delete="2h")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,9 +162,7 @@ class Database(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(
                 guarded,
                 pulumi.ResourceOptions(
-                    ignore_changes=IGNORED_CHANGES,
-                    depends_on=[*own_keys, args.logs],
-                    custom_timeouts=_INSTANCE_TIMEOUTS,
+                    ignore_changes=IGNORED_CHANGES, depends_on=[*own_keys, args.logs], custom_timeouts=_TIMEOUTS
                 ),
             ),
         )
@@ -278,7 +277,7 @@ def _replication(
         source_db_instance_arn=instance.arn,
         kms_key_id=args.kms_key_arn,
         retention_period=args.retention_days,
-        opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(custom_timeouts=_REPLICATION_TIMEOUTS)),
+        opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(custom_timeouts=_TIMEOUTS)),
     )
 
 

@@ -14,10 +14,10 @@ Importing this package changes nothing.
 
 from __future__ import annotations
 
-from localcloud.aws.iam import managed_policies, users
+from localcloud.aws.iam import managed_policies, sts, users
 
 
 def patch() -> None:
     """Wrap the methods that moto's IAM gets wrong."""
-    for subject in (users, managed_policies):
+    for subject in (users, managed_policies, sts):
         subject.patch()

@@ -1,20 +1,34 @@
-"""Ended sessions of roles. AWS refuses requests with their credentials, and moto accepts them."""
+"""Sessions of roles, which end by the clouds' clock. AWS then refuses their credentials, and moto accepts them."""
 
 from __future__ import annotations
 
 import calendar
 import time
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, Final
 
+from moto.core.utils import utcnow
 from moto.iam.models import iam_backends
 from moto.sts.models import AssumedRole, sts_backends
 from werkzeug.wrappers import Response
 
 from localcloud.aws.errors import error_response
+from localcloud.aws.patching import wrap_method
+from localcloud.instance.clock import real_seconds
 
 _KEPT: Final = 86400.0
 """Seconds for which an ended session is still stored."""
+
+
+def patch() -> None:
+    wrap_method(AssumedRole, "__init__", _begin)
+
+
+def _begin(original: Callable[..., None], session: AssumedRole, *args: Any, **kwargs: Any) -> None:
+    original(session, *args, **kwargs)
+    now = utcnow()
+    session.expiration = now + timedelta(seconds=real_seconds((session.expiration - now).total_seconds()))
 
 
 def refusal(service: str, access_key: str, is_json: bool) -> Response | None:

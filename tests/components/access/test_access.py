@@ -78,7 +78,8 @@ def test_workflows_assume_roles_by_the_exact_subjects_of_their_tokens(made: Depl
                 "StringEquals": {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": subjects}
             }
             assert role(made, name)["permissionsBoundary"].endswith(":policy/botbrains-deploy-boundary")
-            assert role(made, name)["maxSessionDuration"] == 3600
+            hours = 6 if name.endswith("-deploy") else 1
+            assert role(made, name)["maxSessionDuration"] == hours * 3600
 
 
 def test_emergency_role_requires_recent_second_factor_and_region(made: Deployment) -> None:

@@ -159,6 +159,21 @@ def session(aws: LocalAws, credentials: dict[str, str]) -> Callable[[str], Any]:
     )
 
 
+def test_session_ends_by_the_clock_of_the_clouds(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    role = aws.client("iam").create_role(
+        RoleName="short", AssumeRolePolicyDocument=trust({"AWS": ACCOUNT}, "sts:AssumeRole")
+    )["Role"]["Arn"]
+    monkeypatch.setenv("LOCALCLOUD_CLOCK", "600")
+    credentials = aws.client("sts", THERE).assume_role(RoleArn=role, RoleSessionName="job", DurationSeconds=3600)[
+        "Credentials"
+    ]
+    caller = session(aws, credentials)("sts")
+    assert caller.get_caller_identity()["Arn"].endswith("/job")
+    time.sleep(6.1)
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        caller.get_caller_identity()
+
+
 def test_a_role_does_what_its_policies_say_within_its_boundary(aws: LocalAws) -> None:
     iam = aws.client("iam")
     iam.create_user(UserName="deployer")
