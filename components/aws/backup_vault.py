@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import pulumi
 import pulumi_aws as aws
@@ -10,6 +11,10 @@ import pulumi_aws as aws
 # The limits of AWS Backup (PutBackupVaultLockConfiguration): days of retention, and days until a lock is final.
 _RETENTION_DAYS = range(1, 36501)
 _COOLING_OFF_DAYS = range(3, 36501)
+
+LONGEST_RETENTION_DAYS: Final = 90
+"""The limit of the locks. It leaves room to keep single backups for longer than the plan asks, for an investigation for
+example, and bounds the cost of a mistake, which a lock makes irrevocable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +68,17 @@ class BackupVaultArgs:
     """Whether the vault and its lock stay in AWS when they are removed from their stack."""
 
 
+class LockError(pulumi.RunError):
+    """The declared retention differs from the existing lock. Pulumi shows the message, and no traceback."""
+
+
 class BackupVault(pulumi.ComponentResource):
     """A vault of recovery points, with a lock. `name` is also the vault's name.
 
     An intruder with administrator permissions deletes the backups first. The lock prevents it.
+
+    The provider replaces a lock to change it, which AWS refuses for a final lock. So changed numbers are not sent. If
+    the retention changes, the program ends with an error.
     """
 
     vault_name: pulumi.Output[str]
@@ -85,18 +97,33 @@ class BackupVault(pulumi.ComponentResource):
             tags={"Name": name},
             opts=guarded,
         )
-        aws.backup.VaultLockConfiguration(
+        lock = aws.backup.VaultLockConfiguration(
             name,
             backup_vault_name=vault.name,
             min_retention_days=args.lock.min_retention_days,
             max_retention_days=args.lock.max_retention_days,
             changeable_for_days=args.lock.cooling_off_days,
-            opts=guarded,
+            opts=pulumi.ResourceOptions.merge(
+                guarded,
+                pulumi.ResourceOptions(ignore_changes=["minRetentionDays", "maxRetentionDays", "changeableForDays"]),
+            ),
         )
+        lock.min_retention_days.apply(lambda days: _check_retention(name, args.lock, days))
 
         self.vault_name = vault.name
         self.vault_arn = vault.arn
         self.register_outputs({"vaultName": self.vault_name, "vaultArn": self.vault_arn})
+
+
+def _check_retention(name: str, declared: VaultLockArgs, found: float | None) -> None:
+    """Refuse a retention for which AWS Backup would fail every job, or that the lock does not guarantee."""
+    if found is not None and found != declared.min_retention_days:
+        raise LockError(
+            f"The lock of the backup vault {name!r} keeps recovery points for at least {found:.0f} days; declared are"
+            f" {declared.min_retention_days}.\n    Allowed are {found:.0f}: a lock in compliance mode cannot be changed"
+            " after its cooling-off period.\n    Restore the number in plan/plan.yaml. Before the lock is final, or in"
+            " governance mode, change it with aws backup put-backup-vault-lock-configuration, and run `pulumi refresh`."
+        )
 
 
 def _span(accepted: range) -> str:

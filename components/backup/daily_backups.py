@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.aws.backup_vault import BackupVault, BackupVaultArgs, VaultLockArgs
+from components.aws.backup_vault import LONGEST_RETENTION_DAYS, BackupVault, BackupVaultArgs, VaultLockArgs
 from components.aws.iam_documents import managed_policy, trust
 from plan.geography import aws_partition
 
@@ -157,7 +157,7 @@ class DailyBackups(pulumi.ComponentResource):
                 # Governance: what may never be lifted is the lock of the vault that the copies go to.
                 lock=VaultLockArgs(
                     min_retention_days=args.retention_days,
-                    max_retention_days=args.retention_days,
+                    max_retention_days=LONGEST_RETENTION_DAYS,
                     cooling_off_days=None,
                 ),
             ),

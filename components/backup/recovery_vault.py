@@ -1,4 +1,4 @@
-"""What must outlive production: the keys of its copies, the bucket and the backup vault that hold them."""
+"""The resources that outlive production: the keys of its copies, their bucket and their backup vault."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.aws.backup_vault import BackupVault, BackupVaultArgs, VaultLockArgs
+from components.aws.backup_vault import LONGEST_RETENTION_DAYS, BackupVault, BackupVaultArgs, VaultLockArgs
 from components.aws.durable_bucket import DurableBucket, DurableBucketArgs
 from components.aws.encryption_key import EncryptionKey, EncryptionKeyArgs
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecoveryVaultArgs:
-    """The retentions of the plan that the vault keeps, in days, and whether there is a way back."""
+    """The retentions from the plan, in days, and the region of the failback."""
 
     key_deletion_window_days: int
     """`retention.key_deletion_window_days` of the plan."""
@@ -25,49 +25,47 @@ class RecoveryVaultArgs:
     """`retention.object_lock_days` of the plan."""
 
     vault_copy_days: int
-    """`retention.vault_copy_days` of the plan. The backup vault takes no other retention, and cannot be changed to."""
+    """`retention.vault_copy_days` of the plan. The backup vault accepts no shorter retention, and the lock is final."""
 
     vault_lock_cooling_off_days: int
-    """`retention.vault_lock_cooling_off_days` of the plan: how long the backup vault's lock can be corrected."""
+    """`retention.vault_lock_cooling_off_days` of the plan. During these days the lock can be corrected."""
 
     home_region: str | None = None
-    """The region to return to, once it is there again: the vault then has a key in it. None until then."""
+    """The region of the failback, once it is available again: the vault then has a key there. `None` until then."""
 
 
 class RecoveryVault(pulumi.ComponentResource):
-    """The recovery region's keys, replica bucket and backup vault, owned by a stack of their own.
+    """The recovery region's keys, replica bucket and backup vault, in a separate stack.
 
     A database that is restored from replicated backups is encrypted with the key that the replication used: the restore
     call takes no other. Were that key owned by production or by the recovery stack, destroying either would destroy the
     backups with it. So it lives here, and everything here stays in AWS even if this stack forgets it.
 
-    There is a key for each kind of copy. Disabling the key of the backups stops their replication, silently and for
-    good; that must not be a side effect of something done to the objects. The role that replicates objects is thereby
-    given nothing that opens a database. And the second copy of the database has a key of its own, or it would be lost
-    with the first.
+    Each kind of copy has its own key. Disabling the key of the backups stops their replication permanently and without
+    a message; a change for the objects must not cause that. The role that replicates objects cannot decrypt a database.
+    The second copy of the database has a separate key, so that it is not lost together with the first.
 
-    The backup vault's lock is in compliance mode. Once the cooling-off is over, nobody can take a copy away before its
-    time, whatever rights they have or have stolen. What becomes irrevocable is bounded: the lock takes copies that stay
-    for `vault_copy_days`, neither less nor more, so no copy can be stored, and paid for, for years by mistake.
+    The backup vault's lock is in compliance mode. After the cooling-off period no role can delete a copy before its
+    time. The irrevocable cost is bounded: the lock accepts copies that are kept for at least `vault_copy_days` and at
+    most `LONGEST_RETENTION_DAYS`, so no copy can be stored for years by mistake.
 
-    The way back needs one thing more: the recovered database's backups are then replicated to the home region, under a
-    key there that outlives the recovery stack and the next production alike. It is made only when it is asked for,
-    because while the home region is lost nothing can be made in it. Once made, it may stay: an update that changes
-    nothing about it does not call the home region.
+    Failback needs one more key: the recovered database's backups are replicated to the home region with a key there
+    that outlives both the recovery stack and the next production. It is created only on request, because nothing can be
+    created in a region that is lost. An update that does not change the key does not call the home region.
     """
 
     database_key_arn: pulumi.Output[str]
     objects_key_arn: pulumi.Output[str]
     secrets_key_arn: pulumi.Output[str]
     copies_key_arn: pulumi.Output[str]
-    """The key of the second copies. A database that is restored from one of them is encrypted with it."""
+    """The key of the second copies, and of a database that is restored from one of them."""
 
     replica_bucket_name: pulumi.Output[str]
     replica_bucket_arn: pulumi.Output[str]
     backup_vault_name: pulumi.Output[str]
     backup_vault_arn: pulumi.Output[str]
     return_key_arn: pulumi.Output[str] | None
-    """The key in the home region; None until it is asked for."""
+    """The key in the home region; `None` without `home_region`."""
 
     def __init__(self, name: str, args: RecoveryVaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:vault:RecoveryVault", name, {}, opts)
@@ -105,7 +103,7 @@ class RecoveryVault(pulumi.ComponentResource):
                 kms_key_arn=copies_key.arn,
                 lock=VaultLockArgs(
                     min_retention_days=args.vault_copy_days,
-                    max_retention_days=args.vault_copy_days,
+                    max_retention_days=LONGEST_RETENTION_DAYS,
                     cooling_off_days=args.vault_lock_cooling_off_days,
                 ),
                 retain_on_delete=True,

@@ -7,6 +7,7 @@ compares the created instance with the declaration.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pulumi
@@ -261,7 +262,8 @@ def _instance_args(
         # The default would delete the automated backups together with the instance.
         delete_automated_backups=False,
         skip_final_snapshot=False,
-        final_snapshot_identifier=f"{args.identifier}-final",
+        # RDS refuses the name of an existing snapshot, such as that of an earlier instance with the same name.
+        final_snapshot_identifier=f"{args.identifier}-final-{datetime.now(UTC):%Y%m%d-%H%M%S}",
         deletion_protection=True,
         tags={"Name": args.identifier},
     )

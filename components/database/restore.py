@@ -1,4 +1,4 @@
-"""How a database's origin is declared to the provider, once and for all its life."""
+"""The declaration of a database's origin, which applies only when the database is created."""
 
 from __future__ import annotations
 
@@ -14,31 +14,33 @@ DATABASE_NAME: Final = "botbrains"
 _USER_NAME: Final = "botbrains"
 
 IGNORED_CHANGES: Final = [
-    # Each of these replaces the instance when it changes, and each says how it came to be, which is over. Without this,
-    # a source that is changed, expires or is taken out of the configuration would ask for the database to be deleted.
+    # A change of either replaces the instance, although the restore is over. Without this, a source that changes,
+    # expires or is removed from the configuration would delete the database.
     "restoreToPointInTime",
     "snapshotIdentifier",
-    # They come with the data of a restore, which takes neither. Later nothing tells a restored database from one that
-    # was made empty, so both are declared like the latter.
+    # A restore takes neither, because they are part of the data. Later a restored database is declared like one that
+    # was created empty.
     "dbName",
     "username",
-    # A database made empty is declared with the key itself, and later with the ARN that it is found to have. Reading
-    # back (`verification.py`) tells whether it is another key.
+    # An empty database is declared with the key itself, and later with the ARN of its existing key. `verification.py`
+    # compares the keys.
     "kmsKeyId",
-    # RDS can change it in place; the provider would replace the instance. Reading back tells here as well.
+    # RDS can change it in place; the provider would replace the instance. `verification.py` compares it.
     "engineLifecycleSupport",
+    # It contains the time of the creation.
+    "finalSnapshotIdentifier",
 ]
-"""Inputs of `aws.rds.Instance` that count only when it is made.
+"""Inputs of `aws.rds.Instance` that apply only at its creation.
 
-Of the others that replace it, `identifier` is in the resource's own name, so that another one is another resource;
-`engine` and `storageEncrypted` never change here, and should that be tried, Pulumi's protection is to refuse it; and
-the zone, the character set and the time zone are not declared, so they stay what they are.
+Other inputs replace the instance too. `identifier` is part of the resource's name, so a changed one declares a second
+resource. `engine` and `storageEncrypted` never change here, and Pulumi's protection would refuse it. The zone, the
+character set and the time zone are not declared, so they do not change.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class OriginArgs:
-    """The inputs of `aws.rds.Instance` that say what it is made from. None is left out."""
+    """The inputs of `aws.rds.Instance` that name its source. `None` is left out."""
 
     db_name: str | None = None
     username: str | None = None
@@ -57,7 +59,7 @@ class OriginArgs:
                     restore_to_point_in_time=aws.rds.InstanceRestoreToPointInTimeArgs(
                         source_db_instance_identifier=origin.instance,
                         source_db_instance_automated_backups_arn=origin.automated_backups_arn,
-                        # The one or the other: the provider refuses both, even where one of them is false.
+                        # The provider refuses both together, even if one of them is false.
                         restore_time=None if origin.moment is None else written(origin.moment),
                         use_latest_restorable_time=True if origin.moment is None else None,
                     )
@@ -65,5 +67,5 @@ class OriginArgs:
 
 
 def key_arn(origin: Origin, key: pulumi.Input[str]) -> pulumi.Input[str]:
-    """The key that the database has, or gets: a restore takes over the one of what it is restored from."""
+    """The key of the database. A restored database keeps the key of its source."""
     return key if isinstance(origin, Empty) else origin.kms_key_arn

@@ -12,6 +12,7 @@ import pulumi
 import pytest
 
 import plan
+from components.aws.backup_vault import LONGEST_RETENTION_DAYS
 from stacks.settings.reading import SettingsError
 from tests.components.recording import (
     BACKUP_PLAN,
@@ -110,7 +111,7 @@ def test_what_the_plan_promises_is_what_is_declared(monkeypatch: pytest.MonkeyPa
         for locked in deployment.all("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"):
             assert locked.inputs["rule"]["defaultRetention"]["days"] == 6
         lock = deployment.one(VAULT_LOCK).inputs
-        assert (lock["minRetentionDays"], lock["maxRetentionDays"]) == (15, 15)
+        assert (lock["minRetentionDays"], lock["maxRetentionDays"]) == (15, LONGEST_RETENTION_DAYS)
     assert keeper.one(VAULT_LOCK).inputs["changeableForDays"] == 5
     (rule,) = production.one(BACKUP_PLAN).inputs["rules"]
     assert rule["lifecycle"]["deleteAfter"] == rule["copyActions"][0]["lifecycle"]["deleteAfter"] == 15

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.aws.backup_vault import VaultLockArgs
+from components.aws.backup_vault import LONGEST_RETENTION_DAYS, VaultLockArgs
 from components.backup.recovery_vault import RecoveryVault, RecoveryVaultArgs
 from stacks.vault_reference import VaultReference
 from tests.components.recording import BUCKET, KEY, Deployment, deploy
@@ -71,7 +71,7 @@ def test_nobody_takes_a_copy_away_before_its_time() -> None:
     assert lock.inputs["backupVaultName"] == backups.inputs["name"]
     # With a date from which it is final, the lock is in compliance mode; what it makes final is one retention.
     assert lock.inputs["changeableForDays"] == 4
-    assert lock.inputs["minRetentionDays"] == lock.inputs["maxRetentionDays"] == 17
+    assert (lock.inputs["minRetentionDays"], lock.inputs["maxRetentionDays"]) == (17, LONGEST_RETENTION_DAYS)
     assert deployment.one(BUCKET).inputs["objectLockEnabled"] is True
     objects = deployment.one("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration").inputs["rule"]
     assert objects == {"defaultRetention": {"mode": "GOVERNANCE", "days": 5}}

@@ -22,6 +22,7 @@ from moto.rds.responses import RDSResponse
 
 from localcloud.aws.patching import wrap_method, wrap_property
 from localcloud.aws.rds import lifecycle
+from localcloud.aws.rds.errors import refuse
 from localcloud.aws.rds.placement import check_public, place
 from localcloud.aws.rds.servers import Origin, current_servers, naive
 
@@ -124,6 +125,8 @@ def _asked_to_delete(original: Callable[..., ActionResult], response: RDSRespons
                 raise InvalidParameterCombination(
                     "FinalDBSnapshotIdentifier can't be specified when SkipFinalSnapshot is enabled."
                 )
+        elif final and final.lower() in response.backend.database_snapshots:
+            refuse("DBSnapshotAlreadyExists", f"Cannot create the snapshot because {final} already exists.")
         elif not final and not instance.is_replica:
             raise InvalidParameterCombination(
                 "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."

@@ -11,6 +11,13 @@ import pulumi
 import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
+from components.aws.backup_vault import (
+    LONGEST_RETENTION_DAYS,
+    BackupVault,
+    BackupVaultArgs,
+    LockError,
+    VaultLockArgs,
+)
 from components.backup.daily_backups import (
     DailyBackups,
     DailyBackupsArgs,
@@ -77,10 +84,27 @@ def test_the_database_is_backed_up_into_a_locked_vault_and_copied_to_another(pre
     assert rule["enableContinuousBackup"] is False
     # Without a date from which it is final, the lock is in governance mode.
     assert "changeableForDays" not in lock.inputs
-    assert lock.inputs["minRetentionDays"] == lock.inputs["maxRetentionDays"] == 17
+    assert (lock.inputs["minRetentionDays"], lock.inputs["maxRetentionDays"]) == (17, LONGEST_RETENTION_DAYS)
     assert vault.inputs["kmsKeyArn"] == "arn:of-the-database"
     for resource in deployment.custom:
         assert resource.protect, resource.name
+
+
+def test_changed_retention_of_a_locked_vault_is_refused() -> None:
+    def program() -> None:
+        BackupVault(
+            "vault",
+            BackupVaultArgs(
+                kms_key_arn="arn:key",
+                lock=VaultLockArgs(min_retention_days=30, max_retention_days=60, cooling_off_days=14),
+            ),
+        )
+
+    lock = deploy(program).one(VAULT_LOCK)
+    # The provider would replace the lock for a change of any of them.
+    assert lock.ignore_changes == {"minRetentionDays", "maxRetentionDays", "changeableForDays"}
+    with pytest.raises(LockError, match="at least 35 days; declared are 30"):
+        deploy(program, answers={VAULT_LOCK: {"minRetentionDays": 35}})
 
 
 def test_recovery_backs_up_into_the_vaults_own() -> None:

@@ -146,6 +146,19 @@ def test_production_database_changes(aws: LocalAws, production: tuple[Made, Made
             gone.read()
 
 
+def test_final_snapshot_needs_a_new_name(aws: LocalAws, cloud: Cloud, database_network: dict[str, Any]) -> None:
+    declared = {**PLAIN, **database_network, "identifier": "twice", "password": "longenough"}
+    for name in ("last", "last-2"):
+        database = Made.create(cloud, "aws:rds/instance:Instance", **declared, finalSnapshotIdentifier="last")
+        if name != "last":
+            with pytest.raises(ClientError, match="DBSnapshotAlreadyExists"):
+                database.delete()
+        database.inputs["finalSnapshotIdentifier"] = name
+        with pytest.raises(GoneError):
+            database.delete()
+        assert aws.client("rds").describe_db_snapshots(DBSnapshotIdentifier=name)["DBSnapshots"]
+
+
 def test_plain_database_without_backups(aws: LocalAws, cloud: Cloud, database_network: dict[str, Any]) -> None:
     database = Made.create(
         cloud, "aws:rds/instance:Instance", **PLAIN, **database_network, identifier="plain", password="longenough"
