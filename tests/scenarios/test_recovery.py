@@ -293,7 +293,7 @@ def test_production_goes_home_with_all_rows(recovered: LocalCloud, project: Path
 
     configure(project / "Pulumi.vault.yaml", lambda config: config.update({"botbrains:failback": True}))
     configure(project / "Pulumi.dr.yaml", lambda config: config["botbrains:database"].update(replicateBackups=True))
-    assert recovered.run(*CONTINUITY, "up", "dr", "--yes", cwd=project).returncode == 0
+    assert recovered.run(*CONTINUITY, "up", "dr", "--yes", cwd=project, timeout=900).returncode == 0
     now = datetime.now(UTC)
     copy = until(
         "the replication to the home region",
@@ -311,17 +311,17 @@ def test_production_goes_home_with_all_rows(recovered: LocalCloud, project: Path
         config["botbrains:database"]["source"] = {"from": "replicatedBackup", "instance": "botbrains-dr-database"}
 
     configure(project / "Pulumi.prod.yaml", home)
-    refused = recovered.run(*CONTINUITY, "up", "prod", "--yes", cwd=project)
+    refused = recovered.run(*CONTINUITY, "up", "prod", "--yes", cwd=project, timeout=900)
     assert refused.returncode != 0
     assert "protected" in refused.stdout
     assert recovered.run(*CONTINUITY, "set-aside", "prod", "--yes", cwd=project).returncode == 0
-    assert recovered.run(*CONTINUITY, "up", "prod", "--yes", cwd=project).returncode == 0
+    assert recovered.run(*CONTINUITY, "up", "prod", "--yes", cwd=project, timeout=900).returncode == 0
     with database(recovered, "prod") as connection:
         assert numbers(connection) == expected
     must_be_protected(recovered, HOME, "botbrains-prod-database-2", "botbrains-prod-database")
     assert copies(recovered, RECOVERY, "botbrains-prod-database-2")[0]["Status"] == "replicating"
     # The old instance is kept, for people to examine.
     assert instance(recovered, HOME, "botbrains-prod-database")["DeletionProtection"] is True
-    again = recovered.run(*CONTINUITY, "up", "prod", "--yes", cwd=project)
+    again = recovered.run(*CONTINUITY, "up", "prod", "--yes", cwd=project, timeout=900)
     assert again.returncode == 0
     assert "prod: no change" in again.stdout
