@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from google.protobuf.struct_pb2 import Struct
+
 from plan import Plan, load
 from policy_pack import UNKNOWN, Provider, Resource, Violation, judge
+from policy_pack.engine import wire
 from policy_pack.rules.resource_types import RDS_BACKUP_REPLICATION, RDS_INSTANCE
 
 _COMPANY: Final = load()
@@ -108,3 +111,18 @@ def refused(of: Resource, policy: str) -> dict[str, object]:
 def names(of: Resource, policy: str) -> list[str]:
     """The properties that one policy refuses."""
     return [violation.finding.property for violation in violations(of, policy)]
+
+
+def message(props: dict[str, Any]) -> Struct:
+    """The properties as the engine and the program send them."""
+
+    def sent(value: object) -> object:
+        if value is UNKNOWN:
+            return min(wire.UNKNOWN_WORDS)
+        if isinstance(value, dict):
+            return {name: sent(item) for name, item in value.items()}
+        return [sent(item) for item in value] if isinstance(value, list) else value
+
+    struct = Struct()
+    struct.update({name: sent(value) for name, value in props.items()})
+    return struct

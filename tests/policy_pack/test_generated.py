@@ -8,7 +8,6 @@ from typing import Any
 
 import pulumi
 import pytest
-from google.protobuf.struct_pb2 import Struct
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from pulumi.runtime.proto import analyzer_pb2, resource_pb2
@@ -17,12 +16,12 @@ from plan import load
 from policy_pack import ALL, UNKNOWN
 from policy_pack.documentation.examples import EXAMPLES
 from policy_pack.documentation.examples.model import declared_as
-from policy_pack.engine import wire
 from policy_pack.engine.analyzer import Analyzer
 from policy_pack.engine.program import Judged
 from policy_pack.rules.inside import inside
 from policy_pack.rules.templates import MAKERS
 from policy_pack.verdicts import Judge
+from tests.policy_pack.resources import message
 from tests.policy_pack.rules.documents import BROKEN
 
 PLAN = load()
@@ -67,21 +66,6 @@ def properties(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     for name in draw(st.lists(st.sampled_from([*props, "policy", "assumeRolePolicy", "ingress", "versioning"]))):
         props[name] = draw(documents | values | st.just(UNKNOWN) | st.just(json.dumps(props.get(name), default=str)))
     return type_, props
-
-
-def message(props: dict[str, Any]) -> Struct:
-    """The properties as the engine and the program send them."""
-
-    def sent(value: object) -> object:
-        if value is UNKNOWN:
-            return min(wire.UNKNOWN_WORDS)
-        if isinstance(value, dict):
-            return {name: sent(item) for name, item in value.items()}
-        return [sent(item) for item in value] if isinstance(value, list) else value
-
-    struct = Struct()
-    struct.update({name: sent(value) for name, value in props.items()})
-    return struct
 
 
 class Engine:
