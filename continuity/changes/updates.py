@@ -10,7 +10,7 @@ module then retries the update without the refused type and location. The progra
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ _CODE: Final = "botbrains:code:CodeRepository"
 """The type of the component that contains the repository."""
 
 _REFUSAL: Final = "resource_unavailable"  # docs.hetzner.cloud, Errors
+_LIMIT: Final = "resource_limit_exceeded"
 _REFRESH: Final = "--refresh"
 
 
@@ -92,7 +93,8 @@ def _up_with_alternatives(stack: Stack, options: Sequence[str]) -> list[dict[str
             return events
         found = [offer for offer in sold_out(events) if offer not in refused]
         if not found or isinstance(error, StoppedError):
-            _advise(events)
+            for sentence in advice(events):
+                SAY.print(sentence, style="yellow")
             raise error
         SAY.print(
             f"{stack}: Hetzner lists {', '.join(found)} as available, and refuses it. Retrying with the alternatives "
@@ -115,19 +117,22 @@ def _update(
         return None, read_event_log(log)
 
 
-def _advise(events: Sequence[dict[str, Any]]) -> None:
-    """Print the command that takes an existing repository into the state. GitHub refuses to create it again."""
+def advice(events: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Return the remedies for refused steps whose message from the cloud names none."""
     for failure in failures(events):
         if failure.type == "github:index:Repository" and "name already exists" in failure.message:
             urn = f"urn:pulumi:{Stack.GITHUB}::{APP}::"
-            SAY.print(
+            yield (
                 "The repository exists. Take it into the state, and update again:\n"
                 f"pulumi import --stack {Stack.GITHUB} --generate-code=false github:index/repository:Repository"
                 f" {failure.name} {failure.inputs['name']}"
                 f" --parent code='{urn}{_CODE}::{failure.name}'"
-                f" --provider github='{urn}pulumi:providers:github::github'",
-                style="yellow",
-                soft_wrap=True,
+                f" --provider github='{urn}pulumi:providers:github::github'"
+            )
+        if _LIMIT in failure.message:
+            yield (
+                f"{failure.name}: the account's limit at Hetzner is reached. Ask for more (console, Limits), by the "
+                "numbers in docs/real-clouds.md, and update again: the update continues"
             )
 
 

@@ -55,12 +55,14 @@ class Settings:
     """Settings of a project that no request changes.
 
     `action_seconds`: the duration of an action. An action without duration ends at the next request.
+    `server_limit`: the most servers that the account may have. None: no limit. The API does not show it.
     """
 
     action_seconds: float = 0.0
     clock: Callable[[], float] = time.time
     choose_address: ChooseAddress = unused_address
     sold_out: SoldOut = nothing_sold_out
+    server_limit: int | None = None
 
 
 class Project:

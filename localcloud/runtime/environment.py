@@ -21,6 +21,7 @@ from localcloud.runtime import machines
 
 IAM_VARIABLE = "LOCALCLOUD_IAM"
 GITHUB_PLAN_VARIABLE = "LOCALCLOUD_GITHUB_PLAN"
+SERVERS_VARIABLE = "LOCALCLOUD_HETZNER_SERVERS"
 STAND_INS = ("aws", "hcloud", "github")
 PLUGINS_VARIABLE = "LOCALCLOUD_PLUGINS"
 
@@ -111,6 +112,14 @@ def github_plan(environ: Mapping[str, str]) -> str:
     if asked not in ("free", "team", "enterprise"):
         raise LocalCloudError(f"{GITHUB_PLAN_VARIABLE} is {asked!r}; allowed: free, team (the default), enterprise")
     return asked
+
+
+def server_limit(environ: Mapping[str, str]) -> int | None:
+    """The most servers of the local Hetzner. None: no limit."""
+    asked = environ.get(SERVERS_VARIABLE)
+    if asked is not None and not asked.isdecimal():
+        raise LocalCloudError(f"{SERVERS_VARIABLE} is {asked!r}; allowed: a number, and nothing for no limit")
+    return None if asked is None else int(asked)
 
 
 def _home(folder: Folder, official: bool) -> Path:

@@ -152,12 +152,15 @@ def _aws(folder: Folder, outages: Outages) -> Application:
 
 
 def _hetzner(folder: Folder, token: str, sold_out: capacity.Shortages) -> Hetzner:
-    from localcloud.hetzner import create_app
+    from localcloud.hetzner import Application
+    from localcloud.hetzner.project import Settings
     from localcloud.network.certificate_authority import CertificateAuthority
+    from localcloud.runtime.environment import server_limit
 
     authority = CertificateAuthority("Local cloud authority", folder.authority)
     authority.ca  # noqa: B018 - clients look for the file before the first certificate is issued
-    return create_app(folder.path / "hetzner.json", token=token, authority=authority, sold_out=sold_out.kind)
+    settings = Settings(sold_out=sold_out.kind, server_limit=server_limit(os.environ))
+    return Application(folder.path / "hetzner.json", token=token, settings=settings, authority=authority)
 
 
 def _github(folder: Folder, token: str) -> WSGI:

@@ -1,11 +1,15 @@
-"""Hetzner lists server types that are sold out: an update uses the alternatives, and no host moves later."""
+"""Hetzner refuses servers: alternatives replace sold-out types, and no host moves later. A limit is explained."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-from tests.conftest import LocalCloud
-from tests.scenarios.harness import CONTINUITY, PACK, localcloud, outputs
+import pytest
+
+from localcloud.engine.provide import Engine
+from tests.conftest import LocalCloud, a_local_cloud
+from tests.scenarios.harness import CONTINUITY, PACK, hetzner, localcloud, outputs
 
 
 def hosts(cloud: LocalCloud) -> dict[str, str]:
@@ -39,3 +43,14 @@ def test_update_uses_alternatives_for_sold_out_types(fresh_cloud: LocalCloud) ->
     localcloud(fresh_cloud, "restock", "--all")
     again = fresh_cloud.run("pulumi", "preview", "--expect-no-changes", "--stack", "prod", *PACK)
     assert again.returncode == 0
+
+
+def test_reached_limit_stops_the_update_with_advice(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALCLOUD_HETZNER_SERVERS", "5")
+    with a_local_cloud(engine, tmp_path) as cloud:
+        refused = cloud.run(*CONTINUITY, "up", "--yes", "prod")
+        assert refused.returncode != 0
+        assert "the account's limit at Hetzner is reached" in refused.stderr
+        assert len(hetzner(cloud).servers.get_all()) == 5

@@ -99,6 +99,9 @@ def _create(project: Project, body: Body) -> Answer:
     location = _location(project, body, server_type)
     image = catalogue.image_for(body["image"], server_type["architecture"])
     catalogue.must_be_in_stock(server_type, location["name"], project.settings.sold_out)
+    limit = project.settings.server_limit
+    if limit is not None and len(project.all("servers")) >= limit:
+        raise ApiError("resource_limit_exceeded", "server limit exceeded")
     keys = [project.lookup("ssh_keys", key) for key in body["ssh_keys"]]
     if len(body.get("user_data", "").encode()) > _USER_DATA_BYTES:
         raise invalid_input({"user_data": ["is too long, at most 32 KiB are allowed"]})

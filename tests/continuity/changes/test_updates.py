@@ -39,6 +39,12 @@ def test_only_unavailable_server_types_are_sold_out() -> None:
     assert updates.sold_out([{"summaryEvent": {"resourceChanges": {}}}]) == []
 
 
+def test_reached_limit_is_explained() -> None:
+    limit = refusal("d", "server limit exceeded (resource_limit_exceeded)", serverType="cpx42", location="nbg1")
+    [sentence] = updates.advice([*SOLD_OUT, *limit])
+    assert sentence.startswith("d: the account's limit at Hetzner is reached. Ask for more")
+
+
 def test_incomplete_last_event_is_left_out(tmp_path: Path) -> None:
     file = tmp_path / "events"
     assert read_event_log(file) == []

@@ -8,7 +8,6 @@ from typing import Any
 from werkzeug.test import Client, TestResponse
 
 from localcloud.hetzner import Application
-from localcloud.hetzner.catalogue import SoldOut, nothing_sold_out
 from localcloud.hetzner.project import ChooseAddress, Settings
 from localcloud.network.addresses import unused_address
 from localcloud.network.certificate_authority import CertificateAuthority
@@ -36,14 +35,14 @@ class Api:
         action_seconds: float = 0.0,
         choose_address: ChooseAddress = unused_address,
         authority: CertificateAuthority | None = None,
-        sold_out: SoldOut = nothing_sold_out,
+        **settings: Any,
     ) -> None:
         self.clock = Clock()
         self.app = Application(
             path,
             token=TOKEN,
             settings=Settings(
-                action_seconds=action_seconds, clock=self.clock, choose_address=choose_address, sold_out=sold_out
+                action_seconds=action_seconds, clock=self.clock, choose_address=choose_address, **settings
             ),
             authority=authority,
         )

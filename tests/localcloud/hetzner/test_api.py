@@ -76,6 +76,13 @@ def test_catalogue_lists_locations_and_offers(api: Api) -> None:
     assert api.refusal("POST", "/servers", {**made, "image": image["id"]}) == (422, "invalid_input")
 
 
+def test_account_has_a_limit_of_servers() -> None:
+    api = Api(server_limit=1)
+    first = {"name": "a", "server_type": "cx23", "image": "debian-13", "location": "fsn1"}
+    api.post("/servers", **first)
+    assert api.refusal("POST", "/servers", {**first, "name": "b"}) == (403, "resource_limit_exceeded")
+
+
 def test_sold_out_type_moves_server_to_next_location() -> None:
     stock = {("cx23", "fsn1"): "openly", ("cx23", "nbg1"): "silently", ("cx33", "hel1"): "openly"}
     api = Api(sold_out=lambda server_type, location: stock.get((server_type, location)))
