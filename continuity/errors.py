@@ -16,6 +16,8 @@
     ├── DrillError          a drill cannot begin, or it measured nothing
     ├── UnfinishedError     a change was interrupted; running the command again continues it
     ├── NotThereError       a dependency does not exist
+    ├── MissingError        a check found that something is missing or wrong
+    ├── NotShownError       no API shows what a check asks
     └── ConflictError       something exists that only the operator may change
 
 Each module that calls a cloud, a database or a program translates the exceptions of its client into these errors.
@@ -106,6 +108,18 @@ class NotThereError(ContinuityError):
 
     def __init__(self, message: str = "a dependency does not exist") -> None:
         super().__init__(message)
+
+
+class MissingError(ContinuityError):
+    """A check found that something is missing or wrong. `remedy` says what to do."""
+
+    def __init__(self, found: str, remedy: str) -> None:
+        super().__init__(found)
+        self.remedy = remedy
+
+
+class NotShownError(ContinuityError):
+    """No API shows what a check asks. The message says what a person looks up, and where."""
 
 
 class ConflictError(ContinuityError):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 FILE: Final = Path(__file__).with_name("prices.yaml")
 HOURS_PER_MONTH: Final = 730
@@ -52,7 +53,7 @@ class Price(_Model):
     @model_validator(mode="after")
     def _selects(self) -> Self:
         if isinstance(self.price, dict) != (self.by is not None):
-            raise ValueError(f"{self.item}: `by` is needed for several prices, and for them only")
+            raise PydanticCustomError("prices", f"{self.item}: `by` is needed for several prices, and for them only")
         return self
 
 
@@ -68,10 +69,10 @@ class Prices(_Model):
     def _refers(self) -> Self:
         unknown = {price.source for items in self.prices.values() for price in items} - set(self.sources)
         if unknown:
-            raise ValueError(f"these sources do not exist: {', '.join(sorted(unknown))}")
+            raise PydanticCustomError("prices", f"these sources do not exist: {', '.join(sorted(unknown))}")
         both = self.free & set(self.prices)
         if both:
-            raise ValueError(f"these types have a price and are free: {', '.join(sorted(both))}")
+            raise PydanticCustomError("prices", f"these types have a price and are free: {', '.join(sorted(both))}")
         return self
 
     def currency(self, price: Price) -> str:

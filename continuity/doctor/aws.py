@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from continuity.access.aws import Account
-from continuity.doctor.check import Clouds, MissingError, NotShownError
+from continuity.doctor.check import Clouds
 from continuity.doctor.limits import Quota, load_limits
 from continuity.engine.stacks import Stack, configuration
-from continuity.errors import CannotLookError, NoAnswerError, RefusedError
+from continuity.errors import CannotLookError, MissingError, NoAnswerError, NotShownError, RefusedError
 from continuity.state_backend.config import resolve_config
 from continuity.state_backend.setup import inspect
 from plan.names import STACKS, VAULT, deploy_role, mirror_role, person_role, preview_role, secret_name

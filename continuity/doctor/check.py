@@ -19,20 +19,8 @@ from continuity.access.report import Finding, SystemAccess, evaluate
 from continuity.clouds.aws import Aws
 from continuity.clouds.github import Repository
 from continuity.engine.stacks import Stack, configuration
-from continuity.errors import ContinuityError
+from continuity.errors import ContinuityError, MissingError, NotShownError
 from plan.names import APP
-
-
-class MissingError(Exception):
-    """Something is missing or wrong. `remedy` says what to do."""
-
-    def __init__(self, found: str, remedy: str) -> None:
-        super().__init__(found)
-        self.remedy = remedy
-
-
-class NotShownError(Exception):
-    """No API shows it. The message says what a person looks up, and where."""
 
 
 class Clouds:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from continuity.access.github import Organisation
-from continuity.doctor.check import Clouds, MissingError, NotShownError
+from continuity.doctor.check import Clouds
 from continuity.engine.stacks import Stack
-from continuity.errors import CannotLookError, RefusedError
+from continuity.errors import CannotLookError, MissingError, NotShownError, RefusedError
 
 
 def _find(clouds: Clouds, path: str) -> dict[str, Any] | None:

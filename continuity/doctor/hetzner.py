@@ -6,9 +6,10 @@ from collections import Counter
 from typing import Any
 
 from continuity.clouds.hetzner import reading_project
-from continuity.doctor.check import Clouds, MissingError, NotShownError
+from continuity.doctor.check import Clouds
 from continuity.doctor.limits import load_limits
 from continuity.engine.stacks import Stack
+from continuity.errors import MissingError, NotShownError
 from plan.names import APP
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
-from continuity.doctor.check import Clouds, MissingError, NotShownError
+from continuity.doctor.check import Clouds
 from continuity.engine import pulumi_cli
 from continuity.engine.stacks import Stack
+from continuity.errors import MissingError, NotShownError
 
 _ELSEWHERE: Final = ("AWS_ENDPOINT_URL", "HCLOUD_ENDPOINT", "GITHUB_BASE_URL", "GITHUB_API_URL")
 _GITHUB: Final = "https://api.github.com"

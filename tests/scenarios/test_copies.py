@@ -26,7 +26,7 @@ def cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with a_local_cloud(engine, tmp_path_factory.mktemp("copies")) as made:
         full_name = f"{REPOSITORY['owner']}/{REPOSITORY['name']}"
         made = replace(made, env={**made.env, "GITHUB_REPOSITORY": full_name})
-        assert made.run(*CONTINUITY, "up", "--yes").returncode == 0
+        assert made.run(*CONTINUITY, "up", "--yes", "prod", "github").returncode == 0
         yield made
 
 

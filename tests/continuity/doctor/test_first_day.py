@@ -17,8 +17,9 @@ import pytest
 
 from continuity.doctor import aws as aws_checks
 from continuity.doctor import limits
-from continuity.doctor.check import Clouds, MissingError
+from continuity.doctor.check import Clouds
 from continuity.doctor.checks import CHECKS
+from continuity.errors import MissingError
 from localcloud.aws.iam.sessions import totp
 from localcloud.engine.provide import Engine
 from tests.conftest import LocalCloud

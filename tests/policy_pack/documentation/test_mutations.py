@@ -71,9 +71,11 @@ def _clouds() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def production(_clouds: dict[str, Any]) -> list[Resource]:
-    """All that the program registers for production, as a preview has it."""
+    """All that the program registers for production and for its repository, as a preview has it."""
     deploy_stack("prod", vault=_clouds, preview=True)
-    return Registered.asked
+    service = Registered.asked
+    deploy_stack("github", vault=_clouds, preview=True)
+    return [*service, *Registered.asked]
 
 
 def settings_allow(changes: dict[str, Any]) -> bool:
@@ -107,7 +109,6 @@ allowed = st.fixed_dictionaries(
         "database.ipRange": st.sampled_from(["10.11.0.0/16", "172.16.4.0/22"]),
         "network.ipRange": st.sampled_from(["10.10.0.0/16", "192.168.0.0/16"]),
         "secrets": st.lists(st.sampled_from(["one", "two", "three"]), min_size=1, unique=True),
-        "repository.requiredApprovals": st.integers(1, 3),
     }
 )
 
