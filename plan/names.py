@@ -101,6 +101,11 @@ def access_alarm(stack: str) -> str:
     return f"{access_of(stack)}-alarm"
 
 
+def alarms_of(stack: str) -> str:
+    """The prefix of the names of the alarms for copies in a stack's region. A separate topic has this name."""
+    return f"{name_prefix(stack)}-alarms"
+
+
 # -- Pulumi's state ---------------------------------------------------------------------------------------------------
 
 STATE: Final = f"{APP}-state"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.alarms.copies import CopyAlarms, CopyAlarmsArgs
 from components.aws.iam_documents import Arn
 from components.aws.retained import RetainedQueries
 from components.backup.object_replication import ReplicatedBucket
 from components.database.instance import BackupReplicationArgs, OwnKeyArgs
 from components.storage.application_secrets import ApplicationSecrets, ApplicationSecretsArgs
 from components.storage.object_storage import ObjectStorage, ObjectStorageArgs
-from plan.names import DATABASE_USER_SECRET, bucket_name, secret_name
+from plan.names import DATABASE_USER_SECRET, alarms_of, bucket_name, secret_name
 from stacks.findings import query_clouds
 from stacks.service import DataPlane, service
 from stacks.vault_reference import VaultReference
@@ -53,7 +54,12 @@ def production(context: StackContext[ProductionSettings]) -> Outputs:
     findings = query_clouds(context, settings.database.source.declared())
     existing = _Existing.find(context)
     vault = VaultReference()
-    objects = _objects(context, vault, existing)
+    alarms = CopyAlarms(
+        alarms_of(settings.stack),
+        CopyAlarmsArgs(emails={role.person.lower(): role.email for role in context.plan.roles}),
+        opts=context.aws,
+    )
+    objects = _objects(context, vault, existing, alarms)
     secrets = _secrets(context, vault, existing)
     outputs = service(
         context,
@@ -73,10 +79,13 @@ def production(context: StackContext[ProductionSettings]) -> Outputs:
         ),
     )
     outputs["secrets"] = dict(secrets.arns)
+    outputs["alarm_topic_arn"] = alarms.topic_arn
     return outputs
 
 
-def _objects(context: StackContext[ProductionSettings], vault: VaultReference, existing: _Existing) -> ObjectStorage:
+def _objects(
+    context: StackContext[ProductionSettings], vault: VaultReference, existing: _Existing, alarms: CopyAlarms
+) -> ObjectStorage:
     retention = context.plan.retention
     return ObjectStorage(
         f"{context.name}-objects",
@@ -91,9 +100,11 @@ def _objects(context: StackContext[ProductionSettings], vault: VaultReference, e
                 bucket_arn=vault.replica_bucket_arn,
                 kms_key_arn=vault.objects_key_arn,
                 region=context.plan.residency.aws.recovery_region,
+                alarm_topic_arn=vault.alarm_topic_arn,
             ),
             existing_key_arn=existing.objects_key,
             existing_bucket=existing.objects_bucket,
+            alarm_topic_arn=alarms.topic_arn,
         ),
         opts=context.aws,
     )

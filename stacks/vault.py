@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from components.access.access import Access, AccessArgs
 from components.access.github_oidc import RepositoryIdentity
 from components.access.recovery_roles import RecoveryRoles
+from components.alarms.copies import CopyAlarms, CopyAlarmsArgs
 from components.backup.recovery_vault import RecoveryVault, RecoveryVaultArgs
 from components.github.mirror import RepositoryMirror, RepositoryMirrorArgs
 from components.hosts.identity import account_of
@@ -18,6 +19,7 @@ from plan.names import (
     PRODUCTION,
     RECOVERY,
     access_of,
+    alarms_of,
     mirror_role,
     name_prefix,
     secret_name,
@@ -33,6 +35,11 @@ def vault(context: StackContext[VaultSettings]) -> Outputs:
     project = _hetzner_project(context)
     recovery_vault = _recovery_vault(context)
     access = _access(context)
+    CopyAlarms(
+        alarms_of(context.settings.stack),
+        CopyAlarmsArgs(topic_arn=access.alarm_topic_arn, emails={}),
+        opts=context.aws,
+    )
     mirror = _mirror(context, access)
     recovery_roles = _recovery_roles(context, recovery_vault, access)
     outputs: Outputs = {

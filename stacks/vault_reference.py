@@ -48,6 +48,8 @@ class VaultReference:
     replica_bucket_arn = _VaultOutput()
     backup_vault_name = _VaultOutput()
     backup_vault_arn = _VaultOutput()
+    alarm_topic_arn = _VaultOutput()
+    """The topic in the vault's region that sends mail."""
 
     workload_boundary_arn = _VaultOutput()
     """The permissions boundary of every role that a deployment creates."""

@@ -10,6 +10,7 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
+from components.alarms.mail import MailRuleArgs, mail_rule, mail_topic
 from components.aws.durable_bucket import DurableBucket, DurableBucketArgs
 from components.aws.encryption_key import EncryptionKey, EncryptionKeyArgs
 from components.aws.iam_documents import AccountScope, Statement, allow, document
@@ -36,7 +37,11 @@ _KEY_TAMPERING: Final = ("DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion")
 # CloudTrail's names of S3's operations differ from the API's in places, so these are prefixes.
 _BUCKET_TAMPERING: Final = ("DeleteBucket", "PutBucket", "PutObjectLockConfiguration")
 
-# EventBridge replaces each name in <> with a value of the event.
+_PATHS: Final = {
+    "who": "$.detail.userIdentity.arn",
+    "what": "$.detail.eventName",
+    "address": "$.detail.sourceIPAddress",
+}
 _ASSUMPTION_EMAIL: Final = (
     "EMERGENCY ACCESS: <who> assumed, or tried to assume, the role with all permissions, at <when>, from <address>."
     " If you know of no emergency, read docs/access.md now."
@@ -93,27 +98,30 @@ class EmergencyAlarm(pulumi.ComponentResource):
 
         key, records = self._records(name, args, guarded)
         trail = self._trail(name, key, records, guarded)
-        topic = aws.sns.Topic(
-            name, name=name, display_name="botBrains emergency access", tags={"Name": name}, opts=guarded
-        )
-        for person, email in args.emails.items():
-            aws.sns.TopicSubscription(
-                f"{name}-{person}", topic=topic.arn, protocol="email", endpoint=email, opts=guarded
-            )
-        aws.sns.TopicPolicy(name, arn=topic.arn, policy=topic.arn.apply(_topic_policy), opts=guarded)
-        self._rule(
+        topic = mail_topic(name, args.emails, guarded)
+        mail_rule(
             f"{name}-taken",
-            "The emergency role is assumed, or an attempt is refused",
-            pulumi.Output.from_input(args.break_glass_arn).apply(_assumption_pattern),
-            _ASSUMPTION_EMAIL,
-            topic,
+            MailRuleArgs(
+                description="The emergency role is assumed, or an attempt is refused",
+                pattern=pulumi.Output.from_input(args.break_glass_arn).apply(_assumption_pattern),
+                text=_ASSUMPTION_EMAIL,
+                paths=_PATHS,
+                topic_arn=topic.arn,
+                state=_WITH_READ_EVENTS,
+            ),
+            guarded,
         )
-        self._rule(
+        mail_rule(
             f"{name}-tampering",
-            "The alarm for emergency access, or its records, are changed",
-            pulumi.Output.all(key.arn, records.bucket_name).apply(lambda known: _tampering_pattern(*known)),
-            _TAMPERING_EMAIL,
-            topic,
+            MailRuleArgs(
+                description="The alarm for emergency access, or its records, are changed",
+                pattern=pulumi.Output.all(key.arn, records.bucket_name).apply(lambda known: _tampering_pattern(*known)),
+                text=_TAMPERING_EMAIL,
+                paths=_PATHS,
+                topic_arn=topic.arn,
+                state=_WITH_READ_EVENTS,
+            ),
+            guarded,
         )
 
         self.topic_arn = topic.arn
@@ -167,35 +175,6 @@ class EmergencyAlarm(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[records])),
         )
 
-    def _rule(self, name: str, description: str, pattern: pulumi.Input[str], email: str, topic: aws.sns.Topic) -> None:
-        """Declare a rule that sends an email for each event that matches the pattern."""
-        guarded = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
-        rule = aws.cloudwatch.EventRule(
-            name,
-            name=name,
-            description=description,
-            event_pattern=pattern,
-            state=_WITH_READ_EVENTS,
-            tags={"Name": name},
-            opts=guarded,
-        )
-        aws.cloudwatch.EventTarget(
-            name,
-            rule=rule.name,
-            target_id="mail",
-            arn=topic.arn,
-            input_transformer=aws.cloudwatch.EventTargetInputTransformerArgs(
-                input_paths={
-                    "who": "$.detail.userIdentity.arn",
-                    "what": "$.detail.eventName",
-                    "when": "$.time",
-                    "address": "$.detail.sourceIPAddress",
-                },
-                input_template=json.dumps(email),
-            ),
-            opts=guarded,
-        )
-
 
 def _assumption_pattern(role_arn: str) -> str:
     """Match each use of the role. CloudTrail omits a refused call's parameters: only the message names the role."""
@@ -235,15 +214,6 @@ def _tampering_pattern(key_arn: str, bucket: str) -> str:
             },
         }
     )
-
-
-def _topic_policy(topic: str) -> str:
-    """Allow EventBridge to publish, without a condition.
-
-    EventBridge supports no conditions in the policy of a topic (EventBridge User Guide, "Amazon SNS permissions"): with
-    one, every event is dropped. So a rule of another account that knows the topic's ARN could send a mail as well.
-    """
-    return document([allow("RulesTell", "sns:Publish", topic, principal={"Service": "events.amazonaws.com"})])
 
 
 def _key_policy(scope: AccountScope, trail_arn: str) -> str:

@@ -11,7 +11,8 @@ import pulumi_aws as aws
 
 from components.access.policies.deployment import deploy_service, deploy_vault
 from components.access.policies.pulumi_state import write_state
-from components.aws.iam_documents import INLINE_POLICY_LIMIT, AccountScope, document, trust
+from components.access.policies.service_resources import alarms
+from components.aws.iam_documents import INLINE_POLICY_LIMIT, MANAGED_POLICY_LIMIT, AccountScope, document, trust
 from plan.names import deploy_role, preview_role
 
 ISSUER: Final = "token.actions.githubusercontent.com"
@@ -148,6 +149,19 @@ class GitHubAccess(pulumi.ComponentResource):
                 ),
                 opts=guarded,
             )
+            if stack in args.services:
+                # The inline policies of the role are at IAM's limit, so this is a managed policy.
+                policy_name = f"{deploy_role(stack)}-alarms"
+                policy = aws.iam.Policy(
+                    f"{name}-{policy_name}",
+                    name=policy_name,
+                    description=f"The alarms of {stack}",
+                    policy=pulumi.Output.from_input(args.scope).apply(_alarms_policy(stack)),
+                    opts=guarded,
+                )
+                aws.iam.RolePolicyAttachment(
+                    f"{name}-{policy_name}", role=deploy.name, policy_arn=policy.arn, opts=guarded
+                )
         self.register_outputs({"roleArns": self.role_arns})
 
 
@@ -164,6 +178,10 @@ def _deploy_policy(args: GitHubAccessArgs, stack: str) -> Callable[[list[Any]], 
         return document(statements, INLINE_POLICY_LIMIT)
 
     return policy
+
+
+def _alarms_policy(stack: str) -> Callable[[AccountScope], str]:
+    return lambda scope: document(alarms(scope, [stack]), MANAGED_POLICY_LIMIT)
 
 
 def workflow_trust(issuer_arn: str, subjects: Sequence[str]) -> str:

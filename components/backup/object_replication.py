@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.alarms.mail import MetricAlarmArgs, metric_alarm
 from components.aws.iam_documents import INLINE_POLICY_LIMIT, Condition, allow, document, trust
 
 # The only time that S3 promises (S3 Replication Time Control). The promise is for objects, not for delete markers.
 _REPLICATION_TIME_MINUTES = 15
+_RULE = "everything"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,9 @@ class ReplicatedBucket:
 
     region: str
     """The bucket's region, which an S3 ARN does not have."""
+
+    alarm_topic_arn: pulumi.Input[str]
+    """The topic in the bucket's region that sends mail about the replication."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +88,44 @@ class ObjectReplication(pulumi.ComponentResource):
             # S3 does not retry an object that was written before the role had its permissions.
             opts=pulumi.ResourceOptions.merge(guarded, pulumi.ResourceOptions(depends_on=[*args.after, permissions])),
         )
+        self._alarms(name, args)
         self.register_outputs({})
+
+    def _alarms(self, name: str, args: ObjectReplicationArgs) -> None:
+        """Declare the alarms about failed and late objects.
+
+        S3 publishes failures in the region of the source, and delays in the region of the destination (S3 User Guide,
+        "Using S3 Replication metrics"). S3 does not try a failed object again.
+        """
+        source, destination = args.source, args.destination
+        for purpose, metric, statistic, above, bucket, problem in (
+            ("failed", "OperationsFailedReplication", "Sum", 0, source, "S3 failed to copy objects"),
+            ("late", "ReplicationLatency", "Maximum", _REPLICATION_TIME_MINUTES * 60, destination, "S3 copies late"),
+        ):
+            metric_alarm(
+                f"{name}-{purpose}",
+                MetricAlarmArgs(
+                    description=f"{problem} from {source.region} to {destination.region}. Run `continuity copies`",
+                    namespace="AWS/S3",
+                    metric=metric,
+                    statistic=statistic,
+                    dimensions={
+                        "SourceBucket": source.bucket_name,
+                        "DestinationBucket": destination.bucket_name,
+                        "RuleId": _RULE,
+                    },
+                    above=above,
+                    topic_arn=bucket.alarm_topic_arn,
+                    region=bucket.region,
+                ),
+                pulumi.ResourceOptions(parent=self),
+            )
 
 
 def _everything_to(destination: ReplicatedBucket) -> aws.s3.BucketReplicationConfigRuleArgs:
     """The rule that replicates every object and every delete marker."""
     return aws.s3.BucketReplicationConfigRuleArgs(
-        id="everything",
+        id=_RULE,
         status="Enabled",
         priority=1,
         # An empty prefix selects every object. Without a filter, S3 uses the first version of its rules, which cannot

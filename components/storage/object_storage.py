@@ -30,6 +30,9 @@ class ObjectStorageArgs:
     replica: ReplicatedBucket
     """The vault's bucket, which has the replicas."""
 
+    alarm_topic_arn: pulumi.Input[str]
+    """The topic in `region` that sends mail about the replication."""
+
     role_boundary_arn: pulumi.Input[str] | None = None
     """The permissions boundary of the replication's roles. A deployment may create only roles that have it."""
 
@@ -79,7 +82,11 @@ class ObjectStorage(pulumi.ComponentResource):
             opts=guarded,
         )
         here = ReplicatedBucket(
-            bucket_name=bucket.bucket_name, bucket_arn=bucket.bucket_arn, kms_key_arn=key.arn, region=args.region
+            bucket_name=bucket.bucket_name,
+            bucket_arn=bucket.bucket_arn,
+            kms_key_arn=key.arn,
+            region=args.region,
+            alarm_topic_arn=args.alarm_topic_arn,
         )
         for direction, source, destination in (("replication", here, args.replica), ("return", args.replica, here)):
             ObjectReplication(

@@ -69,6 +69,8 @@ class Copies:
         for key in self._keys_of_vault():
             yield partial(self._key, key)
         yield self._keys_of_service
+        if "alarm_topic_arn" in self.service:
+            yield self._recipients
 
     # -- the database -------------------------------------------------------------------------------------------------
 
@@ -267,6 +269,24 @@ class Copies:
             f"it is {copy.state}{until}: what it encrypts cannot be read, and copies with it have stopped",
             f"as break-glass: {cancel}aws kms enable-key --region {region} --key-id {arn.rpartition('/')[2]}",
         )
+
+    # -- alarms -------------------------------------------------------------------------------------------------------
+
+    def _recipients(self) -> Iterator[Copy]:
+        """The people whom the alarms in the data's region reach. An address receives them after its confirmation."""
+        topic = str(self.service["alarm_topic_arn"])
+        found = self.aws.call("sns", _region(topic), "list_subscriptions_by_topic", TopicArn=topic)["Subscriptions"]
+        confirmed = {each["Endpoint"] for each in found if each["SubscriptionArn"].startswith("arn:")}
+        for role in self.promised.roles:
+            reached = role.email in confirmed
+            copy = Copy(
+                kind="alarm",
+                name=role.email,
+                region=_region(topic),
+                state="confirmed" if reached else "not confirmed",
+            )
+            remedy = "open the link in AWS's mail to that address, or deploy the stack to receive a new mail"
+            yield copy if reached else _faulty(copy, f"the alarms about copies do not reach {role.person}", remedy)
 
     # -- names --------------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ from localcloud.aws import (
     servicequotas,
     ssm,
 )
+from localcloud.aws.cloudwatch import alarms
 from localcloud.aws.errors import error_response
 from localcloud.aws.iam import sts
 from localcloud.aws.iam.authorizer import Authorizer, IdentifiedRequest
@@ -49,7 +50,8 @@ from localcloud.aws.iam.oidc_tokens import Issuers
 from localcloud.aws.iam.sessions import RefusedError
 from localcloud.aws.notifications import mail
 from localcloud.aws.notifications.call_events import call_event, is_logged
-from localcloud.aws.notifications.delivery import EventDelivery
+from localcloud.aws.notifications.delivery import put
+from localcloud.aws.notifications.service_events import events_of
 from localcloud.aws.persistence import Store
 from localcloud.aws.rds import lifecycle, snapshots, uploads
 from localcloud.aws.rds.servers import Servers, use_servers
@@ -118,7 +120,6 @@ class Application:
         identities = Path(self._passing.name) if self._passing is not None else state_folder or Path()
         self.issuers = Issuers(identities / "issuers")
         self.mailbox = mail.Mailbox(None if state_folder is None else state_folder.parent / mail.FILE)
-        self.events = EventDelivery()
         self._authorizer = Authorizer(self.issuers, enforce_iam)
         use_servers(None)
         self._store.load()
@@ -170,11 +171,13 @@ class Application:
         return error_response(service, refusal.status, refusal.code, str(refusal))
 
     def _record(self, identified: IdentifiedRequest, refusal: RefusedError | str | None) -> None:
-        """Deliver CloudTrail's event about a call."""
+        """Deliver CloudTrail's event about a call, and those of the service that answered it."""
         request = identified.request
-        if request is not None and is_logged(request):
-            event = call_event(request, identified.principal, identified.subject, refusal)
-            self.events.put(request.region, event, request.account)
+        if request is None:
+            return
+        events = [call_event(request, identified.principal, identified.subject, refusal)] if is_logged(request) else []
+        for event in (*events, *(() if refusal else events_of(request))):
+            put(request.region, event, request.account)
 
     def _answer(self, service: str, action: str, environ: dict[str, Any]) -> Response:
         if service not in SERVICES:
@@ -219,7 +222,8 @@ class Application:
             (service, action) not in _READS_THAT_WRITE
         )
         try:
-            self._store.save(() if reading else (service, *_WRITES_ALSO.get(service, ())))
+            alarmed = ("cloudwatch",) if alarms.evaluate() else ()
+            self._store.save((*alarmed, *(() if reading else (service, *_WRITES_ALSO.get(service, ())))))
         except Exception as error:
             log.exception("%s %s was done but cannot be saved", service, action)
             return error_response(

@@ -44,6 +44,7 @@ class LocalAws:
                         (
                             "backup",
                             "cloudtrail",
+                            "cloudwatch",
                             "ec2",
                             "events",
                             "iam",

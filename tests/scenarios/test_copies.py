@@ -16,6 +16,7 @@ from localcloud.engine.provide import Engine
 from tests.conftest import LocalCloud, a_local_cloud
 from tests.scenarios.harness import CONTINUITY, HOME, PLAN, RECOVERY, aws, outputs, unreachable
 from tests.scenarios.harness.access import REPOSITORY
+from tests.scenarios.harness.people import confirm_mail, mails
 
 PATIENCE_SECONDS = 120.0
 
@@ -26,8 +27,20 @@ def cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with a_local_cloud(engine, tmp_path_factory.mktemp("copies")) as made:
         full_name = f"{REPOSITORY['owner']}/{REPOSITORY['name']}"
         made = replace(made, env={**made.env, "GITHUB_REPOSITORY": full_name})
-        assert made.run(*CONTINUITY, "up", "--yes", "prod", "github").returncode == 0
+        assert made.run(*CONTINUITY, "up", "--yes", "prod", "github", timeout=900).returncode == 0
+        assert set(faults(made)) == {"alarm", "daily backup"}
+        confirm_mail(made)
         yield made
+
+
+@contextmanager
+def mail_to_both(cloud: LocalCloud, *texts: str) -> Iterator[None]:
+    """Both people receive a mail that contains each of these texts, for what happens inside."""
+    seen = len(mails(cloud))
+    yield
+    sent = mails(cloud)[seen:]
+    for text in texts:
+        assert {mail["to"] for mail in sent if text in mail["text"]} == {role.email for role in PLAN.roles}, sent
 
 
 def faults(cloud: LocalCloud, code: int = 3) -> dict[str, str]:
@@ -96,7 +109,8 @@ def test_complete_copies_keep_the_promise(copied: LocalCloud) -> None:
 
 def test_stopped_replication_is_reported(copied: LocalCloud) -> None:
     rds, source = aws(copied, "rds", RECOVERY), outputs(copied, "prod")["database_arn"]
-    rds.stop_db_instance_automated_backups_replication(SourceDBInstanceArn=source)
+    with mail_to_both(copied, f"COPIES CHANGED: StopDBInstanceAutomatedBackupsReplication in {RECOVERY}"):
+        rds.stop_db_instance_automated_backups_replication(SourceDBInstanceArn=source)
     try:
         assert "retained, not replicating" in faults(copied)["replicated backup"]
     finally:
@@ -106,7 +120,12 @@ def test_stopped_replication_is_reported(copied: LocalCloud) -> None:
 
 def test_disabled_key_is_reported_with_the_copies_that_it_stops(copied: LocalCloud) -> None:
     vault, objects = outputs(copied, "vault"), outputs(copied, "prod")["objects_bucket"]
-    with disabled_key(copied, vault["objects_key_arn"]):
+    with (
+        mail_to_both(
+            copied, f"COPIES CHANGED: DisableKey in {RECOVERY}", 'ALARM: "botbrains-prod-objects-replication-failed"'
+        ),
+        disabled_key(copied, vault["objects_key_arn"]),
+    ):
         aws(copied, "s3").put_object(Bucket=objects, Key="lost", Body=b"x")
         found = faults(copied)
         assert found["key"].startswith("it is Disabled")
@@ -122,7 +141,8 @@ def test_failed_secret_replica_is_reported(copied: LocalCloud) -> None:
     assert faults(copied)["secret"] == "it has no replica"
     # A secret of the same name keeps the replica out. The call succeeds, and the replication fails later.
     there.create_secret(Name=name, SecretString="x")
-    home.replicate_secret_to_regions(SecretId=arn, AddReplicaRegions=target)
+    with mail_to_both(copied, f"COPIES CHANGED: ReplicationFailed in {HOME}"):
+        home.replicate_secret_to_regions(SecretId=arn, AddReplicaRegions=target)
     assert "its replica is Failed" in faults(copied)["secret"]
     there.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
     home.replicate_secret_to_regions(SecretId=arn, AddReplicaRegions=target)
@@ -131,10 +151,33 @@ def test_failed_secret_replica_is_reported(copied: LocalCloud) -> None:
 
 def test_failed_copy_job_is_reported_until_a_later_one_succeeds(copied: LocalCloud) -> None:
     # The lock of the vault refuses a copy with another retention.
-    assert back_up(copied, days=1)["State"] == "FAILED"
+    with mail_to_both(
+        copied, f"COPY FAILED: a job of AWS Backup for {outputs(copied, 'prod')['database_arn']} is FAILED"
+    ):
+        assert back_up(copied, days=1)["State"] == "FAILED"
     assert faults(copied)["copy job"].startswith("FAILED: ")
     assert back_up(copied)["State"] == "COMPLETED"
     assert "copy job" not in faults(copied)
+
+
+def test_failover_of_the_database_is_reported(copied: LocalCloud) -> None:
+    with mail_to_both(copied, "DATABASE: RDS reports RDS-EVENT-0049 about botbrains-prod-database"):
+        aws(copied, "rds").reboot_db_instance(DBInstanceIdentifier="botbrains-prod-database", ForceFailover=True)
+
+
+def test_rule_that_cannot_send_is_reported(copied: LocalCloud) -> None:
+    """The topic admits CloudWatch still, so the alarm about the rule arrives."""
+    sns, topic = aws(copied, "sns"), outputs(copied, "prod")["alarm_topic_arn"]
+    policy = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
+    broken = json.loads(policy)
+    for statement in broken["Statement"]:
+        statement["Condition"] = {"StringEquals": {"aws:SourceAccount": topic.split(":")[4]}}
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(broken))
+    try:
+        with mail_to_both(copied, 'ALARM: "botbrains-prod-alarms-database-failed"'):
+            aws(copied, "rds").reboot_db_instance(DBInstanceIdentifier="botbrains-prod-database", ForceFailover=True)
+    finally:
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
 
 
 def test_lost_region_is_reported_as_not_read(copied: LocalCloud) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from components.access.policies.service_resources import alarm_arns
 from components.aws.iam_documents import ANY_RESOURCE, AccountScope, Statement, allow, deny
-from plan.names import APP, access_of, deploy_role, person_role, preview_role
+from plan.names import APP, PRODUCTION, RECOVERY, access_of, deploy_role, person_role, preview_role
 
 # These calls are irreversible. They need the emergency role, and its use notifies every person.
 _DESTROYS_DATA: Final = (
@@ -68,6 +69,12 @@ def deploy_boundary(scope: AccountScope, emergency_role: str) -> list[Statement]
             ],
             ANY_RESOURCE,
             scope.in_allowed_regions,
+        ),
+        # The vault's alarms also tell of emergency access, so they are not among these.
+        allow(
+            "AlarmsOfServices",
+            ["cloudwatch:*", "events:*", "sns:*"],
+            alarm_arns(scope, (PRODUCTION, RECOVERY)),
         ),
         allow(
             "Roles",

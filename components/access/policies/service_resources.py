@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from components.aws.iam_documents import ANY_RESOURCE, AccountScope, Statement, allow
 from plan.names import APP, host_path, name_prefix, secret_name
 
@@ -39,6 +41,47 @@ def network(scope: AccountScope) -> list[Statement]:
             ANY_RESOURCE,
             scope.in_allowed_regions,
         ),
+    ]
+
+
+def alarms(scope: AccountScope, stacks: Sequence[str]) -> list[Statement]:
+    """Permissions to make and change the alarms of stacks, but not to unsubscribe a recipient.
+
+    IAM cannot limit `sns:Unsubscribe` to a topic: it would end the alarm for emergency access as well.
+    """
+    return [
+        allow(
+            "Alarms",
+            [
+                "cloudwatch:DeleteAlarms",
+                "cloudwatch:PutMetricAlarm",
+                "cloudwatch:TagResource",
+                "cloudwatch:UntagResource",
+                "events:DeleteRule",
+                "events:PutRule",
+                "events:PutTargets",
+                "events:RemoveTargets",
+                "events:TagResource",
+                "events:UntagResource",
+                "sns:CreateTopic",
+                "sns:DeleteTopic",
+                "sns:SetTopicAttributes",
+                "sns:Subscribe",
+                "sns:TagResource",
+                "sns:UntagResource",
+            ],
+            alarm_arns(scope, stacks),
+        ),
+    ]
+
+
+def alarm_arns(scope: AccountScope, stacks: Sequence[str]) -> list[str]:
+    """The ARNs of the alarms, rules and topics of stacks."""
+    return [
+        arn
+        for stack in stacks
+        for service, kind in (("cloudwatch", "alarm:"), ("events", "rule/"), ("sns", ""))
+        for arn in scope.arns(service, f"{kind}{name_prefix(stack)}-*")
     ]
 
 

@@ -1,7 +1,7 @@
 """The data of AWS Backup that moto lacks, and the look-ups that several calls share.
 
 Recovery points, jobs and selections are stored as attributes of moto's backend, so that they are written to disk with
-it. This module imports no other module of the package: each of them may import it.
+it. This module imports no other module of this package: each of them may import it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from moto.core.exceptions import JsonRESTError
 from moto.core.utils import utcnow
 from moto.rds.models import rds_backends
 
+from localcloud.aws.notifications.delivery import put
+from localcloud.aws.notifications.service_events import job_event
 from localcloud.aws.rds import snapshots
 
 _STATUS: Final = {"creating": "CREATING", "available": "COMPLETED", "failed": "PARTIAL"}
@@ -107,6 +109,8 @@ class Job:
 
     def fail(self, message: str) -> None:
         self.state, self.message, self.completed = "FAILED", message, utcnow()
+        region = (self.source_vault_arn or self.vault_arn).split(":")[3]
+        put(region, job_event(self.kind, self.id, self.state, self.resource_arn, self.vault_arn))
 
 
 def jobs(backend: BackupBackend) -> dict[str, Job]:

@@ -221,6 +221,13 @@ def _of_events(request: ParsedRequest) -> Iterator[str]:
         yield request.arn_or(rule, "events", "rule/")
 
 
+def _of_cloudwatch(request: ParsedRequest) -> Iterator[str]:
+    given = request.parameters
+    for alarm in given.get("AlarmNames") or [given.get("AlarmName") or given.get("ResourceARN")]:
+        if alarm:
+            yield request.arn_or(alarm, "cloudwatch", "alarm:")
+
+
 def _of_cloudtrail(request: ParsedRequest) -> Iterator[str]:
     trails = request.parameters.get("ResourceIdList") or [
         request.parameters.get("Name") or request.parameters.get("ResourceId")
@@ -233,6 +240,7 @@ def _of_cloudtrail(request: ParsedRequest) -> Iterator[str]:
 _RESOURCES: Final[Mapping[str, Callable[[ParsedRequest], Iterator[str]]]] = {
     "backup": _of_backup,
     "cloudtrail": _of_cloudtrail,
+    "cloudwatch": _of_cloudwatch,
     "events": _of_events,
     "iam": _of_iam,
     "kms": _of_kms,

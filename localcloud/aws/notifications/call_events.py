@@ -17,7 +17,7 @@ from localcloud.aws.iam.sessions import RefusedError
 
 _READING: Final = ("AssumeRole", "Describe", "Get", "List", "Lookup", "Head")
 # Names in CloudTrail that differ from those of the API (S3 User Guide, "Amazon S3 bucket-level actions").
-_SERVICES: Final = {"s3control": "s3"}
+_SERVICES: Final = {"s3control": "s3", "cloudwatch": "monitoring"}
 _S3_OPERATIONS: Final = {
     "PutBucketLifecycleConfiguration": "PutBucketLifecycle",
     "PutObjectLockConfiguration": "PutBucketObjectLockConfiguration",

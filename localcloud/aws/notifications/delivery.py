@@ -4,7 +4,7 @@ A rule matches CloudTrail's events about calls that only read, such as AssumeRol
 target is a topic. It is invoked with the rights of the target's role or, without a role, of the topic's policy. There,
 EventBridge supports no conditions ("You can't use Condition blocks in Amazon SNS topic policies for EventBridge",
 EventBridge User Guide, "Using resource-based policies"): a statement with one does not allow it. An invocation without
-rights sends nothing, and is counted.
+rights sends nothing, and counts in CloudWatch's metric `FailedInvocations`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 import logging
 import re
 import uuid
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -32,40 +31,33 @@ _WITH_READING: Final = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 _SERVICE: Final = "events.amazonaws.com"
 
 
-class EventDelivery:
-    """Delivers events to the rules of their region, and the rules' messages to topics."""
+def put(region: str, about: Mapping[str, Any], account: str = DEFAULT_ACCOUNT_ID) -> None:
+    """Deliver an event to the rules of its region. It has `source`, `detail-type` and `detail` at least."""
+    event: Any = {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "account": account,
+        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": region,
+        "resources": [],
+        **about,
+    }
+    for rule in list(events_backends[account][region].event_buses["default"].rules.values()):
+        if _takes(rule, event) and rule.event_pattern.matches_event(event):
+            for target in rule.targets:
+                _invoke(rule, target, event)
 
-    def __init__(self) -> None:
-        self.failed_invocations: Counter[tuple[str, str]] = Counter()
-        """The number of failed invocations by region and rule: CloudWatch's metric `FailedInvocations`."""
 
-    def put(self, region: str, about: Mapping[str, Any], account: str = DEFAULT_ACCOUNT_ID) -> None:
-        """Deliver an event, which has `source`, `detail-type` and `detail` at least."""
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        event: Any = {
-            "version": "0",
-            "id": str(uuid.uuid4()),
-            "account": account,
-            "time": now,
-            "region": region,
-            "resources": [],
-            **about,
-        }
-        for rule in list(events_backends[account][region].event_buses["default"].rules.values()):
-            if _takes(rule, event) and rule.event_pattern.matches_event(event):
-                for target in rule.targets:
-                    self._invoke(rule, target, event)
-
-    def _invoke(self, rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-        _, _, service, region, account, name = target["Arn"].split(":", 5)
-        if service != "sns":
-            raise NotImplementedError(f"the local cloud's rules support topics, not {service}:{name}")
-        topic = sns_backends[account][region].topics.get(target["Arn"])
-        if topic is None or not _may_publish(target, topic):
-            self.failed_invocations[rule.region_name, rule.name] += 1
-            log.warning("the rule %s may not publish to %s", rule.name, target["Arn"])
-            return
-        topic.publish(_message(target, event))
+def _invoke(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+    _, _, service, region, account, name = target["Arn"].split(":", 5)
+    if service != "sns":
+        raise NotImplementedError(f"the local cloud's rules support topics, not {service}:{name}")
+    topic = sns_backends[account][region].topics.get(target["Arn"])
+    if topic is None or not _may_publish(target, topic):
+        rule.failed_invocations = [*getattr(rule, "failed_invocations", []), datetime.now(UTC)]
+        log.warning("the rule %s may not publish to %s", rule.name, target["Arn"])
+        return
+    topic.publish(_message(target, event))
 
 
 def _takes(rule: Any, event: Mapping[str, Any]) -> bool:

@@ -26,6 +26,8 @@ from moto.secretsmanager.models import FakeSecret, ReplicaSecret, SecretsManager
 from moto.secretsmanager.responses import SecretsManagerResponse
 
 from localcloud.aws import routing
+from localcloud.aws.notifications.delivery import put
+from localcloud.aws.notifications.service_events import replication_failed
 from localcloud.aws.patching import add_methods, add_property, wrap_method
 
 _SETTLE_SECONDS = 0.5
@@ -174,7 +176,14 @@ def _create_replica(secret: FakeSecret, region: str, key: str | None, force_over
 
 def _maker(secret: FakeSecret, region: str, key: str | None) -> Callable[[str | None, str | None], ReplicaSecret]:
     kind: Any = ReplicaSecret
-    return lambda status, message: kind(secret, region, status, message, key)
+
+    def make(status: str | None, message: str | None) -> ReplicaSecret:
+        if status == "Failed":
+            put(secret.region, replication_failed(secret.arn, region))
+        made: ReplicaSecret = kind(secret, region, status, message, key)
+        return made
+
+    return make
 
 
 def _disconnect(replica: ReplicaSecret) -> None:

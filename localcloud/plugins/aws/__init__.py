@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from localcloud.plugins.aws import cloudtrail, eventbridge, functions, logs, rds, secretsmanager, sns, ssm
+from localcloud.plugins.aws import cloudtrail, cloudwatch, eventbridge, functions, logs, rds, secretsmanager, sns, ssm
 from localcloud.plugins.aws.backup import vaults
 from localcloud.plugins.aws.connection import CONFIGURATION, connect, inherited
 from localcloud.plugins.aws.ec2 import network, route_tables, security_groups
@@ -34,6 +34,7 @@ PLUGIN: Final = Plugin(
         *sns.RESOURCES,
         *eventbridge.RESOURCES,
         *cloudtrail.RESOURCES,
+        *cloudwatch.RESOURCES,
         *network.RESOURCES,
         *route_tables.RESOURCES,
         *security_groups.RESOURCES,

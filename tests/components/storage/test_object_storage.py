@@ -23,7 +23,11 @@ from tests.components.recording import (
 )
 
 REPLICA = ReplicatedBucket(
-    bucket_name="replica", bucket_arn="arn:aws:s3:::replica", kms_key_arn="arn:of-the-replica", region="xx-far-1"
+    bucket_name="replica",
+    bucket_arn="arn:aws:s3:::replica",
+    kms_key_arn="arn:of-the-replica",
+    region="xx-far-1",
+    alarm_topic_arn="arn:of-the-topic-there",
 )
 BOTH_WAYS = ("replication", "return")
 NAME_ARN = f"arn:aws:s3:::objects-{ACCOUNT}"
@@ -34,7 +38,12 @@ def storage(*, preview: bool = False) -> Deployment:
         ObjectStorage(
             "objects",
             ObjectStorageArgs(
-                region="xx-near-1", version_days=21, lock_days=5, key_deletion_window_days=9, replica=REPLICA
+                region="xx-near-1",
+                version_days=21,
+                lock_days=5,
+                key_deletion_window_days=9,
+                replica=REPLICA,
+                alarm_topic_arn="arn:of-the-topic-here",
             ),
         )
 
@@ -182,3 +191,19 @@ def test_a_bucket_that_keeps_nothing_or_locks_for_too_long_is_refused(
 def test_a_deletion_window_that_kms_refuses_is_refused_here(days: int) -> None:
     with pytest.raises(ValueError, match="7 to 30"):
         EncryptionKeyArgs(description="a key", deletion_window_days=days)
+
+
+def test_alarms_are_where_their_metrics_are() -> None:
+    """S3 publishes failures in the region of the source, and delays in that of the destination."""
+    alarms = storage().all("aws:cloudwatch/metricAlarm:MetricAlarm")
+    assert {(it.inputs["metricName"], it.inputs["region"], *it.inputs["alarmActions"]) for it in alarms} == {
+        ("OperationsFailedReplication", "xx-near-1", "arn:of-the-topic-here"),
+        ("OperationsFailedReplication", "xx-far-1", "arn:of-the-topic-there"),
+        ("ReplicationLatency", "xx-near-1", "arn:of-the-topic-here"),
+        ("ReplicationLatency", "xx-far-1", "arn:of-the-topic-there"),
+    }
+    for alarm in alarms:
+        there = alarm.inputs["dimensions"]["SourceBucket"] == (
+            "replica" if "return" in alarm.name else f"objects-{ACCOUNT}"
+        )
+        assert there, alarm

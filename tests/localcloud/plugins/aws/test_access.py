@@ -150,6 +150,31 @@ def test_event_rule_with_email_target(aws: LocalAws, cloud: Cloud) -> None:
             made.read()
 
 
+def test_metric_alarm_life(aws: LocalAws, cloud: Cloud) -> None:
+    alarm = Made.create(
+        cloud,
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        region=THERE,
+        name="failed",
+        alarmDescription="a rule could not send",
+        namespace="AWS/Events",
+        metricName="FailedInvocations",
+        dimensions={"RuleName": "taken"},
+        comparisonOperator="GreaterThanThreshold",
+        evaluationPeriods=1,
+        period=300,
+        statistic="Sum",
+        threshold=0,
+        treatMissingData="notBreaching",
+        alarmActions=[f"arn:aws:sns:{THERE}:123456789012:alarm"],
+        tags={"a": "1"},
+    )
+    alarm.change(threshold=2, tags={"b": "1"})
+    aws.client("cloudwatch", THERE).delete_alarms(AlarmNames=["failed"])
+    with pytest.raises(GoneError):
+        alarm.read()
+
+
 def test_stopped_trail_is_drift(aws: LocalAws, cloud: Cloud) -> None:
     Made.create(cloud, "aws:s3/bucket:Bucket", bucket="records", region=THERE)
     trail = Made.create(
