@@ -16,7 +16,10 @@ TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
 
 @pytest.fixture(scope="module")
 def made() -> Deployment:
-    return deploy(lambda: CopyAlarms("alarms", CopyAlarmsArgs(topic_arn=TOPIC, emails={})) and None)
+    def program() -> None:
+        CopyAlarms("alarms", CopyAlarmsArgs(topic_arn=TOPIC, emails={}))
+
+    return deploy(program)
 
 
 def job(kind: str, state: str) -> dict[str, Any]:
