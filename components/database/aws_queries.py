@@ -21,10 +21,7 @@ _SNAPSHOT_TYPES: Final = {"rds": "automated", "awsbackup": "awsbackup"}
 
 
 class AwsQueries:
-    """What AWS is asked, in the region of the target.
-
-    Every question raises `SourceError` when AWS does not answer it.
-    """
+    """Queries to AWS in the region of the target. Each raises `SourceError` if AWS does not answer it."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -36,13 +33,13 @@ class AwsQueries:
         return None
 
     def automated_backups(self) -> list[Any]:
-        """All of them: RDS's own filters know neither every status nor an instance of another region by its name."""
+        """List all backups: RDS cannot filter by every status, nor by an instance in a different region."""
         with self._asking("automated backups"):
             return self._all("rds", "describe_db_instance_automated_backups", "DBInstanceAutomatedBackups")
         return []
 
     def snapshot(self, name: str) -> Any | None:
-        # RDS knows a snapshot that nobody took by hand only together with its type, which its name begins with.
+        # RDS finds a snapshot that a service created only together with its type. The name begins with the type.
         kind = _SNAPSHOT_TYPES.get(name.partition(":")[0] if ":" in name else "")
         asked = {} if kind is None else {"SnapshotType": kind}
         with self._asking("the snapshot", name, none="DBSnapshotNotFound"):
@@ -92,7 +89,7 @@ class AwsQueries:
 
     @contextmanager
     def _asking(self, what: str, name: str = "", none: str = "") -> Iterator[None]:
-        """Goes on after the block when AWS answers with the error `none`; any other error is the user's to mend."""
+        """Continue after the block if AWS answers with the error `none`. Any other error is a `SourceError`."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:

@@ -1,4 +1,4 @@
-"""Which of the backups that there are a database is restored from, and whether it can be. Decides, and asks nobody."""
+"""Choose the backup that a database is restored from, and check that RDS can restore it. No cloud is called here."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from components.database.source import LATEST, SourceError, Target, least_maximu
 
 ENGINE: Final = "postgres"
 _SHOWN: Final = 20
-"""Of a long list, an error message shows no more than this."""
+"""The maximum number of names in an error message."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """The first and the last moment that backups can be restored to."""
+    """The restore window of backups: their first and last moment."""
 
     earliest: datetime
     latest: datetime
@@ -31,7 +31,7 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Backup:
-    """What AWS says of something that a database can be restored from, and of the instance that it is of."""
+    """Automated backups or a snapshot, and the instance that they belong to, from the descriptions of AWS."""
 
     arn: str
     instance: str
@@ -39,15 +39,15 @@ class Backup:
     engine_version: str
     storage_gib: int
     kms_key_arn: str | None
-    # A snapshot says neither of these: it has one moment, and may be a copy from anywhere.
+    # A snapshot has none of these: it has one moment, and may be a copy from a different region.
     instance_arn: str = ""
     resource_id: str = ""
     window: Window | None = None
-    """None as well for backups that nothing can be restored from yet."""
+    """Also `None` for automated backups from which nothing can be restored yet."""
 
     @classmethod
     def automated(cls, found: Any) -> Backup:
-        """From what DescribeDBInstanceAutomatedBackups says."""
+        """Read an item of the answer to DescribeDBInstanceAutomatedBackups."""
         window = found.get("RestoreWindow") or {}
         there = window.get("EarliestTime") and window.get("LatestTime")
         return cls(
@@ -64,7 +64,7 @@ class Backup:
 
     @classmethod
     def of_snapshot(cls, found: Any) -> Backup:
-        """From what DescribeDBSnapshots says."""
+        """Read an item of the answer to DescribeDBSnapshots."""
         return cls(
             arn=found["DBSnapshotArn"],
             instance=found["DBInstanceIdentifier"],
@@ -76,7 +76,7 @@ class Backup:
 
     @property
     def home(self) -> str:
-        """The region of the instance that it is of."""
+        """The region of the instance."""
         return Arn.parse(self.instance_arn).region
 
     def __str__(self) -> str:
@@ -86,12 +86,13 @@ class Backup:
 def choose(
     target: Target, candidates: Sequence[Backup], others: Sequence[Backup], instance: str, moment: datetime | None
 ) -> Backup:
-    """The candidate with the newest window of those that the moment is in (None: with the newest window).
+    """Return the candidate with the newest restore window that contains the moment. `None` is the latest moment.
 
-    There are several when an instance of the same name existed before: `others` are what else could have been named.
+    There are several candidates if an earlier instance had the same name. `others` are all backups that a source could
+    name; an error lists them.
 
     Raises:
-        SourceError: there is no candidate, nothing can be restored from it yet, or the moment is in no window.
+        SourceError: there is no candidate, nothing can be restored from it yet, or no window contains the moment.
     """
     if not candidates:
         raise SourceError.refused(
@@ -121,10 +122,10 @@ def choose(
 
 
 def check(target: Target, backup: Backup, setting: str, value: str) -> str:
-    """The ARN of the key of a backup that the database can be restored from, as far as the backup says.
+    """Check that a database can be restored from a backup, and return the ARN of the backup's key.
 
     Raises:
-        SourceError: another engine or version, no key, a key of another region, or no room to grow.
+        SourceError: the engine, the version, the key or its region does not fit, or the storage could not grow.
     """
     if backup.engine != ENGINE:
         raise SourceError.refused(
@@ -171,7 +172,7 @@ def check(target: Target, backup: Backup, setting: str, value: str) -> str:
 
 
 def key_region(arn: str) -> str:
-    """The region of a key's ARN, and nothing for what is no ARN."""
+    """Return the region of a key's ARN. Return an empty text for a text that is not an ARN."""
     try:
         found = Arn.parse(arn)
     except ValueError:
@@ -180,16 +181,16 @@ def key_region(arn: str) -> str:
 
 
 def one_of(there: Iterable[object], of: str) -> str:
-    """What there is, in words that complete the sentence "allowed is ..."."""
+    """List the existing items, in words that complete the sentence "allowed is ..."."""
     words = sorted(map(str, there))
     more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
     return f"one of {', '.join(words[:_SHOWN])}{more}" if words else f"nothing, since there are no {of}"
 
 
 def _can_run(declared: str, found: str) -> bool:
-    """Whether the declared version can be the one of the data that were found: the same major one, and none older.
+    """Whether the declared version can run the backup's data: the same major version, and not an older minor one.
 
-    The parameter group is that of a major version, so an upgrade cannot be a part of the restore.
+    A parameter group belongs to one major version, so a restore cannot include an upgrade.
     """
     wanted, there = ([int(part) for part in version.split(".")] for version in (declared, found))
     return wanted[0] == there[0] and (len(wanted) == 1 or wanted >= there)

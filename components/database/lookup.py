@@ -1,7 +1,7 @@
-"""Finds what a database is made from, by asking AWS: before anything is registered, and in the target region alone.
+"""Find the origin of a database at AWS, before anything is registered, and in the target region alone.
 
-A source that cannot be used is thus refused while nothing exists yet, by a preview as well. No other region is asked,
-since the other region may be what was lost.
+So a source that cannot be used is refused before anything exists, also in a preview. No other region is called, because
+it may be the region that was lost.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from components.database.source import (
     written,
 )
 
-# What an instance is while it can be restored from: none of these changes what it holds or keeps.
+# The states in which an instance can be the source of a restore: none changes its data or its backups.
 _STEADY: Final = frozenset({"available", "backing-up", "storage-full", "storage-optimization"})
 
 _KEY_ADVICE: Final = {
@@ -40,16 +40,16 @@ _KEY_ADVICE: Final = {
 
 
 def look_up(source: Source | None, target: Target) -> Origin:
-    """What the database is to be declared with. Credentials and the address of the API come from the environment.
+    """Find the origin to declare the database with. The credentials and the API's address come from the environment.
 
-    When the database is there, nothing is asked about its source, which may have expired since it was made.
+    If the database exists, its source is not looked up: it may have expired.
 
     Args:
-        source: None is as good as any while the database is there, and refused when it has to be made.
-        target: the database, and what is declared of it.
+        source: the declared source. `None` is refused if the database does not exist.
+        target: the database and its declared settings.
 
     Raises:
-        SourceError: it cannot be made from that source, or AWS does not say. The message says what to do.
+        SourceError: the database cannot be created from the source, or AWS does not answer. The message has the remedy.
     """
     aws = AwsQueries(target)
     existing = aws.instance(target.identifier)
@@ -92,7 +92,7 @@ def _existing(target: Target, found: Any) -> Existing:
             allowed="the name of a database that is encrypted, and the one of this name is not",
             advice="Use another name, and have the database made from a copy of a snapshot that is encrypted.",
         )
-    # Declared smaller than it has grown to be, it would be asked to shrink.
+    # The storage may have grown. A smaller declared number would be a request to shrink, which RDS refuses.
     storage_gib = max(target.storage_gib, found["AllocatedStorage"])
     return Existing(kms_key_arn=found["KmsKeyId"], storage_gib=storage_gib)
 
@@ -124,7 +124,7 @@ def _point_in_time(aws: AwsQueries, source: PointInTime) -> Origin:
 
 def _replicated_backup(aws: AwsQueries, source: ReplicatedBackup) -> Origin:
     target = aws.target
-    # Whether they are still replicated or retained from what is gone makes no difference to what they hold.
+    # Backups that are retained after their instance was deleted are as good as backups that are still replicated.
     backups = [backup for backup in map(Backup.automated, aws.automated_backups()) if backup.home != target.region]
     candidates = [backup for backup in backups if backup.instance == source.instance]
     chosen = choose(target, candidates, backups, source.instance, source.moment)
@@ -224,7 +224,7 @@ def _from_snapshot(aws: AwsQueries, found: Any, setting: str, value: str) -> Ori
 
 
 def _usable_key(aws: AwsQueries, backup: Backup, setting: str, value: str) -> str:
-    """The key of a backup that can be restored from. RDS restores nothing whose key it cannot use."""
+    """Return the key of a backup that can be restored. RDS cannot restore a backup whose key is not usable."""
     key = check(aws.target, backup, setting, value)
     state = aws.key_state(key)
     if state != "Enabled":
@@ -239,12 +239,12 @@ def _usable_key(aws: AwsQueries, backup: Backup, setting: str, value: str) -> st
 
 
 def _is_of(live: Any, backup: Backup) -> bool:
-    """Whether a backup is the instance's own. One that had the same name before has another resource id."""
+    """Whether a backup belongs to the instance. An earlier instance of the same name has a different resource id."""
     return bool(live["DbiResourceId"] == backup.resource_id)
 
 
 def _as_late_as(live: Any, backup: Backup) -> Backup:
-    """The instance knows better than its backups' record up to when it can be restored, and how large it is."""
+    """Take the end of the restore window and the size from the instance: its backups' record is older."""
     latest = live.get("LatestRestorableTime")
     window = None if latest is None or backup.window is None else replace(backup.window, latest=latest)
     return replace(backup, window=window, storage_gib=live["AllocatedStorage"])

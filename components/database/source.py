@@ -1,7 +1,6 @@
-"""Where a database comes from: what can be said of it, and what was found. Nothing here asks anybody.
+"""The source of a database, as it is declared, and its origin, as AWS has it. No cloud is called here.
 
-A source is what a person declares. An origin is what was found for it, and all that declaring the database needs to
-know. `lookup.py` makes the one into the other.
+An operator declares a source. `lookup.py` finds its origin: everything that the declaration of the database needs.
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ import pulumi
 _SETTINGS: Final = "botbrains:database"
 
 LATEST: Final = "latest"
-"""How a time says that it is as late as the backups go. A moment that is None means the same."""
+"""The text for the latest moment of the backups. As a moment it is `None`."""
 
 
-# -- what is declared ------------------------------------------------------------------------------------------------
+# -- the declared source ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class New:
-    """Nothing: the database is empty."""
+    """No source: the database is empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PointInTime:
-    """A moment of an instance of the same region, which may have been deleted."""
+    """A moment of an instance in the same region. The instance may have been deleted."""
 
     instance: str
     moment: datetime | None
@@ -37,7 +36,7 @@ class PointInTime:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicatedBackup:
-    """A moment of an instance of another region, out of its backups that were replicated to this one."""
+    """A moment of an instance in a different region, from its backups that were replicated to this region."""
 
     instance: str
     moment: datetime | None
@@ -45,14 +44,14 @@ class ReplicatedBackup:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A snapshot of the same region, by name or ARN."""
+    """A snapshot in the same region, by name or ARN."""
 
     snapshot: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class VaultCopy:
-    """The newest copy of an instance, in a vault of AWS Backup of the same region, that is not later than a moment."""
+    """The newest copy of an instance in a backup vault of the same region, made at a moment or before it."""
 
     vault: str
     instance: str
@@ -64,7 +63,7 @@ Source = New | PointInTime | ReplicatedBackup | Snapshot | VaultCopy
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The database that is to be made."""
+    """The database to create."""
 
     region: str
     identifier: str
@@ -74,10 +73,10 @@ class Target:
 
 
 def moment(text: str) -> datetime | None:
-    """A moment from ISO 8601, in UTC; None for `latest`.
+    """Parse a moment in ISO 8601, and return it in UTC. `latest` is `None`.
 
     Raises:
-        ValueError: it is neither, names no time zone, or is finer than the seconds that RDS counts in.
+        ValueError: it is neither, has no time zone, or has fractions of a second, which RDS does not accept.
     """
     if text == LATEST:
         return None
@@ -90,26 +89,26 @@ def moment(text: str) -> datetime | None:
 
 
 def written(value: datetime) -> str:
-    """A moment as RDS writes it and the provider takes it: UTC, in whole seconds."""
+    """Write a moment in the form of RDS and of the provider: UTC, in whole seconds."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def least_maximum_gib(storage_gib: int) -> int:
-    """The least that RDS takes as the limit to which storage grows by itself: a tenth above it."""
+    """The lowest limit that RDS accepts for the automatic growth of storage: a tenth above the storage."""
     return -(-storage_gib * 11 // 10)
 
 
-# -- what is found ---------------------------------------------------------------------------------------------------
+# -- the origin at AWS ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Empty:
-    """There is nothing to begin with."""
+    """The database begins empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Existing:
-    """The database is there. What it was made from is history, which may have expired since."""
+    """The database exists. Its source does not matter now, and may have expired."""
 
     kms_key_arn: str
     storage_gib: int
@@ -117,9 +116,9 @@ class Existing:
 
 @dataclass(frozen=True, kw_only=True)
 class FromBackups:
-    """It is restored to a moment (None: the latest) from an instance's automated backups.
+    """The database is restored from an instance's automated backups. `None` as the moment is the latest one.
 
-    Those of an instance that is there are named by it, all others by their ARN.
+    Backups of an existing instance have its name, all others their ARN.
     """
 
     kms_key_arn: str
@@ -131,7 +130,7 @@ class FromBackups:
 
 @dataclass(frozen=True, kw_only=True)
 class FromSnapshot:
-    """It is restored from a snapshot."""
+    """The database is restored from a snapshot."""
 
     kms_key_arn: str
     storage_gib: int
@@ -142,11 +141,11 @@ Origin = Empty | Existing | FromBackups | FromSnapshot
 
 
 class SourceError(pulumi.RunError):
-    """The database cannot be made from what is declared. Pulumi shows the message, and no traceback."""
+    """The database cannot be created from the declared source. Pulumi shows the message without a traceback."""
 
     @classmethod
     def refused(cls, target: Target, setting: str, value: object, *, allowed: str, advice: str) -> SourceError:
-        """A setting of the database says something that cannot be done. `allowed` completes "allowed is ..."."""
+        """A setting of the database cannot be met. `allowed` completes "allowed is ..."."""
         is_there = "is not set" if value is None else f"is {json.dumps(value)}"
         return cls(
             f"The database {target.identifier!r} cannot be made in {target.region}. Nothing was changed.\n\n"
@@ -155,10 +154,10 @@ class SourceError(pulumi.RunError):
 
     @classmethod
     def unanswered(cls, target: Target, question: str, error: Exception) -> SourceError:
-        """AWS did not answer, or with an error."""
+        """AWS did not answer, or answered with an error."""
         return cls(
             f"AWS in {target.region} does not say what the database {target.identifier!r} can be made from. Nothing was"
             f" changed.\n\n  Asked for {question}, it says: {error}\n    Allowed is an answer: with credentials in the"
             " environment (AWS_*) that may read RDS, AWS Backup and KMS, in a region that can be reached.\n"
-            "    Mend that, and try again."
+            "    Fix that, and try again."
         )

@@ -24,7 +24,7 @@ def stacks(vault_with_backup: dict[str, Any]) -> dict[tuple[str, bool], Deployme
 
 @pytest.fixture(params=[False, True], ids=["up", "preview"])
 def deployed(request: pytest.FixtureRequest, stacks: dict[tuple[str, bool], Deployment]) -> dict[str, Deployment]:
-    """The stacks by name; once as an update, once as a preview, in which whatever a cloud would answer is unknown."""
+    """The stacks by name; once as an update, once as a preview, in which every answer of a cloud is unknown."""
     return {stack: deployment for (stack, preview), deployment in stacks.items() if preview is request.param}
 
 

@@ -114,7 +114,7 @@ def test_roles_and_workflows_use_the_one_bucket_of_the_state(lost: dict[str, Any
 def test_the_vault_outlives_its_own_stack(deployed: dict[str, Deployment]) -> None:
     for resource in deployed["vault"].custom:
         if resource.type == SSH_KEY:
-            continue  # the public half of a key, which the plan has: made anew when its owner has another one
+            continue  # a public key, which the plan has: it is created again when its owner changes it
         assert resource.protect, resource.name
         assert resource.retain_on_delete, resource.name
 
@@ -129,13 +129,13 @@ def test_every_role_that_a_deployment_makes_has_the_vaults_limit(
     assert {role.inputs["name"] for role in roles} >= names
     for role in roles:
         assert role.inputs["permissionsBoundary"] == vault["workload_boundary_arn"], role.name
-        # By its name a deployment may make it.
+        # Its name lets a deployment create it.
         assert role.inputs["name"].startswith(f"botbrains-{stack}-")
 
 
 def test_the_vault_is_in_the_recovery_region_alone(deployed: dict[str, Deployment]) -> None:
     vault = deployed["vault"]
-    # What roles may do is said of both regions; IAM itself, where that is said, is in none.
+    # The policies of roles name both regions. IAM itself is in no region.
     said = {word for word in every_word(vault) if word.startswith('{"Version"')}
     regions = {word for word in every_word(vault) if word in PROMISED.residency.aws.allowed_regions}
     assert regions == {RECOVERY}
@@ -230,7 +230,7 @@ def test_recovery_stands_on_the_vault_and_owns_nothing_of_its_kind(
     deployed: dict[str, Deployment], vault: dict[str, Any]
 ) -> None:
     recovery = deployed["dr"]
-    # The logs of its hosts and of its database are no copy of anything.
+    # The logs of its hosts and of its database are not copies of data.
     assert sorted(key.name for key in recovery.all(KEY)) == ["botbrains-dr-database-logs", "botbrains-dr-hosts-logs"]
     assert recovery.one(DATABASE).inputs["kmsKeyId"] == vault["database_key_arn"]
     assert recovery.outputs["objects_bucket"] == vault["replica_bucket_name"]

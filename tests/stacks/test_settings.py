@@ -1,4 +1,4 @@
-"""What the settings accept, what they refuse, and what they say then."""
+"""Tests of the settings: accepted values, refused values, and the messages."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from plan.stateful import BY_TYPE
 from tests.components.recording import (
     BACKUP_PLAN,
@@ -24,12 +22,8 @@ from tests.components.recording import (
     Deployment,
 )
 
-if TYPE_CHECKING:
-    pass
-
-
-# What is made again from the repository when it is gone, without a loss: configuration, rights, and hosts. A type that
-# a stack declares is here or in `plan/stateful.py`, so that a new store is not forgotten there.
+# Types that the repository can create again without a loss: configuration, rights, and hosts. Each declared type is
+# here or in `plan/stateful.py`, so that a new store is not forgotten there.
 MADE_AGAIN = frozenset(
     {
         "aws:cloudtrail/trail:Trail",

@@ -87,7 +87,7 @@ def test_it_needs_the_home_region_only_for_the_way_back() -> None:
     ]
     assert {it.inputs["region"] for it in returning.custom if "region" in it.inputs} == {"xx-home-1"}
     assert returning.outputs["return"] == key_arn(returning, "return", "xx-home-1")
-    # What was there before stays as it was.
+    # The existing resources stay as they were.
     there, before = ({(it.type, it.name) for it in it.custom} for it in (returning, vault()))
     assert there - before == {("aws:kms/alias:Alias", "vault-return"), (KEY, "vault-return")}
     assert before <= there

@@ -1,4 +1,4 @@
-"""What is found for the source of a database, and refused, in a real local AWS."""
+"""Tests of the origin that is found for the source of a database, and of refusals, against the local AWS."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def storage(*, preview: bool = False) -> Deployment:
 
 
 def setting(deployment: Deployment, name: str) -> Registration:
-    """A setting of the bucket, which S3 and Pulumi keep as a resource of its own."""
+    """A setting of the bucket, which S3 and Pulumi keep as a separate resource."""
     return deployment.one(f"aws:s3/bucket{name}:Bucket{name}")
 
 
@@ -143,7 +143,7 @@ def test_the_replication_may_do_what_it_has_to_and_nothing_else(way: str) -> Non
         actions = statement["Action"]
         granted.setdefault(statement["Resource"], set()).update([actions] if isinstance(actions, str) else actions)
 
-    # What the S3 user guide names for live replication, for encrypted objects and for locked ones.
+    # The S3 user guide names these for live replication, for encrypted objects and for locked ones.
     assert granted == {
         source[0]: {"s3:GetReplicationConfiguration", "s3:ListBucket"},
         f"{source[0]}/*": {
