@@ -230,12 +230,19 @@ def _put_tags(original: Callable[..., FakeKey], backend: S3Backend, key: FakeKey
 
 
 def _put_lock(
-    original: Callable[..., None], backend: S3Backend, bucket_name: str, key_name: str, version_id: Any, value: Any
+    original: Callable[..., None],
+    backend: S3Backend,
+    bucket_name: str,
+    key_name: str,
+    version_id: Any,
+    *value: Any,
+    **named: Any,
 ) -> None:
-    original(backend, bucket_name, key_name, version_id, value)
+    # moto passes a legal hold by position, and a retention by name.
+    original(backend, bucket_name, key_name, version_id, *value, **named)
     key = backend.get_object(bucket_name, key_name, version_id=version_id)
     for other in _counterparts(backend, key) if isinstance(key, FakeKey) else []:
-        original(backend, other.bucket_name, key_name, other.version_id, value)
+        original(backend, other.bucket_name, key_name, other.version_id, *value, **named)
 
 
 def _counterparts(backend: S3Backend, key: FakeKey) -> list[FakeKey]:
