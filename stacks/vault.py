@@ -37,7 +37,7 @@ def vault(context: StackContext[VaultSettings]) -> Outputs:
     access = _access(context)
     CopyAlarms(
         alarms_of(context.settings.stack),
-        CopyAlarmsArgs(topic_arn=access.alarm_topic_arn, emails={}),
+        CopyAlarmsArgs(topic_arn=access.alarm_topic_arn, emails={}, protect=True),
         opts=context.aws,
     )
     mirror = _mirror(context, access)

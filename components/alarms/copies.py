@@ -58,6 +58,9 @@ class CopyAlarmsArgs:
     emails: Mapping[str, str]
     """The recipients of a new topic: the email address by the name of the user."""
 
+    protect: bool = False
+    """Whether the rules are protected, and stay when they leave the program."""
+
 
 class CopyAlarms(pulumi.ComponentResource):
     """Rules that send a mail when something ends a copy of the data, or the original fails.
@@ -71,7 +74,7 @@ class CopyAlarms(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CopyAlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("botbrains:alarms:CopyAlarms", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self, protect=args.protect, retain_on_delete=args.protect)
         topic_arn = args.topic_arn or mail_topic(name, args.emails, child).arn
 
         def rule(purpose: str, description: str, pattern: Mapping[str, Any], text: str, **paths: str) -> None:

@@ -264,6 +264,9 @@ def test_production_is_at_home_apart_from_its_copies(deployed: dict[str, Deploym
     assert production.one("pulumi:providers:aws").inputs["region"] == HOME
     away = sorted((it.type, it.name) for it in production.custom if it.inputs.get("region") not in (None, HOME))
     assert away == [
+        # S3 measures delays in the region of the destination, and failures in that of the source.
+        ("aws:cloudwatch/metricAlarm:MetricAlarm", "botbrains-prod-objects-replication-late"),
+        ("aws:cloudwatch/metricAlarm:MetricAlarm", "botbrains-prod-objects-return-failed"),
         (BACKUP_REPLICATION, "botbrains-prod-database"),
         (BUCKET_REPLICATION, "botbrains-prod-objects-return"),
     ]
@@ -343,7 +346,7 @@ def test_each_stack_exports_what_others_rely_on(updated: dict[str, Deployment]) 
             "recovery_backup_role_arn",
         }
         | {f"{purpose}_key_arn" for purpose in ("database", "objects", "secrets", "copies")},
-        "prod": service | {"replicated_backup_arn", "secrets"},
+        "prod": service | {"replicated_backup_arn", "secrets", "alarm_topic_arn"},
         "github": {"repository_url"},
         "dr": service,
     }
