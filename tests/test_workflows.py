@@ -127,5 +127,7 @@ def test_sessions_outlast_the_wait_for_a_database() -> None:
     steps = read(ROOT / ".github/actions/deploy/action.yml")["runs"]["steps"]
     [session] = [step["with"] for step in steps if "configure-aws-credentials@" in step.get("uses", "")]
     assert session["role-duration-seconds"] == DEPLOY_SECONDS
-    for job in read(FOLDER / "workflows/deploy.yml")["jobs"].values():
-        assert job["timeout-minutes"] * 60 == DEPLOY_SECONDS
+    jobs = read(FOLDER / "workflows/deploy.yml")["jobs"]
+    # GitHub's stack has no database to wait for.
+    assert {job["timeout-minutes"] * 60 for name, job in jobs.items() if name != "github"} == {DEPLOY_SECONDS}
+    assert jobs["github"]["timeout-minutes"] * 60 < DEPLOY_SECONDS
