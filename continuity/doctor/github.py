@@ -10,25 +10,21 @@ from continuity.engine.stacks import Stack
 from continuity.errors import CannotLookError, MissingError, NotShownError, RefusedError
 
 
-def _find(clouds: Clouds, path: str) -> dict[str, Any] | None:
+def _find(clouds: Clouds, path: str, what: str, remedy: str) -> dict[str, Any]:
+    """Read what GitHub has at a path. Raises `MissingError` if it has nothing there that this token sees."""
     try:
         found: dict[str, Any] = clouds.github.request("GET", path)
     except RefusedError as error:
         if error.answer == "404":
-            return None
+            raise MissingError(f"{what} does not exist, or this token does not see it", remedy) from None
         raise CannotLookError("GitHub", str(error)) from None
     return found
 
 
 def _organisation(clouds: Clouds) -> dict[str, Any]:
     owner = clouds.github.name.partition("/")[0]
-    found = _find(clouds, f"/orgs/{owner}")
-    if found is None:
-        raise MissingError(
-            f"the organisation {owner} does not exist, or this token does not see it",
-            "create it in the browser, and set GITHUB_TOKEN to a token of an owner",
-        )
-    return found
+    remedy = "create it in the browser, and set GITHUB_TOKEN to a token of an owner"
+    return _find(clouds, f"/orgs/{owner}", f"the organisation {owner}", remedy)
 
 
 def token(clouds: Clouds) -> str:
@@ -57,13 +53,8 @@ def plan(clouds: Clouds) -> str:
 
 
 def _repository(clouds: Clouds) -> dict[str, Any]:
-    found = _find(clouds, f"/repos/{clouds.github.name}")
-    if found is None:
-        raise MissingError(
-            f"the repository {clouds.github.name} does not exist, or this token does not see it",
-            "create it empty, and push the history (docs/delivery.md, Set it up)",
-        )
-    return found
+    remedy = "create it empty, and push the history (docs/delivery.md, Set it up)"
+    return _find(clouds, f"/repos/{clouds.github.name}", f"the repository {clouds.github.name}", remedy)
 
 
 def numbers(clouds: Clouds) -> str:
